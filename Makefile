@@ -1,0 +1,38 @@
+# Everything is written under this folder: .venv/, .airflow/, data/.
+SHELL := /bin/sh
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test lint format lock
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
+
+setup: $(INSTALLED) ## .venv/ with the locked tree and the project installed
+
+$(INSTALLED): requirements.lock pyproject.toml scripts/setup.sh
+	@sh scripts/setup.sh
+
+demo: $(INSTALLED) ## simulator, real Airflow, a backfill over the sample's dates; says what became of each request
+	@$(BIN)/python scripts/demo.py
+
+up: $(INSTALLED) ## the same stack left running, UI on port 8080, until Ctrl-C
+	@$(BIN)/python scripts/up.py
+
+test: $(INSTALLED) ## the whole test suite
+	@$(BIN)/python -m pytest
+
+lint: $(INSTALLED) ## format check, lint, types, import rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(INSTALLED) ## formats and fixes what can be fixed
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: $(INSTALLED) ## resolves pyproject.toml into requirements.lock, for Python 3.11 to 3.13
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --generate-hashes \
+		--extra s3 --extra postgres --group dev pyproject.toml -o requirements.lock
