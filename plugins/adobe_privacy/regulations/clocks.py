@@ -1,0 +1,363 @@
+"""Legal clocks: by which day a request must be acknowledged, answered, or its extension announced.
+
+The figures live in `clocks.toml` beside this module, each with its source and standing. They are not legal
+advice; `Clocks.with_overrides` and `Clocks.read` replace any of them.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from adobe_privacy.regulations.codes import canonical_regulation
+from adobe_privacy.regulations.working_days import WorkingDays, add_calendar_months
+
+ADOBE_LATENCY_DAYS = 30
+"""Days within which Adobe documents its integrated products to answer. Source: Adobe Experience Platform
+documentation, "Privacy Service and Experience Cloud applications". Deletions are said to take 15 to 45 days
+("Privacy request processing in Real-Time Customer Profile"), and none of it is guaranteed."""
+
+OPT_OUT = "opt_out_of_sale"
+
+Standing = Literal["verified", "general knowledge", "set by the organisation"]
+Unit = Literal["calendar days", "calendar months", "working days"]
+MonthAndDay = Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
+
+
+class Cell(BaseModel):
+    """One fact about a law, where it was read, and how far it is to be trusted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str = "the organisation's own rule"
+    standing: Standing = "set by the organisation"
+
+
+class Period(Cell):
+    """A length of time from the day of receipt, which is itself not counted.
+
+    `amount` is in units of `unit`. None means that the law fixes no length: only an extension may be so.
+    """
+
+    amount: int | None = Field(default=None, ge=1)
+    unit: Unit
+
+    def __str__(self) -> str:
+        if self.amount is None:
+            return "length not fixed"
+        return f"{self.amount} {self.unit if self.amount > 1 else self.unit.removesuffix('s')}"
+
+
+class Holidays(Cell):
+    """The days off besides Saturday and Sunday. `country` and `closed` are as `WorkingDays` takes them."""
+
+    country: str | None = None
+    closed: tuple[MonthAndDay, MonthAndDay] | None = None
+
+    def __str__(self) -> str:
+        parts = [f"public holidays of {self.country}"] if self.country else []
+        if self.closed:
+            parts.append(f"{self.closed[0]} to {self.closed[1]}")
+        return ", ".join(parts)
+
+    @model_validator(mode="after")
+    def _is_known(self) -> Self:
+        WorkingDays(self.country, self.closed)
+        return self
+
+
+class Clock(BaseModel):
+    """The periods of one law, in the version in force from `effective_from` (None: from the beginning).
+
+    `extension` is how much longer an answer may take, once, if the data subject is told so with the reason
+    before the first period ends. `acknowledge` is for access and deletion requests; `opt_out` replaces
+    `answer` for a request that only opts out. `next_working_day` moves an answer's last day that is a day off
+    to the working day after it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    regulation: str
+    effective_from: date | None = None
+    time_zone: str
+    answer: Period
+    extension: Period | None = None
+    acknowledge: Period | None = None
+    opt_out: Period | None = None
+    holidays: Holidays | None = None
+    next_working_day: Cell | None = None
+    notes: str = ""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _time_zone_is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, OSError, ValueError) as error:
+            raise ValueError(f"{name!r} is not an IANA time zone such as Europe/London") from error
+        return name
+
+    @model_validator(mode="after")
+    def _periods_fit_together(self) -> Self:
+        for name in ("answer", "acknowledge", "opt_out"):
+            period: Period | None = getattr(self, name)
+            if period is not None and period.amount is None:
+                raise ValueError(f"{name} needs an amount")
+        if self.extension and self.extension.unit != self.answer.unit:
+            raise ValueError(
+                f"extension is in {self.extension.unit}, answer in {self.answer.unit}: the two are counted "
+                "together from receipt, so give both in one unit"
+            )
+        return self
+
+    @cached_property
+    def working_days(self) -> WorkingDays:
+        """The calendar that working days are counted in."""
+        if self.holidays is None:
+            return WorkingDays()
+        return WorkingDays(self.holidays.country, self.holidays.closed)
+
+    def day_of(self, moment: datetime) -> date:
+        """Return the day that an aware moment falls on where the law holds."""
+        return moment.astimezone(ZoneInfo(self.time_zone)).date()
+
+    def last_day(self, start: date, *periods: Period) -> date:
+        """Return the last day of periods of one unit counted together, `start` itself not counted."""
+        amount = sum(period.amount or 0 for period in periods)
+        match periods[0].unit:
+            case "calendar days":
+                return start + timedelta(days=amount)
+            case "calendar months":
+                return add_calendar_months(start, amount)
+            case "working days":
+                return self.working_days.add(start, amount)
+
+    def last_day_to_answer(self, start: date, *periods: Period) -> date:
+        """Return `last_day`, or the working day after it where the law says so."""
+        day = self.last_day(start, *periods)
+        return day if self.next_working_day is None else self.working_days.on_or_after(day)
+
+
+def _merged(clock: Clock, cells: Mapping[str, Any]) -> dict[str, Any]:
+    """The clock's own cells with those given in their place."""
+    merged = clock.model_dump(exclude={"regulation"}, exclude_none=True)
+    for name, given in cells.items():
+        if isinstance(given, Mapping):
+            kept = {k: v for k, v in merged.get(name, {}).items() if k not in ("source", "standing")}
+            merged[name] = kept | dict(given)
+        else:
+            merged[name] = given
+    return merged
+
+
+def _effective_from(code: str, cells: Mapping[str, Any]) -> date:
+    try:
+        return date.fromisoformat(str(cells["effective_from"]))
+    except ValueError:
+        raise ValueError(
+            f"The legal clock of {code} cannot be used: effective_from must be a date such as 2027-01-01."
+        ) from None
+
+
+def _clock(code: str, cells: Mapping[str, Any]) -> Clock:
+    try:
+        return Clock(regulation=canonical_regulation(code), **cells)
+    except ValidationError as error:
+        problems = "; ".join(
+            ".".join(str(part) for part in problem["loc"]) + ": " + problem["msg"]
+            for problem in error.errors(include_url=False, include_context=False)
+        )
+        raise ValueError(f"The legal clock of {code} cannot be used: {problems}.") from None
+
+
+class Clocks:
+    """The clocks of every regulation, each in one or more versions by the day they take effect."""
+
+    def __init__(self, versions: Mapping[str, tuple[Clock, ...]], version: str) -> None:
+        self._versions = MappingProxyType(dict(versions))
+        self.version = version
+
+    @classmethod
+    def built_in(cls) -> Clocks:
+        """Read the clocks that come with the package; `version` is the day of their last change."""
+        text = resources.files("adobe_privacy.regulations").joinpath("clocks.toml").read_text("utf-8")
+        data = tomllib.loads(text)
+        version = data.pop("version")
+        return cls({code: (_clock(code, cells),) for code, cells in data.items()}, version)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Clocks:
+        """Return the built-in clocks with the overrides of a TOML file, in the form of `clocks.toml`.
+
+        Raises OSError, tomllib.TOMLDecodeError, and what `with_overrides` raises.
+        """
+        return cls.built_in().with_overrides(tomllib.loads(Path(path).read_text("utf-8")))
+
+    def with_overrides(self, overrides: Mapping[str, Any]) -> Clocks:
+        """Return clocks in which the organisation's own cells replace those given, the others untouched.
+
+        `overrides` maps a regulation code to cells, in the form of `clocks.toml`; within a cell too, only
+        what is given changes, and its standing becomes "set by the organisation" unless given. With
+        `effective_from`, a new version begins on that day and earlier requests keep theirs; without, every
+        version changes. A `version` beside the codes is added to `version`.
+
+        Raises RegulationError for an unknown code and ValueError naming the regulation and the cell that
+        cannot be used.
+        """
+        changed = dict(self._versions)
+        label = overrides.get("version", "overridden")
+        for given, cells in overrides.items():
+            if given == "version":
+                continue
+            code = canonical_regulation(given)
+            if not isinstance(cells, Mapping):
+                raise ValueError(f"The legal clock of {code} must be a table of cells, not {cells!r}.")
+            if "effective_from" in cells:
+                new = _clock(code, _merged(self._in_force(code, _effective_from(code, cells)), cells))
+                kept = (clock for clock in changed[code] if clock.effective_from != new.effective_from)
+                changed[code] = (*kept, new)
+            else:
+                changed[code] = tuple(_clock(code, _merged(clock, cells)) for clock in changed[code])
+        return Clocks(changed, f"{self.version}+{label}")
+
+    def clocks(self) -> tuple[Clock, ...]:
+        """Return every version of every clock, by regulation, the earliest version first."""
+        return tuple(clock for code in self._versions for clock in self._by_date(code))
+
+    def clock(self, regulation: str, received: datetime | date) -> Clock:
+        """Return the version of a regulation's clock in force on the day of receipt.
+
+        A request that came before any version was in force gets the earliest: it named the law.
+        Raises RegulationError for an unknown or ambiguous code.
+        """
+        return self._in_force(canonical_regulation(regulation), received)
+
+    def _by_date(self, code: str) -> list[Clock]:
+        return sorted(self._versions[code], key=lambda clock: clock.effective_from or date.min)
+
+    def _in_force(self, code: str, received: datetime | date) -> Clock:
+        earliest, *later = self._by_date(code)
+        found = earliest
+        for clock in later:
+            day = clock.day_of(received) if isinstance(received, datetime) else received
+            if clock.effective_from is not None and clock.effective_from <= day:
+                found = clock
+        return found
+
+
+DEFAULT = Clocks.built_in()
+"""The clocks that come with the package, without any override."""
+
+
+@dataclass(frozen=True)
+class DueDates:
+    """The last days, each still in time, on which a request's steps can be done.
+
+    They are days where the law holds; the day ends at midnight there. Not said: whether the organisation is
+    bound by the law, or has grounds to refuse.
+    """
+
+    regulation: str
+    """The current code."""
+    received_on: date
+    """The day of receipt where the law holds."""
+    answer_by: date
+    """The requested actions done and the data subject told. Of an opt-out alone: the opt-out done."""
+    answer_by_extended: date | None
+    """The same with the extension, counted from receipt; None where there is none of a fixed length."""
+    extension_notice_by: date | None
+    """The data subject told of the extension and its reason; None where the law gives none."""
+    acknowledge_by: date | None
+    """Receipt confirmed; None where the law asks for no confirmation."""
+    opt_out_by: date | None
+    """The opt-out done; None where none is requested."""
+    at_risk: str | None
+    """Why Adobe's documented latency leaves no day to spare, for a person to read; None where it does."""
+
+
+def due_dates(
+    regulation: str,
+    received_at: datetime | date,
+    *,
+    actions: Collection[str] = ("access", "delete"),
+    clocks: Clocks = DEFAULT,
+) -> DueDates:
+    """Return the due dates of a request.
+
+    `received_at` is an aware moment, or the day of receipt itself as a date. `actions` are those of the
+    request: `access`, `delete`, `opt_out_of_sale`. A period that the law gives to opt-outs alone is used for
+    them, and opt-outs know no extension; where the law has none, `answer` holds for them too.
+
+    Raises ValueError for a naive moment, RegulationError for an unknown or ambiguous code.
+    """
+    if isinstance(received_at, datetime) and received_at.utcoffset() is None:
+        raise ValueError(
+            "received_at has no time zone, so the day of receipt is unknown. Add an offset, as in "
+            "2026-11-20T09:30:00Z."
+        )
+    clock = clocks.clock(regulation, received_at)
+    received_on = clock.day_of(received_at) if isinstance(received_at, datetime) else received_at
+    answer_by = clock.last_day_to_answer(received_on, clock.answer)
+    opt_out_by = None
+    if OPT_OUT in actions:
+        opt_out_by = clock.last_day(received_on, clock.opt_out) if clock.opt_out else answer_by
+    if opt_out_by is not None and set(actions) == {OPT_OUT}:
+        return DueDates(
+            regulation=clock.regulation,
+            received_on=received_on,
+            answer_by=opt_out_by,
+            answer_by_extended=None,
+            extension_notice_by=None,
+            acknowledge_by=None,
+            opt_out_by=opt_out_by,
+            at_risk=None,  # an opt-out is one call that Adobe answers at once; there is no job to wait for
+        )
+    extended = None
+    if clock.extension and clock.extension.amount is not None:
+        extended = clock.last_day_to_answer(received_on, clock.answer, clock.extension)
+    return DueDates(
+        regulation=clock.regulation,
+        received_on=received_on,
+        answer_by=answer_by,
+        answer_by_extended=extended,
+        extension_notice_by=answer_by if clock.extension else None,
+        acknowledge_by=clock.last_day(received_on, clock.acknowledge) if clock.acknowledge else None,
+        opt_out_by=opt_out_by,
+        at_risk=_risk(clock, (answer_by - received_on).days),
+    )
+
+
+def submit_by(answer_by: date, latency_days: float, safety_days: float = 0) -> date:
+    """Return the last day to submit to Adobe so that its answer comes `safety_days` before `answer_by`.
+
+    `latency_days` is how long Adobe takes, as the organisation has seen it (or ADOBE_LATENCY_DAYS). Parts of
+    a day count as a whole one. The day may lie before the day of receipt: then the answer cannot be promised.
+
+    Raises ValueError for negative or not finite days.
+    """
+    days = latency_days + safety_days
+    if not (math.isfinite(days) and latency_days >= 0 and safety_days >= 0):
+        raise ValueError(f"latency_days ({latency_days}) and safety_days ({safety_days}) must be 0 or more.")
+    return answer_by - timedelta(days=math.ceil(days))
+
+
+def _risk(clock: Clock, days: int) -> str | None:
+    if days > ADOBE_LATENCY_DAYS:
+        return None
+    advice = "submit on the day of receipt"
+    if clock.extension:
+        advice += " and prepare the notice of extension"
+    if days == ADOBE_LATENCY_DAYS:
+        return f"The answer is due in {days} days, as many as Adobe may take: {advice}."
+    return f"The answer is due in {days} days but Adobe may take {ADOBE_LATENCY_DAYS}: {advice}."
