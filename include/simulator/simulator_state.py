@@ -1,0 +1,290 @@
+"""Everything that one running simulator knows, and how it starts again."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulator_catalogue import STANDARD_NAMESPACE_IDS
+from simulator_clock import SimulatedClock
+from simulator_faults import OPERATIONS, FaultPlan
+from simulator_jobs import NEVER, Job, JobStore, ProductAnswer, made_now
+from simulator_scenario import DEFAULT_RULE, Rule, Scenario, pick
+from simulator_switches import Delay, Switches, changed
+
+_TECHNICAL_ACCOUNT = "02b38adf-6573-401e-b4cc-6b08dbc0e61c@techacct.adobe.com"
+
+
+@dataclass
+class Counters:
+    """What came in and what was done. No identity, no credential."""
+
+    calls: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys((*OPERATIONS, "blob"), 0)))
+    statuses: Counter[str] = field(default_factory=Counter)
+    list_calls_by_regulation: Counter[str] = field(default_factory=Counter)
+    faults_played: Counter[str] = field(default_factory=Counter)
+    jobs_created: int = 0
+    jobs_made_elsewhere: int = 0
+    tokens_issued: int = 0
+    content_bytes: int = 0
+    credentials_seen_by_blob_host: int = 0
+    # Names of the headers that carried them.
+    credential_headers_seen_by_blob_host: set[str] = field(default_factory=set)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "calls": dict(self.calls),
+            "statuses": dict(sorted(self.statuses.items())),
+            "list_calls_by_regulation": dict(self.list_calls_by_regulation),
+            "faults_played": dict(self.faults_played),
+            "jobs_created": self.jobs_created,
+            "jobs_made_elsewhere": self.jobs_made_elsewhere,
+            "tokens_issued": self.tokens_issued,
+            "content_bytes": self.content_bytes,
+            "credentials_seen_by_blob_host": self.credentials_seen_by_blob_host,
+            "credential_headers_seen_by_blob_host": sorted(self.credential_headers_seen_by_blob_host),
+        }
+
+
+@dataclass(frozen=True)
+class StartingPoint:
+    """What the command line asked for; a reset returns to it."""
+
+    scenario: Scenario = field(default_factory=Scenario)
+    switches: Switches = field(default_factory=Switches)
+    start_time: float | None = None
+    clock_rate: float = 1.0
+
+
+class Simulation:
+    """The state behind all routes. Not thread-safe: it lives on the server's event loop."""
+
+    def __init__(self, starting_point: StartingPoint) -> None:
+        self._starting_point = starting_point
+        # Set once the second socket listens.
+        self.blob_port = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """As just started: no jobs, tokens, faults or counts; switches and clock as on the command line."""
+        start = self._starting_point
+        self.scenario = start.scenario
+        self.switches = start.switches
+        self.clock = SimulatedClock(start.start_time, start.clock_rate)
+        self.jobs = JobStore(self.scenario.seed)
+        self.faults = FaultPlan()
+        self.counters = Counters()
+        self.consents = 0
+        self.consent_hashes: list[str] = []
+        self._token_ends: dict[str, float] = {}
+
+    def change_switches(self, patch: dict[str, Any]) -> None:
+        self.switches = changed(self.switches, patch)
+
+    def now(self) -> float:
+        """The time by the service's own clock, which may be wrong."""
+        return self.clock.now() + self.switches.clock_skew_seconds
+
+    def real_now(self) -> float:
+        """Real (monotonic) seconds, which list lag and tokens live by."""
+        return made_now()
+
+    # Tokens live in real time: with a fast clock a client could otherwise never hold a good one.
+
+    def issue_token(self) -> str:
+        token = self.switches.token_prefix + secrets.token_urlsafe(48)
+        self._token_ends[token] = time.monotonic() + self.switches.token_lifetime_seconds
+        self.counters.tokens_issued += 1
+        return token
+
+    def token_is_good(self, token: str) -> bool:
+        return time.monotonic() < self._token_ends.get(token, 0)
+
+    def revoke_token(self, token: str) -> None:
+        self._token_ends.pop(token, None)
+
+    def revoke_all_tokens(self) -> None:
+        self._token_ends.clear()
+
+    # Jobs
+
+    def new_job(
+        self,
+        *,
+        key: str | None,
+        action: str,
+        regulation: str,
+        identities: list[dict[str, Any]],
+        products: list[str],
+        created_at: float,
+        request_id: str,
+        made_elsewhere: bool = False,
+        completed_at: float | None = None,
+        code: str | None = None,
+    ) -> Job:
+        """One job with its whole future. It exists once it is added to `jobs`.
+
+        `completed_at` and `code`, where given, overrule the scenario for every product.
+        """
+        switches = self.switches
+        attempt = self.jobs.next_attempt(key, action, regulation)
+        seed = (self.scenario.seed, key, action, regulation, attempt)
+        processing_at = created_at + pick(switches.processing_delay_seconds, seed, "processing")
+        answers = []
+        for product in products:
+            rule = self._rule(key=key, action=action, regulation=regulation, product=product, attempt=attempt)
+            answer = self._answer(product, rule, action, processing_at, created_at, identities, seed)
+            if completed_at is not None:
+                answer.answered_at, answer.delay_after_upstream = completed_at, None
+                processing_at = min(processing_at, completed_at)
+            answer.code = code or answer.code
+            answers.append(answer)
+        job = Job(
+            job_id=self.jobs.new_job_id(created_at, switches.job_ids, switches.odd_job_id_every),
+            request_id=request_id,
+            key=key,
+            action=action,
+            regulation=regulation,
+            created_at=created_at,
+            processing_at=processing_at,
+            identities=identities,
+            products=answers,
+            submitted_by="privacy.officer@example.com" if made_elsewhere else _TECHNICAL_ACCOUNT,
+            made_at=-NEVER if made_elsewhere else made_now(),
+        )
+        if switches.child_jobs and completed_at is None:
+            job.child = self._child_of(job, seed)
+        return job
+
+    def _rule(self, **job: Any) -> Rule:
+        return next((rule for rule in self.scenario.rules if rule.matches(**job)), DEFAULT_RULE)
+
+    def _answer(
+        self,
+        product: str,
+        rule: Rule,
+        action: str,
+        processing_at: float,
+        created_at: float,
+        identities: list[dict[str, Any]],
+        seed: tuple[object, ...],
+    ) -> ProductAnswer:
+        switches = self.switches
+        usual = switches.access_delay_seconds if action == "access" else switches.delete_delay_seconds
+        delay = pick(rule.delay_seconds or usual, seed, product)
+        answer = ProductAnswer(
+            product=product,
+            answered_at=max(processing_at, created_at + delay),
+            code=rule.code,
+            retry_count=rule.retry_count,
+            detail=rule.detail,
+            ignored=rule.ignored,
+            failed_datasets=rule.failed_datasets,
+        )
+        if product in switches.unprovisioned_products:
+            answer.code = "6051-200"
+        elif (
+            switches.check_identity_formats
+            and product == "analytics"
+            and not all(map(_well_formed, identities))
+        ):
+            answer.code, answer.detail = "1000-400", "Value not formatted correctly."
+        if rule.never or switches.jobs_never_finish:
+            answer.answered_at = NEVER
+        elif product == "cjm" and action == "delete":
+            answer.answered_at, answer.delay_after_upstream = NEVER, delay
+        return answer
+
+    def _child_of(self, job: Job, seed: tuple[object, ...]) -> Job:
+        switches = self.switches
+        delay = pick(switches.child_delay_seconds, seed, "child")
+        answers = [ProductAnswer(answer.product, job.created_at + delay) for answer in job.products[:1]]
+        return Job(
+            job_id=self.jobs.new_job_id(job.created_at, switches.job_ids, switches.odd_job_id_every),
+            request_id=job.request_id,
+            key=job.key,
+            action=job.action,
+            regulation=job.regulation,
+            created_at=job.created_at,
+            processing_at=job.processing_at,
+            identities=job.identities,
+            products=answers,
+            submitted_by=job.submitted_by,
+        )
+
+    def make_jobs_elsewhere(
+        self,
+        *,
+        count: int,
+        regulation: str,
+        action: str,
+        products: list[str],
+        key: str,
+        created_at: float | None = None,
+        completed_at: float | None = None,
+        spread_seconds: float = 0,
+        code: str | None = None,
+    ) -> list[Job]:
+        """Jobs as a person would make them in Adobe's UI: no list lag, no daily limit."""
+        start = self.now() if created_at is None else created_at
+        step = spread_seconds / count if count else 0
+        jobs = []
+        for number in range(count):
+            moment = start + number * step
+            user_key = key.replace("{n}", str(self.counters.jobs_made_elsewhere + number + 1))
+            identity: dict[str, Any] = {
+                "namespace": "email",
+                "value": f"person{len(self.jobs) + number}@example.com",
+                "type": "standard",
+                "namespaceId": STANDARD_NAMESPACE_IDS["email"],
+                "isDeletedClientSide": False,
+            }
+            jobs.append(
+                self.new_job(
+                    key=user_key,
+                    action=action,
+                    regulation=regulation,
+                    identities=[identity],
+                    products=products,
+                    created_at=moment,
+                    request_id=self.jobs.new_request_id(moment),
+                    made_elsewhere=True,
+                    completed_at=None if completed_at is None else completed_at + number * step,
+                    code=code,
+                )
+            )
+        self.jobs.add(jobs, charged_at=None)
+        self.counters.jobs_made_elsewhere += count
+        return jobs
+
+    def note_consent(self, entities: list[dict[str, Any]]) -> None:
+        """Keep only hashes of what an opt-out named: SHA-256 of `namespace in lower case:value`."""
+        self.consents += 1
+        for entity in entities:
+            for value in entity["values"]:
+                text = f"{entity['nameSpace'].lower()}:{value}"
+                self.consent_hashes.append(hashlib.sha256(text.encode()).hexdigest())
+
+
+def _well_formed(identity: dict[str, Any]) -> bool:
+    namespace, value = str(identity.get("namespace", "")).lower(), str(identity.get("value", ""))
+    if namespace == "ecid":
+        return len(value) == 38 and value.isdigit()
+    if namespace == "aaid":
+        return (
+            all(
+                part and not part.startswith("0") and set(part) <= set("0123456789ABCDEF")
+                for part in value.split("-")
+            )
+            and value.count("-") == 1
+        )
+    return True
+
+
+def delay_text(delay: Delay) -> str:
+    low, high = delay
+    return f"{low:g}" if low == high else f"{low:g}..{high:g}"
