@@ -1,0 +1,367 @@
+"""The client of Adobe's Privacy Service: listing, jobs, results and opt-outs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from types import MappingProxyType, TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from adobe_privacy.api.access_token import AccessToken
+from adobe_privacy.api.config import ClientConfig
+from adobe_privacy.api.errors import (
+    AuthenticationFailed,
+    NotFound,
+    OutcomeUnknown,
+    PermissionDenied,
+    PrivacyServiceError,
+    RequestRefused,
+    UnreadableAnswer,
+)
+from adobe_privacy.api.listing import Listing, windows
+from adobe_privacy.api.models import (
+    ConsentRequest,
+    CreatedJobs,
+    CreateJobsRequest,
+    JobDetail,
+    JobStatus,
+    JobSummary,
+    ListPage,
+)
+from adobe_privacy.api.transport import USER_AGENT, Call, Transport, content_length
+
+__all__ = ["ClientConfig", "Download", "PrivacyServiceClient"]
+
+logger = logging.getLogger(__name__)
+
+MAX_REDIRECTS = 5
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Download:
+    """An open download. Both headers are the service's word and None where it gives none.
+
+    A complete transfer is not proof of a whole archive: a body that ends early raises
+    `TemporarilyUnavailable` from `chunks`, but an empty body or an error told with status 200 looks like
+    any other content here.
+    """
+
+    content_length: int | None
+    content_type: str | None
+    _response: httpx.Response = field(repr=False)
+    _call: Call = field(repr=False)
+    _transport: Transport = field(repr=False)
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes in pieces as they arrive, once. There is a limit on each pause, none on the whole."""
+        return self._transport.chunks(self._response, self._call)
+
+
+class PrivacyServiceClient:
+    """One organisation's Privacy Service: an async context manager, safe for concurrent calls in one loop.
+
+    GETs and token requests are repeated within the limits of the config. `create_jobs` and `send_consent`
+    are sent at most once, apart from one repetition with a new token after a 401, by which the gateway says
+    that it let nothing through. A call that is cancelled while `create_jobs` or `send_consent` is under way
+    leaves open whether it was carried out, just as `OutcomeUnknown` does.
+
+    Every call may raise the errors of `adobe_privacy.api.errors`. No secret, token, identity or download
+    address is logged or put into an error, at any log level.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._config = config
+        self._transport = Transport(config, transport=transport, sleep=sleep, now=now)
+        self._token = AccessToken(config, self._transport)
+        self._listing = Listing(config.page_size)
+        self._base = httpx.URL(config.base_url.rstrip("/"))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        await self._token.aclose()
+        await self._transport.aclose()
+
+    async def fetch_token(self) -> None:
+        """Make sure of a usable token, and call nothing else: shows whether the credential works."""
+        await self._token.get()
+
+    def server_time(self) -> datetime:
+        """Now, by the service's clock where an answer has shown it: its date filters go by that one."""
+        return self._transport.server_time()
+
+    async def list_jobs(
+        self,
+        regulation: str,
+        *,
+        from_date: date,
+        to_date: date,
+        status: JobStatus | None = None,
+        filter_date: date | None = None,
+    ) -> AsyncIterator[JobSummary]:
+        """The jobs of one regulation code, each once, in no particular order.
+
+        Dates are days in GMT. Any span is cut into the 30 days that the service takes; it looks back 45
+        days and refuses more. Which of a job's dates counts, and whether `to_date` is within, is not
+        documented. A job made under a retired code is found under that code only. An empty listing costs
+        one call or two, any other one call per page and mostly one more. Where rows move while pages are
+        read, they are read again.
+        """
+        seen: set[str] = set()
+        for start, end in windows(from_date, to_date):
+            params: dict[str, str | int] = {
+                "regulation": regulation,
+                "fromDate": start.isoformat(),
+                "toDate": end.isoformat(),
+            }
+            if status is not None:
+                params["status"] = status.value
+            if filter_date is not None:
+                params["filterDate"] = filter_date.isoformat()
+
+            async def fetch(
+                page: int, size: int, params: Mapping[str, str | int] = params
+            ) -> ListPage | None:
+                return await self._list_page({**params, "page": page, "size": size})
+
+            async for job in self._listing.jobs(fetch, filtered=status is not None):
+                if job.job_id not in seen:
+                    seen.add(job.job_id)
+                    yield job
+
+    async def create_jobs(self, request: CreateJobsRequest) -> CreatedJobs:
+        """Submit the request, at most once; one job comes of each user and action.
+
+        Only `OutcomeUnknown` leaves open whether jobs were created; after any other error none was. The
+        answer is not compared with the request: a service that left out a user gives fewer jobs.
+        """
+        if request.org_id != self._config.org_id:
+            raise RequestRefused(
+                "nothing was sent: the request's organisation is not the connection's.",
+                field="companyContexts",
+                method="POST",
+                route="/jobs",
+            )
+        call = self._call("POST", "/jobs", self._url("jobs"), json=request.to_wire(), creates=True)
+        body = await self._with_token(call, self._transport.exchange)
+        created = _parse(CreatedJobs, body)
+        if created is None:
+            raise OutcomeUnknown(
+                "the request was accepted, but the answer names no jobs. Look for them in the listing before "
+                "sending it again.",
+                method="POST",
+                route="/jobs",
+            )
+        return created
+
+    async def get_job(self, job_id: str) -> JobDetail:
+        """One job with what each product says. Raises `NotFound` from 30 days after its completion."""
+        call = self._call("GET", "/jobs/{id}", self._job_url(job_id))
+
+        async def attempt() -> JobDetail:
+            body = await self._with_token(call, self._transport.exchange)
+            detail = _parse(JobDetail, body, {"jobId": job_id})
+            if detail is None or detail.job_id != job_id:
+                raise UnreadableAnswer(
+                    "the answer is not this job's detail. If it stays so, the API has changed.",
+                    method="GET",
+                    route="/jobs/{id}",
+                )
+            return detail
+
+        return await self._transport.repeating(attempt)
+
+    @asynccontextmanager
+    async def _download(self, job_id: str, url: str | None) -> AsyncIterator[Download]:
+        target = self._job_url(job_id, "/content") if url is None else _address(url)
+        response, call = await self._transport.repeating(lambda: self._open_download(target))
+        try:
+            yield Download(
+                content_length=content_length(response),
+                content_type=response.headers.get("content-type"),
+                _response=response,
+                _call=call,
+                _transport=self._transport,
+            )
+        finally:
+            await self._transport.close(response)
+
+    def download(self, job_id: str, url: str | None = None) -> AbstractAsyncContextManager[Download]:
+        """Open a job's result: at `url`, the detail's `download_url`, or else at the API's own `/content`.
+
+        Only the API's own origin (scheme, host and port) is sent the credential; any other, be it `url` or
+        reached by a redirect, gets no header of ours. From an https API nothing is fetched over plain http.
+        Errors before the first byte are raised on entering, after the usual repetitions; a download that
+        breaks off later is not resumed.
+        """
+        return self._download(job_id, url)
+
+    async def send_consent(self, request: ConsentRequest) -> None:
+        """Send opt-outs of sale, at most once. The service gives no id: there is nothing to follow up."""
+        call = self._call("POST", "/consent", self._url("consent"), json=request.to_wire(), creates=True)
+        await self._with_token(call, self._transport.exchange)
+
+    async def _list_page(self, params: Mapping[str, str | int]) -> ListPage | None:
+        call = self._call("GET", "/jobs", self._url("jobs"), params=params)
+
+        async def attempt() -> ListPage | None:
+            try:
+                body = await self._with_token(call, self._transport.exchange)
+            except NotFound as error:
+                if error.job_data:
+                    return None  # how the service says that nothing matches
+                raise
+            page = _parse(ListPage, body)
+            if page is None:
+                raise UnreadableAnswer(
+                    "the answer is not a listing of jobs. If it stays so, the API has changed.",
+                    method="GET",
+                    route="/jobs",
+                )
+            return page
+
+        page = await self._transport.repeating(attempt)
+        if page is not None and page.unusable_rows:
+            logger.warning("The listing has %d rows without a job id; they are left out.", page.unusable_rows)
+        return page
+
+    async def _open_download(self, target: httpx.URL) -> tuple[httpx.Response, Call]:
+        for _ in range(MAX_REDIRECTS + 1):
+            call = self._download_call(target)
+            response = await (
+                self._with_token(call, self._transport.open)
+                if self._is_own(target)
+                else self._open_elsewhere(call)
+            )
+            if response.is_success:
+                return response, call
+            location = response.headers["location"]
+            await self._transport.close(response)
+            target = _address(location, target)
+        raise RequestRefused("the download redirects again and again.", method="GET", route=call.route)
+
+    async def _open_elsewhere(self, call: Call) -> httpx.Response:
+        failure: PrivacyServiceError
+        try:
+            return await self._transport.open(call)
+        except (AuthenticationFailed, PermissionDenied) as error:
+            failure = PermissionDenied(
+                "the download address does not let us in; it may have expired. Ask for the job anew.",
+                method="GET",
+                route=call.route,
+                status=error.status,
+            )
+        raise failure
+
+    def _download_call(self, target: httpx.URL) -> Call:
+        if self._is_own(target):
+            call = self._call("GET", "/jobs/{id}/content", target)
+            return replace(call, headers={**call.headers, "Accept-Encoding": "identity"})
+        if self._base.scheme == "https" and target.scheme != "https":
+            raise RequestRefused(
+                "the download address is not encrypted (http), and results are personal data.",
+                field="downloadUrl",
+                method="GET",
+                route="download from another host",
+            )
+        return Call("GET", "download from another host", target, headers={"Accept-Encoding": "identity"})
+
+    async def _with_token(self, call: Call, send: Callable[[Call], Awaitable[T]]) -> T:
+        """Send with a token; after a 401 once more with a new one."""
+        token = await self._token.get()
+        try:
+            return await send(_authorised(call, token))
+        except AuthenticationFailed as error:
+            if error.status != 401:
+                raise
+        token = await self._token.get(refused=token)
+        return await send(_authorised(call, token))
+
+    def _call(
+        self,
+        method: str,
+        route: str,
+        url: httpx.URL,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: Any = None,
+        creates: bool = False,
+    ) -> Call:
+        headers = {
+            "User-Agent": USER_AGENT,
+            "Accept": "application/json",
+            "x-api-key": self._config.client_id,
+            "x-gw-ims-org-id": self._config.org_id,
+        }
+        return Call(method, route, url, headers=headers, params=params, json=json, creates=creates)
+
+    def _url(self, path: str) -> httpx.URL:
+        return httpx.URL(f"{self._base}/{path}")
+
+    def _job_url(self, job_id: str, suffix: str = "") -> httpx.URL:
+        if not job_id.strip("."):
+            raise RequestRefused("a job's id is needed.", field="jobId", method="GET", route="/jobs/{id}")
+        return self._url(f"jobs/{quote(job_id, safe='')}{suffix}")
+
+    def _is_own(self, url: httpx.URL) -> bool:
+        return _origin(url) == _origin(self._base)
+
+
+def _authorised(call: Call, token: str) -> Call:
+    return replace(call, headers={**call.headers, "Authorization": f"Bearer {token}"})
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    default = {"http": 80, "https": 443}.get(url.scheme)
+    return url.scheme, url.host, url.port or default
+
+
+def _address(url: str, base: httpx.URL | None = None) -> httpx.URL:
+    try:
+        address = httpx.URL(url) if base is None else base.join(url)
+    except (httpx.InvalidURL, ValueError):
+        address = httpx.URL()
+    if address.scheme not in ("http", "https") or not address.host:
+        raise RequestRefused(
+            "the download address is not an absolute http(s) address. Ask for the job's detail anew.",
+            field="downloadUrl",
+            method="GET",
+            route="/jobs/{id}/content",
+        )
+    return address
+
+
+def _parse(model: type[M], body: bytes, defaults: Mapping[str, Any] = MappingProxyType({})) -> M | None:
+    """The model, or None for a body that does not hold it. `defaults` fill in what the answer leaves out."""
+    try:
+        data = json.loads(body)
+        if isinstance(data, Mapping):
+            data = {**data, **{name: value for name, value in defaults.items() if data.get(name) is None}}
+        return model.model_validate(data)
+    except (ValidationError, ValueError, RecursionError):
+        return None

@@ -1,0 +1,145 @@
+"""The words of the Privacy Service: regulation codes, product names, outcome codes."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+# The 47 values that the live service named in its own error text in June and August 2026, old and new side
+# by side, and the two bare spellings (dpdpa, ql25) that Adobe's API specification still lists.
+REGULATION_CODES = frozenset(
+    [
+        "apa_aus",
+        "ccpa",
+        "cpa_co_usa",
+        "cpa_usa",
+        "cpra_ca_usa",
+        "cpra_usa",
+        "ctdpa_ct_usa",
+        "ctdpa_usa",
+        "dpdpa",
+        "dpdpa_de_usa",
+        "dpdpa_ind",
+        "dpdpa_usa",
+        "fdbr_fl_usa",
+        "fdbr_usa",
+        "gdpr",
+        "hipaa_usa",
+        "icdpa_ia_usa",
+        "icdpa_in_usa",
+        "icdpa_usa",
+        "kcdpa_ky_usa",
+        "lgpd_bra",
+        "mcdpa_mn_usa",
+        "mcdpa_mt_usa",
+        "mcdpa_usa",
+        "mhmda_usa",
+        "mhmda_wa_usa",
+        "modpa_md_usa",
+        "ndpa_ne_usa",
+        "ndpa_usa",
+        "nhpa_nh_usa",
+        "nhpa_usa",
+        "njdpa_nj_usa",
+        "njdpa_usa",
+        "nzpa_nzl",
+        "ocpa_or_usa",
+        "ocpa_usa",
+        "pdpa_tha",
+        "pipa_kor",
+        "ql25",
+        "ql25_can",
+        "ql25_qc_can",
+        "ridtppa_ri_usa",
+        "tdpsa_tx_usa",
+        "tdpsa_usa",
+        "tipa_tn_usa",
+        "ucpa_usa",
+        "ucpa_ut_usa",
+        "vcdpa_usa",
+        "vcdpa_va_usa",
+    ]
+)
+
+_PRODUCT_ALIASES: dict[str, tuple[str, ...]] = {
+    "analytics": ("adobeanalytics",),
+    "audienceManager": ("aam", "adobeaudiencemanager"),
+    "adCloud": ("advertisingcloud", "adobeadvertising", "advertising"),
+    "profileService": ("profile", "realtimecustomerprofile"),
+    "aepDataLake": ("adobecloudplatform", "datalake"),
+    "campaign": ("adobecampaign",),
+    "target": ("adobetarget",),
+    "CRS": ("customerattributes", "customerrecordservice"),
+    "cjm": ("journeyoptimizer", "adobejourneyoptimizer", "ajo"),
+    "marketo": ("marketoengage",),
+    "identity": ("identityservice",),
+    "marketomeasure": (),
+    "commerceMarketingData": (),
+    "primetimeAuthentication": ("adobepassauthentication", "passauthentication"),
+    "automationProduct": (),
+    "DPSC": (),
+}
+_PRODUCTS = {
+    re.sub(r"[^a-z0-9]", "", alias.lower()): code
+    for code, aliases in _PRODUCT_ALIASES.items()
+    for alias in (code, *aliases)
+}
+
+
+def product_code(name: str) -> str:
+    """The one name of a product, for an `include` code in any spelling or a display name of an answer.
+
+    An unknown name comes back as it is, without outer blanks: Adobe adds products without notice.
+    """
+    known = _PRODUCTS.get(re.sub(r"[^a-z0-9]", "", name.lower()))
+    if known is None and name.strip().lower().startswith("campaign-"):
+        return "campaign"  # the 2018 answers name the tenant: campaign-<tenant>-stg
+    return known or name.strip()
+
+
+class Outcome(StrEnum):
+    """How one product dealt with one job."""
+
+    PENDING = "pending"
+    FULL = "full"
+    PARTIAL = "partial"
+    NOT_APPLICABLE = "not_applicable"
+    FAILED = "failed"
+
+
+_NOT_APPLICABLE = frozenset({"6051-200", "6052-200", "6053-200"})
+_TRANSIENT = frozenset({"1020-400", "1021-400", "1022-400", "1023-400", "1024-400", "1030-400"})
+_OUTCOME_CODE = re.compile(r"(?:PRVCY-)?(\d{1,6}-\d{3})", re.IGNORECASE)
+
+
+def outcome_code(message_code: str | None) -> str | None:
+    """`PRVCY-6054-200` or `6054-200` -> `6054-200`; None for anything that has not that form."""
+    match = _OUTCOME_CODE.fullmatch((message_code or "").strip())
+    return match.group(1) if match else None
+
+
+def outcome_of(message_code: str | None) -> Outcome | None:
+    """What an outcome code means, by Adobe's table of error codes; None where it tells nothing.
+
+    6051 to 6053 are complete but not applicable (not provisioned, identities or namespace unknown to the
+    product). A code that is not in the table goes by its suffix: -200 is done with a reservation, -400 has
+    failed.
+    """
+    code = outcome_code(message_code)
+    if code is None:
+        return None
+    if code == "6000-200":
+        return Outcome.FULL
+    if code in _NOT_APPLICABLE:
+        return Outcome.NOT_APPLICABLE
+    if code.endswith("-200"):
+        return Outcome.PARTIAL
+    return Outcome.FAILED if code.endswith("-400") else None
+
+
+def retry_can_help(message_code: str | None) -> bool:
+    """Whether a *new* request may succeed where this code came: 1020 to 1024 (processing) and 1030 (rate).
+
+    Adobe never processes a failed job again, so trying again always means another submission.
+    """
+    return outcome_code(message_code) in _TRANSIENT

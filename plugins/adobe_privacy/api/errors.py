@@ -1,0 +1,187 @@
+"""What can go wrong when talking to Adobe's Privacy Service, told apart by what a caller may do next.
+
+    PrivacyServiceError
+      ConnectionFailed          nothing was sent: fix the network or the address, then repeat
+      TemporarilyUnavailable    repeat after `retry_after` seconds
+        RateLimited             the same, and send less
+      QuotaReached              no more jobs until `resets_at`
+      AuthenticationFailed      fix the credential; `step` says whether the token or the API refused it
+      PermissionDenied          the credential is right but lacks a permission
+      RequestRefused            fix the request; `field` names what, where known
+      NotFound                  the job's data is gone or never was; or the address is wrong
+      UnreadableAnswer          an answer came that is not what the API documents
+      OutcomeUnknown            the request may or may not have been carried out: look before sending again
+
+Of a request that creates something, only `OutcomeUnknown` leaves open whether it happened; with every other
+error it is certain that nothing was created.
+
+The text of an error holds the method, the route with `{id}` in place of the job's id, the HTTP status,
+Adobe's error code and a fixed sentence. It never holds text written by Adobe (which may repeat an
+identity), a URL, a body, a header or a token.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+
+class PrivacyServiceError(Exception):
+    """Any failure of a call to the Privacy Service.
+
+    `what` must be a fixed sentence, never text from an answer. `given_up` says that the client has repeated
+    the call as often as its config allows.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        method: str | None = None,
+        route: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.method = method
+        self.route = route
+        self.status = status
+        self.code = code
+        self.given_up = False
+
+    def __str__(self) -> str:
+        place = " ".join(part for part in (self.method, self.route) if part)
+        facts = [f"HTTP {self.status}"] if self.status is not None else []
+        if self.code is not None:
+            facts.append(f"code {self.code}")
+        answered = f" answered {', '.join(facts)}" if facts else ""
+        return f"{place}{answered}: {self.what}" if place else self.what
+
+
+class ConnectionFailed(PrivacyServiceError):
+    """No connection came about (name not found, refused, TLS, proxy), so nothing was sent."""
+
+
+class TemporarilyUnavailable(PrivacyServiceError):
+    """The service could not answer now. `retry_after` is in seconds, None where the service named no time."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        method: str | None = None,
+        route: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(what, method=method, route=route, status=status, code=code)
+        self.retry_after = retry_after
+
+
+class RateLimited(TemporarilyUnavailable):
+    """Too many requests from this client id; every application that shares the id shares the limit."""
+
+
+class QuotaReached(PrivacyServiceError):
+    """The organisation's jobs of the day are used up. Nothing was created.
+
+    A 429 whose text does not speak of the day can't be told from `RateLimited` and is that.
+
+    `resets_at` is the next midnight UTC. Adobe does not document the hour: the day is what its support
+    article ka-26552 names, midnight UTC is our reading of it.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        resets_at: datetime | None = None,
+        method: str | None = None,
+        route: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(what, method=method, route=route, status=status, code=code)
+        self.resets_at = resets_at
+
+
+class AuthenticationFailed(PrivacyServiceError):
+    """The credential was refused: at `step` "token" by the token address, at "api" by the API."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        step: Literal["token", "api"] = "api",
+        method: str | None = None,
+        route: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(what, method=method, route=route, status=status, code=code)
+        self.step: Literal["token", "api"] = step
+
+
+class PermissionDenied(PrivacyServiceError):
+    """The credential is valid but its product profile lacks the permission that this call needs."""
+
+
+class RequestRefused(PrivacyServiceError):
+    """The request itself is wrong; sending it again unchanged fails again.
+
+    `field` is the name of the refused field as the API spells it, None where the answer does not tell.
+    `limit` is the largest value that the service says it takes, where it says so (page size).
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        field: str | None = None,
+        limit: int | None = None,
+        method: str | None = None,
+        route: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(what, method=method, route=route, status=status, code=code)
+        self.field = field
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} Field: {self.field}." if self.field else super().__str__()
+
+
+class NotFound(PrivacyServiceError):
+    """HTTP 404 or 410. With `job_data`, the service itself said that it has no such job data.
+
+    Job data is gone 30 days after completion (Adobe, privacy jobs guide). A missing entitlement may look
+    the same.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        job_data: bool = False,
+        method: str | None = None,
+        route: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(what, method=method, route=route, status=status, code=code)
+        self.job_data = job_data
+
+
+class UnreadableAnswer(PrivacyServiceError):
+    """A success status came with a body that is not what the API documents."""
+
+
+class OutcomeUnknown(PrivacyServiceError):
+    """A request that creates something was sent and no usable answer came: it may have been carried out.
+
+    There is no idempotency key and no way to ask about one request, so look for the jobs by their key in the
+    listing before sending anything again.
+    """

@@ -1,0 +1,137 @@
+"""Reads a listing completely, although neither its page numbers, page sizes nor totals can be relied upon.
+
+Adobe's documents number pages from 0 or from 1, allow 100 or 1,000 rows, and count in `totalRecords` either
+the page or everything. The order of rows is undocumented, and jobs come and go while pages are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import date, timedelta
+
+from adobe_privacy.api.errors import RequestRefused, UnreadableAnswer
+from adobe_privacy.api.models import JobSummary, ListPage
+
+# fetch(page, size) gives None where the service has nothing there.
+FetchPage = Callable[[int, int], Awaitable[ListPage | None]]
+
+WINDOW = timedelta(days=29)
+MAX_PASSES = 5
+MAX_REPEATS = 10
+
+
+def windows(from_date: date, to_date: date) -> Iterator[tuple[date, date]]:
+    """Cut a span into windows of at most 30 days, both ends counted: the documented limit.
+
+    Neighbours share a day: whether `toDate` is within the window is not documented.
+    """
+    if to_date < from_date:
+        raise ValueError("to_date is before from_date: name the earlier day first.")
+    start = from_date
+    while to_date - start > WINDOW:
+        yield start, start + WINDOW
+        start += WINDOW
+    yield start, to_date
+
+
+class Listing:
+    """Remembers, from one listing to the next, what this service turned out to be like."""
+
+    def __init__(self, page_size: int) -> None:
+        self._page_size = page_size
+        self._first_page: int | None = None
+
+    async def jobs(self, fetch: FetchPage, *, filtered: bool) -> AsyncIterator[JobSummary]:
+        """Every job of one window, each once.
+
+        A listing that fits one page is read once. Where rows moved between pages while they were read, or
+        may have (`filtered` by status, a job leaves the listing when its status changes), the pages are
+        read again until a reading brings nothing new, five times at most. What appears or disappears
+        meanwhile may be missed.
+        """
+        found: set[str] = set()
+        for _ in range(MAX_PASSES):
+            before = len(found)
+            in_this_pass: set[str] = set()
+            pages = largest_total = 0
+            moved = False
+            async for page in self._pages(fetch):
+                pages += 1
+                # Only ever a reason to look again, never one to stop.
+                largest_total = max(largest_total, page.total_records or 0)
+                for job in page.jobs:
+                    moved = moved or job.job_id in in_this_pass
+                    in_this_pass.add(job.job_id)
+                    if job.job_id not in found:
+                        found.add(job.job_id)
+                        yield job
+            if pages <= 1 or not (moved or filtered or largest_total > len(in_this_pass)):
+                return
+            if before and len(found) == before:
+                return
+
+    async def _pages(self, fetch: FetchPage) -> AsyncIterator[ListPage]:
+        """The pages in their order, until one is empty or shorter than one before it.
+
+        A first page that is shorter than asked for proves nothing, the service may cap the size without a
+        word: so one page more is asked for.
+        """
+        number, page = await self._first(fetch)
+        first_number, size = number, self._page_size
+        previous: list[str] | None = None
+        longest = repeats = 0
+        while page is not None:
+            ids = [job.job_id for job in page.jobs]
+            rows = len(ids) + page.unusable_rows
+            if rows == 0:
+                return
+            repeats = repeats + 1 if ids == previous else 0
+            if repeats > MAX_REPEATS:
+                raise UnreadableAnswer(
+                    "every page of the listing is the same page, so it can't be read to its end.",
+                    method="GET",
+                    route="/jobs",
+                )
+            yield page
+            if rows < longest:
+                return
+            longest = max(longest, rows)
+            previous = ids
+            number += 1
+            page = await self._fetch(fetch, number)
+            if self._page_size != size:
+                # Pages of the new size do not continue those of the old one.
+                number, size, longest, previous = first_number, self._page_size, 0, None
+                page = await self._fetch(fetch, number)
+
+    async def _first(self, fetch: FetchPage) -> tuple[int, ListPage | None]:
+        if self._first_page is not None:
+            return self._first_page, await self._fetch(fetch, self._first_page)
+        page = await self._page_zero(fetch)
+        if isinstance(page, RequestRefused):
+            # Perhaps for the page number, perhaps for something else: then page 1 is refused for it as well.
+            page_one = await self._fetch(fetch, 1)
+            page = await self._page_zero(fetch)
+            if isinstance(page, RequestRefused):
+                self._first_page = 1
+                return 1, page_one
+        if page is not None and page.jobs:
+            self._first_page = 0
+            return 0, page
+        # Nothing on page 0: nothing at all, or a service that counts from 1.
+        return 1, await self._fetch(fetch, 1)
+
+    async def _page_zero(self, fetch: FetchPage) -> ListPage | RequestRefused | None:
+        try:
+            return await self._fetch(fetch, 0)
+        except RequestRefused as error:
+            return error
+
+    async def _fetch(self, fetch: FetchPage, number: int) -> ListPage | None:
+        try:
+            return await fetch(number, self._page_size)
+        except RequestRefused as error:
+            if error.limit is None or not 0 < error.limit < self._page_size:
+                raise
+            self._page_size = error.limit
+        return await fetch(number, self._page_size)

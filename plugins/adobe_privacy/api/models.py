@@ -1,0 +1,447 @@
+"""What is sent to the Privacy Service, checked strictly, and what comes back, read leniently.
+
+A request model refuses what the service would refuse, with a `pydantic.ValidationError` whose text names
+the field and what was expected but never the value. (Log `str(error)`; `error.errors()` does hold the
+values.)
+
+An answer model takes every variant that the service is known to have used and treats null as absent. It
+keeps no identity: the `userIds`, the submitter and the lists inside `results` are dropped, only their
+lengths are kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+from adobe_privacy.api.codes import REGULATION_CODES, Outcome, outcome_code, outcome_of, product_code
+
+MAX_USERS = 1000
+MAX_IDENTITIES = 9
+ORG_NAMESPACE = "imsOrgID"
+
+
+class JobStatus(StrEnum):
+    """The state of a job, or of one product within a job. Neither says anything about the other."""
+
+    SUBMITTED = "submitted"
+    PROCESSING = "processing"
+    COMPLETE = "complete"
+    ERROR = "error"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+    """A word that no document knows, or none at all: not over, and worth a look."""
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in (JobStatus.COMPLETE, JobStatus.ERROR, JobStatus.EXPIRED)
+
+
+class Action(StrEnum):
+    """What is asked for one user; each action of each user becomes a job of its own."""
+
+    ACCESS = "access"
+    DELETE = "delete"
+
+
+NonEmpty = Annotated[str, StringConstraints(min_length=1)]
+IdentityType = Literal[
+    "standard", "custom", "integrationCode", "namespaceId", "unregistered", "analytics", "target"
+]
+
+
+class _RequestModel(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Identity(_RequestModel):
+    """One identity of a data subject. The value is left out of the repr."""
+
+    namespace: NonEmpty
+    value: NonEmpty = Field(repr=False)
+    type: IdentityType = "standard"
+    namespace_id: int | None = None
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {"namespace": self.namespace, "value": self.value, "type": self.type}
+        if self.namespace_id is not None:
+            wire["namespaceId"] = self.namespace_id
+        return wire
+
+
+class User(_RequestModel):
+    """One data subject's part of a request: one job comes of each action. `key` comes back with every job."""
+
+    key: NonEmpty
+    actions: tuple[Action, ...] = Field(min_length=1)
+    identities: tuple[Identity, ...] = Field(min_length=1, max_length=MAX_IDENTITIES, repr=False)
+
+    @field_validator("actions")
+    @classmethod
+    def _each_action_once(cls, actions: tuple[Action, ...]) -> tuple[Action, ...]:
+        if len(set(actions)) != len(actions):
+            raise ValueError("each action may be named once")
+        return actions
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "key": self.key,
+            "action": [action.value for action in self.actions],
+            "userIDs": [identity.to_wire() for identity in self.identities],
+        }
+
+
+class CompanyContext(_RequestModel):
+    """The organisation (`imsOrgID`), or what a product needs to find its account (client code, tenant)."""
+
+    namespace: NonEmpty
+    value: NonEmpty
+
+    @classmethod
+    def organisation(cls, org_id: str) -> CompanyContext:
+        return cls(namespace=ORG_NAMESPACE, value=org_id)
+
+
+class CreateJobsRequest(_RequestModel):
+    """The body of `POST /jobs` (privacy jobs guide, "Create a privacy job").
+
+    The limits are the documented ones, and one of ours: a key names one user of the request only, because
+    the jobs come back in any order and are told apart by key and action. A regulation is accepted in its
+    current and its retired spelling and sent as it is.
+    """
+
+    regulation: str
+    users: tuple[User, ...] = Field(min_length=1, max_length=MAX_USERS)
+    include: tuple[NonEmpty, ...] = Field(min_length=1)
+    company_contexts: tuple[CompanyContext, ...] = Field(min_length=1)
+    expand_ids: bool = False
+    priority: Literal["normal", "low"] = "normal"
+    merge_policy_id: int | str | None = None
+
+    @field_validator("regulation")
+    @classmethod
+    def _known_regulation(cls, regulation: str) -> str:
+        if regulation not in REGULATION_CODES:
+            raise ValueError(f"expected one of {', '.join(sorted(REGULATION_CODES))}")
+        return regulation
+
+    @field_validator("users")
+    @classmethod
+    def _each_key_once(cls, users: tuple[User, ...]) -> tuple[User, ...]:
+        if len({user.key for user in users}) != len(users):
+            raise ValueError("each key may belong to one user only")
+        return users
+
+    @field_validator("include")
+    @classmethod
+    def _each_product_once(cls, include: tuple[str, ...]) -> tuple[str, ...]:
+        if len({product_code(product) for product in include}) != len(include):
+            raise ValueError("each product may be named once, whatever its spelling")
+        return include
+
+    @field_validator("company_contexts")
+    @classmethod
+    def _one_organisation(cls, contexts: tuple[CompanyContext, ...]) -> tuple[CompanyContext, ...]:
+        if sum(context.namespace == ORG_NAMESPACE for context in contexts) != 1:
+            raise ValueError(f"exactly one context of namespace {ORG_NAMESPACE} is needed")
+        return contexts
+
+    @property
+    def org_id(self) -> str:
+        return next(c.value for c in self.company_contexts if c.namespace == ORG_NAMESPACE)
+
+    def to_wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {
+            "companyContexts": [{"namespace": c.namespace, "value": c.value} for c in self.company_contexts],
+            "users": [user.to_wire() for user in self.users],
+            "include": list(self.include),
+            "expandIds": self.expand_ids,
+            "priority": self.priority,
+            "regulation": self.regulation,
+        }
+        if self.merge_policy_id is not None:
+            wire["mergePolicyId"] = self.merge_policy_id
+        return wire
+
+
+class ConsentEntity(_RequestModel):
+    """Identities of one standard namespace that opt out. The values are left out of the repr."""
+
+    namespace: NonEmpty
+    values: tuple[NonEmpty, ...] = Field(min_length=1, repr=False)
+
+    @field_validator("values")
+    @classmethod
+    def _each_value_once(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(values)) != len(values):
+            raise ValueError("each value may be named once")
+        return values
+
+
+class ConsentRequest(_RequestModel):
+    """The body of `POST /consent` (consent guide). What `opt_out_of_sale=False` does is not documented."""
+
+    entities: tuple[ConsentEntity, ...] = Field(min_length=1)
+    opt_out_of_sale: bool = True
+
+    def to_wire(self) -> dict[str, Any]:
+        return {
+            "optOutOfSale": self.opt_out_of_sale,
+            # The capital S is the API's.
+            "entities": [{"nameSpace": e.namespace, "values": list(e.values)} for e in self.entities],
+        }
+
+
+_US_DATE = re.compile(
+    r"(\d{1,2})/(\d{1,2})/(\d{4})[ ,]+(\d{1,2}):(\d{2})(?::(\d{2}))?"
+    r"(?:\s*([AP])\.?M\.?)?(?:\s*(?:GMT|UTC|Z))?",
+    re.IGNORECASE,
+)
+_NUMBERED_STATUS = {"1": "complete", "2": "processing", "3": "submitted", "4": "error", "5": "expired"}
+_FAILED_DATASETS = re.compile(r"Failed dataSetIds\s*=\s*\[([^\]]*)\]", re.IGNORECASE)
+
+
+def parse_date(value: object) -> datetime | None:
+    """A date of an answer in UTC: `04/29/2021 09:53 PM GMT` with or without GMT and padding, or ISO 8601.
+
+    A date without a zone counts as UTC, as the guides say. None for anything else.
+    """
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    try:
+        if match := _US_DATE.fullmatch(text):
+            month, day, year, hour, minute, second = (
+                int(part or 0) for part in match.group(1, 2, 3, 4, 5, 6)
+            )
+            if half := match.group(7):
+                if not 1 <= hour <= 12:
+                    return None
+                hour = hour % 12 + (12 if half.upper() == "P" else 0)
+            return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        date = datetime.fromisoformat(text)
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value.strip() or None
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _lower(value: object) -> str | None:
+    text = _text(value[0] if isinstance(value, list) and value else value)
+    return text.lower() if text else None
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return int(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _count(value: object) -> int | None:
+    return len(value) if isinstance(value, list) else _number(value)
+
+
+def _status(value: object) -> JobStatus:
+    word = (_text(value) or "").lower()
+    try:
+        return JobStatus(_NUMBERED_STATUS.get(word, word))
+    except ValueError:
+        return JobStatus.UNKNOWN
+
+
+def _objects(value: object) -> list[object]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def _with_job_id(value: object) -> list[object]:
+    return [item for item in _objects(value) if isinstance(item, Mapping) and _text(item.get("jobId"))]
+
+
+JobId = Annotated[str, BeforeValidator(lambda value: _text(value) or ""), StringConstraints(min_length=1)]
+Text = Annotated[str | None, BeforeValidator(_text)]
+Word = Annotated[str | None, BeforeValidator(_lower)]
+Number = Annotated[int | None, BeforeValidator(_number)]
+Count = Annotated[int | None, BeforeValidator(_count)]
+Status = Annotated[JobStatus, BeforeValidator(_status)]
+Moment = Annotated[datetime | None, BeforeValidator(parse_date)]
+
+
+def _without_nulls(value: Any) -> Any:
+    return {k: v for k, v in value.items() if v is not None} if isinstance(value, Mapping) else value
+
+
+class _AnswerModel(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, data: Any) -> Any:
+        # Also lets `jobs: null` beside a filled `jobDetails` through to the second spelling.
+        return _without_nulls(data)
+
+
+class CreatedJob(_AnswerModel):
+    """A job that now exists. Match it by key and action: the order is not that of the request."""
+
+    job_id: JobId = Field(validation_alias="jobId")
+    key: Text = Field(None, validation_alias=AliasPath("customer", "user", "key"), repr=False)
+    action: Word = Field(None, validation_alias=AliasPath("customer", "user", "action"))
+
+
+class CreatedJobs(_AnswerModel):
+    """The answer to `POST /jobs`. `request_id` is Adobe's, absent in the older form of the answer."""
+
+    request_id: Text = Field(None, validation_alias="requestId")
+    jobs: tuple[CreatedJob, ...] = Field(validation_alias=AliasChoices("jobs", "jobDetails"), min_length=1)
+
+
+class JobSummary(_AnswerModel):
+    """A row of the listing. `key` is left out of the repr: other programs may have put an identity there."""
+
+    job_id: JobId = Field(validation_alias="jobId")
+    request_id: Text = Field(None, validation_alias="requestId")
+    key: Text = Field(None, validation_alias=AliasChoices("userKey", "key"), repr=False)
+    action: Word = None
+    status: Status = JobStatus.UNKNOWN
+    created_at: Moment = Field(None, validation_alias="createdDate")
+    last_modified_at: Moment = Field(None, validation_alias="lastModifiedDate")
+
+
+class ProductResponse(_AnswerModel):
+    """How far one product is with a job. `message` is left out of the repr: it may hold identities."""
+
+    name: str = Field("", validation_alias="product")
+    status: Status = Field(
+        JobStatus.UNKNOWN,
+        validation_alias=AliasChoices(AliasPath("productStatusResponse", "status"), "status"),
+    )
+    message_code: Text = Field(None, validation_alias=AliasPath("productStatusResponse", "responseMsgCode"))
+    message: Text = Field(
+        None,
+        repr=False,
+        validation_alias=AliasChoices(
+            AliasPath("productStatusResponse", "responseMsgDetail"),
+            AliasPath("productStatusResponse", "message"),
+        ),
+    )
+    retry_count: Number = Field(None, validation_alias="retryCount")
+    processed_at: Moment = Field(None, validation_alias="processedDate")
+    processed_count: Count = Field(
+        None, validation_alias=AliasPath("productStatusResponse", "results", "processed")
+    )
+    ignored_count: Count = Field(
+        None, validation_alias=AliasPath("productStatusResponse", "results", "ignored")
+    )
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _name_as_text(cls, value: object) -> str:
+        return _text(value) or ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nested_null_is_absent(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and isinstance(data.get("productStatusResponse"), Mapping):
+            return {**data, "productStatusResponse": _without_nulls(data["productStatusResponse"])}
+        return data
+
+    @property
+    def product(self) -> str:
+        """The product's one name, see `product_code`."""
+        return product_code(self.name)
+
+    @property
+    def code(self) -> str | None:
+        """The outcome code without its prefix, such as `6054-200`."""
+        return outcome_code(self.message_code)
+
+    @property
+    def failed_dataset_count(self) -> int:
+        """How many datasets the message names as failed (data lake, profile), whatever the code says."""
+        match = _FAILED_DATASETS.search(self.message or "")
+        return len([name for name in match.group(1).split(",") if name.strip()]) if match else 0
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the product made of the job. Where status and code disagree, the worse one counts."""
+        if self.status in (JobStatus.ERROR, JobStatus.EXPIRED):
+            return Outcome.FAILED
+        if self.status is not JobStatus.COMPLETE:
+            return Outcome.PENDING
+        outcome = outcome_of(self.message_code) or Outcome.FULL
+        return Outcome.PARTIAL if outcome is Outcome.FULL and self.failed_dataset_count else outcome
+
+
+class JobDetail(JobSummary):
+    """One job with what every product says. `download_url` is not in the repr: older ones need no credential.
+
+    Adobe's samples show a job that is complete while a product is still submitted, and jobs in error with a
+    download: derive neither level from the other.
+    """
+
+    regulation: Word = None
+    products: tuple[ProductResponse, ...] = Field((), validation_alias="productResponses")
+    download_url: Text = Field(None, validation_alias=AliasChoices("downloadUrl", "downloadURL"), repr=False)
+    child_jobs: tuple[JobDetail, ...] = Field((), validation_alias="childJobs")
+
+    @field_validator("products", mode="before")
+    @classmethod
+    def _products_that_are_objects(cls, value: object) -> object:
+        return value if isinstance(value, tuple) else _objects(value)
+
+    @field_validator("child_jobs", mode="before")
+    @classmethod
+    def _children_with_an_id(cls, value: object) -> object:
+        return value if isinstance(value, tuple) else _with_job_id(value)
+
+
+class ListPage(_AnswerModel):
+    """A page of the listing. `total_records` counts the page or everything: versions differ.
+
+    A row without a job id can't be followed up: it is left out and counted in `unusable_rows`. An answer with
+    neither `jobDetails` nor `jobs` is refused, because an empty page must never be a guess.
+    """
+
+    jobs: tuple[JobSummary, ...] = Field(validation_alias=AliasChoices("jobDetails", "jobs"))
+    total_records: Number = Field(None, validation_alias="totalRecords")
+    unusable_rows: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usable_rows(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            raise ValueError("expected an object")
+        if not {"jobDetails", "jobs"} & data.keys() and _number(data.get("totalRecords")) != 0:
+            raise ValueError("expected jobDetails")
+        rows: object = next((data[name] for name in ("jobDetails", "jobs") if data.get(name) is not None), [])
+        if not isinstance(rows, list):
+            raise ValueError("expected a list of jobs")
+        usable = _with_job_id(rows)
+        return {
+            "jobs": usable,
+            "totalRecords": data.get("totalRecords"),
+            "unusable_rows": len(rows) - len(usable),
+        }

@@ -1,0 +1,287 @@
+"""Sends requests over one connection pool and turns what can happen on the way into our errors.
+
+Knows nothing of jobs or tokens. Redirects are never followed here and cookies never kept, so what a request
+carries is exactly what its caller gave it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from adobe_privacy import __version__
+from adobe_privacy.api import quiet_logs
+from adobe_privacy.api.config import ClientConfig
+from adobe_privacy.api.error_bodies import error_for
+from adobe_privacy.api.errors import (
+    ConnectionFailed,
+    OutcomeUnknown,
+    PrivacyServiceError,
+    TemporarilyUnavailable,
+    UnreadableAnswer,
+)
+
+USER_AGENT = f"airflow-adobe-privacy/{__version__}"
+CONNECT_TIMEOUT = 15.0
+MAX_CONNECTIONS = 100
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request to be made. `route` is its name in errors, `creates` whether a repetition would do harm."""
+
+    method: str
+    route: str
+    url: httpx.URL = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    params: Mapping[str, str | int] | None = field(default=None, repr=False)
+    json: Any = field(default=None, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
+    creates: bool = False
+
+
+class Transport:
+    """The connection pool. `sleep` takes seconds, `now` gives an aware datetime; both are there for tests."""
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        *,
+        transport: httpx.AsyncBaseTransport | None,
+        sleep: Callable[[float], Awaitable[None]],
+        now: Callable[[], datetime],
+    ) -> None:
+        quiet_logs.install()
+        self._config = config
+        self._sleep = sleep
+        self.now = now
+        self._api_host = httpx.URL(config.base_url).host
+        self._ahead = timedelta()
+        connect = min(config.timeout, CONNECT_TIMEOUT)
+        self._total_timeout = config.timeout + connect
+        self._http = httpx.AsyncClient(
+            transport=transport,
+            verify=_authorities(config.verify),
+            proxy=config.proxy,
+            follow_redirects=False,
+            timeout=httpx.Timeout(config.timeout, connect=connect, pool=connect),
+            limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS),
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
+        )
+
+    async def aclose(self) -> None:
+        with quiet_logs.quiet():
+            await self._http.aclose()
+
+    async def open(self, call: Call) -> httpx.Response:
+        """Send, and return once the headers of a success are there; the body is still to be read and closed.
+
+        A redirect is returned too. Anything else raises.
+        """
+        request = self._http.build_request(
+            call.method, call.url, headers=call.headers, params=call.params, json=call.json, data=call.form
+        )
+        failure: PrivacyServiceError
+        try:
+            with quiet_logs.quiet():
+                response = await self._http.send(request, stream=True)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            failure = self._translate(error, call)
+        else:
+            self._note_time(request, response)
+            if response.is_success or (response.has_redirect_location and not call.creates):
+                return response
+            failure = self._refusal(response, await self._read_error(response), call)
+        # Raised out here: an error chained to httpx's own could show headers or pieces of a body.
+        raise failure
+
+    def server_time(self) -> datetime:
+        """Now by the API's own clock, as far as an answer has told it; else by ours."""
+        return self.now() + self._ahead
+
+    def _note_time(self, request: httpx.Request, response: httpx.Response) -> None:
+        if request.url.host == self._api_host:
+            with contextlib.suppress(TypeError, ValueError):
+                told = parsedate_to_datetime(response.headers["date"]) if "date" in response.headers else None
+                if told is not None and told.tzinfo is not None:
+                    self._ahead = told - self.now()
+
+    async def exchange(self, call: Call) -> bytes:
+        """Send, and return the body of a success."""
+        failure: PrivacyServiceError
+        try:
+            # httpx limits each read; a body that drips in needs a limit as a whole.
+            async with asyncio.timeout(self._total_timeout):
+                response = await self.open(call)
+                if response.is_success:
+                    return b"".join([chunk async for chunk in self.chunks(response, call)])
+                await self.close(response)
+                failure = self._refusal(response, b"", call)
+        except TimeoutError:
+            failure = self._broken_off(call)
+        raise failure
+
+    async def chunks(self, response: httpx.Response, call: Call) -> AsyncIterator[bytes]:
+        """The body as it arrives, closed at its end. Raises where it breaks off before it is complete."""
+        body = response.aiter_bytes()
+        expected = content_length(response)
+        received = 0
+        failure: PrivacyServiceError | None = None
+        try:
+            while failure is None:
+                try:
+                    with quiet_logs.quiet():
+                        chunk = await anext(body)
+                except StopAsyncIteration:
+                    break
+                except (httpx.HTTPError, OSError):
+                    failure = self._broken_off(call)
+                else:
+                    received += len(chunk)
+                    yield chunk
+        finally:
+            await self.close(response)
+        if failure is None and expected is not None and received != expected:
+            failure = self._broken_off(call)
+        if failure is not None:
+            raise failure
+
+    async def close(self, response: httpx.Response) -> None:
+        with quiet_logs.quiet():
+            await response.aclose()
+
+    async def repeating(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Repeat what may safely be repeated until it succeeds, the attempts are used up or the time is.
+
+        Waits as long as Retry-After asks, up to the cap, else with exponential back-off and full jitter.
+        The last failure is raised.
+        """
+        started = self.now()
+        for number in range(self._config.retry_attempts):
+            try:
+                return await attempt()
+            except (ConnectionFailed, TemporarilyUnavailable, UnreadableAnswer) as error:
+                wait = self._wait(number, error)
+                spent = (self.now() - started).total_seconds()
+                last = number + 1 == self._config.retry_attempts or spent + wait > self._config.retry_budget
+                # A token request within this attempt has been repeated already.
+                if last or error.given_up:
+                    error.given_up = True
+                    raise
+            await self._sleep(wait)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _wait(self, number: int, error: PrivacyServiceError) -> float:
+        if isinstance(error, TemporarilyUnavailable) and error.retry_after is not None:
+            return min(error.retry_after, self._config.retry_after_cap)
+        longest = min(self._config.retry_base_delay * 2**number, self._config.retry_after_cap)
+        return random.uniform(0, longest)
+
+    async def _read_error(self, response: httpx.Response) -> bytes:
+        """The body of an error answer as far as it can be read: it only refines what the status says."""
+        body = b""
+        try:
+            with quiet_logs.quiet():
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > 1_000_000:
+                        break
+        except (httpx.HTTPError, OSError):
+            pass
+        finally:
+            await self.close(response)
+        return body
+
+    def _refusal(self, response: httpx.Response, body: bytes, call: Call) -> PrivacyServiceError:
+        return error_for(
+            call.method,
+            call.route,
+            response.status_code,
+            response.headers,
+            body,
+            creates=call.creates,
+            now=self.now(),
+        )
+
+    def _translate(self, error: Exception, call: Call) -> PrivacyServiceError:
+        if isinstance(
+            error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError
+        ):
+            return ConnectionFailed(_why_no_connection(error), method=call.method, route=call.route)
+        if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+            return ConnectionFailed(
+                "the address is not usable. Check the base URL and the token URL.",
+                method=call.method,
+                route=call.route,
+            )
+        return self._broken_off(call)
+
+    def _broken_off(self, call: Call) -> PrivacyServiceError:
+        if call.creates:
+            return OutcomeUnknown(
+                "the connection broke off or timed out after the request had begun to be sent. Look for its "
+                "jobs in the listing before sending it again.",
+                method=call.method,
+                route=call.route,
+            )
+        return TemporarilyUnavailable(
+            "the connection broke off or timed out before the answer was complete. Try again later.",
+            method=call.method,
+            route=call.route,
+        )
+
+
+def content_length(response: httpx.Response) -> int | None:
+    """The number of bytes that `chunks` will give, None where the answer does not tell."""
+    value = response.headers.get("content-length", "")
+    # What arrives encoded is decoded, and then its length on the way says nothing.
+    encoded = response.headers.get("content-encoding", "").strip().lower() not in ("", "identity")
+    return int(value) if value.isascii() and value.isdigit() and not encoded else None
+
+
+def _authorities(verify: bool | str) -> ssl.SSLContext | bool:
+    if isinstance(verify, bool):
+        return verify
+    path = Path(verify)
+    try:
+        return ssl.create_default_context(
+            cafile=None if path.is_dir() else verify, capath=verify if path.is_dir() else None
+        )
+    except OSError:
+        raise ValueError(f"verify: {verify} holds no readable certificate authorities.") from None
+
+
+def _why_no_connection(error: BaseException) -> str:
+    causes = list(_causes(error))
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+        return "no trusted TLS connection. Check the certificate authorities (verify) and the proxy."
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return "the host name is not known. Check the address and the network."
+    if isinstance(error, httpx.ProxyError):
+        return "the proxy refuses the connection. Check the proxy's address and credentials."
+    if isinstance(error, httpx.TimeoutException):
+        return "no connection within the time limit. Check the address, the firewall and the proxy."
+    return "no connection. Check the address, the network and the proxy."
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for inner in error.exceptions:
+                yield from _causes(inner)
+        error = error.__cause__ or error.__context__

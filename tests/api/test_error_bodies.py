@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import pickle
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adobe_privacy.api import errors
+from adobe_privacy.api.error_bodies import error_for, retry_after
+
+NOW = datetime(2026, 11, 20, 22, 30, tzinfo=UTC)
+CANARY = "canary@example.com"
+
+
+def envelope(status: int, title: str, detail: str) -> dict[str, Any]:
+    return {"errors": {"errorType": "uri=/jobs", "errorCode": status, "title": title, "detail": detail}}
+
+
+def error(
+    status: int,
+    body: object = b"",
+    *,
+    method: str = "GET",
+    route: str = "/jobs",
+    headers: dict[str, str] | None = None,
+) -> errors.PrivacyServiceError:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return error_for(method, route, status, headers or {}, content, creates=method == "POST", now=NOW)
+
+
+GET_ANSWERS = [
+    (400, envelope(400, "Invalid Request", f"bad {CANARY}"), errors.RequestRefused),
+    (
+        400,
+        {"status": 400, "title": "BadRequestError", "detail": "A valid content-type"},
+        errors.RequestRefused,
+    ),
+    (400, {"error_code": "400003", "message": "Missing header"}, errors.RequestRefused),
+    (400, envelope(400, "Invalid Request", "Daily upload limit exceeded"), errors.QuotaReached),
+    (429, {"error_code": "429050", "message": "Your daily quota is used up"}, errors.QuotaReached),
+    (429, {"error_code": "429050", "message": "Too many requests"}, errors.RateLimited),
+    (400, {"errorCode": "PRVCY-1030-400", "detail": "workload"}, errors.RateLimited),
+    (400, {"errorCode": "1010-400", "detail": "missing"}, errors.PermissionDenied),
+    (401, {"error_code": "401013", "message": "Oauth token is not valid"}, errors.AuthenticationFailed),
+    (403, {"error_code": "403003", "message": "Api Key is invalid"}, errors.AuthenticationFailed),
+    (403, {"error_code": "403010", "message": "Oauth token is missing."}, errors.AuthenticationFailed),
+    (403, {"error_code": "403025", "message": "Profile is not valid"}, errors.PermissionDenied),
+    (403, b"<html>Forbidden</html>", errors.PermissionDenied),
+    (404, envelope(404, "Resource not found", "Not able to find job data."), errors.NotFound),
+    (404, b"<html>no such page</html>", errors.NotFound),
+    (410, b"", errors.NotFound),
+    (408, b"", errors.TemporarilyUnavailable),
+    (425, b"", errors.TemporarilyUnavailable),
+    (500, b"<html>", errors.TemporarilyUnavailable),
+    (503, {"error_code": "503000"}, errors.TemporarilyUnavailable),
+    (504, b"", errors.TemporarilyUnavailable),
+    (302, b"", errors.RequestRefused),
+    (418, b"[]", errors.RequestRefused),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "kind"), GET_ANSWERS)
+def test_an_answer_to_a_get_becomes_the_error_that_says_what_to_do(
+    status: int, body: object, kind: type[errors.PrivacyServiceError]
+) -> None:
+    failure = error(status, body)
+    assert type(failure) is kind
+    assert str(failure).startswith(f"GET /jobs answered HTTP {status}")
+
+
+@pytest.mark.parametrize("status", [303, 408, 500, 501, 502, 503, 504, 520])
+def test_a_post_may_have_happened_where_the_status_does_not_exclude_it(status: int) -> None:
+    assert type(error(status, method="POST")) is errors.OutcomeUnknown
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 401, 403, 404, 413, 415, 422, 425, 429])
+def test_a_post_did_not_happen_where_the_status_says_so(status: int) -> None:
+    assert not isinstance(error(status, method="POST"), errors.OutcomeUnknown)
+
+
+@pytest.mark.parametrize("body", [envelope(404, "Resource not found", "Not able to find job data."),
+                                  {"errorCode": 404, "detail": "Not able to find job data."}])  # fmt: skip
+def test_missing_job_data_is_told_from_a_missing_route(body: object) -> None:
+    found = error(404, body)
+    assert isinstance(found, errors.NotFound)
+    assert found.job_data
+    for other in (b"<html>404</html>", {"error_code": "404000", "message": "Resource not found"}, b""):
+        missing = error(404, other)
+        assert isinstance(missing, errors.NotFound)
+        assert not missing.job_data
+
+
+def test_a_refused_page_size_names_the_supported_one() -> None:
+    body = envelope(400, "Invalid Request", "Page size exceeded,Maximum page size supported is 100")
+    refused = error(400, body)
+    assert isinstance(refused, errors.RequestRefused)
+    assert (refused.field, refused.limit, refused.code) == ("size", 100, "400")
+
+
+def test_a_refused_field_is_named() -> None:
+    body = envelope(
+        400, "Invalid Request", "The `regulation` parameter is mandatory. Supported values: [gdpr]"
+    )
+    refused = error(400, body)
+    assert isinstance(refused, errors.RequestRefused)
+    assert refused.field == "regulation"
+    assert "Field: regulation." in str(refused)
+
+
+def test_the_quota_comes_back_at_the_next_midnight_utc() -> None:
+    reached = error(400, envelope(400, "Invalid Request", "daily limit"), method="POST")
+    assert isinstance(reached, errors.QuotaReached)
+    assert reached.resets_at == datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def test_a_missing_permission_is_named() -> None:
+    assert "Privacy Write" in str(error(403, method="POST"))
+    assert "Content Delivery" in str(error(403, route="/jobs/{id}/content"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        envelope(400, CANARY, CANARY),
+        {"error_code": CANARY, "message": CANARY},
+        {"errors": [{"errorCode": CANARY, "detail": f"`{CANARY}`"}]},
+        {CANARY: CANARY},
+        CANARY.encode(),
+        {"error": "canary_example", "error_description": CANARY},
+    ],
+)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500])
+def test_no_error_repeats_what_adobe_wrote(status: int, body: object) -> None:
+    failure = error(status, body, method="POST")
+    assert "canary" not in f"{failure} {failure!r} {vars(failure)}"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": " 1.5 "}, 1.5),
+        ({"retry-after": "-3"}, 0.0),
+        ({"retry-after": "99999999"}, 86400.0),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": ""}, None),
+        ({"retry-after": "Fri, 20 Nov 2026 22:31:00 GMT"}, 60.0),
+        ({"retry-after": "Fri, 20 Nov 2026 22:29:00 GMT"}, 0.0),
+        ({"retry-after": "Fri, 20 Nov 2026 10:00:30 GMT", "date": "Fri, 20 Nov 2026 10:00:00 GMT"}, 30.0),
+        ({"retry-after": "Fri, 99 Foo 2026 99:99:99 GMT"}, None),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_date(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers, NOW) == seconds
+
+
+@given(st.binary(max_size=200), st.integers(300, 599), st.text(max_size=30))
+def test_no_error_answer_crashes_the_reading(body: bytes, status: int, pause: str) -> None:
+    assert isinstance(error(status, body, headers={"retry-after": pause}), errors.PrivacyServiceError)
+
+
+@pytest.mark.parametrize(("status", "body", "kind"), GET_ANSWERS)
+def test_an_error_survives_pickling(
+    status: int, body: object, kind: type[errors.PrivacyServiceError]
+) -> None:
+    failure = error(status, body, headers={"retry-after": "3"})
+    copy = pickle.loads(pickle.dumps(failure))
+    assert type(copy) is kind
+    assert vars(copy) == vars(failure)
+    assert str(copy) == str(failure)
