@@ -1,0 +1,91 @@
+"""Whether a result covers what was asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+# Adobe answers with display names where it was asked with codes, and has renamed products over the years
+# (Privacy Service guide, appendix "Experience Cloud applications", and the samples of the API guide).
+_ALIASES = {
+    "profile": "profileservice",
+    "adobecloudplatform": "aepdatalake",
+    "datalake": "aepdatalake",
+    "adobepassauthentication": "primetimeauthentication",
+    "journeyoptimizer": "cjm",
+    "customerattributes": "crs",
+    "advertisingcloud": "adcloud",
+}
+
+_WITH_CAVEAT = re.compile(r"PRVCY-605[1-4]\b")
+
+
+class ProductOutcome(BaseModel):
+    """What one product answered, in Adobe's words; `code` is e.g. `PRVCY-6000-200`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    status: str
+    code: str | None = None
+
+
+class Completeness(BaseModel):
+    """Asked and answered, side by side. Product names are as Adobe or the request wrote them.
+
+    `verdict` is `gap` where a product that was asked for gave no answer or an error, or an access job has no
+    result; `partial` where one answered with a caveat (codes 6051 to 6054) or ignored identities; `full`
+    otherwise. Folders do not enter into it: their names are undocumented, and a product without data may
+    leave its folder out. `processed` and `ignored` count identities, absent where Adobe did not say.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: Literal["full", "partial", "gap"]
+    products_requested: list[str]
+    products_answered: list[str]
+    products_missing: list[str]
+    folders_found: list[str]
+    other_folders: int
+    processed: int | None
+    ignored: int | None
+
+
+def same_product(name: str) -> str:
+    """The form in which two names of one product are equal."""
+    plain = re.sub(r"[^a-z0-9]", "", name.casefold())
+    return _ALIASES.get(plain, plain)
+
+
+def judge(
+    *,
+    requested: Sequence[str],
+    outcomes: Sequence[ProductOutcome],
+    processed: int | None,
+    ignored: int | None,
+    folders: Collection[str] = (),
+    result_missing: bool = False,
+) -> Completeness:
+    """Compare. Of `folders` only those named like a product are repeated, the others counted."""
+    answered = {same_product(outcome.name): outcome for outcome in outcomes}
+    missing = [name for name in requested if same_product(name) not in answered]
+    known = {same_product(name): name for name in [*requested, *(outcome.name for outcome in outcomes)]}
+    matched = {known[same_product(folder)] for folder in folders if same_product(folder) in known}
+    verdict: Literal["full", "partial", "gap"] = "full"
+    if ignored or any(_WITH_CAVEAT.search(outcome.code or "") for outcome in outcomes):
+        verdict = "partial"
+    if missing or result_missing or any(outcome.status != "complete" for outcome in outcomes):
+        verdict = "gap"
+    return Completeness(
+        verdict=verdict,
+        products_requested=list(requested),
+        products_answered=[outcome.name for outcome in outcomes],
+        products_missing=missing,
+        folders_found=sorted(matched),
+        other_folders=sum(same_product(folder) not in known for folder in folders),
+        processed=processed,
+        ignored=ignored,
+    )

@@ -1,0 +1,127 @@
+"""The manifest of one job: what was archived, and the only thing that makes it count as archived.
+
+`jobs/<regulation>/<YYYY>/<MM>/<DD>/<jobId>/manifest.json`, the date being the job's completion date in UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from adobe_privacy.archive.completeness import Completeness, ProductOutcome
+from adobe_privacy.archive.errors import ArchiveError, UnreadableManifest
+from adobe_privacy.storage import ObjectNotFound, Store
+
+JOBS = "jobs"
+REJECTED = "rejected"
+MANIFEST = "manifest.json"
+
+_SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class Erasure(BaseModel):
+    """Why and when a result was erased. `erased_at` is absent while the erasure is not confirmed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    started_at: AwareDatetime
+    erased_at: AwareDatetime | None = None
+
+
+class Manifest(BaseModel):
+    """What is known of one archived job. It holds no identity.
+
+    `object` is the result's path relative to the manifest, `size` its bytes, `sha256` its hash in hex,
+    `members` the number of entries in the ZIP; all absent where the archive is the manifest alone (delete
+    jobs, jobs without a result). `etag` and `version_id` are the store's, absent where it has none. Once
+    `erasure` is there, the fields stay and the object is gone.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format: Literal[1] = 1
+    job_id: str
+    request_id: str
+    request_key: str
+    regulation: str
+    action: str
+    status: str
+    completed_at: AwareDatetime
+    archived_at: AwareDatetime
+    products: list[ProductOutcome]
+    completeness: Completeness
+    object: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = None
+    size: int | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    members: int | None = None
+    inflated_size: int | None = None
+    etag: str | None = None
+    version_id: str | None = None
+    erasure: Erasure | None = None
+
+    @property
+    def folder(self) -> str:
+        """The job's folder within the archive."""
+        return job_folder(self.regulation, self.completed_at, self.job_id)
+
+    @property
+    def object_key(self) -> str | None:
+        """The result's key within the archive."""
+        return None if self.object is None else f"{self.folder}/{self.object}"
+
+    def to_json(self) -> bytes:
+        """The text of `manifest.json`."""
+        return self.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
+
+
+def job_folder(regulation: str, completed_at: datetime, job_id: str) -> str:
+    """Where a job is archived. Raises `ArchiveError` for ids that cannot be part of a path."""
+    for what, value in (("regulation", regulation), ("job id", job_id)):
+        if not _SEGMENT.fullmatch(value):
+            raise ArchiveError(
+                f"this {what} cannot name a folder: only letters, digits and . _ - are allowed"
+            )
+    if completed_at.tzinfo is None:
+        raise ArchiveError("the completion time needs a time zone")
+    return f"{JOBS}/{regulation}/{completed_at.astimezone(UTC):%Y/%m/%d}/{job_id}"
+
+
+async def find_manifest(
+    store: Store, *, regulation: str, completed_at: datetime, job_id: str
+) -> Manifest | None:
+    """The manifest of a job, or `None` if it is not archived. Raises `UnreadableManifest`."""
+    key = f"{job_folder(regulation, completed_at, job_id)}/{MANIFEST}"
+    try:
+        return parse_manifest(key, await store.read_async(key))
+    except ObjectNotFound:
+        return None
+
+
+def iter_manifests(store: Store, regulation: str | None = None) -> Iterator[tuple[str, Manifest]]:
+    """Every manifest with its key, in no promised order. Raises `UnreadableManifest` at the first bad one."""
+    for key in manifest_keys(store, regulation):
+        yield key, parse_manifest(key, store.read(key))
+
+
+def manifest_keys(store: Store, regulation: str | None = None) -> Iterator[str]:
+    """The key of every manifest, without reading it."""
+    for info in store.objects(f"{JOBS}/{regulation}" if regulation else JOBS):
+        if info.key.endswith(f"/{MANIFEST}"):
+            yield info.key
+
+
+def parse_manifest(key: str, data: bytes) -> Manifest:
+    """Read a manifest. Raises `UnreadableManifest` naming the key, also where it lies in the wrong folder."""
+    try:
+        manifest = Manifest.model_validate_json(data)
+    except ValidationError as error:
+        fields = ", ".join(sorted({".".join(map(str, each["loc"])) or "JSON" for each in error.errors()}))
+        raise UnreadableManifest(f"{key} is not a manifest of this project: look at {fields}") from None
+    if f"{manifest.folder}/{MANIFEST}" != key:
+        raise UnreadableManifest(f"{key} describes another job than the one whose folder it lies in")
+    return manifest

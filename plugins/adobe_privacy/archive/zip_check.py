@@ -1,0 +1,514 @@
+"""Checking a ZIP archive while its bytes pass by, without unpacking it.
+
+The format is PKWARE's APPNOTE.TXT; section numbers in this module are its.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import stat
+import struct
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Never
+
+from isal import igzip_lib, isal_zlib
+
+from adobe_privacy.archive.errors import InvalidArchive
+
+LOCAL = b"PK\x03\x04"
+CENTRAL = b"PK\x01\x02"
+END = b"PK\x05\x06"
+END64 = b"PK\x06\x06"
+LOCATOR64 = b"PK\x06\x07"
+DESCRIPTOR = b"PK\x07\x08"
+
+_LOCAL = struct.Struct("<4s5H3L2H")
+_CENTRAL = struct.Struct("<4s6H3L5H2L")
+_END = struct.Struct("<4s4H2LH")
+_END64 = struct.Struct("<4sQ2H2L4Q")
+_LOCATOR64 = struct.Struct("<4sLQL")
+_RECORD = struct.Struct("<16s2HL2Q")
+
+_ENCRYPTED, _STREAMED, _PATCH, _STRONG, _UTF8, _MASKED = 0x1, 0x8, 0x20, 0x40, 0x800, 0x2000
+_STORED, _DEFLATED = 0, 8
+_MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
+_LONGEST_DESCRIPTOR = 24
+_OUTPUT = 1024 * 1024
+_SMALLEST_INPUT, _LARGEST_INPUT = 4 * 1024, 256 * 1024
+_FOLDERS_KEPT = 1000
+_INFLATE_ERROR: type[Exception] = igzip_lib.error  # type: ignore[assignment]
+_AFTER_STORED = re.compile(rb"PK(?:\x07\x08|\x03\x04|\x01\x02)")
+
+Steps = Generator[None, "bytes | None", None]
+Bytes = Generator[None, "bytes | None", bytes]
+
+
+class Fault(StrEnum):
+    """Why an archive was refused; stable, for machines."""
+
+    EMPTY_BODY = "empty-body"
+    JSON_BODY = "json-body"
+    NOT_A_ZIP = "not-a-zip"
+    TRUNCATED = "truncated"
+    STRAY_BYTES = "stray-bytes"
+    TRAILING_BYTES = "trailing-bytes"
+    BAD_DEFLATE = "bad-deflate"
+    CRC_MISMATCH = "crc-mismatch"
+    SIZE_MISMATCH = "size-mismatch"
+    BAD_DESCRIPTOR = "bad-descriptor"
+    CENTRAL_MISMATCH = "central-directory-mismatch"
+    BAD_END = "bad-end-record"
+    ENCRYPTED = "encrypted-member"
+    UNSUPPORTED = "unsupported-feature"
+    NAME_ABSOLUTE = "absolute-name"
+    NAME_TRAVERSAL = "traversal-name"
+    NAME_BACKSLASH = "backslash-in-name"
+    NAME_NUL = "nul-in-name"
+    NAME_BAD = "bad-name"
+    DUPLICATE = "duplicate-name"
+    SYMLINK = "symlink"
+    TOO_MANY_ENTRIES = "too-many-entries"
+    TOO_LARGE = "inflates-too-large"
+    RATIO = "compression-ratio"
+    NESTED = "nested-too-deep"
+
+
+_LIMITS_EXCEEDED = {Fault.TOO_MANY_ENTRIES, Fault.TOO_LARGE, Fault.RATIO, Fault.NESTED}
+
+
+@dataclass(frozen=True)
+class ZipLimits:
+    """What an archive may cost whoever unpacks it.
+
+    `max_ratio` is inflated to compressed bytes, asked only above `ratio_free_bytes` since small repetitive
+    files compress well. `max_nesting` counts archives in archives: 0 refuses any member that is a ZIP
+    itself (which includes office documents), 2 allows two levels.
+    """
+
+    max_entries: int = 100_000
+    max_inflated_bytes: int = 256 * 1024**3
+    max_ratio: int = 250
+    ratio_free_bytes: int = 64 * 1024**2
+    max_nesting: int = 2
+
+
+@dataclass(frozen=True)
+class ZipSummary:
+    """What was found in a good archive.
+
+    `folders` are the folder names of the first two levels, at most a thousand. They come from the archive
+    and may hold anything: match them against known names, never publish them.
+    """
+
+    members: int
+    inflated_bytes: int
+    folders: frozenset[str]
+
+
+class ZipCheck:
+    """Takes an archive in pieces of any size and refuses it at the first thing that is wrong.
+
+    Promised of an archive that `finish` accepts: every byte belongs to a member, its headers, the central
+    directory or the end records, from first to last, with nothing before, between or after; each member
+    inflates to the size and CRC that its headers say, and the central directory lists exactly the members
+    that were there, with the same name, flags, method, sizes, CRC and offset; no name leaves the folder it
+    would be unpacked into, none comes twice, none is a symbolic link; the limits hold. Stored and deflated
+    members, data descriptors of all four shapes, zip64 and empty archives are understood.
+
+    Not promised: time stamps, attributes, comments and extra fields are not compared, and what a member
+    means is not looked at. Other compression methods and encryption are refused, since their bytes can't be
+    proven. Memory grows by about 250 bytes a member.
+
+    Not safe for calls from several threads at once.
+    """
+
+    def __init__(self, limits: ZipLimits | None = None, *, _depth: int = 0) -> None:
+        self._limits = limits or ZipLimits()
+        self._depth = _depth
+        self._data = b""
+        self._at = 0
+        self._passed = 0
+        self._members = 0
+        self._inflated = 0
+        self._folders: set[str] = set()
+        self._names: set[bytes] = set()
+        self._seen: dict[int, bytes] = {}
+        self._nested: ZipCheck | None = None
+        self._failure: InvalidArchive | None = None
+        self._steps = self._archive()
+        next(self._steps)
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece. Raises `InvalidArchive`, then and on every later call."""
+        if self._failure is not None:
+            raise self._failure
+        if data:
+            self._send(data)
+
+    def finish(self) -> ZipSummary:
+        """Say that there are no more bytes. Raises `InvalidArchive`."""
+        if self._failure is not None:
+            raise self._failure
+        self._send(None)
+        return ZipSummary(self._members, self._inflated, frozenset(self._folders))
+
+    def _send(self, data: bytes | None) -> None:
+        try:
+            self._steps.send(data)
+        except StopIteration:
+            pass
+        except InvalidArchive as failure:
+            self._failure = failure
+            raise
+
+    def _fail(self, fault: Fault, *, member: int | None = None) -> Never:
+        raise InvalidArchive(fault.value, member=member, offset=self._offset)
+
+    # Bytes
+
+    @property
+    def _offset(self) -> int:
+        return self._passed + self._at
+
+    def _more(self) -> Steps:
+        """Wait for more bytes, keeping those not yet used."""
+        data = yield
+        if data is None:
+            self._fail(Fault.TRUNCATED)
+        self._passed += self._at
+        self._data = self._data[self._at :] + data if self._at < len(self._data) else data
+        self._at = 0
+
+    def _peek(self, count: int) -> Bytes:
+        while len(self._data) - self._at < count:
+            yield from self._more()
+        return self._data[self._at : self._at + count]
+
+    def _take(self, count: int) -> Bytes:
+        taken = yield from self._peek(count)
+        self._at += count
+        return taken
+
+    # The archive (4.3.6): local members, central directory, end records
+
+    def _archive(self) -> Steps:
+        first = yield from self._start()
+        signature = first
+        while signature == LOCAL:
+            yield from self._member()
+            signature = yield from self._peek(4)
+        if signature not in (CENTRAL, END, END64):
+            self._fail(Fault.STRAY_BYTES)
+        yield from self._central_directory()
+        if self._at < len(self._data):
+            self._fail(Fault.TRAILING_BYTES)
+        while (yield) is not None:
+            self._fail(Fault.TRAILING_BYTES)
+
+    def _start(self) -> Bytes:
+        data = yield
+        if data is None:
+            self._fail(Fault.EMPTY_BODY)
+        self._data = data
+        while len(self._data) < 4:
+            data = yield
+            if data is None:
+                self._fail(Fault.NOT_A_ZIP)
+            self._data += data
+        signature = self._data[:4]
+        if signature not in (LOCAL, END, END64):
+            self._fail(Fault.JSON_BODY if self._data.lstrip()[:1] in (b"{", b"[") else Fault.NOT_A_ZIP)
+        return signature
+
+    # Members (4.3.7 to 4.3.9)
+
+    def _member(self) -> Steps:
+        index, start = self._members, self._offset
+        header = yield from self._take(_LOCAL.size)
+        _, _, flags, method, _, _, crc, compressed, size, name_length, extra_length = _LOCAL.unpack(header)
+        name = yield from self._take(name_length)
+        extra = _extra_fields((yield from self._take(extra_length)))
+        if index >= self._limits.max_entries:
+            self._fail(Fault.TOO_MANY_ENTRIES)
+        self._members += 1
+        if flags & (_ENCRYPTED | _STRONG | _MASKED):
+            self._fail(Fault.ENCRYPTED, member=index)
+        if flags & _PATCH or method not in (_STORED, _DEFLATED):
+            self._fail(Fault.UNSUPPORTED, member=index)
+        self._check_name(name, flags, extra, index)
+        size, compressed = _zip64(extra, size, compressed)
+        announced = (crc, compressed, size)
+        # With a data descriptor the header says zero (4.4.4, bit 3), or the zip64 marker.
+        streamed = bool(flags & _STREAMED)
+        unknown = streamed and compressed in (0, _MAX32)
+        self._nested = None
+        if method == _DEFLATED:
+            found = yield from self._deflated(index, None if unknown else compressed)
+        elif unknown:
+            found = yield from self._stored_until_descriptor(index)
+        else:
+            found = yield from self._stored(index, compressed)
+        self._nested = None
+        if streamed:
+            if method == _DEFLATED or not unknown:
+                yield from self._descriptor(found, index)
+            for said, was in zip(announced, found, strict=True):
+                if said not in (0, _MAX32, was):
+                    self._fail(Fault.SIZE_MISMATCH, member=index)
+        elif announced[1:] != found[1:]:
+            self._fail(Fault.SIZE_MISMATCH, member=index)
+        elif announced[0] != found[0]:
+            self._fail(Fault.CRC_MISMATCH, member=index)
+        self._seen[start] = _RECORD.pack(_identity(name, extra), flags, method, *found)
+
+    def _stored(self, index: int, length: int) -> Generator[None, bytes | None, tuple[int, int, int]]:
+        crc, left = 0, length
+        while left:
+            if self._at == len(self._data):
+                yield from self._more()
+            piece = self._data[self._at : self._at + left]
+            self._at += len(piece)
+            crc = isal_zlib.crc32(piece, crc)
+            self._count(piece, index, length - left, length)
+            left -= len(piece)
+        return crc, length, length
+
+    def _deflated(
+        self, index: int, length: int | None
+    ) -> Generator[None, bytes | None, tuple[int, int, int]]:
+        inflate = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_DEFLATE)
+        crc = size = used = 0
+        # Small pieces first: what the decompressor does not use is copied, which for an archive of many small
+        # members would be most of the data many times over.
+        step = _SMALLEST_INPUT
+        while not inflate.eof:
+            piece = b""
+            if inflate.needs_input:
+                if self._at == len(self._data):
+                    yield from self._more()
+                limit = step if length is None else min(step, length - used)
+                if limit == 0:
+                    self._fail(Fault.SIZE_MISMATCH, member=index)
+                piece = self._data[self._at : self._at + limit]
+                self._at += len(piece)
+                used += len(piece)
+                step = min(step * 2, _LARGEST_INPUT)
+            try:
+                output = inflate.decompress(piece, _OUTPUT)
+            except _INFLATE_ERROR:
+                self._fail(Fault.BAD_DEFLATE, member=index)
+            crc = isal_zlib.crc32(output, crc)
+            self._count(output, index, size, used)
+            size += len(output)
+        unused = len(inflate.unused_data)
+        self._at -= unused
+        return crc, used - unused, size
+
+    def _stored_until_descriptor(self, index: int) -> Generator[None, bytes | None, tuple[int, int, int]]:
+        """A stored member whose length only its descriptor tells.
+
+        Its end is where a descriptor stands whose sizes and CRC are those of all bytes before it; that
+        something else looks like it by chance is one in 2^64 for every signature in the data.
+        """
+        crc = length = 0
+        searched = self._at
+        while True:
+            match = _AFTER_STORED.search(self._data, searched)
+            if match is None or match.start() + _LONGEST_DESCRIPTOR + 4 > len(self._data):
+                # Keep what may still turn out to be the beginning of a descriptor.
+                keep = min(match.start() if match else len(self._data), len(self._data) - 3)
+                keep = max(keep - _LONGEST_DESCRIPTOR, self._at)
+                piece = self._data[self._at : keep]
+                self._count(piece, index, length, length)
+                crc, length = isal_zlib.crc32(piece, crc), length + len(piece)
+                resume = (match.start() if match else max(len(self._data) - 3, searched)) - keep
+                self._at = keep
+                yield from self._more()
+                searched = self._at + max(resume, 0)
+                continue
+            for possible in _possible_descriptors(self._data, match.start()):
+                total = length + possible.end - self._at
+                if possible.end < self._at or (possible.compressed, possible.size) != (total, total):
+                    continue
+                last = self._data[self._at : possible.end]
+                if isal_zlib.crc32(last, crc) == possible.crc:
+                    self._count(last, index, length, total)
+                    self._at = possible.after
+                    return possible.crc, total, total
+            searched = match.start() + 1
+
+    def _descriptor(self, found: tuple[int, int, int], index: int) -> Steps:
+        """The data descriptor (4.3.9): signature optional, sizes of four bytes or eight."""
+        window = yield from self._peek(_LONGEST_DESCRIPTOR + 4)
+        for signature in (DESCRIPTOR, b""):
+            for layout in ("<L2L", "<L2Q"):
+                expected = signature
+                try:
+                    expected += struct.pack(layout, *found)
+                except struct.error:
+                    continue
+                if window.startswith(expected) and window[len(expected) :][:4] in (LOCAL, CENTRAL):
+                    self._at += len(expected)
+                    return
+        self._fail(Fault.BAD_DESCRIPTOR, member=index)
+
+    def _count(self, output: bytes, index: int, before: int, compressed: int) -> None:
+        """Hold the limits, and look whether the member is an archive itself."""
+        limits = self._limits
+        self._inflated += len(output)
+        if self._inflated > limits.max_inflated_bytes:
+            self._fail(Fault.TOO_LARGE, member=index)
+        if before + len(output) > max(
+            limits.ratio_free_bytes, limits.max_ratio * compressed
+        ) or self._inflated > max(limits.ratio_free_bytes, limits.max_ratio * self._offset):
+            self._fail(Fault.RATIO, member=index)
+        if before == 0 and output.startswith(LOCAL):
+            if self._depth >= limits.max_nesting:
+                self._fail(Fault.NESTED, member=index)
+            self._nested = ZipCheck(limits, _depth=self._depth + 1)
+        if self._nested is not None:
+            try:
+                self._nested.feed(output)
+            except InvalidArchive as failure:
+                # A broken archive inside is the person's own data and no reason to refuse the result.
+                if failure.reason in _LIMITS_EXCEEDED:
+                    self._fail(Fault(failure.reason), member=index)
+                self._nested = None
+
+    def _check_name(self, name: bytes, flags: int, extra: dict[int, bytes], index: int) -> None:
+        names = [name]
+        if (unicode_path := extra.get(0x7075)) is not None:  # 4.6.9, another name that unpackers prefer
+            names.append(unicode_path[5:])
+        for candidate in names:
+            segments = candidate.split(b"/")
+            if not candidate:
+                self._fail(Fault.NAME_BAD, member=index)
+            if b"\0" in candidate:
+                self._fail(Fault.NAME_NUL, member=index)
+            if b"\\" in candidate:
+                self._fail(Fault.NAME_BACKSLASH, member=index)
+            if candidate.startswith(b"/") or re.match(rb"[A-Za-z]:", candidate):
+                self._fail(Fault.NAME_ABSOLUTE, member=index)
+            if b".." in segments:
+                self._fail(Fault.NAME_TRAVERSAL, member=index)
+        try:
+            text = name.decode("utf-8" if flags & _UTF8 else "cp437")
+        except UnicodeDecodeError:
+            self._fail(Fault.NAME_BAD, member=index)
+        parts = [part for part in text.split("/") if part not in ("", ".")]
+        place = hashlib.blake2b("/".join(parts).encode(), digest_size=16).digest()
+        if not parts:
+            self._fail(Fault.NAME_BAD, member=index)
+        if place in self._names:
+            self._fail(Fault.DUPLICATE, member=index)
+        self._names.add(place)
+        folders = parts if text.endswith("/") else parts[:-1]
+        if len(self._folders) < _FOLDERS_KEPT:
+            self._folders.update(folders[:2])
+
+    # Central directory and end records (4.3.12 to 4.3.16)
+
+    def _central_directory(self) -> Steps:
+        start = self._offset
+        count = 0
+        while (yield from self._peek(4)) == CENTRAL:
+            yield from self._central_entry(count)
+            count += 1
+        if self._seen:
+            self._fail(Fault.CENTRAL_MISMATCH)
+        yield from self._end(count, start, self._offset - start)
+
+    def _central_entry(self, index: int) -> Steps:
+        header = yield from self._take(_CENTRAL.size)
+        fields = _CENTRAL.unpack(header)
+        flags, method = fields[3:5]
+        crc, compressed, size, name_length, extra_length, comment_length, disk = fields[7:14]
+        attributes, offset = fields[15:]
+        name = yield from self._take(name_length)
+        extra = _extra_fields((yield from self._take(extra_length)))
+        yield from self._take(comment_length)
+        size, compressed, offset = _zip64(extra, size, compressed, offset)
+        expected = self._seen.pop(offset, None)
+        if expected != _RECORD.pack(_identity(name, extra), flags, method, crc, compressed, size) or disk:
+            self._fail(Fault.CENTRAL_MISMATCH, member=index)
+        if stat.S_ISLNK(attributes >> 16):
+            self._fail(Fault.SYMLINK, member=index)
+
+    def _end(self, count: int, start: int, length: int) -> Steps:
+        here = self._offset
+        zip64 = (yield from self._peek(4)) == END64
+        if zip64:
+            record = _END64.unpack((yield from self._take(_END64.size)))
+            if not _END64.size - 12 <= record[1] <= _MAX16 or record[4:] != (
+                0,
+                0,
+                count,
+                count,
+                length,
+                start,
+            ):
+                self._fail(Fault.BAD_END)
+            yield from self._take(record[1] - (_END64.size - 12))
+            locator = _LOCATOR64.unpack((yield from self._take(_LOCATOR64.size)))
+            if locator != (LOCATOR64, 0, here, 1):
+                self._fail(Fault.BAD_END)
+        end = _END.unpack((yield from self._take(_END.size)))
+        if end[0] != END:
+            self._fail(Fault.STRAY_BYTES if count == 0 and not zip64 else Fault.BAD_END)
+        for said, was, marker in zip(
+            end[1:7],
+            (0, 0, count, count, length, start),
+            (_MAX16, _MAX16, _MAX16, _MAX16, _MAX32, _MAX32),
+            strict=True,
+        ):
+            if said != was and not (zip64 and said == marker):
+                self._fail(Fault.BAD_END)
+        yield from self._take(end[7])
+
+
+class _PossibleDescriptor(NamedTuple):
+    """Places are indices into the data at hand: where the member would end, and what would follow."""
+
+    end: int
+    after: int
+    crc: int
+    compressed: int
+    size: int
+
+
+def _possible_descriptors(data: bytes, at: int) -> Iterator[_PossibleDescriptor]:
+    """What a signature at this place may mean: a descriptor's own, or the next header after a bare one."""
+    for layout in (struct.Struct("<L2L"), struct.Struct("<L2Q")):
+        if data.startswith(DESCRIPTOR, at):
+            after = at + 4 + layout.size
+            if data[after : after + 4] in (LOCAL, CENTRAL):
+                yield _PossibleDescriptor(at, after, *layout.unpack_from(data, at + 4))
+        elif at >= layout.size:
+            end = at - layout.size
+            yield _PossibleDescriptor(end, at, *layout.unpack_from(data, end))
+
+
+def _identity(name: bytes, extra: dict[int, bytes]) -> bytes:
+    """What two headers must share to name the same member, in 16 bytes."""
+    return hashlib.blake2b(name + b"\0" + extra.get(0x7075, b""), digest_size=16).digest()
+
+
+def _extra_fields(extra: bytes) -> dict[int, bytes]:
+    """Extra fields by their id (4.5). Padding at the end, as alignment tools add, is ignored."""
+    fields: dict[int, bytes] = {}
+    at = 0
+    while at + 4 <= len(extra):
+        kind, length = struct.unpack_from("<2H", extra, at)
+        fields.setdefault(kind, extra[at + 4 : at + 4 + length])
+        at += 4 + length
+    return fields
+
+
+def _zip64(extra: dict[int, bytes], *values: int) -> list[int]:
+    """Values in the order of the zip64 field (4.5.3), which holds those that do not fit their header."""
+    field = extra.get(1, b"")
+    wide = [value for (value,) in struct.iter_unpack("<Q", field[: len(field) // 8 * 8])]
+    return [wide.pop(0) if value == _MAX32 and wide else value for value in values]

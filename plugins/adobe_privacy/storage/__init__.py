@@ -1,0 +1,42 @@
+"""Objects under a URI, the same way on disk, S3, Google Cloud Storage and Azure.
+
+Plain Python over obstore; knows nothing of Airflow. The caller turns a connection into one of the option
+classes, `open_store` does the rest.
+"""
+
+from __future__ import annotations
+
+from adobe_privacy.storage.errors import (
+    AccessDenied,
+    InvalidLocation,
+    LocationNotFound,
+    ObjectExists,
+    ObjectNotFound,
+    StorageError,
+    StorageUnavailable,
+)
+from adobe_privacy.storage.location import Location, parse_location
+from adobe_privacy.storage.options import AzureOptions, FileOptions, GCSOptions, S3Options, StoreOptions
+from adobe_privacy.storage.store import Line, ObjectInfo, Store, Written, open_store
+
+__all__ = [
+    "AccessDenied",
+    "AzureOptions",
+    "FileOptions",
+    "GCSOptions",
+    "InvalidLocation",
+    "Line",
+    "Location",
+    "LocationNotFound",
+    "ObjectExists",
+    "ObjectInfo",
+    "ObjectNotFound",
+    "S3Options",
+    "StorageError",
+    "StorageUnavailable",
+    "Store",
+    "StoreOptions",
+    "Written",
+    "open_store",
+    "parse_location",
+]

@@ -1,0 +1,540 @@
+"""Reading and writing objects."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import obstore
+from obstore import store as backends
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+
+from adobe_privacy.storage.errors import (
+    AccessDenied,
+    InvalidLocation,
+    LocationNotFound,
+    ObjectExists,
+    ObjectNotFound,
+    StorageError,
+    StorageUnavailable,
+)
+from adobe_privacy.storage.location import Location, parse_location
+from adobe_privacy.storage.options import AzureOptions, FileOptions, GCSOptions, S3Options, StoreOptions
+
+T = TypeVar("T")
+
+PART_SIZE = 8 * 1024 * 1024
+"""Bytes of one part of a streamed upload. S3 allows 10,000 parts, so 80 GiB is the largest object."""
+
+PARTS_IN_FLIGHT = 2
+"""Parts uploaded at once; with the one being filled, a streamed upload holds three parts in memory."""
+
+READ_SIZE = 1024 * 1024
+
+_STAGED_FILE = re.compile(r"(?P<name>.+)#\d+")
+
+
+class ObjectInfo(NamedTuple):
+    """What a store knows about an object: `size` in bytes, `modified` with a time zone."""
+
+    key: str
+    size: int
+    modified: datetime
+    etag: str | None
+    version: str | None
+
+
+class Written(NamedTuple):
+    """What a store answered to a write; `None` where it keeps no such thing."""
+
+    etag: str | None
+    version: str | None
+
+
+class Line(NamedTuple):
+    """A line without its line break. `number` counts from 1; `complete` is false where it was cut."""
+
+    number: int
+    data: bytes
+    complete: bool
+
+
+class _Stopped(Exception):
+    """Raised inside an upload's iterator to make the library abort the upload."""
+
+
+@dataclass(frozen=True, repr=False)
+class Store:
+    """The objects below one location; every key is relative to it and has `/` between its segments.
+
+    A write is seen whole or not at all. Every method raises the `StorageError` family and nothing else of
+    the library's. Calls ending in `_async` do their work outside the event loop; the others block.
+    """
+
+    location: Location
+    _backend: Any
+    _attributes: dict[str, str] | None = None
+    _durable: bool = False
+
+    def __repr__(self) -> str:
+        return f"Store({self.location.uri!r})"
+
+    # Reading
+
+    def read(self, key: str) -> bytes:
+        """The whole object. Meant for small ones."""
+        return self._do(key, lambda: bytes(obstore.get(self._backend, key).bytes()))
+
+    async def read_async(self, key: str) -> bytes:
+        """The whole object. Meant for small ones."""
+
+        async def read() -> bytes:
+            result = await obstore.get_async(self._backend, key)
+            return bytes(await result.bytes_async())
+
+        return await self._do_async(key, read)
+
+    def chunks(self, key: str, size: int = READ_SIZE) -> Iterator[bytes]:
+        """The object in pieces of about `size` bytes, so that its size does not matter."""
+        stream = self._do(key, lambda: iter(obstore.get(self._backend, key).stream(size)))
+        while (chunk := self._do(key, lambda: next(stream, None))) is not None:
+            yield chunk if isinstance(chunk, bytes) else bytes(chunk)
+
+    def lines(self, key: str, max_bytes: int = 1024 * 1024) -> Iterator[Line]:
+        """The object line by line in bounded memory.
+
+        A line longer than `max_bytes` comes cut to that length and not `complete`. A final line without
+        a line break counts; `\\r\\n` is a line break too.
+        """
+        number, kept, cut = 1, b"", False
+        for chunk in self.chunks(key):
+            *full, rest = chunk.split(b"\n")
+            for piece in full:
+                kept, cut = _limited(kept, piece, cut, max_bytes)
+                yield Line(number, kept.removesuffix(b"\r"), not cut)
+                number, kept, cut = number + 1, b"", False
+            kept, cut = _limited(kept, rest, cut, max_bytes)
+        if kept:
+            yield Line(number, kept.removesuffix(b"\r"), not cut)
+
+    def info(self, key: str) -> ObjectInfo:
+        """Size, etag and version of an object."""
+        return _info(self._do(key, lambda: obstore.head(self._backend, key)))
+
+    # Listing
+
+    def objects(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Every object below `prefix`, at any depth, in no promised order. A missing folder has none.
+
+        `prefix` is whole path segments: `a/b` covers `a/b/c`, not `a/bc`.
+        """
+        stream = self._do(prefix, lambda: iter(obstore.list(self._backend, prefix or None, chunk_size=1000)))
+        while (batch := self._do(prefix, lambda: next(stream, None))) is not None:
+            for meta in batch:
+                yield _info(meta)
+
+    def objects_directly_in(self, prefix: str = "") -> list[ObjectInfo]:
+        """The objects directly in the folder `prefix`, sorted by key, without those of its sub-folders."""
+        result = self._do(prefix, lambda: obstore.list_with_delimiter(self._backend, prefix or None))
+        return sorted(_info(meta) for meta in result["objects"])
+
+    def folders(self, prefix: str = "") -> list[str]:
+        """The names of the folders directly below `prefix`, sorted; for an inbox, its days."""
+        result = self._do(prefix, lambda: obstore.list_with_delimiter(self._backend, prefix or None))
+        return sorted(folder.rstrip("/").rpartition("/")[2] for folder in result["common_prefixes"])
+
+    # Writing
+
+    def write(self, key: str, data: bytes) -> Written:
+        """Write an object, replacing one that is there."""
+        written = self._do(
+            key, lambda: _written(obstore.put(self._backend, key, data, **self._put_options()))
+        )
+        self._settle(key)
+        return written
+
+    async def write_async(self, key: str, data: bytes) -> Written:
+        """Write an object, replacing one that is there."""
+
+        async def write() -> Written:
+            return _written(await obstore.put_async(self._backend, key, data, **self._put_options()))
+
+        written = await self._do_async(key, write)
+        await self._settle_async(key)
+        return written
+
+    def create(self, key: str, data: bytes) -> Written:
+        """Write an object only if there is none; of several writers exactly one succeeds.
+
+        Raises `ObjectExists` for all others. After a lost answer the library repeats the request, so an
+        `ObjectExists` may stand for an object that this very call has written: compare before you discard.
+        """
+        options = self._put_options()
+        written = self._do(
+            key, lambda: _written(obstore.put(self._backend, key, data, mode="create", **options))
+        )
+        self._settle(key)
+        return written
+
+    async def create_async(self, key: str, data: bytes) -> Written:
+        """As `create`."""
+
+        async def create() -> Written:
+            options = self._put_options()
+            return _written(await obstore.put_async(self._backend, key, data, mode="create", **options))
+
+        written = await self._do_async(key, create)
+        await self._settle_async(key)
+        return written
+
+    async def write_stream_async(self, key: str, chunks: AsyncIterator[bytes]) -> Written:
+        """Write an object from an iterator, in bounded memory.
+
+        If the iterator raises, its error is raised here, no object appears, and no unfinished upload stays
+        behind. The same holds when the task is cancelled, which therefore takes until the server has
+        confirmed. A killed process can leave an unfinished upload: see `abandoned_uploads` for files, and
+        give a bucket a lifecycle rule that aborts incomplete multipart uploads.
+        """
+        stopping = False
+        failure: Exception | None = None
+
+        async def stoppable() -> AsyncIterator[bytes]:
+            nonlocal failure
+            try:
+                async for chunk in chunks:
+                    if stopping:
+                        raise _Stopped
+                    yield chunk
+                if stopping:
+                    raise _Stopped
+            except Exception as error:
+                failure = error
+                raise
+
+        async def write() -> Written:
+            result = await obstore.put_async(
+                self._backend,
+                key,
+                stoppable(),
+                use_multipart=True,
+                chunk_size=PART_SIZE,
+                max_concurrency=PARTS_IN_FLIGHT,
+                **self._put_options(),
+            )
+            return _written(result)
+
+        upload = asyncio.ensure_future(write())
+        try:
+            written = await asyncio.shield(upload)
+        except Exception as error:
+            if failure is not None:
+                raise failure from None
+            if isinstance(error, BaseError | OSError):
+                raise _translated(error, self.location, key) from None
+            raise
+        except asyncio.CancelledError:
+            # Cancelling the upload itself would leave its parts in the bucket. Only an error of the iterator
+            # makes the library abort it.
+            stopping = True
+            await asyncio.wait({upload})
+            if not upload.cancelled() and upload.exception() is None:
+                await self.delete_async(key)
+            raise
+        await self._settle_async(key)
+        return written
+
+    def delete(self, key: str) -> None:
+        """Delete an object; one that is not there is fine."""
+        with contextlib.suppress(ObjectNotFound):
+            self._do(key, lambda: obstore.delete(self._backend, key))
+
+    async def delete_async(self, key: str) -> None:
+        """Delete an object; one that is not there is fine."""
+        with contextlib.suppress(ObjectNotFound):
+            await self._do_async(key, lambda: obstore.delete_async(self._backend, key))
+
+    async def move_async(self, key: str, to: str) -> None:
+        """Rename an object within the store, on the server's side. Not atomic on object stores."""
+        await self._do_async(key, lambda: obstore.rename_async(self._backend, key, to))
+
+    def check_writable(self) -> None:
+        """Write and delete a probe, so that a wrong set-up is told before any work is done."""
+        probe = f".write-check-{uuid.uuid4().hex}"
+        self.write(probe, b"")
+        self.delete(probe)
+
+    # What a killed writer leaves in a folder. Object stores hide it and clean up by a lifecycle rule.
+
+    def abandoned_uploads(self, before: datetime) -> Iterator[str]:
+        """Unfinished files last written before that moment, as keys for `delete_abandoned`."""
+        if self.location.scheme != "file":
+            return
+        root = Path(self.location.prefix)
+        for folder, _, names in os.walk(root):
+            for name in names:
+                path = Path(folder, name)
+                if _STAGED_FILE.fullmatch(name) and path.stat().st_mtime < before.timestamp():
+                    yield path.relative_to(root).as_posix()
+
+    def delete_abandoned(self, key: str) -> None:
+        """Delete a file that `abandoned_uploads` named."""
+        if self.location.scheme == "file" and _STAGED_FILE.fullmatch(key):
+            Path(self.location.prefix, key).unlink(missing_ok=True)
+
+    def _put_options(self) -> dict[str, Any]:
+        return {"attributes": self._attributes} if self._attributes else {}
+
+    def _settle(self, key: str) -> None:
+        if self._durable:
+            try:
+                _flush(Path(self.location.prefix, key))
+            except OSError as error:
+                raise _translated(error, self.location, key) from None
+
+    async def _settle_async(self, key: str) -> None:
+        if self._durable:
+            await asyncio.to_thread(self._settle, key)
+
+    def _do(self, key: str, action: Callable[[], T]) -> T:
+        try:
+            return action()
+        except (BaseError, OSError) as error:
+            raise _translated(error, self.location, key) from None
+
+    async def _do_async(self, key: str, action: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await action()
+        except (BaseError, FileNotFoundError) as error:
+            raise _translated(error, self.location, key) from None
+
+
+_OPTIONS: dict[str, type[StoreOptions]] = {
+    "file": FileOptions,
+    "s3": S3Options,
+    "gs": GCSOptions,
+    "abfss": AzureOptions,
+}
+
+
+def open_store(location: Location | str, options: StoreOptions | None = None) -> Store:
+    """The store at a location, with the credentials and settings given.
+
+    A folder that is missing raises `LocationNotFound` at once (or is made, with `FileOptions(create=True)`);
+    a bucket is only looked for by the first call, no network is touched here. Options of another kind than
+    the location's scheme raise `TypeError`.
+    """
+    if isinstance(location, str):
+        location = parse_location(location)
+    kind = _OPTIONS[location.scheme]
+    options = kind() if options is None else options
+    if type(options) is not kind:
+        raise TypeError(f"{location.scheme} locations take {kind.__name__}, not {type(options).__name__}")
+    try:
+        if isinstance(options, FileOptions):
+            return Store(location, _folder(location, options), _durable=options.durable)
+        backend: Any
+        if isinstance(options, S3Options):
+            backend = _s3(location, options)
+        elif isinstance(options, GCSOptions):
+            backend = _gcs(location, options)
+        else:
+            backend = _azure(location, options)
+    except BaseError:
+        raise InvalidLocation(
+            f"cannot set up a store for {location.uri}: an option of its connection has the wrong form",
+            uri=location.uri,
+        ) from None
+    attributes = {"Storage-Class": options.storage_class} if options.storage_class else None
+    return Store(location, backend, attributes)
+
+
+def _folder(location: Location, options: FileOptions) -> backends.LocalStore:
+    path = Path(location.prefix)
+    try:
+        if options.create:
+            # Results are personal data: a folder made here is closed to other users of the machine.
+            path.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if not path.is_dir():
+            what = "is not a folder" if path.exists() else "does not exist"
+            raise LocationNotFound(f"{location.uri} {what}; create it or correct the URI", uri=location.uri)
+        return backends.LocalStore(path)
+    except OSError as error:
+        raise _translated(error, location, "") from None
+
+
+def _s3(location: Location, options: S3Options) -> backends.S3Store:
+    config: dict[str, Any] = {
+        "access_key_id": options.access_key_id,
+        "secret_access_key": options.secret_access_key,
+        "session_token": options.session_token,
+        "region": options.region,
+        "endpoint": options.endpoint,
+        "skip_signature": options.anonymous or None,
+        "virtual_hosted_style_request": options.addressing_style == "virtual" or None,
+        "checksum_algorithm": options.checksum_algorithm,
+        "sse_bucket_key_enabled": options.bucket_key_enabled,
+    }
+    if options.sse_kms_key_id:
+        config |= {"server_side_encryption": "aws:kms", "sse_kms_key_id": options.sse_kms_key_id}
+    return backends.S3Store(
+        location.bucket,
+        prefix=location.prefix or None,
+        config=_present(config),  # type: ignore[arg-type]
+        client_options=_client(options),  # type: ignore[arg-type]
+        retry_config=_retries(options),  # type: ignore[arg-type]
+        credential_provider=options.credential_provider,
+    )
+
+
+def _gcs(location: Location, options: GCSOptions) -> backends.GCSStore:
+    config: dict[str, Any] = {
+        "service_account_key": options.service_account_key,
+        "service_account": options.service_account_file,
+        "base_url": options.endpoint,
+        "skip_signature": options.anonymous or None,
+    }
+    return backends.GCSStore(
+        location.bucket,
+        prefix=location.prefix or None,
+        config=_present(config),  # type: ignore[arg-type]
+        client_options=_client(options),  # type: ignore[arg-type]
+        retry_config=_retries(options),  # type: ignore[arg-type]
+        credential_provider=options.credential_provider,
+    )
+
+
+def _azure(location: Location, options: AzureOptions) -> backends.AzureStore:
+    account, endpoint = options.account_name, options.endpoint
+    if location.host is not None:
+        account = account or location.host.partition(".")[0]
+        if endpoint is None and not location.host.endswith(".core.windows.net"):
+            endpoint = "https://" + location.host.replace(".dfs.", ".blob.", 1)
+    config: dict[str, Any] = {
+        "account_name": account,
+        "account_key": options.account_key,
+        "sas_key": options.sas_token,
+        "client_id": options.client_id,
+        "client_secret": options.client_secret,
+        "tenant_id": options.tenant_id,
+        "endpoint": endpoint,
+    }
+    return backends.AzureStore(
+        location.bucket,
+        prefix=location.prefix or None,
+        config=_present(config),  # type: ignore[arg-type]
+        client_options=_client(options),  # type: ignore[arg-type]
+        retry_config=_retries(options),  # type: ignore[arg-type]
+        credential_provider=options.credential_provider,
+    )
+
+
+def _client(options: S3Options | GCSOptions | AzureOptions) -> dict[str, Any]:
+    return _present(
+        {
+            # The library's 30 s would be for a whole part or a whole read, too short on a slow line.
+            "timeout": timedelta(minutes=10),
+            "connect_timeout": timedelta(seconds=15),
+            "allow_http": True if (options.endpoint or "").startswith("http://") else None,
+            "allow_invalid_certificates": None if options.verify else True,
+            "proxy_url": options.proxy,
+        }
+    )
+
+
+def _retries(options: S3Options | GCSOptions | AzureOptions) -> dict[str, Any]:
+    return {"max_retries": options.max_retries, "retry_timeout": timedelta(minutes=3)}
+
+
+def _present(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _limited(kept: bytes, piece: bytes, cut: bool, limit: int) -> tuple[bytes, bool]:
+    room = limit - len(kept)
+    return (kept + piece, cut) if len(piece) <= room else (kept + piece[:room], True)
+
+
+def _info(meta: Any) -> ObjectInfo:
+    return ObjectInfo(
+        meta["path"], meta["size"], meta["last_modified"], meta.get("e_tag"), _version(meta.get("version"))
+    )
+
+
+def _written(result: Any) -> Written:
+    return Written(result.get("e_tag"), _version(result.get("version")))
+
+
+def _version(version: str | None) -> str | None:
+    # S3 says "null" for an object written while its bucket keeps no versions.
+    return None if version == "null" else version
+
+
+def _flush(path: Path) -> None:
+    """Wait until the disk has a file and its name, so that a power cut cannot undo what was reported done."""
+    for target in (path, path.parent):
+        descriptor = os.open(target, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+_OS_ADVICE: dict[int, tuple[type[StorageError], str]] = {
+    1: (AccessDenied, "the operating system does not permit it; check owner and permissions"),
+    2: (ObjectNotFound, "there is no such file"),
+    13: (AccessDenied, "permission denied; check owner and permissions of the folder"),
+    20: (LocationNotFound, "a part of the path is a file, not a folder"),
+    27: (StorageUnavailable, "the file system takes no larger file; free some space or raise its limit"),
+    28: (StorageUnavailable, "no space left on the device; free some space and run again"),
+    30: (AccessDenied, "the file system is read-only"),
+    122: (StorageUnavailable, "the disk quota is used up; free some space and run again"),
+}
+
+
+def _translated(error: Exception, location: Location, key: str) -> StorageError:
+    """Our error for a library's. The library's text stays out: servers quote access keys and signatures."""
+    uri = location.object_uri(key)
+    if isinstance(error, StorageError):
+        return error
+    text = str(error)
+    number = getattr(error, "errno", None)
+    if number is None and (match := re.search(r"\(os error (\d+)\)", text)):
+        number = int(match[1])
+    if isinstance(error, AlreadyExistsError | PreconditionError):
+        return ObjectExists(f"{uri} exists already", uri=uri)
+    if location.scheme == "file" and number in _OS_ADVICE:
+        kind, advice = _OS_ADVICE[number]
+        return kind(f"{uri}: {advice}", uri=uri)
+    code = re.search(r"<Code>(\w+)</Code>", text)
+    status = re.search(r"status code: (\d{3})", text)
+    answer = " ".join(found[1] for found in (status, code) if found) or type(error).__name__
+    if re.search(r"NoSuchBucket|ContainerNotFound|specified bucket does not exist", text):
+        return LocationNotFound(
+            f"{location.uri}: the bucket or container does not exist; create it or correct the URI", uri=uri
+        )
+    if isinstance(error, FileNotFoundError):
+        return ObjectNotFound(f"{uri} does not exist", uri=uri)
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+        return AccessDenied(
+            f"{uri}: the store refused ({answer}); check the connection's credentials and permissions",
+            uri=uri,
+        )
+    if "169.254.169.254" in text or "InstanceCredential" in text or "MetadataEndpoint" in text:
+        return AccessDenied(
+            f"{uri}: no credentials found; name a connection in the URI (scheme://conn_id@…)", uri=uri
+        )
+    return StorageUnavailable(f"{uri}: the store failed ({answer}); check that it can be reached", uri=uri)
