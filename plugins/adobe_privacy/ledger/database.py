@@ -1,0 +1,101 @@
+"""Opens the ledger's database and brings its tables to the version this code needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+# Its own, so that the ledger can share a database with something else that Alembic keeps.
+VERSION_TABLE = "privacy_ledger_version"
+# Any number does, as long as every process that opens the ledger uses the same one.
+ADVISORY_LOCK = 0x5052_4956
+
+
+class LedgerError(Exception):
+    """The ledger cannot be used as it is; the text says what to do."""
+
+
+def create_ledger_engine(url: str) -> Engine:
+    """An engine whose write transactions exclude each other and whose commits survive a power cut."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            try:
+                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise LedgerError(
+                    f"the ledger's folder {Path(parsed.database).parent} cannot be made ({error.strerror}): "
+                    "give the connection privacy_ledger a path that can be written"
+                ) from None
+        engine = create_engine(parsed, connect_args={"timeout": 60, "check_same_thread": False})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(parsed, pool_pre_ping=True, pool_size=2, max_overflow=8)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # The driver's own transaction control would start transactions late and commit before DDL.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get("read_only", False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def exclusive(engine: Engine) -> Iterator[Connection]:
+    """One write transaction; no other of this ledger runs beside it, in whatever process or host."""
+    with engine.begin() as connection:
+        lock(connection)
+        yield connection
+
+
+def lock(connection: Connection) -> None:
+    """Keeps other writers out until the connection's transaction ends."""
+    # SQLite's BEGIN IMMEDIATE has done so already.
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
+
+
+def upgrade(engine: Engine) -> None:
+    """Creates or upgrades the tables. Safe when several processes call it at once; quick when there is
+    nothing to do. A ledger written by a newer version is refused, not downgraded."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    script = ScriptDirectory.from_config(config)
+    head = script.get_current_head()
+    with engine.execution_options(read_only=True).connect() as connection:
+        if _revision(connection) == head:
+            return
+    with exclusive(engine) as connection:
+        current = _revision(connection)
+        if current == head:
+            return
+        if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
+            raise LedgerError(
+                f"the ledger was written by a newer version of airflow-adobe-privacy (schema {current}): "
+                "install that version or a later one"
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    revision: str | None = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
+    return revision

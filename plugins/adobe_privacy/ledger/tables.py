@@ -1,0 +1,172 @@
+"""The ledger's tables. None has a column for an identity; what is known of a person is a keyed fingerprint.
+
+Words: a *request* is the controller's case (`request_id`). Each of its actions is one *job*, the unit that
+Adobe works on and counts; a data subject with more than nine identities needs several jobs per action,
+numbered by `part`. A *batch* is what one call submits: jobs of one regulation with one list of products.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    Date,
+    DateTime,
+    Dialect,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class JobState(StrEnum):
+    """Where a job stands. `ARCHIVED`, `ERROR` and `REFUSED` are ends; a person can release the last two."""
+
+    RECEIVED = "received"  # known and valid, waits for a batch
+    PLANNED = "planned"  # in a batch, nothing sent
+    SUBMITTING = "submitting"  # the intent is committed: Adobe may or may not have it
+    SUBMITTED = "submitted"  # Adobe's job id is known
+    COMPLETE = "complete"  # Adobe is done with it, the result is not archived yet
+    ARCHIVED = "archived"  # the manifest is written
+    ERROR = "error"  # Adobe answered with an error
+    REFUSED = "refused"  # Adobe or the planner would not take it
+
+
+OPEN_STATES = (JobState.PLANNED, JobState.SUBMITTING, JobState.SUBMITTED, JobState.COMPLETE)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC on every database (SQLite drops the time zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("the ledger takes aware datetimes only")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+StateName = Enum(
+    JobState, native_enum=False, length=16, values_callable=lambda states: [state.value for state in states]
+)
+# SQLite numbers rows by itself only where the key's type is INTEGER.
+RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Job(Base):
+    """One row per request id, regulation, action and part."""
+
+    __tablename__ = "privacy_jobs"
+    __table_args__ = (
+        UniqueConstraint("request_id", "regulation", "action", "part", name="uq_privacy_jobs_request"),
+        Index("ix_privacy_jobs_key", "key", "action"),
+        Index("ix_privacy_jobs_next", "state", "on_hold", "due_on", "id"),
+        Index("ix_privacy_jobs_group", "state", "on_hold", "regulation", "products", "due_on", "id"),
+        Index("ix_privacy_jobs_batch", "batch_id", "state"),
+        Index("ix_privacy_jobs_inbox", "inbox_date", "state"),
+        Index("ix_privacy_jobs_adobe", "adobe_job_id", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    request_id: Mapped[str] = mapped_column(String(128))
+    regulation: Mapped[str] = mapped_column(String(32))
+    action: Mapped[str] = mapped_column(String(32))
+    part: Mapped[int] = mapped_column(default=1)
+    key: Mapped[str] = mapped_column(String(140))  # the user key at Adobe
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    source: Mapped[str] = mapped_column(String(1024))  # the file, relative to the inbox
+    inbox_date: Mapped[date] = mapped_column(Date)
+    products: Mapped[str] = mapped_column(String(512), default="")  # comma-separated; empty: the default
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    due_on: Mapped[date] = mapped_column(Date)
+    state: Mapped[JobState] = mapped_column(StateName)
+    on_hold: Mapped[bool] = mapped_column(default=False)
+    attempt: Mapped[int] = mapped_column(default=1)
+    batch_id: Mapped[str | None] = mapped_column(String(36))
+    intent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    submitted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    adobe_request_id: Mapped[str | None] = mapped_column(String(64))
+    adobe_job_id: Mapped[str | None] = mapped_column(String(64))
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    outcome: Mapped[str | None] = mapped_column(String(32))
+    outcome_code: Mapped[str | None] = mapped_column(String(32))
+    archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    manifest: Mapped[str | None] = mapped_column(String(512))  # relative to the archive
+
+
+class Transition(Base):
+    """The append-only history: every change of a job's state or hold, who made it and why."""
+
+    __tablename__ = "privacy_transitions"
+    __table_args__ = (
+        Index("ix_privacy_transitions_job", "job_id", "id"),
+        Index("ix_privacy_transitions_adobe", "adobe_job_id"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("privacy_jobs.id"))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(512))  # dag/run/task, or a user's name
+    from_state: Mapped[JobState | None] = mapped_column(StateName)
+    to_state: Mapped[JobState] = mapped_column(StateName)
+    attempt: Mapped[int]
+    batch_id: Mapped[str | None] = mapped_column(String(36))
+    adobe_job_id: Mapped[str | None] = mapped_column(String(64))
+    reason: Mapped[str] = mapped_column(String(512), default="")
+
+
+class Batch(Base):
+    """Jobs that are submitted together, by the run that claimed them."""
+
+    __tablename__ = "privacy_batches"
+    __table_args__ = (
+        Index("ix_privacy_batches_run", "run_id"),
+        Index("ix_privacy_batches_inbox", "inbox_date"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    regulation: Mapped[str] = mapped_column(String(32))
+    products: Mapped[str] = mapped_column(String(512))  # comma-separated, as sent
+    inbox_date: Mapped[date] = mapped_column(Date)  # of the run that claimed it
+    run_id: Mapped[str] = mapped_column(String(250))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Usage(Base):
+    """Jobs charged against the organisation's limit of one UTC day."""
+
+    __tablename__ = "privacy_usage"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    jobs: Mapped[int] = mapped_column(default=0)
+    refused_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # when Adobe said that the limit is reached
+
+
+class Setting(Base):
+    """What the ledger keeps for itself, such as the fingerprint key where none is configured."""
+
+    __tablename__ = "privacy_settings"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[str] = mapped_column(String(512))

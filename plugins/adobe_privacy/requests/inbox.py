@@ -1,0 +1,170 @@
+"""Reads the inbox: one folder a day, `*.jsonl` and `*.csv` files, line by line in bounded memory.
+
+A line that cannot be used is reported under `rejected/` beside its file, with its number and the reason, and stops
+no other line. Nothing of a line is quoted there but a request id that is fit to be a name.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from adobe_privacy.requests.request import PrivacyRequest, UnusableRequest, parse_request
+from adobe_privacy.storage import Line as StoredLine
+from adobe_privacy.storage import ObjectNotFound, Store
+
+# A longer line is no request; it would only fill the memory.
+MAX_LINE_BYTES = 1024 * 1024
+CSV_FIELDS = ("request_id", "regulation", "actions", "received_at", "products")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a file: a request, or the reason why it is none."""
+
+    source: str
+    number: int
+    request: PrivacyRequest | None = None
+    reason: str | None = None
+    request_id: str | None = None
+
+
+def files_of(store: Store, day: date) -> list[str]:
+    """The day's request files, relative to the inbox."""
+    keys = (entry.key for entry in store.objects_directly_in(f"{day:%Y-%m-%d}"))
+    return [key for key in keys if key.endswith((".jsonl", ".csv")) and "/." not in key]
+
+
+def read_file(store: Store, source: str) -> Iterator[Line]:
+    """Every line of one file, in order. The file's folder gives the date where a line has none."""
+    day = date.fromisoformat(source.split("/", 1)[0])
+    lines = _text_lines(store.lines(source, MAX_LINE_BYTES))
+    yield from (_read_csv if source.endswith(".csv") else _read_json_lines)(source, day, lines)
+
+
+def find_requests(store: Store, source: str, wanted: Collection[str]) -> Iterator[PrivacyRequest]:
+    """The usable requests of one file whose ids are wanted, as the file holds them now; none where the file
+    is gone."""
+    try:
+        for line in read_file(store, source):
+            if line.request is not None and line.request.request_id in wanted:
+                yield line.request
+    except ObjectNotFound:
+        return
+
+
+def write_rejected(store: Store, source: str, rejected: Iterable[Line]) -> int:
+    """Writes the report of one file's unusable lines; without any, removes an older report. Returns how many."""
+    folder, name = source.split("/", 1)
+    key = f"{folder}/rejected/{name.rsplit('.', 1)[0]}{'.csv' if name.endswith('.csv') else ''}.jsonl"
+    rows = [
+        {"file": name, "line": line.number, "reason": line.reason}
+        | ({"request_id": line.request_id} if line.request_id else {})
+        for line in rejected
+    ]
+    if rows:
+        store.write(key, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+    else:
+        store.delete(key)
+    return len(rows)
+
+
+@dataclass(frozen=True)
+class _Text:
+    number: int
+    text: str | None  # None where the bytes are no line of text
+    reason: str | None = None
+
+
+def _text_lines(lines: Iterable[StoredLine]) -> Iterator[_Text]:
+    for number, data, complete in lines:
+        if not complete:
+            yield _Text(number, None, f"longer than {MAX_LINE_BYTES} bytes")
+            continue
+        try:
+            yield _Text(number, (data.removeprefix(codecs.BOM_UTF8) if number == 1 else data).decode())
+        except UnicodeDecodeError:
+            yield _Text(number, None, "not UTF-8 text")
+
+
+def _usable(source: str, number: int, day: date, fields: dict[str, object]) -> Line:
+    try:
+        return Line(source, number, parse_request(fields, day))
+    except UnusableRequest as error:
+        return Line(source, number, reason=str(error), request_id=error.request_id)
+
+
+def _read_json_lines(source: str, day: date, lines: Iterator[_Text]) -> Iterator[Line]:
+    for line in lines:
+        if line.text is None:
+            yield Line(source, line.number, reason=line.reason)
+        elif line.text.strip():
+            try:
+                fields = json.loads(line.text)
+            except (ValueError, RecursionError) as error:
+                at = f" at column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+                yield Line(source, line.number, reason=f"not JSON{at}")
+                continue
+            if isinstance(fields, dict):
+                yield _usable(source, line.number, day, fields)
+            else:
+                yield Line(source, line.number, reason="not a JSON object")
+
+
+def _read_csv(source: str, day: date, lines: Iterator[_Text]) -> Iterator[Line]:
+    header: list[str] | None = None
+    for line in lines:
+        if line.text is None:
+            yield Line(source, line.number, reason=line.reason)
+            continue
+        if not line.text.strip():
+            continue
+        try:
+            # One record a line: a quote left open must cost its own line only.
+            cells = next(csv.reader([line.text], strict=True))
+        except csv.Error:
+            yield Line(source, line.number, reason="not CSV: is a quotation mark left open?")
+            continue
+        if header is None:
+            header = [cell.strip() for cell in cells]
+            if problem := _header_problem(header):
+                yield Line(source, line.number, reason=problem)
+                return
+        elif len(cells) > len(header):
+            yield Line(source, line.number, reason=f"{len(cells)} cells under {len(header)} headings")
+        else:
+            yield _usable(source, line.number, day, _csv_fields(header, cells))
+
+
+def _header_problem(header: list[str]) -> str | None:
+    missing = [name for name in ("request_id", "regulation", "actions") if name not in header]
+    if missing:
+        return (
+            f"the first line lacks the heading {', '.join(missing)}; no line of this file was read. "
+            "Headings: request_id,regulation,actions,received_at,products and one per namespace"
+        )
+    if "" in header or len(set(header)) != len(header):
+        return "a heading is empty or there twice; no line of this file was read"
+    return None
+
+
+def _csv_fields(header: list[str], cells: list[str]) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    identities: list[dict[str, str]] = []
+    for name, cell in zip(header, cells, strict=False):
+        values = [value.strip() for value in cell.split("|") if value.strip()]
+        if name in ("actions", "products"):
+            fields[name] = values
+        elif name in CSV_FIELDS:
+            fields[name] = cell.strip()
+        else:
+            namespace, _, kind = name.partition(":")
+            identities += [
+                {"namespace": namespace, "value": value} | ({"type": kind} if kind else {})
+                for value in values
+            ]
+    return fields | {"identities": identities}

@@ -1,0 +1,93 @@
+"""What a person reads of a run: the plan before, the settlement after. Request ids and counts, no identity."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adobe_privacy.ledger.tables import Job, JobState
+from adobe_privacy.requests.planning import Plan
+
+SHOWN = 50  # lines of one kind in a log; the rest is counted
+
+
+def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
+    """The plan as text, line by line."""
+    intake, quota = plan.intake, plan.quota
+    if not intake.files and not plan.batches:
+        return ["The inbox has nothing for this day, and nothing waits from earlier days."]
+    lines = [
+        f"Inbox: {len(intake.files)} files, {intake.new} new requests, {intake.duplicates} known already, "
+        f"{len(intake.rejected)} lines rejected"
+    ]
+    if intake.opt_outs:
+        lines.append(f"Opt-outs of sale: {intake.opt_outs}, left to the DAG privacy_optouts")
+    lines += _some(
+        [f"Rejected: {line.source} line {line.number}: {line.reason}" for line in intake.rejected],
+        "rejected lines",
+    )
+    lines += [f"At risk: {count} requests under {reason}" for reason, count in intake.at_risk.items()]
+    for planned in plan.batches:
+        actions = ", ".join(f"{count} {action}" for action, count in sorted(planned.actions.items()))
+        lines.append(
+            f"Batch {planned.batch.id}: {planned.batch.regulation}, {planned.users} users, {actions}; "
+            f"products {planned.batch.products}; first answer due {planned.first_due}"
+        )
+    refused = ", Adobe takes no more today" if quota.refused else ""
+    lines.append(
+        f"Quota of {quota.day}: {quota.used} used, {quota.planned} planned, of {plan.daily_limit}{refused}"
+    )
+    if plan.waiting:
+        lines.append(
+            f"{plan.waiting} jobs are left for the next run: the day's quota or max_jobs has no room"
+        )
+    return lines
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """The end of a run: `problems` name every job that a person must look at."""
+
+    lines: list[str]
+    problems: list[str]
+    waiting: int
+
+
+def settle(jobs: Sequence[Job]) -> Settlement:
+    """Sums up the jobs that a run answers for."""
+    if not jobs:
+        return Settlement(["Nothing to do for this day."], [], 0)
+    counts = Counter((job.regulation, job.action, job.state.value, job.outcome or "-") for job in jobs)
+    rows = [("regulation", "action", "state", "outcome", "jobs")]
+    rows += [(*group, str(count)) for group, count in sorted(counts.items())]
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    problems = [text for job in jobs if (text := _problem(job))]
+    waiting = sum(job.state is JobState.RECEIVED and job.action != "opt_out_of_sale" for job in jobs)
+    lines += _some(
+        [
+            f"Partial: {job.key} ({job.action}): {job.outcome}, {job.outcome_code}"
+            for job in jobs
+            if job.state is JobState.ARCHIVED and job.outcome not in ("full", None)
+        ],
+        "partial outcomes",
+    )
+    return Settlement(lines, problems, waiting)
+
+
+def _problem(job: Job) -> str | None:
+    where = f"{job.key} ({job.action}, {job.regulation}, Adobe job {job.adobe_job_id or 'none'})"
+    if job.state is JobState.ERROR:
+        return f"{where}: Adobe ended it in error, {job.outcome_code or 'no code'}"
+    if job.state is JobState.REFUSED:
+        return f"{where}: refused, see its history"
+    if job.state in (JobState.PLANNED, JobState.SUBMITTING):
+        return f"{where}: not submitted yet ({job.state})"
+    if job.state in (JobState.SUBMITTED, JobState.COMPLETE):
+        return f"{where}: not archived yet ({job.state})"
+    return None
+
+
+def _some(lines: list[str], kind: str) -> list[str]:
+    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"… and {len(lines) - SHOWN} more {kind}"]

@@ -1,0 +1,199 @@
+"""One privacy request as the controller hands it in, and what makes it unusable."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from adobe_privacy.regulations.codes import (
+    REGULATIONS,
+    AmbiguousRegulation,
+    UnknownRegulation,
+    canonical_regulation,
+)
+
+# Adobe accepts nine identities for a user (Privacy Service API guide, "Create a privacy job").
+MAX_IDENTITIES_PER_USER = 9
+# Separates the part number in the user key of a split request; no request id may contain it.
+PART_SEPARATOR = "~"
+
+
+class Action(StrEnum):
+    ACCESS = "access"
+    DELETE = "delete"
+    OPT_OUT_OF_SALE = "opt_out_of_sale"
+
+
+# Privacy Service API guide, appendix "Identity types"; `dpsc` is the legacy one and not offered.
+IdentityType = Literal[
+    "standard", "custom", "integrationCode", "namespaceId", "unregistered", "analytics", "target"
+]
+
+
+def _request_id(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/#-]*", value):
+        raise ValueError(
+            "must begin with a letter or digit and hold only letters, digits and . _ : / # - "
+            "(it is sent to Adobe as the user key, so an e-mail address is refused)"
+        )
+    digits = re.sub(r"[^0-9]", "", value)
+    if 7 <= len(digits) <= 15 and not re.search(r"[A-Za-z]", value):
+        raise ValueError("looks like a phone number: use the case number, with a letter in it")
+    return value
+
+
+def _regulation(value: str) -> str:
+    try:
+        current = canonical_regulation(value)
+    except AmbiguousRegulation as error:
+        raise ValueError(str(error)) from None
+    except UnknownRegulation as error:
+        # What stands there may be anything, a name in the wrong column too: it is not repeated.
+        close = f" (perhaps {', '.join(error.close_matches)})" if error.close_matches else ""
+        raise ValueError(
+            f"not one of Adobe's regulation codes{close}; docs/legal-clocks.md lists them"
+        ) from None
+    if value.strip().lower() not in REGULATIONS:
+        raise ValueError(f"the code {value!r} is retired at Adobe: write {current!r}")
+    return current
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True
+    )
+
+
+class Identity(_Strict):
+    """One identifier of a data subject. Its value never shows in a repr or an error."""
+
+    namespace: Annotated[str, Field(min_length=1, max_length=128)]
+    value: Annotated[str, Field(min_length=1, max_length=1024, repr=False)]
+    type: IdentityType = "standard"
+
+    @field_validator("value")
+    @classmethod
+    def _printable(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("holds a control character")
+        return value
+
+
+class PrivacyRequest(_Strict):
+    """A valid line of the inbox. `received_at` is the inbox folder's date where the line gives none."""
+
+    request_id: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_request_id)]
+    received_at: datetime
+    regulation: Annotated[str, AfterValidator(_regulation)]
+    actions: Annotated[tuple[Action, ...], Field(min_length=1)]
+    identities: Annotated[tuple[Identity, ...], Field(min_length=1)]
+    products: tuple[
+        Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")], ...
+    ] = ()
+
+    @field_validator("received_at")
+    @classmethod
+    def _aware(cls, value: datetime) -> datetime:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    @field_validator("actions", "products")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len({item.lower() for item in value}) != len(value):
+            raise ValueError("names something twice")
+        return tuple(sorted(value, key=str.lower))
+
+    @field_validator("identities")
+    @classmethod
+    def _known_formats(cls, value: tuple[Identity, ...]) -> tuple[Identity, ...]:
+        for number, identity in enumerate(value):
+            # "AAID" as Adobe Analytics wants it (Analytics "Data privacy labels", cookie formats).
+            if identity.namespace.upper() == "AAID" and not re.fullmatch(
+                r"[1-9A-F][0-9A-F]{0,15}-[1-9A-F][0-9A-F]{0,15}", identity.value
+            ):
+                raise ValueError(
+                    f"number {number}: an AAID is two upper-case hexadecimal numbers without leading zeros, "
+                    "joined by '-'; Adobe Analytics refuses another format"
+                )
+            if identity.namespace.lower() == "email" and "@" not in identity.value:
+                raise ValueError(f"number {number}: not an e-mail address")
+        return value
+
+    def content(self) -> bytes:
+        """What makes two requests of one id the same request; when it was received is not part of it."""
+        identities = sorted([i.namespace.lower(), i.type, i.value] for i in self.identities)
+        return json.dumps(
+            [self.regulation, self.actions, identities, self.products], ensure_ascii=False
+        ).encode()
+
+    def parts(self) -> list[tuple[Identity, ...]]:
+        """The identities in groups that fit one user at Adobe."""
+        step = MAX_IDENTITIES_PER_USER
+        return [self.identities[start : start + step] for start in range(0, len(self.identities), step)]
+
+
+def user_key(request_id: str, part: int) -> str:
+    """The user key at Adobe: the request id, with the part's number from the second part on."""
+    return request_id if part == 1 else f"{request_id}{PART_SEPARATOR}{part}"
+
+
+class UnusableRequest(ValueError):
+    """A line cannot be used; the text says why without quoting any value of it."""
+
+    def __init__(self, reason: str, request_id: str | None = None) -> None:
+        super().__init__(reason)
+        self.request_id = request_id
+
+
+def parse_request(fields: dict[str, Any], day: date) -> PrivacyRequest:
+    """Builds the request of one inbox line. Raises UnusableRequest."""
+    if fields.get("received_at") in (None, ""):
+        fields = fields | {"received_at": datetime.combine(day, time(), UTC)}
+    try:
+        return PrivacyRequest.model_validate(fields)
+    except ValidationError as error:
+        raise UnusableRequest(explain(error), _safe_request_id(fields.get("request_id"))) from None
+
+
+def explain(error: ValidationError) -> str:
+    """A validation error in one line: field and expectation, never the value."""
+    return "; ".join(_sentences(error))
+
+
+def _sentences(error: ValidationError) -> Iterable[str]:
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        where = ".".join(str(step) for step in problem["loc"])
+        what = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            # The name of an unknown field is input as well: it may be somebody's address.
+            where, what = "", "a field that is not one of " + ", ".join(PrivacyRequest.model_fields)
+        yield f"{where}: {what}" if where else what
+
+
+def _safe_request_id(value: Any) -> str | None:
+    try:
+        return _request_id(value) if isinstance(value, str) and len(value) <= 128 else None
+    except ValueError:
+        return None
+
+
+def check_products(request: PrivacyRequest, products: Iterable[str]) -> str | None:
+    """Why these products would never finish, or None."""
+    chosen = {product.lower() for product in products}
+    if not chosen:
+        return "products: none given, and the connection has no default in extra.products"
+    if "cjm" in chosen and Action.DELETE in request.actions:
+        upstream = {"profileservice": "profileService", "identity": "identity"}
+        missing = [name for code, name in upstream.items() if code not in chosen]
+        if not chosen & {"aepdatalake", "adobecloudplatform"}:
+            missing.append("aepDataLake")
+        if missing:
+            # Journey Optimizer "Privacy requests": its delete stays in process until those exist.
+            return f"products: a delete for cjm never finishes without {', '.join(missing)}"
+    return None
