@@ -1,0 +1,50 @@
+"""Our errors as Airflow's: one clear line first, and no retries where only a person can help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+
+@contextmanager
+def plain_failures(log: Any) -> Iterator[None]:
+    """Turns our errors into a failed task that is retried only where that can help. Others pass as they are."""
+    try:
+        yield
+    except Exception as error:
+        failure = _failure(error)
+        if failure is None:
+            raise
+        log.error("%s", error)
+        raise failure from None
+
+
+def _failure(error: Exception) -> AirflowException | None:
+    # Imported here: whoever gets this far has them all, and a DAG that is only parsed needs none.
+    from adobe_privacy.api.errors import (
+        AuthenticationFailed,
+        PermissionDenied,
+        PrivacyServiceError,
+        RequestRefused,
+    )
+    from adobe_privacy.archive import ArchiveError
+    from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
+    from adobe_privacy.ledger.database import LedgerError
+    from adobe_privacy.storage import InvalidLocation, LocationNotFound, StorageError
+
+    needs_a_person = (
+        AuthenticationFailed,
+        ConnectionProblem,
+        InvalidLocation,
+        LocationNotFound,
+        PermissionDenied,
+        RequestRefused,
+    )
+    if isinstance(error, needs_a_person):
+        return AirflowFailException(str(error))
+    if isinstance(error, PrivacyServiceError | StorageError | ArchiveError | LedgerError):
+        return AirflowException(str(error))
+    return None

@@ -1,0 +1,88 @@
+"""The `privacy_ledger` connection: where the ledger lies."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+from airflow.sdk import BaseHook, Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
+from sqlalchemy import URL
+from sqlalchemy.exc import SQLAlchemyError
+
+from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
+from adobe_privacy.ledger.database import LedgerError
+from adobe_privacy.ledger.ledger import Ledger
+
+LEDGER_CONN_ID = "privacy_ledger"
+
+
+def open_ledger(actor: str, conn_id: str = LEDGER_CONN_ID) -> Ledger:
+    """Opens the ledger and brings its tables up to date; `actor` signs every change made through it.
+
+    Without such a connection it is a SQLite file under AIRFLOW_HOME. Raises ConnectionProblem or LedgerError.
+    """
+    try:
+        connection: Connection | None = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        connection = None
+    return _open(connection, actor, conn_id)
+
+
+async def aopen_ledger(actor: str, conn_id: str = LEDGER_CONN_ID) -> Ledger:
+    """As `open_ledger`, for triggers. The ledger's own calls block: make them in a thread."""
+    try:
+        connection: Connection | None = await BaseHook.aget_connection(conn_id)
+    except AirflowNotFoundException:
+        connection = None
+    return _open(connection, actor, conn_id)
+
+
+def _open(connection: Connection | None, actor: str, conn_id: str) -> Ledger:
+    url, key = ledger_url(connection)
+    try:
+        return Ledger(url, actor=actor, fingerprint_key=key)
+    except SQLAlchemyError as error:
+        # The database's own text may quote the address with its password.
+        raise LedgerError(
+            f"connection {conn_id}: the ledger's database does not answer as expected ({type(error).__name__}): "
+            "check address, credentials and permissions"
+        ) from None
+
+
+def ledger_url(connection: Connection | None) -> tuple[str, str | None]:
+    """The database URL of a `privacy_ledger` connection and the fingerprint key that it may bring."""
+    if connection is None:
+        home = os.environ.get("AIRFLOW_HOME") or Path.home() / "airflow"
+        return f"sqlite:///{Path(home).absolute() / 'privacy_ledger.db'}", None
+    key = connection.extra_dejson.get("fingerprint_key")
+    kind = connection.conn_type
+    if kind == "sqlite":
+        path = connection.host or connection.schema
+        if not path:
+            raise ConnectionProblem(
+                f"connection {connection.conn_id}: host is empty: give the path of a file"
+            )
+        return f"sqlite:///{Path(path).absolute()}", key
+    if kind in ("postgres", "postgresql"):
+        if importlib.util.find_spec("psycopg") is None:
+            raise ConnectionProblem(
+                f"connection {connection.conn_id} is PostgreSQL, whose driver is missing: "
+                "pip install 'airflow-adobe-privacy[postgres]'"
+            )
+        host = connection.host or ""
+        url = URL.create(
+            "postgresql+psycopg",
+            username=connection.login or None,
+            password=connection.password or None,
+            # A path is the folder of a Unix socket, which a URL carries as a query.
+            host=None if host.startswith("/") else host or None,
+            port=connection.port,
+            database=connection.schema or None,
+            query={"host": host} if host.startswith("/") else {},
+        )
+        return url.render_as_string(hide_password=False), key
+    raise ConnectionProblem(
+        f"connection {connection.conn_id}: type {kind!r} is no ledger: use sqlite (host: a path) or postgres"
+    )

@@ -1,0 +1,132 @@
+"""Inbox and archive: from an Airflow variable and the connection that its URI names to a store."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from airflow.sdk import BaseHook, Connection, Variable
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
+
+from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
+from adobe_privacy.storage import (
+    AzureOptions,
+    FileOptions,
+    GCSOptions,
+    Location,
+    S3Options,
+    Store,
+    StoreOptions,
+    open_store,
+    parse_location,
+)
+
+INBOX_VARIABLE = "privacy_inbox_uri"
+ARCHIVE_VARIABLE = "privacy_archive_uri"
+
+
+def open_inbox(uri: str | None = None) -> Store:
+    """The inbox; its folder must be there. Raises ConnectionProblem or StorageError."""
+    location = parse_location(uri or _variable(INBOX_VARIABLE))
+    return open_store(location, _options(location, create=False))
+
+
+def open_archive(uri: str | None = None) -> Store:
+    """The archive; a missing folder on disk is made. Raises ConnectionProblem or StorageError."""
+    location = parse_location(uri or _variable(ARCHIVE_VARIABLE))
+    return open_store(location, _options(location, create=True))
+
+
+def _variable(name: str) -> str:
+    try:
+        value = Variable.get(name)
+    except (KeyError, AirflowNotFoundException, AirflowRuntimeError):
+        value = None
+    if not value:
+        raise ConnectionProblem(
+            f"the Airflow variable {name} is not set: give a folder, for example file:///path or s3://conn_id@bucket"
+        )
+    return str(value)
+
+
+def _options(location: Location, *, create: bool) -> StoreOptions:
+    if location.scheme == "file":
+        return FileOptions(create=create)
+    connection = BaseHook.get_connection(location.conn_id) if location.conn_id else None
+    if location.scheme == "s3":
+        return s3_options(connection)
+    if location.scheme == "gs":
+        return gcs_options(connection)
+    return azure_options(connection)
+
+
+def s3_options(connection: Connection | None) -> S3Options:
+    """From a connection of type `aws`. Roles, profiles and the instance's own identity are resolved by the
+    Amazon provider; plain keys work without it."""
+    if connection is None:
+        return S3Options(credential_provider=_boto3_credentials(None))
+    extra: dict[str, Any] = dict(connection.extra_dejson)
+    service = (extra.get("service_config") or {}).get("s3") or {}
+    plain = {
+        "region": extra.get("region_name"),
+        "endpoint": service.get("endpoint_url") or extra.get("endpoint_url"),
+        "verify": extra.get("verify", True) is not False,
+        "sse_kms_key_id": extra.get("sse_kms_key_id"),
+        "bucket_key_enabled": extra.get("bucket_key_enabled"),
+        "storage_class": extra.get("storage_class"),
+    }
+    options: dict[str, Any] = {name: value for name, value in plain.items() if value is not None}
+    if connection.login and connection.password and not extra.get("role_arn"):
+        return S3Options(
+            access_key_id=connection.login,
+            secret_access_key=connection.password,
+            session_token=extra.get("aws_session_token"),
+            **options,
+        )
+    return S3Options(credential_provider=_boto3_credentials(connection.conn_id), **options)
+
+
+def _boto3_credentials(conn_id: str | None) -> Any:
+    try:
+        from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+        from obstore.auth.boto3 import Boto3CredentialProvider
+    except ImportError:
+        raise ConnectionProblem(
+            "an s3:// location without plain keys needs the Amazon provider: "
+            "pip install 'airflow-adobe-privacy[s3]'"
+        ) from None
+    return Boto3CredentialProvider(AwsGenericHook(aws_conn_id=conn_id, client_type="s3").get_session())
+
+
+def gcs_options(connection: Connection | None) -> GCSOptions:
+    """From a connection of type `google_cloud_platform`: a key as JSON or a key file; else the default
+    credentials of the machine."""
+    if connection is None:
+        return GCSOptions()
+    extra = dict(connection.extra_dejson)
+    key = extra.get("keyfile_dict")
+    options: dict[str, Any] = {
+        "service_account_key": key if isinstance(key, str) or key is None else json.dumps(key),
+        "service_account_file": extra.get("key_path"),
+        "endpoint": extra.get("endpoint_url"),
+        "anonymous": bool(extra.get("is_anonymous")),
+    }
+    return GCSOptions(**{name: value for name, value in options.items() if value})
+
+
+def azure_options(connection: Connection | None) -> AzureOptions:
+    """From a connection of type `wasb` or `adls`: account key, SAS token or a service principal."""
+    if connection is None:
+        return AzureOptions()
+    extra = dict(connection.extra_dejson)
+    tenant = extra.get("tenant_id")
+    options: dict[str, Any] = {
+        "account_name": extra.get("account_name") or (None if tenant else connection.login),
+        "account_key": extra.get("account_key") or (None if tenant else connection.password),
+        "sas_token": extra.get("sas_token"),
+        "tenant_id": tenant,
+        "client_id": connection.login if tenant else None,
+        "client_secret": connection.password if tenant else None,
+        "endpoint": extra.get("endpoint_url"),
+    }
+    return AzureOptions(**{name: value for name, value in options.items() if value})

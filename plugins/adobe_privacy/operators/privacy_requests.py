@@ -1,0 +1,295 @@
+"""The steps of a day of privacy requests: plan, create, (wait,) archive, settle."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, Variable
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from adobe_privacy.failures import plain_failures
+
+# Everything else of ours is imported where it is used: the scheduler's parts and every task read this file,
+# and what they don't need would cost each of them half a second.
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
+    from adobe_privacy.ledger.ledger import Ledger
+    from adobe_privacy.ledger.tables import Batch
+    from adobe_privacy.requests.completion import Completion
+    from adobe_privacy.requests.submission import Submission
+
+CONN_ID = "adobe_privacy_default"
+LEDGER_CONN_ID = "privacy_ledger"
+DEFAULT_POLL_INTERVAL = 300.0
+# Adobe shows a job for 45 days; what has not ended by then will not be seen to end.
+DEFAULT_TIMEOUT = timedelta(days=46)
+
+
+def poll_interval() -> float:
+    """Seconds between two looks at waiting jobs: the variable `privacy_poll_interval`, else 300."""
+    value = Variable.get("privacy_poll_interval", default=None)
+    try:
+        return float(value) if value else DEFAULT_POLL_INTERVAL
+    except (TypeError, ValueError):
+        raise AirflowFailException(
+            "the Airflow variable privacy_poll_interval is not a number of seconds"
+        ) from None
+
+
+def actor_of(context: Context) -> str:
+    """Who writes to the ledger: dag/run/task."""
+    task_instance = context["ti"]
+    index = task_instance.map_index
+    mapped = "" if index is None or index < 0 else f"[{index}]"
+    return f"{task_instance.dag_id}/{task_instance.run_id}/{task_instance.task_id}{mapped}"
+
+
+def run_of(context: Context) -> str:
+    """The DAG run as the ledger names it; unique among all DAGs."""
+    return f"{context['ti'].dag_id}/{context['ti'].run_id}"
+
+
+def inbox_day(context: Context) -> date:
+    """The inbox folder of a run: the day its data interval begins, or yesterday for a run without one."""
+    start = context.get("data_interval_start")
+    if start is not None:
+        return start.date()
+    run_after = context["dag_run"].run_after
+    return (run_after - timedelta(days=1)).date()
+
+
+class _PrivacyOperator(BaseOperator):
+    """What the steps share: which connections they use."""
+
+    template_fields: Sequence[str] = ("adobe_privacy_conn_id", "ledger_conn_id")
+    ui_color = "#e8f1fa"
+
+    def __init__(
+        self,
+        *,
+        adobe_privacy_conn_id: str = CONN_ID,
+        ledger_conn_id: str = LEDGER_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.adobe_privacy_conn_id = adobe_privacy_conn_id
+        self.ledger_conn_id = ledger_conn_id
+
+    @property
+    def hook(self) -> AdobePrivacyHook:
+        from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
+
+        return AdobePrivacyHook(self.adobe_privacy_conn_id)
+
+    def ledger(self, context: Context) -> Ledger:
+        from adobe_privacy.hooks.ledger import open_ledger
+
+        return open_ledger(actor_of(context), self.ledger_conn_id)
+
+
+class PlanPrivacyRequestsOperator(_PrivacyOperator):
+    """Takes the day's inbox folder into the ledger and claims batches; returns their ids, nothing else.
+
+    Reads the DAG's params `dry_run`, `products` and `max_jobs`. A dry run prints the plan, returns no batch and
+    changes nothing.
+    """
+
+    def execute(self, context: Context) -> list[str]:
+        from adobe_privacy.hooks.storage import open_inbox
+        from adobe_privacy.requests.planning import PlanSettings, plan_day
+        from adobe_privacy.requests.report import plan_lines
+
+        params = context["params"]
+        dry_run = bool(params.get("dry_run"))
+        with plain_failures(self.log):
+            settings = self.hook.settings()
+            backfill = context["dag_run"].run_type == "backfill"
+            with self.ledger(context) as ledger:
+                plan = plan_day(
+                    open_inbox(),
+                    ledger,
+                    day=inbox_day(context),
+                    run_id=run_of(context),
+                    settings=PlanSettings(
+                        daily_limit=settings.daily_job_limit,
+                        share=1 - settings.schedule_share if backfill else 1.0,
+                        products=tuple(params.get("products") or ()),
+                        default_products=settings.products,
+                        max_jobs=params.get("max_jobs"),
+                    ),
+                    dry_run=dry_run,
+                )
+        for line in plan_lines(plan):
+            self.log.info("%s", line)
+        if dry_run:
+            self.log.info("Dry run: this was the plan; nothing was kept or sent")
+            return []
+        return [planned.batch.id for planned in plan.batches]
+
+
+class CreatePrivacyJobsOperator(_PrivacyOperator):
+    """Creates one batch's jobs at Adobe, each exactly once; may be retried after any failure.
+
+    :param batch_id: a batch of the ledger.
+    """
+
+    template_fields = (*_PrivacyOperator.template_fields, "batch_id")
+
+    def __init__(self, *, batch_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.batch_id = batch_id
+
+    def execute(self, context: Context) -> dict[str, int]:
+        with plain_failures(self.log), self.ledger(context) as ledger:
+            result = asyncio.run(self._submit(ledger, ledger.batch(self.batch_id)))
+        for note in result.notes:
+            self.log.warning("%s", note)
+        counts = {
+            "submitted": result.submitted,
+            "adopted": result.adopted,
+            "refused": result.refused,
+            "carried_over": result.carried_over,
+        }
+        self.log.info(
+            "Batch %s: %s", self.batch_id, ", ".join(f"{count} {name}" for name, count in counts.items())
+        )
+        return counts
+
+    async def _submit(self, ledger: Ledger, batch: Batch) -> Submission:
+        from adobe_privacy.hooks.storage import open_inbox
+        from adobe_privacy.requests.submission import SubmissionSettings, submit_batch
+
+        settings = self.hook.settings()
+        async with self.hook.get_conn() as client:
+            return await submit_batch(
+                batch=batch,
+                inbox=open_inbox(),
+                ledger=ledger,
+                client=client,
+                settings=SubmissionSettings(
+                    daily_limit=settings.daily_job_limit,
+                    call_timeout=settings.client.timeout + 30,
+                    list_lag=settings.list_lag,
+                    company_contexts=settings.company_contexts,
+                ),
+            )
+
+
+class ArchivePrivacyResultsOperator(_PrivacyOperator):
+    """Archives one batch's finished jobs: results verified on their way, manifests last.
+
+    Should some not be finished after all, it waits for them in the triggerer and goes on. A job that ends in
+    error stops no other; a job that cannot be archived fails the task once all others are, and a retry takes
+    up only what is missing.
+
+    :param batch_id: a batch of the ledger.
+    """
+
+    template_fields = (*_PrivacyOperator.template_fields, "batch_id")
+
+    def __init__(self, *, batch_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.batch_id = batch_id
+
+    def execute(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, int]:
+        from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger, finished_jobs
+
+        if event is not None:
+            finished_jobs(event)
+        with plain_failures(self.log), self.ledger(context) as ledger:
+            result = asyncio.run(self._complete(ledger, ledger.batch(self.batch_id)))
+        for error in result.errors:
+            self.log.warning("Ended in error: %s", error)
+        for failure in result.failures:
+            self.log.error("Not archived: %s", failure)
+        self.log.info(
+            "Batch %s: %d archived, %d in error, %d not final yet, %d failed",
+            self.batch_id,
+            result.archived,
+            len(result.errors),
+            result.open,
+            len(result.failures),
+        )
+        if result.failures:
+            raise AirflowException(
+                f"{len(result.failures)} jobs of batch {self.batch_id} could not be archived"
+            )
+        if result.open:
+            interval = poll_interval()
+            self.defer(
+                trigger=PrivacyJobsTrigger(
+                    batch_id=self.batch_id,
+                    adobe_privacy_conn_id=self.adobe_privacy_conn_id,
+                    ledger_conn_id=self.ledger_conn_id,
+                    poll_interval=interval,
+                    deadline=time.time() + DEFAULT_TIMEOUT.total_seconds(),
+                    first_look_after=interval,
+                ),
+                method_name="execute",
+            )
+        return {"archived": result.archived, "errors": len(result.errors)}
+
+    async def _complete(self, ledger: Ledger, batch: Batch) -> Completion:
+        from adobe_privacy.hooks.storage import open_archive
+        from adobe_privacy.ledger.tables import JobState
+        from adobe_privacy.requests.completion import complete_jobs
+
+        jobs = ledger.batch_jobs(self.batch_id, JobState.SUBMITTED, JobState.COMPLETE)
+        async with self.hook.get_conn() as client:
+            return await complete_jobs(
+                jobs,
+                products=batch.products.split(","),
+                ledger=ledger,
+                archive=open_archive(),
+                client=client,
+                on_progress=self._progress,
+            )
+
+    def _progress(self, done: int, total: int) -> None:
+        if done == total or done % 100 == 0:
+            self.log.info("%d of %d jobs looked at", done, total)
+
+
+class SettlePrivacyRequestsOperator(_PrivacyOperator):
+    """Says what became of the day: fails, naming them, where jobs ended in error or are not archived.
+
+    :param batch_ids: what plan returned; None means that there was no plan, and nothing is settled.
+    """
+
+    template_fields = (*_PrivacyOperator.template_fields, "batch_ids")
+
+    def __init__(self, *, batch_ids: list[str] | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.batch_ids = batch_ids
+
+    def execute(self, context: Context) -> dict[str, int]:
+        from adobe_privacy.requests.report import settle
+
+        if self.batch_ids is None:
+            raise AirflowFailException("the day was not planned: see the log of the task plan")
+        if context["params"].get("dry_run"):
+            self.log.info("Dry run: nothing was sent")
+            return {}
+        with plain_failures(self.log), self.ledger(context) as ledger:
+            jobs = ledger.run_jobs(run_id=run_of(context), inbox_date=inbox_day(context))
+        settlement = settle(jobs)
+        for line in settlement.lines:
+            self.log.info("%s", line)
+        if settlement.waiting:
+            self.log.info("%d jobs wait for the next run", settlement.waiting)
+        for problem in settlement.problems:
+            self.log.error("%s", problem)
+        if settlement.problems:
+            shown = "; ".join(settlement.problems[:10])
+            more = len(settlement.problems) - 10
+            raise AirflowFailException(
+                f"{len(settlement.problems)} of {len(jobs)} jobs need a look: {shown}"
+                + (f"; and {more} more, see the log" if more > 0 else "")
+            )
+        return {"jobs": len(jobs), "waiting": settlement.waiting}

@@ -1,0 +1,70 @@
+"""What Airflow reads of an installed provider: the connection type and its form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """The entry point `apache_airflow_provider`. Imports nothing of Airflow: it is read at every start."""
+    return {
+        "package-name": "airflow-adobe-privacy",
+        "name": "Adobe Privacy Service",
+        "description": "Privacy requests through Adobe's Privacy Service API.",
+        "connection-types": [
+            {
+                "connection-type": "adobe_privacy",
+                "hook-class-name": "adobe_privacy.hooks.adobe_privacy.AdobePrivacyHook",
+                "hook-name": "Adobe Privacy Service",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["schema", "port"],
+                    "relabeling": {
+                        "host": "API base URL",
+                        "login": "OAuth client id",
+                        "password": "OAuth client secret",
+                    },
+                    "placeholders": {"host": "https://platform.adobe.io/data/core/privacy"},
+                },
+                "conn-fields": {
+                    "org_id": _field("Organisation id", "Ends in @AdobeOrg."),
+                    "token_url": _field(
+                        "Token URL", "Empty: https://ims-na1.adobelogin.com/ims/token/v3", format="url"
+                    ),
+                    "scopes": _field("OAuth scopes", "Separated by commas; empty: a default that works."),
+                    "products": _field(
+                        "Products", "Separated by commas: asked of requests that name none, e.g. analytics."
+                    ),
+                    "company_contexts": _field(
+                        "Further company contexts", 'JSON: [{"namespace": "…", "value": "…"}]', format="json"
+                    ),
+                    "daily_job_limit": _field(
+                        "Jobs per UTC day", "Empty: 20000.", type=["integer", "null"], minimum=1
+                    ),
+                    "schedule_share": _field(
+                        "Share kept for the schedule",
+                        "Of the daily jobs, while a backfill runs: 0 to 1, empty: 0.25.",
+                        type=["number", "null"],
+                        minimum=0,
+                    ),
+                    "list_lag": _field(
+                        "List lag, seconds",
+                        "How long a new job may be missing from Adobe's list; empty: 300.",
+                        type=["number", "null"],
+                        minimum=0,
+                    ),
+                    "verify": _field("TLS", "Path of a CA bundle, or false; empty: the usual authorities."),
+                    "proxy": _field("Proxy URL", "", format="password"),
+                    "timeout": _field(
+                        "Timeout, seconds",
+                        "Empty: 60, as Adobe's gateway.",
+                        type=["number", "null"],
+                        minimum=1,
+                    ),
+                },
+            }
+        ],
+    }
+
+
+def _field(label: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}

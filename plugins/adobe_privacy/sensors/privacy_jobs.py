@@ -1,0 +1,112 @@
+"""Waits until Adobe is done with a batch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseSensorOperator
+
+from adobe_privacy.failures import plain_failures
+from adobe_privacy.operators.privacy_requests import (
+    CONN_ID,
+    DEFAULT_TIMEOUT,
+    LEDGER_CONN_ID,
+    actor_of,
+    poll_interval,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from adobe_privacy.requests.waiting import JobWatch, Progress
+
+
+class PrivacyJobsSensor(BaseSensorOperator):
+    """Succeeds when Adobe's lists show no job of the batch as open any more, however each ended.
+
+    Deferrable by default: while it waits, no worker slot is held. With `deferrable=False` it pokes or
+    reschedules as every sensor does, and needs no triggerer. The timeout counts from the batch's creation, so
+    that neither a retry nor a restart moves it.
+
+    :param batch_id: a batch of the ledger.
+    :param poll_interval: seconds between two looks; the variable `privacy_poll_interval` where not given.
+    """
+
+    template_fields: Sequence[str] = ("batch_id", "adobe_privacy_conn_id", "ledger_conn_id")
+    ui_color = "#e8f1fa"
+
+    def __init__(
+        self,
+        *,
+        batch_id: str,
+        adobe_privacy_conn_id: str = CONN_ID,
+        ledger_conn_id: str = LEDGER_CONN_ID,
+        poll_interval: float | None = None,
+        deferrable: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("timeout", DEFAULT_TIMEOUT.total_seconds())
+        super().__init__(**kwargs)
+        self.batch_id = batch_id
+        self.adobe_privacy_conn_id = adobe_privacy_conn_id
+        self.ledger_conn_id = ledger_conn_id
+        self.poll_interval = poll_interval
+        self.deferrable = deferrable
+        self._watch: JobWatch | None = None
+
+    def execute(self, context: Context) -> Any:
+        from adobe_privacy.hooks.ledger import open_ledger
+        from adobe_privacy.ledger.tables import JobState
+        from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger
+
+        if not self.deferrable:
+            return super().execute(context)
+        with plain_failures(self.log), open_ledger(actor_of(context), self.ledger_conn_id) as ledger:
+            created_at = ledger.batch(self.batch_id).created_at
+            waiting = ledger.batch_jobs(self.batch_id, JobState.SUBMITTED)
+        if not waiting:
+            self.log.info("Batch %s has no job at Adobe to wait for", self.batch_id)
+            return None
+        self.log.info("Waiting for %d jobs of batch %s", len(waiting), self.batch_id)
+        self.defer(
+            trigger=PrivacyJobsTrigger(
+                batch_id=self.batch_id,
+                adobe_privacy_conn_id=self.adobe_privacy_conn_id,
+                ledger_conn_id=self.ledger_conn_id,
+                poll_interval=self.poll_interval or poll_interval(),
+                deadline=created_at.timestamp() + self.timeout,
+            ),
+            method_name="execute_complete",
+        )
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
+        from adobe_privacy.triggers.privacy_jobs import finished_jobs
+
+        self.log.info("Adobe is done with %d jobs of batch %s", finished_jobs(event), self.batch_id)
+
+    def poke(self, context: Context) -> bool:
+        with plain_failures(self.log):
+            progress = asyncio.run(self._look(context))
+        self.log.info("Batch %s: %d jobs open, %d finished", self.batch_id, progress.open, progress.finished)
+        return progress.open == 0
+
+    async def _look(self, context: Context) -> Progress:
+        from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
+        from adobe_privacy.hooks.ledger import open_ledger
+        from adobe_privacy.ledger.tables import JobState
+        from adobe_privacy.requests.waiting import JobWatch
+
+        hook = AdobePrivacyHook(self.adobe_privacy_conn_id)
+        settings = hook.settings()
+        with open_ledger(actor_of(context), self.ledger_conn_id) as ledger:
+            batch = ledger.batch(self.batch_id)
+            jobs = ledger.batch_jobs(self.batch_id, JobState.SUBMITTED)
+        self._watch = self._watch or JobWatch(batch.regulation, settings.list_lag)
+        open_jobs = [(job.adobe_job_id, job.submitted_at) for job in jobs]
+        async with hook.get_conn() as client:
+            return await self._watch.look(
+                client, [(name, at) for name, at in open_jobs if name and at], datetime.now(UTC)
+            )
