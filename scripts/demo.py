@@ -1,0 +1,164 @@
+"""`make demo`: from nothing to archived results, by Airflow's own scheduler and triggerer.
+
+Exits 0 only if every request of the sample reached the end that include/samples/expected.csv foresees, and every
+archive verified.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import sys
+import time
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from stack import ROOT, Stack, StackError
+
+from adobe_privacy.archive import verify_archive
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.storage import open_store
+
+SAMPLES = ROOT / "include" / "samples"
+HOME = ROOT / ".airflow" / "demo"
+DATA = ROOT / "data" / "demo"
+DAG_ID = "privacy_requests"
+DAYS = {"three-days-ago": 3, "two-days-ago": 2, "yesterday": 1}
+TIMEOUT = 240.0
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime("%H:%M:%S")}  {text}", flush=True)
+
+
+def lay_out_samples(today: date) -> dict[int, date]:
+    """Copies the sample inbox to the three days before today; returns them by their distance."""
+    days = {ago: today - timedelta(days=ago) for ago in DAYS.values()}
+    for name, ago in DAYS.items():
+        shutil.copytree(
+            SAMPLES / "inbox" / name, DATA / "inbox" / f"{days[ago]:%Y-%m-%d}", dirs_exist_ok=True
+        )
+    return days
+
+
+def watch(stack: Stack, expected_runs: int) -> None:
+    """Prints how the runs go until all have ended."""
+    deadline = time.monotonic() + TIMEOUT
+    shown, shown_at = "", 0.0
+    while time.monotonic() < deadline:
+        stack.check_processes()
+        runs = stack.runs(DAG_ID)
+        text = "; ".join(f"{_day(run)} {run['state']} {_tasks(stack, run)}" for run in runs)
+        if text != shown or time.monotonic() - shown_at > 5:
+            shown, shown_at = text, time.monotonic()
+            say(f"  {text or 'runs are being created'}")
+        if len(runs) >= expected_runs and all(run["state"] in ("success", "failed") for run in runs):
+            return
+        time.sleep(1)
+    raise StackError(f"the runs have not ended after {TIMEOUT:.0f} s; see {stack.logs}")
+
+
+def _day(run: dict[str, Any]) -> str:
+    return str(run["data_interval_start"] or run["logical_date"])[:10]
+
+
+def _tasks(stack: Stack, run: dict[str, Any]) -> str:
+    states = stack.task_states(DAG_ID, run["dag_run_id"])
+    return "(" + ", ".join(f"{count} {state}" for state, count in sorted(states.items())) + ")"
+
+
+def report(days: dict[int, date]) -> bool:
+    """Prints what became of each request beside what was foreseen. True where both agree."""
+    with Ledger(f"sqlite:///{HOME / 'privacy_ledger.db'}", actor="demo") as ledger:
+        with (SAMPLES / "expected.csv").open() as file:
+            expected = list(csv.DictReader(file))
+        table = Table(title="What became of each request", title_justify="left")
+        for heading in (
+            "inbox",
+            "request",
+            "regulation",
+            "action",
+            "end",
+            "outcome",
+            "archive",
+            "as foreseen",
+        ):
+            table.add_column(heading, overflow="fold")
+        good = True
+        seen: set[tuple[str, str]] = set()
+        for row in expected:
+            day = days[int(row["days_ago"])]
+            if row["state"] == "rejected":
+                found = _rejected(day)
+                right = len(found) == 1 and f"(line {found[0]['line']})" == row["request_id"]
+                reason = found[0]["reason"].split(":")[0] if found else "not rejected"
+                cells = (row["request_id"], "", "", "rejected" if found else "missing", reason, "")
+            else:
+                jobs = [job for job in ledger.request_jobs(row["request_id"]) if job.action == row["action"]]
+                job = jobs[0] if len(jobs) == 1 else None
+                seen.add((row["request_id"], row["action"]))
+                right = job is not None and (job.state, job.outcome) == (row["state"], row["outcome"])
+                if job is None:
+                    cells = (row["request_id"], "", row["action"], "missing", "", "")
+                else:
+                    outcome = f"{job.outcome} {job.outcome_code or ''}".strip()
+                    place = (job.manifest or "").removesuffix("/manifest.json")
+                    cells = (job.request_id, job.regulation, job.action, job.state.value, outcome, place)
+            good = good and right
+            table.add_row(f"{day:%Y-%m-%d}", *cells, "yes" if right else "NO")
+        total = sum(ledger.counts().values())
+    Console(width=max(140, Console().width)).print(table)
+    if total != len(seen):
+        say(f"The ledger has {total} jobs, the sample {len(seen)}")
+        good = False
+    return good
+
+
+def _rejected(day: date) -> list[dict[str, Any]]:
+    reports = sorted((DATA / "inbox" / f"{day:%Y-%m-%d}" / "rejected").glob("*.jsonl"))
+    return [json.loads(line) for path in reports for line in path.read_text().splitlines()]
+
+
+def verify() -> bool:
+    """Hashes every archived object anew and compares it with its manifest."""
+    store = open_store(f"file://{DATA / 'archive'}")
+    summary = verify_archive(store)
+    problems = list(summary)
+    for problem in problems:
+        say(f"  {problem}")
+    say(f"Archive: {store.location.uri}")
+    return not problems
+
+
+def main() -> int:
+    started = time.monotonic()
+    for folder in (HOME, DATA):
+        shutil.rmtree(folder, ignore_errors=True)
+    days = lay_out_samples(datetime.now(UTC).date())
+    first, last = min(days.values()), max(days.values())
+    arguments = ("--scenario", str(SAMPLES / "scenario.json"))
+    try:
+        with Stack(HOME, DATA, simulator_arguments=arguments, say=say) as stack:
+            say(f"Airflow is ready at {stack.url}")
+            stack.wait_for_dag(DAG_ID)
+            say(f"airflow backfill create --dag-id {DAG_ID} --from-date {first} --to-date {last}")
+            stack.backfill(DAG_ID, str(first), str(last))
+            watch(stack, len(days))
+    except StackError as error:
+        say(f"FAILED: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("Stopped")
+        return 130
+    good = report(days)
+    verified = verify()
+    say(f"{'Every' if verified else 'NOT every'} archive verified; {time.monotonic() - started:.0f} s")
+    say("`make up` leaves this Airflow running, for a look at it in the browser")
+    return 0 if good and verified else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

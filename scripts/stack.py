@@ -1,0 +1,312 @@
+"""A simulator and a real Airflow as processes of this clone, for the demo, for `make up` and for tests.
+
+Every file goes into the folder that the caller gives; every process is ended with the stack.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = ROOT / ".venv" / "bin"
+# What airflow_settings.yaml says, and the stack replaces.
+SETTINGS_SIMULATOR = "http://localhost:8181"
+SETTINGS_DATA = "/usr/local/airflow/data"
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+START_TIMEOUT = 120.0
+
+
+class StackError(Exception):
+    """The stack does not come up; the text says which part and where its log is."""
+
+
+def free_port(preferred: int) -> int:
+    """`preferred`, or the next free port above it."""
+    for port in range(preferred, preferred + 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+    raise StackError(f"no free port from {preferred} to {preferred + 99}")
+
+
+class Stack:
+    """`home` takes Airflow's files and the logs, `data` the inbox and the archive."""
+
+    def __init__(
+        self,
+        home: Path,
+        data: Path,
+        *,
+        port: int = 8080,
+        simulator_arguments: tuple[str, ...] = (),
+        environment: Mapping[str, str] | None = None,
+        connection_extra: Mapping[str, Any] | None = None,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self.home, self.data, self.say = home, data, say
+        self.logs = home / "process-logs"
+        self.port = free_port(port)
+        if self.port != port:
+            say(f"Port {port} is taken: Airflow listens on {self.port}")
+        self.url = f"http://localhost:{self.port}"
+        self.simulator_url = ""
+        self._simulator_arguments = simulator_arguments
+        self._connection_extra = dict(connection_extra or {})
+        self._processes: dict[str, subprocess.Popen[Any]] = {}
+        self.environment = {**os.environ, **self._airflow_environment(), **(environment or {})}
+
+    def _airflow_environment(self) -> dict[str, str]:
+        keys = self._kept_keys()
+        return {
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": "8",
+            "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__SECRET_KEY": keys["secret"],
+            "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt"],
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+            "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    def _kept_keys(self) -> dict[str, str]:
+        """Airflow's own keys, made once a home: with others it could not read what it wrote."""
+        from cryptography.fernet import Fernet
+
+        path = self.home / "keys.json"
+        if not path.exists():
+            self.home.mkdir(parents=True, exist_ok=True)
+            keys = {
+                "fernet": Fernet.generate_key().decode(),
+                "secret": secrets.token_hex(32),
+                "jwt": secrets.token_hex(64),
+            }
+            path.touch(mode=0o600)
+            path.write_text(json.dumps(keys))
+        return dict(json.loads(path.read_text()))
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Stack:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        self.logs.mkdir(parents=True, exist_ok=True)
+        for folder in ("inbox", "archive"):
+            (self.data / folder).mkdir(parents=True, exist_ok=True)
+        self._start_simulator()
+        self.say("Preparing Airflow's database")
+        self.airflow("db", "migrate")
+        self._import_settings()
+        self.say("Starting Airflow: " + ", ".join(COMPONENTS))
+        for component in COMPONENTS:
+            self.start_process(component, str(BIN / "airflow"), component)
+        self._wait_until_healthy()
+
+    def stop(self) -> None:
+        for process in self._processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + 15
+        for process in self._processes.values():
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self._processes.clear()
+
+    def start_process(self, name: str, *command: str) -> subprocess.Popen[Any]:
+        """Starts a process whose output goes to `<home>/process-logs/<name>.log`, ended with the stack."""
+        with (self.logs / f"{name}.log").open("ab") as log:
+            # A session of its own, so that its children end with it and a Ctrl-C here is ours to handle.
+            process = subprocess.Popen(
+                command, env=self.environment, cwd=self.home, stdout=log, stderr=log, start_new_session=True
+            )
+        self._processes[name] = process
+        return process
+
+    def process(self, name: str) -> subprocess.Popen[Any]:
+        return self._processes[name]
+
+    def check_processes(self) -> None:
+        """Raises StackError where a process has ended by itself."""
+        for name, process in self._processes.items():
+            if process.poll() is not None:
+                raise StackError(
+                    f"{name} ended with exit code {process.returncode}; see {self.logs / f'{name}.log'}"
+                )
+
+    def _start_simulator(self) -> None:
+        command = [sys.executable, str(ROOT / "include" / "simulator"), *self._simulator_arguments]
+        process = self.start_process("simulator", *command)
+        log = self.logs / "simulator.log"
+        seen_before = log.stat().st_size if log.exists() else 0
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline and process.poll() is None:
+            text = log.read_bytes()[max(0, seen_before - 4096) :].decode()
+            lines = [line for line in text.splitlines() if line.startswith("Privacy Service simulator on ")]
+            if lines:
+                self.simulator_url = lines[-1].rsplit(" ", 1)[-1]
+                with contextlib.suppress(httpx.HTTPError):
+                    httpx.get(f"{self.simulator_url}/_simulator/counters", timeout=5)
+                    self.say(lines[-1])
+                    return
+            time.sleep(0.1)
+        raise StackError(f"the simulator does not start; see {log}")
+
+    def _wait_until_healthy(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        said = time.monotonic()
+        while time.monotonic() < deadline:
+            self.check_processes()
+            with contextlib.suppress(httpx.HTTPError, ValueError):
+                health = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
+                parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+                if all(health[part]["status"] == "healthy" for part in parts):
+                    return
+            if time.monotonic() - said > 5:
+                said = time.monotonic()
+                self.say("  waiting for Airflow to be ready")
+            time.sleep(0.5)
+        raise StackError(f"Airflow is not ready after {START_TIMEOUT:.0f} s; see {self.logs}")
+
+    # -- commands -----------------------------------------------------------------------------------------
+
+    def airflow(self, *arguments: str) -> str:
+        """Runs an Airflow command to its end; returns its standard output."""
+        done = subprocess.run(
+            [str(BIN / "airflow"), *arguments],
+            env=self.environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            log = self.logs / "commands.log"
+            with log.open("a") as file:
+                file.write(f"$ airflow {' '.join(arguments)}\n{done.stdout}\n{done.stderr}\n")
+            raise StackError(f"airflow {arguments[0]} {arguments[1]} failed; see {log}")
+        return done.stdout
+
+    def _import_settings(self) -> None:
+        """Connections, variables and pools of airflow_settings.yaml, in the form of Airflow's own import."""
+        text = (ROOT / "airflow_settings.yaml").read_text()
+        text = text.replace(SETTINGS_SIMULATOR, self.simulator_url).replace(SETTINGS_DATA, str(self.data))
+        settings = yaml.safe_load(text)["airflow"]
+        connections = {
+            entry["conn_id"]: {
+                name.removeprefix("conn_"): value for name, value in entry.items() if name != "conn_id"
+            }
+            for entry in settings["connections"]
+        }
+        extra = connections["adobe_privacy_default"]["extra"]
+        connections["adobe_privacy_default"]["extra"] = extra | self._connection_extra
+        for entry in connections.values():
+            entry["conn_type"] = entry.pop("type")
+            entry["extra"] = json.dumps(entry.get("extra") or {})
+        self._import("connections", connections, "--overwrite")
+        self._import(
+            "variables", {entry["variable_name"]: entry["variable_value"] for entry in settings["variables"]}
+        )
+        pools = {
+            entry["pool_name"]: {"slots": entry["pool_slot"], "description": entry["pool_description"]}
+            for entry in settings["pools"]
+        }
+        if pools:
+            self._import("pools", pools)
+
+    def _import(self, what: str, content: Mapping[str, Any], *options: str) -> None:
+        path = self.home / f"{what}.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(content))
+        self.airflow(what, "import", *options, str(path))
+        path.unlink()
+
+    # -- Airflow's REST API -------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def api(self) -> Iterator[httpx.Client]:
+        token = httpx.get(f"{self.url}/auth/token", timeout=30).raise_for_status().json()["access_token"]
+        with httpx.Client(
+            base_url=f"{self.url}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=30
+        ) as client:
+            yield client
+
+    def wait_for_dag(self, dag_id: str) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        with self.api() as api:
+            while time.monotonic() < deadline:
+                self.check_processes()
+                if api.get(f"/dags/{dag_id}").is_success:
+                    return
+                time.sleep(0.5)
+            errors = api.get("/importErrors").json().get("import_errors", [])
+        raise StackError(f"Airflow does not show {dag_id}: {[error['filename'] for error in errors]}")
+
+    def backfill(self, dag_id: str, first: str, last: str, *, reprocess: str = "none") -> int:
+        """Creates a backfill, as `airflow backfill create` does; returns its id."""
+        with self.api() as api:
+            api.patch(f"/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
+            answer = api.post(
+                "/backfills",
+                json={
+                    "dag_id": dag_id,
+                    "from_date": f"{first}T00:00:00Z",
+                    "to_date": f"{last}T00:00:00Z",
+                    "reprocess_behavior": reprocess,
+                    "max_active_runs": 10,
+                },
+            )
+            return int(answer.raise_for_status().json()["id"])
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        with self.api() as api:
+            answer = api.get(f"/dags/{dag_id}/dagRuns", params={"limit": 100, "order_by": "logical_date"})
+            return list(answer.raise_for_status().json()["dag_runs"])
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, int]:
+        with self.api() as api:
+            answer = api.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 100})
+            states: dict[str, int] = {}
+            for instance in answer.raise_for_status().json()["task_instances"]:
+                state = instance["state"] or "none"
+                states[state] = states.get(state, 0) + 1
+            return states
