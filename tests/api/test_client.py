@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -445,3 +445,15 @@ async def test_an_unreadable_time_of_the_api_is_ignored(told: str) -> None:
     async with service.client() as client:
         await client.get_job("j")
         assert client.server_time() == service.clock.now()
+
+
+async def test_a_body_shorter_than_promised_is_refused_even_if_the_transport_lets_it_pass() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers={"Content-Length": "10"}, content=async_chunks())
+
+    async def async_chunks() -> AsyncIterator[bytes]:
+        yield b"123456789"
+
+    async with FakeService([answer]).client() as client, client.download("j") as result:
+        with pytest.raises(errors.TemporarilyUnavailable):
+            assert [chunk async for chunk in result.chunks()]

@@ -123,14 +123,25 @@ async def test_a_redirect_elsewhere_takes_none_of_our_headers_along() -> None:
         assert_nothing_of_ours(blob.requests[0])
 
 
-async def test_a_redirect_through_elsewhere_and_home_again_keeps_hosts_apart() -> None:
-    homes = [http(302), http(302, headers={"Location": "/p/there"}), http(200, ARCHIVE)]
-    async with raw_server(answering(http(302))) as blob:
-        homes[0] = http(302, headers={"Location": f"{blob.url}/back"})
-        async with raw_server(answering(*homes)) as api, client_of(api.url) as client:
-            with pytest.raises(errors.RequestRefused):
-                await download(client)  # the 302 without an address
+async def test_a_redirect_elsewhere_and_home_again_keeps_the_two_apart() -> None:
+    home = ""
+
+    async def back(request: Received, writer: asyncio.StreamWriter) -> None:
+        writer.write(http(302, headers={"Location": f"{home}/p/there"}))
+
+    async with raw_server(back) as blob:
+        answers = answering(http(302, headers={"Location": f"{blob.url}/away"}), http(200, ARCHIVE))
+        async with raw_server(answers) as api, client_of(api.url) as client:
+            home = api.url
+            assert await download(client) == ARCHIVE
+            assert api.requests[-1].headers["authorization"] == "Bearer raw-token"
         assert_nothing_of_ours(blob.requests[0])
+
+
+async def test_a_redirect_to_nowhere_is_refused() -> None:
+    async with raw_server(answering(http(302))) as api, client_of(api.url) as client:
+        with pytest.raises(errors.RequestRefused):
+            await download(client)
 
 
 async def test_a_redirect_within_the_api_keeps_the_credential() -> None:
@@ -231,8 +242,15 @@ async def test_an_answer_that_drips_in_is_cut_off() -> None:
 
 async def test_a_refused_connection_sent_nothing() -> None:
     async with client_of(unused_url()) as client:
-        with pytest.raises(errors.ConnectionFailed, match="no connection"):
+        with pytest.raises(errors.ConnectionFailed, match=r"127\.0\.0\.1:\d+: no connection"):
             await client.create_jobs(REQUEST)
+
+
+async def test_a_download_host_that_cannot_be_reached_is_not_named() -> None:
+    async with client_of(unused_url()) as client:
+        with pytest.raises(errors.ConnectionFailed) as failed:
+            await download(client, "https://canary.invalid/j.zip")
+        assert "canary" not in str(failed.value)
 
 
 async def test_an_unknown_host_is_told_as_such() -> None:

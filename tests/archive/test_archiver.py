@@ -28,7 +28,7 @@ from adobe_privacy.archive import (
     iter_manifests,
 )
 from adobe_privacy.storage import LocationNotFound, Store
-from tests.archive.conftest import access_job
+from tests.archive.jobs import access_job
 from tests.archive.results_server import FromMemory, Result, ResultsServer
 from tests.archive.zips import make_zip, noise
 from tests.storage.servers import S3Server
@@ -260,7 +260,7 @@ async def test_a_killed_process_leaves_no_manifest_and_the_next_one_archives(
 import asyncio, sys
 from adobe_privacy.archive import archive_job
 from adobe_privacy.storage import open_store
-from tests.archive.conftest import access_job
+from tests.archive.jobs import access_job
 from tests.archive.results_server import FromMemory
 from tests.archive.zips import make_zip, noise
 

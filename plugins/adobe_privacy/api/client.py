@@ -128,9 +128,10 @@ class PrivacyServiceClient:
 
         Dates are days in GMT. Any span is cut into the 30 days that the service takes; it looks back 45
         days and refuses more. Which of a job's dates counts, and whether `to_date` is within, is not
-        documented. A job made under a retired code is found under that code only. An empty listing costs
-        one call or two, any other one call per page and mostly one more. Where rows move while pages are
-        read, they are read again.
+        documented. A job made under a retired code is found under that code only. A listing costs
+        one call per page, and mostly one more: for it is not known how many rows make a full page until the
+        service has shown it. Where rows move while pages are read, or may have (`status`), pages are read
+        again.
         """
         seen: set[str] = set()
         for start, end in windows(from_date, to_date):

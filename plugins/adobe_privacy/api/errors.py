@@ -60,7 +60,10 @@ class PrivacyServiceError(Exception):
 
 
 class ConnectionFailed(PrivacyServiceError):
-    """No connection came about (name not found, refused, TLS, proxy), so nothing was sent."""
+    """No connection came about (name not found, refused, TLS, proxy), so nothing was sent.
+
+    The text names the host where it is one of the settings.
+    """
 
 
 class TemporarilyUnavailable(PrivacyServiceError):

@@ -40,23 +40,28 @@ class Listing:
     def __init__(self, page_size: int) -> None:
         self._page_size = page_size
         self._first_page: int | None = None
+        # The most rows that a page of this size has held: a page with fewer is not full, so it is the last.
+        self._fullest = 0
 
     async def jobs(self, fetch: FetchPage, *, filtered: bool) -> AsyncIterator[JobSummary]:
-        """Every job of one window, each once.
+        """Every job of one window, each once. What appears or disappears meanwhile may be missed.
 
-        A listing that fits one page is read once. Where rows moved between pages while they were read, or
-        may have (`filtered` by status, a job leaves the listing when its status changes), the pages are
-        read again until a reading brings nothing new, five times at most. What appears or disappears
-        meanwhile may be missed.
+        New jobs push rows to later pages, where reading on finds them. Where rows moved in another way, the
+        pages are read again until a reading brings nothing new, five times at most. A listing `filtered` by
+        status loses rows while it is read, and those behind them move to earlier pages: so the pages are
+        read once more from the last to the first, against that movement.
         """
         found: set[str] = set()
+        numbers: list[int] = []
         for _ in range(MAX_PASSES):
             before = len(found)
             in_this_pass: set[str] = set()
-            pages = largest_total = 0
-            moved = False
-            async for page in self._pages(fetch):
-                pages += 1
+            numbers = []
+            largest_total = 0
+            moved = one_page = False
+            async for number, page in self._pages(fetch):
+                numbers.append(number)
+                one_page = len(numbers) == 1 and _rows(page) < self._fullest
                 # Only ever a reason to look again, never one to stop.
                 largest_total = max(largest_total, page.total_records or 0)
                 for job in page.jobs:
@@ -65,26 +70,30 @@ class Listing:
                     if job.job_id not in found:
                         found.add(job.job_id)
                         yield job
-            if pages <= 1 or not (moved or filtered or largest_total > len(in_this_pass)):
+            if one_page:
                 return
+            if len(numbers) <= 1 or not (moved or largest_total > len(in_this_pass)):
+                break
             if before and len(found) == before:
-                return
+                break
+        for number in reversed(numbers) if filtered else ():
+            again = await self._fetch(fetch, number)
+            for job in again.jobs if again is not None else ():
+                if job.job_id not in found:
+                    found.add(job.job_id)
+                    yield job
 
-    async def _pages(self, fetch: FetchPage) -> AsyncIterator[ListPage]:
-        """The pages in their order, until one is empty or shorter than one before it.
+    async def _pages(self, fetch: FetchPage) -> AsyncIterator[tuple[int, ListPage]]:
+        """The pages and their numbers, until one is empty or known not to be full.
 
-        A first page that is shorter than asked for proves nothing, the service may cap the size without a
-        word: so one page more is asked for.
+        That a page is shorter than asked for proves nothing, the service may cap the size without a word.
         """
         number, page = await self._first(fetch)
         first_number, size = number, self._page_size
         previous: list[str] | None = None
-        longest = repeats = 0
-        while page is not None:
+        repeats = 0
+        while page is not None and (rows := _rows(page)) > 0:
             ids = [job.job_id for job in page.jobs]
-            rows = len(ids) + page.unusable_rows
-            if rows == 0:
-                return
             repeats = repeats + 1 if ids == previous else 0
             if repeats > MAX_REPEATS:
                 raise UnreadableAnswer(
@@ -92,16 +101,16 @@ class Listing:
                     method="GET",
                     route="/jobs",
                 )
-            yield page
-            if rows < longest:
+            self._fullest = max(self._fullest, min(rows, size))
+            yield number, page
+            if rows < self._fullest:
                 return
-            longest = max(longest, rows)
             previous = ids
             number += 1
             page = await self._fetch(fetch, number)
             if self._page_size != size:
                 # Pages of the new size do not continue those of the old one.
-                number, size, longest, previous = first_number, self._page_size, 0, None
+                number, size, previous = first_number, self._page_size, None
                 page = await self._fetch(fetch, number)
 
     async def _first(self, fetch: FetchPage) -> tuple[int, ListPage | None]:
@@ -133,5 +142,9 @@ class Listing:
         except RequestRefused as error:
             if error.limit is None or not 0 < error.limit < self._page_size:
                 raise
-            self._page_size = error.limit
+            self._page_size, self._fullest = error.limit, 0
         return await fetch(number, self._page_size)
+
+
+def _rows(page: ListPage) -> int:
+    return len(page.jobs) + page.unusable_rows

@@ -221,7 +221,9 @@ class Transport:
         if isinstance(
             error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError
         ):
-            return ConnectionFailed(_why_no_connection(error), method=call.method, route=call.route)
+            return ConnectionFailed(
+                f"{self._place(call)}: {_why_no_connection(error)}", method=call.method, route=call.route
+            )
         if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
             return ConnectionFailed(
                 "the address is not usable. Check the base URL and the token URL.",
@@ -229,6 +231,12 @@ class Transport:
                 route=call.route,
             )
         return self._broken_off(call)
+
+    def _place(self, call: Call) -> str:
+        """Host and port of an address from the settings; any other may be all that is needed for a result."""
+        host, port = call.url.host, call.url.port
+        configured = {httpx.URL(self._config.base_url).host, httpx.URL(self._config.token_url).host}
+        return (f"{host}:{port}" if port else host) if host in configured else "another host"
 
     def _broken_off(self, call: Call) -> PrivacyServiceError:
         if call.creates:

@@ -24,13 +24,17 @@ _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class Erasure(BaseModel):
-    """Why and when a result was erased. `erased_at` is absent while the erasure is not confirmed."""
+    """Why and when a result was erased. `erased_at` is absent while the erasure is not confirmed.
+
+    `versions_remain` says that the store kept versions, so that the bytes are gone only once it expires them.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     reason: str
     started_at: AwareDatetime
     erased_at: AwareDatetime | None = None
+    versions_remain: bool = False
 
 
 class Manifest(BaseModel):

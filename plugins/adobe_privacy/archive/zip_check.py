@@ -34,6 +34,7 @@ _RECORD = struct.Struct("<16s2HL2Q")
 
 _ENCRYPTED, _STREAMED, _PATCH, _STRONG, _UTF8, _MASKED = 0x1, 0x8, 0x20, 0x40, 0x800, 0x2000
 _STORED, _DEFLATED = 0, 8
+_NEWEST_VERSION = 63  # 6.3, the newest that 4.4.3 defines; readers refuse a member that asks for more
 _MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
 _LONGEST_DESCRIPTOR = 24
 _OUTPUT = 1024 * 1024
@@ -228,7 +229,9 @@ class ZipCheck:
     def _member(self) -> Steps:
         index, start = self._members, self._offset
         header = yield from self._take(_LOCAL.size)
-        _, _, flags, method, _, _, crc, compressed, size, name_length, extra_length = _LOCAL.unpack(header)
+        _, version, flags, method, _, _, crc, compressed, size, name_length, extra_length = _LOCAL.unpack(
+            header
+        )
         name = yield from self._take(name_length)
         extra = _extra_fields((yield from self._take(extra_length)))
         if index >= self._limits.max_entries:
@@ -236,7 +239,7 @@ class ZipCheck:
         self._members += 1
         if flags & (_ENCRYPTED | _STRONG | _MASKED):
             self._fail(Fault.ENCRYPTED, member=index)
-        if flags & _PATCH or method not in (_STORED, _DEFLATED):
+        if flags & _PATCH or method not in (_STORED, _DEFLATED) or version & 0xFF > _NEWEST_VERSION:
             self._fail(Fault.UNSUPPORTED, member=index)
         self._check_name(name, flags, extra, index)
         size, compressed = _zip64(extra, size, compressed)
@@ -424,7 +427,7 @@ class ZipCheck:
     def _central_entry(self, index: int) -> Steps:
         header = yield from self._take(_CENTRAL.size)
         fields = _CENTRAL.unpack(header)
-        flags, method = fields[3:5]
+        version, flags, method = fields[2:5]
         crc, compressed, size, name_length, extra_length, comment_length, disk = fields[7:14]
         attributes, offset = fields[15:]
         name = yield from self._take(name_length)
@@ -434,6 +437,8 @@ class ZipCheck:
         expected = self._seen.pop(offset, None)
         if expected != _RECORD.pack(_identity(name, extra), flags, method, crc, compressed, size) or disk:
             self._fail(Fault.CENTRAL_MISMATCH, member=index)
+        if version & 0xFF > _NEWEST_VERSION:
+            self._fail(Fault.UNSUPPORTED, member=index)
         if stat.S_ISLNK(attributes >> 16):
             self._fail(Fault.SYMLINK, member=index)
 

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from adobe_privacy.archive import Finding, Manifest, VerificationSummary, archive_job, verify_archive
+from adobe_privacy.storage import LocationNotFound, Store
+from tests.archive.jobs import access_job
+from tests.archive.results_server import FromMemory
+from tests.archive.zips import make_zip, noise
+from tests.storage.servers import S3Server
+
+BODY = make_zip([("result/Analytics/hits.bin", noise(3_000_000))])
+
+
+@pytest.fixture
+async def archived(store: Store) -> Manifest:
+    """One access job among others that are fine."""
+    await archive_job(store, access_job("fine-1", completed_at=datetime(2025, 1, 2, tzinfo=UTC)), _small())
+    await archive_job(store, access_job("fine-2", action="delete", regulation="ccpa"), None)
+    return await archive_job(store, access_job("looked-at"), FromMemory(BODY).open)
+
+
+def _small() -> object:
+    return FromMemory(make_zip()).open
+
+
+def run(store: Store) -> tuple[list[tuple[str, str]], VerificationSummary]:
+    verification = verify_archive(store)
+    findings = [(finding.severity, finding.problem) for finding in verification]
+    return findings, verification.summary
+
+
+async def test_a_good_archive_has_no_findings(store: Store, archived: Manifest) -> None:
+    findings, summary = run(store)
+    assert findings == []
+    assert summary.ok
+    assert (summary.manifests, summary.results, summary.erased) == (3, 2, 0)
+    assert summary.bytes == len(BODY) + len(make_zip())
+
+
+async def test_a_missing_result_is_found(store: Store, archived: Manifest) -> None:
+    assert archived.object_key is not None
+    store.delete(archived.object_key)
+    verification = verify_archive(store)
+    assert [finding.model_dump() for finding in verification] == [
+        {
+            "severity": "error",
+            "problem": "missing-object",
+            "key": archived.object_key,
+            "detail": "the manifest names it and it is not there",
+        }
+    ]
+    assert not verification.summary.ok
+
+
+async def test_a_flipped_bit_is_found_by_hash_and_by_structure(store: Store, archived: Manifest) -> None:
+    assert archived.object_key is not None
+    bad = bytearray(BODY)
+    bad[1_500_000] ^= 1
+    store.write(archived.object_key, bytes(bad))
+    findings, summary = run(store)
+    assert findings == [("error", "wrong-sha256"), ("error", "invalid-zip")]
+    assert summary.errors == 2
+
+
+async def test_a_truncated_result_is_found(store: Store, archived: Manifest) -> None:
+    assert archived.object_key is not None
+    store.write(archived.object_key, BODY[:-1])
+    findings, _ = run(store)
+    assert findings == [("error", "wrong-size"), ("error", "wrong-sha256"), ("error", "invalid-zip")]
+
+
+async def test_another_good_archive_in_its_place_is_found(store: Store, archived: Manifest) -> None:
+    assert archived.object_key is not None
+    store.write(archived.object_key, make_zip())
+    findings, _ = run(store)
+    assert findings == [("error", "wrong-size"), ("error", "wrong-sha256"), ("error", "wrong-members")]
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"{}", b"[]", b"\xff\xfe"])
+async def test_an_unreadable_manifest_is_found(store: Store, archived: Manifest, text: bytes) -> None:
+    store.write(f"{archived.folder}/manifest.json", text)
+    findings, summary = run(store)
+    assert findings == [("error", "unreadable-manifest")]
+    assert summary.manifests == 3
+
+
+async def test_a_manifest_that_points_elsewhere_is_unreadable(store: Store, archived: Manifest) -> None:
+    text = archived.to_json().replace(archived.object.encode(), b"../other/result.zip")  # type: ignore[union-attr]
+    store.write(f"{archived.folder}/manifest.json", text)
+    findings, _ = run(store)
+    assert findings == [("error", "unreadable-manifest")]
+
+
+async def test_attempts_and_rejected_downloads_are_notes(store: Store, archived: Manifest) -> None:
+    store.write(f"{archived.folder}/attempt.zip", b"half")
+    store.write("jobs/gdpr/2026/11/20/never-finished/attempt.zip", b"half")
+    store.write("rejected/looked-at/attempt.zip", b"bad")
+    findings, summary = run(store)
+    assert findings == [("note", "no-manifest"), ("note", "no-manifest"), ("note", "rejected")]
+    assert summary.ok
+    assert summary.notes == 3
+
+
+async def test_findings_and_summary_are_plain_json(store: Store, archived: Manifest) -> None:
+    store.write("rejected/x/attempt.zip", b"bad")
+    verification = verify_archive(store)
+    (finding,) = verification
+    assert Finding.model_validate_json(finding.model_dump_json()) == finding
+    assert set(verification.summary.model_dump()) == {
+        "manifests",
+        "results",
+        "bytes",
+        "erased",
+        "errors",
+        "notes",
+    }
+
+
+async def test_a_selection_reads_only_what_it_selects(store: Store, archived: Manifest) -> None:
+    verification = verify_archive(store, selected=lambda job_id: job_id == "looked-at")
+    assert list(verification) == []
+    assert verification.summary.bytes == len(BODY)
+
+
+async def test_an_empty_archive_is_fine(store: Store) -> None:
+    assert run(store) == ([], VerificationSummary())
+
+
+def test_a_missing_bucket_is_an_error_not_an_empty_archive(s3: S3Server) -> None:
+    with pytest.raises(LocationNotFound):
+        list(verify_archive(s3.store("no-such-bucket")))
+
+
+async def test_time_has_no_part_in_it(store: Store, archived: Manifest) -> None:
+    old = archived.model_copy(update={"archived_at": archived.archived_at - timedelta(days=4000)})
+    store.write(f"{archived.folder}/manifest.json", old.to_json())
+    assert run(store)[0] == []

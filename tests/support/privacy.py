@@ -1,0 +1,82 @@
+"""A small world for tests of the outer half: a simulator, an inbox, an archive, a ledger, as Airflow sees them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.support.simulator import Simulator
+
+DAY = date(2026, 11, 20)
+
+
+def request(number: int, *actions: str, **fields: Any) -> dict[str, Any]:
+    """A request as an inbox line."""
+    return {
+        "request_id": f"DSR-{number}",
+        "regulation": "gdpr",
+        "actions": list(actions or ("access",)),
+        "identities": [{"namespace": "email", "value": f"subject{number}@example.com"}],
+        "products": ["analytics"],
+    } | fields
+
+
+@dataclass
+class World:
+    """Where everything lies. Connections and variables come from the environment, as in many real set-ups."""
+
+    simulator: Simulator
+    folder: Path
+
+    @property
+    def inbox(self) -> Path:
+        return self.folder / "inbox"
+
+    @property
+    def archive(self) -> Path:
+        return self.folder / "archive"
+
+    @property
+    def ledger_url(self) -> str:
+        return f"sqlite:///{self.folder / 'ledger.db'}"
+
+    def put(self, *requests: dict[str, Any], day: date = DAY, name: str = "requests.jsonl") -> None:
+        folder = self.inbox / f"{day:%Y-%m-%d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("".join(json.dumps(line) + "\n" for line in requests))
+
+    def manifests(self) -> list[dict[str, Any]]:
+        return [json.loads(path.read_text()) for path in sorted(self.archive.rglob("manifest.json"))]
+
+
+def make_world(simulator: Simulator, folder: Path, patch: pytest.MonkeyPatch, **extra: Any) -> World:
+    world = World(simulator, folder)
+    world.inbox.mkdir()
+    extra = {"products": ["analytics"], "list_lag": 0, "timeout": 5} | extra
+    patch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", simulator.connection_json(**extra))
+    patch.setenv(
+        "AIRFLOW_CONN_PRIVACY_LEDGER", json.dumps({"conn_type": "sqlite", "host": str(folder / "ledger.db")})
+    )
+    patch.setenv("AIRFLOW_VAR_PRIVACY_INBOX_URI", f"file://{world.inbox}")
+    patch.setenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI", f"file://{world.archive}")
+    patch.setenv("AIRFLOW_VAR_PRIVACY_POLL_INTERVAL", "0.2")
+    return world
+
+
+def context(day: date = DAY, *, run_type: str = "scheduled", **params: Any) -> Any:
+    """As much of a task's context as our operators read."""
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return {
+        "ti": SimpleNamespace(
+            dag_id="privacy_requests", run_id=f"{run_type}__{day}", task_id="task", map_index=-1, try_number=1
+        ),
+        "dag_run": SimpleNamespace(run_type=run_type, run_after=start),
+        "data_interval_start": start,
+        "params": {"dry_run": False, "products": None, "max_jobs": None} | params,
+    }
