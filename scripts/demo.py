@@ -31,7 +31,7 @@ TIMEOUT = 240.0
 
 
 def say(text: str) -> None:
-    print(f"{time.strftime("%H:%M:%S")}  {text}", flush=True)
+    print(time.strftime("%H:%M:%S"), text, sep="  ", flush=True)
 
 
 def lay_out_samples(today: date) -> dict[int, date]:
@@ -123,14 +123,18 @@ def _rejected(day: date) -> list[dict[str, Any]]:
 
 
 def verify() -> bool:
-    """Hashes every archived object anew and compares it with its manifest."""
-    store = open_store(f"file://{DATA / 'archive'}")
-    summary = verify_archive(store)
-    problems = list(summary)
-    for problem in problems:
-        say(f"  {problem}")
-    say(f"Archive: {store.location.uri}")
-    return not problems
+    """Hashes every archived object anew and compares it with its manifest, as the command `verify` does."""
+    uri = f"file://{DATA / 'archive'}"
+    verification = verify_archive(open_store(uri))
+    for finding in verification:
+        say(f"  {finding.severity}: {finding.key}: {finding.detail}")
+    summary = verification.summary
+    say(f"Archive: {uri}")
+    say(
+        f"python -m adobe_privacy verify: {summary.manifests} manifests, {summary.results} results, "
+        f"{summary.errors} errors"
+    )
+    return summary.ok and summary.manifests > 0
 
 
 def main() -> int:

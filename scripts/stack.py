@@ -24,7 +24,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 BIN = ROOT / ".venv" / "bin"
 # What airflow_settings.yaml says, and the stack replaces.
-SETTINGS_SIMULATOR = "http://localhost:8181"
+SETTINGS_PORT = "8181"
 SETTINGS_DATA = "/usr/local/airflow/data"
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 START_TIMEOUT = 120.0
@@ -46,7 +46,8 @@ def free_port(preferred: int) -> int:
 
 
 class Stack:
-    """`home` takes Airflow's files and the logs, `data` the inbox and the archive."""
+    """`home` takes Airflow's files and the logs, `data` the inbox and the archive. `connection` replaces fields
+    of airflow_settings.yaml's adobe_privacy_default, `environment` adds to every process's."""
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class Stack:
         port: int = 8080,
         simulator_arguments: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
-        connection_extra: Mapping[str, Any] | None = None,
+        connection: Mapping[str, Any] | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
         self.home, self.data, self.say = home, data, say
@@ -67,7 +68,7 @@ class Stack:
         self.url = f"http://localhost:{self.port}"
         self.simulator_url = ""
         self._simulator_arguments = simulator_arguments
-        self._connection_extra = dict(connection_extra or {})
+        self._connection = dict(connection or {})
         self._processes: dict[str, subprocess.Popen[Any]] = {}
         self.environment = {**os.environ, **self._airflow_environment(), **(environment or {})}
 
@@ -229,7 +230,8 @@ class Stack:
     def _import_settings(self) -> None:
         """Connections, variables and pools of airflow_settings.yaml, in the form of Airflow's own import."""
         text = (ROOT / "airflow_settings.yaml").read_text()
-        text = text.replace(SETTINGS_SIMULATOR, self.simulator_url).replace(SETTINGS_DATA, str(self.data))
+        port = self.simulator_url.rsplit(":", 1)[-1]
+        text = text.replace(SETTINGS_PORT, port).replace(SETTINGS_DATA, str(self.data))
         settings = yaml.safe_load(text)["airflow"]
         connections = {
             entry["conn_id"]: {
@@ -237,8 +239,7 @@ class Stack:
             }
             for entry in settings["connections"]
         }
-        extra = connections["adobe_privacy_default"]["extra"]
-        connections["adobe_privacy_default"]["extra"] = extra | self._connection_extra
+        connections["adobe_privacy_default"] |= self._connection
         for entry in connections.values():
             entry["conn_type"] = entry.pop("type")
             entry["extra"] = json.dumps(entry.get("extra") or {})

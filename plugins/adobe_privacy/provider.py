@@ -17,13 +17,17 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "adobe_privacy.hooks.adobe_privacy.AdobePrivacyHook",
                 "hook-name": "Adobe Privacy Service",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["schema", "port"],
+                    "hidden-fields": ["schema"],
                     "relabeling": {
                         "host": "API base URL",
                         "login": "OAuth client id",
                         "password": "OAuth client secret",
                     },
-                    "placeholders": {"host": "https://platform.adobe.io/data/core/privacy"},
+                    "placeholders": {
+                        "host": "https://platform.adobe.io/data/core/privacy",
+                        # Airflow 3.3's own Test button works only where the port is stored.
+                        "port": "443",
+                    },
                 },
                 "conn-fields": {
                     "org_id": _field("Organisation id", "Ends in @AdobeOrg."),

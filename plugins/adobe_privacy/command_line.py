@@ -1,0 +1,209 @@
+"""The command line: the ledger and the archive without Airflow.
+
+Exit codes: 0 fine, 1 something is wrong with the data, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from adobe_privacy.archive import verify_archive
+from adobe_privacy.ledger.database import LedgerError
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.tables import Job
+from adobe_privacy.storage import StorageError, open_store
+
+FINE, WRONG_DATA, WRONG_USAGE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (LedgerError, StorageError) as error:
+        print(error, file=sys.stderr)
+        return WRONG_DATA
+    except BrokenPipeError:
+        return FINE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="adobe_privacy", description=__doc__.split("\n", 1)[0])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, run: Any, text: str, *, ledger: bool = True) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+        if ledger:
+            command.add_argument(
+                "--ledger",
+                metavar="URL",
+                default=None,
+                help="database URL; else $PRIVACY_LEDGER_URL, $AIRFLOW_CONN_PRIVACY_LEDGER, "
+                "or the file under $AIRFLOW_HOME",
+            )
+        return command
+
+    verify = add("verify", _verify, "check every archived result against its manifest", ledger=False)
+    verify.add_argument("uri", help="an archive on disk or with public access: file:///…, s3://bucket/…")
+    add("status", _status, "how many jobs are in which state")
+    show = add("show", _show, "one request: its jobs and their history")
+    show.add_argument("request_id")
+    hold = add("hold", _hold, "put a request on legal hold: not submitted, its archive not erased")
+    release = add("release", _release, "end a hold; send a job that ended in error again")
+    for command in (hold, release):
+        command.add_argument("request_id")
+        command.add_argument("--reason", required=True, help="kept in the history")
+    due = add("due", _due, "unfinished jobs by the date on which they must be answered")
+    due.add_argument("--within", type=int, default=7, metavar="DAYS", help="due in so many days (7)")
+    return parser
+
+
+def _open_ledger(options: argparse.Namespace) -> Ledger:
+    return Ledger(options.ledger or _ledger_url(), actor=f"user {getpass.getuser()}")
+
+
+def _ledger_url() -> str:
+    if url := os.environ.get("PRIVACY_LEDGER_URL"):
+        return url
+    if text := os.environ.get("AIRFLOW_CONN_PRIVACY_LEDGER"):
+        fields = json.loads(text)
+        if fields.get("conn_type") == "sqlite":
+            return f"sqlite:///{fields['host']}"
+        raise LedgerError("give the ledger's address with --ledger postgresql+psycopg://user@host/database")
+    home = Path(os.environ.get("AIRFLOW_HOME") or Path.home() / "airflow")
+    path = home / "privacy_ledger.db"
+    if not path.exists():
+        raise LedgerError(f"there is no ledger at {path}: give its address with --ledger")
+    return f"sqlite:///{path}"
+
+
+def _verify(options: argparse.Namespace) -> int:
+    verification = verify_archive(open_store(options.uri))
+    findings = []
+    for finding in verification:
+        findings.append(finding)
+        if not options.json:
+            print(f"{finding.severity}: {finding.key}: {finding.detail}")
+    summary = verification.summary
+    if options.json:
+        _print_json(
+            {
+                "ok": summary.ok,
+                "summary": summary.model_dump(),
+                "findings": [finding.model_dump() for finding in findings],
+            }
+        )
+    else:
+        print(
+            f"{summary.manifests} manifests, {summary.results} results ({summary.bytes} bytes) re-read, "
+            f"{summary.erased} erased: {summary.errors} errors, {summary.notes} notes"
+        )
+    return FINE if summary.ok else WRONG_DATA
+
+
+def _status(options: argparse.Namespace) -> int:
+    with _open_ledger(options) as ledger:
+        counts = {state.value: count for state, count in ledger.counts().items()}
+    _print(options, [{"state": state, "jobs": count} for state, count in sorted(counts.items())])
+    return FINE
+
+
+def _show(options: argparse.Namespace) -> int:
+    with _open_ledger(options) as ledger:
+        jobs = ledger.request_jobs(options.request_id)
+        history = ledger.history(options.request_id)
+    if not jobs:
+        print(f"the ledger has no request {options.request_id}", file=sys.stderr)
+        return WRONG_DATA
+    steps = [
+        {
+            "at": step.at,
+            "from": step.from_state,
+            "to": step.to_state,
+            "attempt": step.attempt,
+            "who": step.actor,
+            "why": step.reason,
+        }
+        for step in history
+    ]
+    if options.json:
+        _print_json({"jobs": [_row(job) for job in jobs], "history": steps})
+    else:
+        _print(options, [_row(job) for job in jobs])
+        _print(options, steps)
+    return FINE
+
+
+def _hold(options: argparse.Namespace) -> int:
+    with _open_ledger(options) as ledger:
+        return _changed(options, ledger.hold(options.request_id, options.reason))
+
+
+def _release(options: argparse.Namespace) -> int:
+    with _open_ledger(options) as ledger:
+        return _changed(options, ledger.release(options.request_id, options.reason))
+
+
+def _changed(options: argparse.Namespace, count: int) -> int:
+    _print(options, [{"request_id": options.request_id, "jobs_changed": count}])
+    if not count:
+        print(f"nothing to change for {options.request_id}: see show {options.request_id}", file=sys.stderr)
+    return FINE if count else WRONG_DATA
+
+
+def _due(options: argparse.Namespace) -> int:
+    by = datetime.now(UTC).date() + timedelta(days=options.within)
+    with _open_ledger(options) as ledger:
+        _print(options, [_row(job) for job in ledger.due(by)])
+    return FINE
+
+
+def _row(job: Job) -> dict[str, Any]:
+    return {
+        "request_id": job.request_id,
+        "regulation": job.regulation,
+        "action": job.action,
+        "part": job.part,
+        "state": job.state,
+        "hold": job.on_hold,
+        "due": job.due_on,
+        "attempt": job.attempt,
+        "adobe_job_id": job.adobe_job_id,
+        "outcome": " ".join(filter(None, (job.outcome, job.outcome_code))) or None,
+        "manifest": job.manifest,
+    }
+
+
+def _print(options: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
+    if options.json:
+        _print_json(rows)
+    elif not rows:
+        print("nothing")
+    else:
+        table = Table()
+        for name in rows[0]:
+            table.add_column(name.replace("_", " "), overflow="fold")
+        for row in rows:
+            table.add_row(*("" if value is None else str(value) for value in row.values()))
+        Console().print(table)
+
+
+def _print_json(value: Any) -> None:
+    def plain(item: Any) -> str:
+        return item.isoformat() if isinstance(item, date) else str(item)
+
+    print(json.dumps(value, default=plain, indent=2, ensure_ascii=False))

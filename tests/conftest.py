@@ -1,0 +1,47 @@
+"""What all tests share. Airflow reads its settings when it is first imported, so they are set here, before."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+_HOME = tempfile.TemporaryDirectory(prefix="adobe-privacy-tests-")
+
+for name in [name for name in os.environ if name.startswith(("AIRFLOW_", "PRIVACY_LEDGER"))]:
+    del os.environ[name]
+os.environ |= {
+    "AIRFLOW_HOME": _HOME.name,
+    "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+    "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_HOME.name}/airflow.db",
+    "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+}
+
+from tests.support.privacy import World, make_world  # noqa: E402
+from tests.support.simulator import Simulator, running_simulator  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def _simulator() -> Iterator[Simulator]:
+    with running_simulator(switches={"access_delay_seconds": "1", "delete_delay_seconds": "1"}) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(_simulator: Simulator) -> Simulator:
+    """A simulator as just started."""
+    _simulator.reset()
+    return _simulator
+
+
+@pytest.fixture
+def world(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Inbox, archive and ledger in a fresh folder, connections and variables in the environment."""
+    return make_world(simulator, tmp_path, monkeypatch)

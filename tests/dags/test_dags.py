@@ -1,0 +1,88 @@
+"""The DAG files: they load without a network, quickly, and keep the house rules."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+
+from tests.conftest import ROOT
+
+WITHOUT_NETWORK = """
+import socket
+def refuse(*_args, **_kwargs):
+    raise AssertionError("a DAG file used the network while it was loaded")
+socket.socket.connect = refuse
+socket.getaddrinfo = refuse
+import importlib.util, sys
+for name in sys.argv[1:]:
+    spec = importlib.util.spec_from_file_location("dag_under_test", name)
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+"""
+HEAVY = ("httpx", "obstore", "alembic", "holidays", "isal", "adobe_privacy.api.client")
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    return DagBag(dag_folder=str(ROOT / "dags"))
+
+
+def test_every_dag_loads(bag: DagBag) -> None:
+    assert bag.import_errors == {}
+    assert "privacy_requests" in bag.dags
+
+
+def test_every_dag_says_what_it_is(bag: DagBag) -> None:
+    for dag in bag.dags.values():
+        assert dag.tags, dag.dag_id
+        assert dag.doc_md, dag.dag_id
+        assert dag.description, dag.dag_id
+        assert dag.max_active_runs > 45, "a run may wait for 45 days, and one begins every day"
+        assert all(task.owner != "airflow" for task in dag.tasks), dag.dag_id
+
+
+def test_every_step_that_can_fail_for_a_while_is_retried(bag: DagBag) -> None:
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            assert task.retries >= 2 or task.task_id == "settle", task.task_id
+
+
+def test_one_task_instance_per_batch_and_step_never_per_job(bag: DagBag) -> None:
+    dag = bag.dags["privacy_requests"]
+    assert dag.task_ids == ["plan", "batch.submit", "batch.wait", "batch.archive", "settle"]
+
+
+def test_no_template_field_could_carry_an_identity(bag: DagBag) -> None:
+    allowed = {"adobe_privacy_conn_id", "ledger_conn_id", "batch_id", "batch_ids"}
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            assert set(task.template_fields) <= allowed, task.task_id
+
+
+def test_loading_a_dag_file_uses_no_network() -> None:
+    files = [str(path) for path in (ROOT / "dags").glob("*.py")]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_NETWORK, *files],
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_loading_our_operators_loads_nothing_heavy() -> None:
+    check = (
+        "import sys\n"
+        "import airflow.sdk, airflow.triggers.base\n"
+        "before = set(sys.modules)\n"
+        "import adobe_privacy.operators.privacy_requests, adobe_privacy.sensors.privacy_jobs\n"
+        f"print([name for name in {HEAVY!r} if name in set(sys.modules) - before])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", check], env=dict(os.environ), capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip().endswith("[]"), done.stdout

@@ -1,0 +1,79 @@
+"""Stores from Airflow connections, written through a real S3 server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
+from adobe_privacy.hooks.storage import open_archive, open_inbox
+from adobe_privacy.operators.privacy_requests import (
+    ArchivePrivacyResultsOperator,
+    CreatePrivacyJobsOperator,
+    PlanPrivacyRequestsOperator,
+)
+from tests.support.privacy import DAY, World, context, request
+
+
+@pytest.fixture(scope="module")
+def s3_url() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def test_a_day_is_read_from_and_archived_to_s3_through_a_connection(
+    world: World, s3_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=s3_url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name="us-east-1",
+    )
+    s3.create_bucket(Bucket="privacy")
+    s3.put_object(
+        Bucket="privacy",
+        Key=f"inbox/{DAY}/requests.jsonl",
+        Body="".join(json.dumps(request(number, "access", "delete")) + "\n" for number in range(2)).encode(),
+    )
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_MY_S3",
+        json.dumps(
+            {
+                "conn_type": "aws",
+                "login": "test",
+                "password": "test",
+                "extra": {"endpoint_url": s3_url, "region_name": "us-east-1"},
+            }
+        ),
+    )
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_INBOX_URI", "s3://my_s3@privacy/inbox")
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI", "s3://my_s3@privacy/archive")
+    (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
+    world.simulator.advance(60)
+    done = ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(context())
+    assert done == {"archived": 4, "errors": 0}
+    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket="privacy", Prefix="archive/")["Contents"]]
+    assert sum(key.endswith("/manifest.json") for key in keys) == 4
+    assert sum(key.endswith(".zip") for key in keys) == 2
+
+
+def test_an_unset_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_VAR_PRIVACY_INBOX_URI", raising=False)
+    with pytest.raises(ConnectionProblem, match="variable privacy_inbox_uri is not set"):
+        open_inbox("")
+
+
+def test_the_archive_folder_is_made_where_it_is_missing(world: World) -> None:
+    assert not world.archive.exists()
+    open_archive().check_writable()
+    assert world.archive.is_dir()

@@ -1,0 +1,187 @@
+"""The steps of a day, each executed as a task would, against the simulator."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
+
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.operators.privacy_requests import (
+    ArchivePrivacyResultsOperator,
+    CreatePrivacyJobsOperator,
+    PlanPrivacyRequestsOperator,
+    SettlePrivacyRequestsOperator,
+)
+from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger
+from tests.support.privacy import World, context, request
+
+
+def plan(**params: Any) -> list[str]:
+    return PlanPrivacyRequestsOperator(task_id="plan").execute(context(**params))
+
+
+def create(batch_id: str) -> dict[str, int]:
+    return CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
+
+
+def archive(batch_id: str) -> dict[str, int]:
+    return ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(context())
+
+
+def settle(batch_ids: list[str] | None) -> dict[str, int]:
+    return SettlePrivacyRequestsOperator(task_id="settle", batch_ids=batch_ids).execute(context())
+
+
+def test_a_day_goes_from_the_inbox_to_the_archive(world: World) -> None:
+    world.put(request(1, "access", "delete"), request(2))
+    (batch_id,) = plan()
+    assert create(batch_id) == {"submitted": 3, "adopted": 0, "refused": 0, "carried_over": 0}
+    world.simulator.advance(60)
+    assert archive(batch_id) == {"archived": 3, "errors": 0}
+    assert settle([batch_id]) == {"jobs": 3, "waiting": 0}
+    manifests = world.manifests()
+    assert sorted((entry["request_id"], entry["action"]) for entry in manifests) == [
+        ("DSR-1", "access"),
+        ("DSR-1", "delete"),
+        ("DSR-2", "access"),
+    ]
+    assert all(("object" in entry) == (entry["action"] == "access") for entry in manifests)
+
+
+def test_an_empty_day_is_a_quick_success_that_says_so(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert plan() == []
+    assert settle([]) == {"jobs": 0, "waiting": 0}
+    assert "nothing for this day" in capsys.readouterr().out
+    assert world.simulator.calls()["token"] == 0
+
+
+def test_planning_a_date_again_claims_nothing_anew(world: World) -> None:
+    world.put(request(1))
+    (batch_id,) = plan()
+    assert plan() == [batch_id]
+    create(batch_id)
+    create(batch_id)
+    world.simulator.advance(60)
+    archive(batch_id)
+    assert plan() == []
+    assert world.simulator.calls()["create"] == 1
+
+
+def test_a_dry_run_prints_the_plan_and_keeps_nothing(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.put(request(1), {"request_id": "subject@example.com"})
+    assert plan(dry_run=True) == []
+    said = capsys.readouterr().out
+    assert "1 users, 1 access" in said
+    assert "line 2" in said
+    assert not list(world.inbox.rglob("rejected"))
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert ledger.counts() == {}
+
+
+def test_max_jobs_leaves_the_rest_for_the_next_run(world: World) -> None:
+    world.put(*(request(number) for number in range(5)))
+    (batch_id,) = plan(max_jobs=2)
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert len(ledger.batch_jobs(batch_id)) == 2
+        assert ledger.counts() == {JobState.PLANNED: 2, JobState.RECEIVED: 3}
+
+
+def test_the_products_param_replaces_what_requests_ask_for(world: World) -> None:
+    world.put(request(1))
+    (batch_id,) = plan(products=["profileService"])
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert ledger.batch(batch_id).products == "profileService"
+
+
+def test_archiving_waits_in_the_triggerer_for_jobs_that_are_not_final(world: World) -> None:
+    world.simulator.switch(access_delay_seconds="1000")
+    world.put(request(1))
+    (batch_id,) = plan()
+    create(batch_id)
+    with pytest.raises(TaskDeferred) as deferral:
+        archive(batch_id)
+    trigger = deferral.value.trigger
+    assert isinstance(trigger, PrivacyJobsTrigger)
+    assert trigger.batch_id == batch_id
+    assert trigger.deadline > time.time() + 40 * 86400
+    assert deferral.value.method_name == "execute"
+
+
+def test_one_broken_result_costs_no_other_and_is_archived_by_a_retry(world: World) -> None:
+    world.put(*(request(number) for number in range(4)))
+    (batch_id,) = plan()
+    create(batch_id)
+    world.simulator.advance(60)
+    world.simulator.fault("content", "wrong_crc", times=1)
+    with pytest.raises(AirflowException, match="1 jobs of batch"):
+        archive(batch_id)
+    assert len(world.manifests()) == 3
+    assert archive(batch_id) == {"archived": 1, "errors": 0}
+    assert len(world.manifests()) == 4
+
+
+def test_settle_names_the_job_that_ended_in_error(world: World) -> None:
+    world.simulator.scenario({"rules": [{"key": "DSR-2", "code": "1000-400"}], "default_delay_seconds": 1})
+    world.put(request(1), request(2, "delete"))
+    (batch_id,) = plan()
+    create(batch_id)
+    world.simulator.advance(60)
+    assert archive(batch_id) == {"archived": 1, "errors": 1}
+    with pytest.raises(AirflowFailException, match=r"DSR-2 \(delete.*1000-400"):
+        settle([batch_id])
+
+
+def test_settle_fails_where_there_was_no_plan(world: World) -> None:
+    with pytest.raises(AirflowFailException, match="not planned"):
+        settle(None)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"login": ""}, r"connection adobe_privacy_default: login .*empty"),
+        ({"password": "wrong"}, "client secret|credential"),
+        ({"host": "http://127.0.0.1:1/data/core/privacy"}, "connection"),
+        ({"extra": {}}, r"extra\.org_id"),
+    ],
+)
+def test_a_wrong_connection_gives_one_line_that_names_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], says: str
+) -> None:
+    world.put(request(1))
+    good = json.loads(world.simulator.connection_json(products=["analytics"], list_lag=0, timeout=2))
+    (batch_id,) = plan()
+    monkeypatch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", json.dumps(good | change))
+    with pytest.raises(AirflowException, match=says) as failure:
+        create(batch_id)
+    assert "simulator-secret" not in str(failure.value)
+    monkeypatch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", json.dumps(good))
+    assert create(batch_id)["submitted"] == 1, "nothing was lost by the failure"
+
+
+def test_a_missing_inbox_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_INBOX_URI", "file:///no/such/folder")
+    with pytest.raises(AirflowFailException, match=r"file:///no/such/folder does not exist"):
+        plan()
+
+
+def test_a_backfill_leaves_a_share_of_the_day_to_the_schedule(world: World) -> None:
+    connection = json.loads(world.simulator.connection_json(daily_job_limit=8, schedule_share=0.25))
+    world.put(*(request(number) for number in range(10)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", json.dumps(connection))
+        PlanPrivacyRequestsOperator(task_id="plan").execute(context(run_type="backfill"))
+        with Ledger(world.ledger_url, actor="test") as ledger:
+            assert ledger.counts() == {JobState.PLANNED: 6, JobState.RECEIVED: 4}
+        PlanPrivacyRequestsOperator(task_id="plan").execute(context(run_type="scheduled"))
+        with Ledger(world.ledger_url, actor="test") as ledger:
+            assert ledger.counts() == {JobState.PLANNED: 8, JobState.RECEIVED: 2}

@@ -1,0 +1,59 @@
+"""The sensor, deferred and not."""
+
+from __future__ import annotations
+
+import pytest
+from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
+
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.operators.privacy_requests import CreatePrivacyJobsOperator, PlanPrivacyRequestsOperator
+from adobe_privacy.sensors.privacy_jobs import PrivacyJobsSensor
+from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger
+from tests.support.privacy import World, context, request
+
+
+@pytest.fixture
+def batch_id(world: World) -> str:
+    world.put(request(1), request(2, "delete"))
+    (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
+    return str(batch_id)
+
+
+def test_it_defers_by_default_with_a_deadline_from_the_batch(world: World, batch_id: str) -> None:
+    sensor = PrivacyJobsSensor(task_id="wait", batch_id=batch_id, timeout=1000)
+    with pytest.raises(TaskDeferred) as deferral:
+        sensor.execute(context())
+    trigger = deferral.value.trigger
+    assert isinstance(trigger, PrivacyJobsTrigger)
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert trigger.deadline == ledger.batch(batch_id).created_at.timestamp() + 1000
+    assert trigger.poll_interval == 0.2, "the variable privacy_poll_interval"
+    assert deferral.value.timeout is None, "the trigger keeps the deadline itself"
+    sensor.execute_complete(context(), {"status": "finished", "batch_id": batch_id, "finished": 2})
+
+
+def test_a_batch_with_nothing_at_adobe_is_not_waited_for(world: World) -> None:
+    world.put(request(1))
+    (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    assert PrivacyJobsSensor(task_id="wait", batch_id=batch_id).execute(context()) is None
+
+
+def test_it_pokes_without_a_triggerer(world: World, batch_id: str) -> None:
+    sensor = PrivacyJobsSensor(task_id="wait", batch_id=batch_id, deferrable=False, poke_interval=0.1)
+    assert sensor.poke(context()) is False
+    world.simulator.advance(60)
+    assert sensor.poke(context()) is True
+    assert world.simulator.calls()["detail"] == 0
+
+
+def test_poking_ends_at_the_timeout(world: World) -> None:
+    world.simulator.switch(jobs_never_finish=True)
+    world.put(request(1))
+    (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
+    sensor = PrivacyJobsSensor(
+        task_id="wait", batch_id=batch_id, deferrable=False, poke_interval=0.1, timeout=0.3
+    )
+    with pytest.raises(AirflowSensorTimeout):
+        sensor.execute(context())

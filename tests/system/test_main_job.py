@@ -1,0 +1,217 @@
+"""The main job on a real Airflow, once: from the inbox to verified archives, and no identity anywhere else.
+
+Identities, secret and token are unique markers. After the run they are looked for in every file that Airflow, the
+ledger and the archive wrote, and in every value of their databases.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import sqlite3
+import time
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.fernet import Fernet
+
+from adobe_privacy.archive import verify_archive
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.storage import open_store
+from scripts.stack import Stack
+
+DAG_ID = "privacy_requests"
+CANARY = "c4n4ry"
+SECRET = f"{CANARY}-secret-5d1f"
+TOKEN = f"{CANARY}-token-8e2a"
+REQUESTS = 12
+
+
+def identity(number: int) -> dict[str, str]:
+    return {"namespace": "email", "value": f"{CANARY}-{number}@example.com"}
+
+
+def requests(day: int) -> list[dict[str, Any]]:
+    first = day * REQUESTS
+    return [
+        {
+            "request_id": f"DSR-{number}",
+            "regulation": ("gdpr", "ccpa")[number % 2],
+            "actions": ["access", "delete"] if number % 3 == 0 else ["access"],
+            "identities": [
+                identity(number),
+                {
+                    "namespace": "loyaltyAccount",
+                    "value": f"{CANARY}LOYALTY{number}",
+                    "type": "integrationCode",
+                },
+            ],
+            "products": ["analytics", "audienceManager"],
+        }
+        for number in range(first, first + REQUESTS)
+    ]
+
+
+def lines(day: int) -> str:
+    good = "".join(json.dumps(request) + "\n" for request in requests(day))
+    bad = [
+        {"request_id": f"{CANARY}-id@example.com", "regulation": "gdpr", "actions": ["access"]},
+        {"request_id": "DSR-X", "regulation": f"{CANARY}law", "actions": [f"{CANARY}act"], "identities": []},
+        {"request_id": "DSR-Y", "regulation": "gdpr", f"{CANARY}field": 1, "identities": [identity(0)]},
+    ]
+    return good + "".join(json.dumps(line) + "\n" for line in bad) + f'{{"{CANARY}": broken\n'
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("main-job")
+
+
+@pytest.fixture(scope="module")
+def stack(home: Path) -> Iterator[Stack]:
+    """An Airflow of its own, at the end of two backfilled days and of a second backfill of the same."""
+    days = [datetime.now(UTC).date() - timedelta(days=ago) for ago in (2, 1)]
+    for number, day in enumerate(days):
+        folder = home / "data" / "inbox" / str(day)
+        folder.mkdir(parents=True)
+        (folder / "requests.jsonl").write_text(lines(number))
+    arguments = ("--port", "0", f"--switch=client_secret={SECRET}", f"--switch=token_prefix={TOKEN}")
+    with Stack(
+        home / "airflow",
+        home / "data",
+        port=18080,
+        simulator_arguments=arguments,
+        connection={"password": SECRET},
+        environment={"AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG", "AIRFLOW__CORE__PARALLELISM": "4"},
+    ) as stack:
+        stack.wait_for_dag(DAG_ID)
+        assert stack.airflow("dags", "list-import-errors", "-o", "json").splitlines()[-1] == "[]"
+        stack.backfill(DAG_ID, str(days[0]), str(days[1]))
+        wait_for_runs(stack, 2)
+        stack.creates_before = creates(stack)  # type: ignore[attr-defined]
+        stack.backfill(DAG_ID, str(days[0]), str(days[1]), reprocess="completed")
+        wait_for_runs(stack, 2, reprocessed=True)
+        yield stack
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def wait_for_runs(stack: Stack, count: int, *, reprocessed: bool = False) -> None:
+    begun = not reprocessed
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline:
+        stack.check_processes()
+        states = [run["state"] for run in stack.runs(DAG_ID)]
+        begun = begun or any(state in ("queued", "running") for state in states)
+        if begun and len(states) == count and all(state in ("success", "failed") for state in states):
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"the runs have not ended: {states}")
+
+
+def creates(stack: Stack) -> int:
+    counters = httpx.get(f"{stack.simulator_url}/_simulator/counters", timeout=30).json()
+    return int(counters["calls"]["create"])
+
+
+def test_both_days_end_well(stack: Stack) -> None:
+    assert [run["state"] for run in stack.runs(DAG_ID)] == ["success", "success"]
+
+
+def test_every_request_is_archived_once(stack: Stack, home: Path) -> None:
+    wanted = sorted(
+        (request["request_id"], action)
+        for day in range(2)
+        for request in requests(day)
+        for action in request["actions"]
+    )
+    with Ledger(f"sqlite:///{stack.home / 'privacy_ledger.db'}", actor="test") as ledger:
+        assert ledger.counts() == {JobState.ARCHIVED: len(wanted)}
+    manifests = [json.loads(path.read_text()) for path in (home / "data" / "archive").rglob("manifest.json")]
+    assert sorted((manifest["request_id"], manifest["action"]) for manifest in manifests) == wanted
+    made = httpx.get(f"{stack.simulator_url}/_simulator/jobs", timeout=30).json()
+    assert sorted((job["key"], job["action"]) for job in made) == wanted
+
+
+def test_every_archive_verifies(stack: Stack, home: Path) -> None:
+    verification = verify_archive(open_store(f"file://{home / 'data' / 'archive'}"))
+    assert list(verification) == []
+    assert verification.summary.results == 2 * REQUESTS
+
+
+def test_a_second_backfill_of_the_same_days_makes_no_second_call(stack: Stack) -> None:
+    assert creates(stack) == stack.creates_before > 0  # type: ignore[attr-defined]
+
+
+def test_rejected_lines_are_reported_beside_their_file(stack: Stack, home: Path) -> None:
+    reports = sorted((home / "data" / "inbox").glob("*/rejected/requests.jsonl"))
+    assert len(reports) == 2
+    for report in reports:
+        rows = [json.loads(line) for line in report.read_text().splitlines()]
+        assert [row["line"] for row in rows] == [REQUESTS + 1, REQUESTS + 2, REQUESTS + 3, REQUESTS + 4]
+        assert all(row["reason"] for row in rows)
+
+
+def test_no_identity_no_secret_and_no_token_is_left_behind(stack: Stack, home: Path) -> None:
+    """Looked for in the metadata database, logs, XCom, rendered templates, triggers, ledger, object names,
+    manifests and reports. Only the inbox itself, the results and Airflow's encrypted connection hold them."""
+    found = [place for place in written(stack, home) if contains(place[1])]
+    assert found == [], [name for name, _ in found]
+
+
+def test_the_search_would_find_them(stack: Stack, home: Path) -> None:
+    inbox = next((home / "data" / "inbox").glob("*/requests.jsonl"))
+    assert contains(inbox.read_bytes())
+    assert contains(pickle.dumps({"deep": [identity(1)]}))
+    names = {name for name, _ in written(stack, home)}
+    for table in ("task_instance", "rendered_task_instance_fields", "xcom", "log", "trigger", "privacy_jobs"):
+        assert any(name.endswith(f":{table}") for name in names), table
+    assert any("task_id=plan" in name for name in names), "task logs"
+    assert any("process-logs/triggerer" in name for name in names)
+
+
+def contains(data: bytes) -> bool:
+    return CANARY.encode() in data.lower()
+
+
+def written(stack: Stack, home: Path) -> Iterator[tuple[str, bytes]]:
+    """Everything that was written: each file's name and content, each database's values table by table."""
+    fernet = Fernet(json.loads((stack.home / "keys.json").read_text())["fernet"].encode())
+    inbox, results = home / "data" / "inbox", (".zip",)
+    for path in home.rglob("*"):
+        if not path.is_file():
+            continue
+        name = str(path.relative_to(home))
+        yield f"name {name}", name.encode()
+        if path.suffix in results or (inbox in path.parents and path.parent.name != "rejected"):
+            continue
+        if path.suffix == ".db":
+            yield from database(path, fernet)
+        else:
+            yield name, path.read_bytes()
+
+
+def database(path: Path, fernet: Fernet) -> Iterator[tuple[str, bytes]]:
+    with sqlite3.connect(path) as connection:
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            if table == "connection":
+                continue  # where the secret belongs, encrypted
+            rows = connection.execute(f'SELECT * FROM "{table}"').fetchall()
+            yield f"{path.name}:{table}", b"\n".join(readable(value, fernet) for row in rows for value in row)
+
+
+def readable(value: Any, fernet: Fernet) -> bytes:
+    data = value if isinstance(value, bytes) else str(value).encode()
+    if data.startswith(b"gAAAA"):
+        return fernet.decrypt(data)  # trigger arguments
+    try:
+        return zlib.decompress(data)  # serialised DAGs
+    except zlib.error:
+        return data
