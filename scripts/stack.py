@@ -286,16 +286,21 @@ class Stack:
         """Creates a backfill, as `airflow backfill create` does; returns its id."""
         with self.api() as api:
             api.patch(f"/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
-            answer = api.post(
-                "/backfills",
-                json={
-                    "dag_id": dag_id,
-                    "from_date": f"{first}T00:00:00Z",
-                    "to_date": f"{last}T00:00:00Z",
-                    "reprocess_behavior": reprocess,
-                    "max_active_runs": 10,
-                },
-            )
+            body = {
+                "dag_id": dag_id,
+                "from_date": f"{first}T00:00:00Z",
+                "to_date": f"{last}T00:00:00Z",
+                "reprocess_behavior": reprocess,
+                "max_active_runs": 10,
+            }
+            deadline = time.monotonic() + START_TIMEOUT
+            while True:
+                answer = api.post("/backfills", json=body)
+                # 503: the database was locked. 409: the DAG's last backfill is not closed yet; the scheduler
+                # does so twice a minute. Nothing was made in either case.
+                if answer.status_code not in (409, 503) or time.monotonic() > deadline:
+                    break
+                time.sleep(1)
             return int(answer.raise_for_status().json()["id"])
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:

@@ -64,7 +64,7 @@ def inbox_day(context: Context) -> date:
     return (run_after - timedelta(days=1)).date()
 
 
-class _PrivacyOperator(BaseOperator):
+class PrivacyOperator(BaseOperator):
     """What the steps share: which connections they use."""
 
     template_fields: Sequence[str] = ("adobe_privacy_conn_id", "ledger_conn_id")
@@ -93,7 +93,7 @@ class _PrivacyOperator(BaseOperator):
         return open_ledger(actor_of(context), self.ledger_conn_id)
 
 
-class PlanPrivacyRequestsOperator(_PrivacyOperator):
+class PlanPrivacyRequestsOperator(PrivacyOperator):
     """Takes the day's inbox folder into the ledger and claims batches; returns their ids, nothing else.
 
     Reads the DAG's params `dry_run`, `products` and `max_jobs`. A dry run prints the plan, returns no batch and
@@ -133,13 +133,13 @@ class PlanPrivacyRequestsOperator(_PrivacyOperator):
         return [planned.batch.id for planned in plan.batches]
 
 
-class CreatePrivacyJobsOperator(_PrivacyOperator):
+class CreatePrivacyJobsOperator(PrivacyOperator):
     """Creates one batch's jobs at Adobe, each exactly once; may be retried after any failure.
 
     :param batch_id: a batch of the ledger.
     """
 
-    template_fields = (*_PrivacyOperator.template_fields, "batch_id")
+    template_fields = (*PrivacyOperator.template_fields, "batch_id")
 
     def __init__(self, *, batch_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -181,7 +181,7 @@ class CreatePrivacyJobsOperator(_PrivacyOperator):
             )
 
 
-class ArchivePrivacyResultsOperator(_PrivacyOperator):
+class ArchivePrivacyResultsOperator(PrivacyOperator):
     """Archives one batch's finished jobs: results verified on their way, manifests last.
 
     Should some not be finished after all, it waits for them in the triggerer and goes on. A job that ends in
@@ -191,7 +191,7 @@ class ArchivePrivacyResultsOperator(_PrivacyOperator):
     :param batch_id: a batch of the ledger.
     """
 
-    template_fields = (*_PrivacyOperator.template_fields, "batch_id")
+    template_fields = (*PrivacyOperator.template_fields, "batch_id")
 
     def __init__(self, *, batch_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -256,13 +256,13 @@ class ArchivePrivacyResultsOperator(_PrivacyOperator):
             self.log.info("%d of %d jobs looked at", done, total)
 
 
-class SettlePrivacyRequestsOperator(_PrivacyOperator):
+class SettlePrivacyRequestsOperator(PrivacyOperator):
     """Says what became of the day: fails, naming them, where jobs ended in error or are not archived.
 
     :param batch_ids: what plan returned; None means that there was no plan, and nothing is settled.
     """
 
-    template_fields = (*_PrivacyOperator.template_fields, "batch_ids")
+    template_fields = (*PrivacyOperator.template_fields, "batch_ids")
 
     def __init__(self, *, batch_ids: list[str] | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -1,0 +1,142 @@
+"""The steps of keeping the archive: erase what is past its retention, sweep, re-read a sample."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Variable
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from adobe_privacy.failures import plain_failures
+from adobe_privacy.operators.privacy_requests import PrivacyOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow.sdk import Context
+
+    from adobe_privacy.archive import LegalHold, RetentionAction
+
+RETENTION_VARIABLE = "privacy_retention_days"
+
+
+def retention_days() -> dict[str, int]:
+    """Days by regulation code, from the variable `privacy_retention_days`; empty where nothing is to be erased.
+
+    Raises AirflowFailException where the variable is no such object: erasing is not guessed.
+    """
+    from adobe_privacy.regulations.codes import REGULATIONS
+
+    value = Variable.get(RETENTION_VARIABLE, default=None, deserialize_json=True)
+    if value in (None, {}):
+        return {}
+    wrong = AirflowFailException(
+        f'the Airflow variable {RETENTION_VARIABLE} must be like {{"gdpr": 365, "*": 730}}: days of 1 or more by '
+        "regulation code, * for all that are not named"
+    )
+    if not isinstance(value, dict):
+        raise wrong
+    for code, days in value.items():
+        if code not in {*REGULATIONS, "*"} or isinstance(days, bool) or not isinstance(days, int) or days < 1:
+            raise wrong
+    rest = value.pop("*", None)
+    return ({} if rest is None else dict.fromkeys(REGULATIONS, rest)) | value
+
+
+class _RetentionOperator(PrivacyOperator):
+    """What erasing and sweeping share: legal holds, the dry run, and an account of what was done."""
+
+    def report(self, actions: Iterator[RetentionAction], *, dry_run: bool) -> dict[str, int]:
+        counts: Counter[str] = Counter()
+        for action in actions:
+            counts[action.action] += 1
+            self.log.info("%s%s: %s (%s)", "would be " * dry_run, action.action, action.key, action.detail)
+        self.log.info(
+            "%s%s",
+            "Dry run, nothing was changed: " * dry_run,
+            ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing to do",
+        )
+        if counts["failed"]:
+            raise AirflowException(f"{counts['failed']} objects could not be dealt with: see the log")
+        return dict(counts)
+
+    def legal_hold(self, context: Context) -> LegalHold:
+        with self.ledger(context) as ledger:
+            request_ids, job_ids = ledger.holds()
+        return lambda job_id, request_id: job_id in job_ids or request_id in request_ids
+
+
+class ErasePrivacyResultsOperator(_RetentionOperator):
+    """Erases results past the retention of their regulation and leaves a tombstone with hash and reason.
+
+    Off until the variable `privacy_retention_days` is set. A result on legal hold stays.
+    """
+
+    def execute(self, context: Context) -> dict[str, int]:
+        from adobe_privacy.archive import erase_expired
+        from adobe_privacy.hooks.storage import open_archive
+
+        days = retention_days()
+        if not days:
+            self.log.info("The variable %s is not set: nothing is erased", RETENTION_VARIABLE)
+            return {}
+        dry_run = bool(context["params"].get("dry_run"))
+        with plain_failures(self.log):
+            return self.report(
+                erase_expired(open_archive(), days, on_hold=self.legal_hold(context), dry_run=dry_run),
+                dry_run=dry_run,
+            )
+
+
+class SweepPrivacyAttemptsOperator(_RetentionOperator):
+    """Deletes what no manifest names: attempts that were killed, and rejected downloads.
+
+    :param older_than_days: how long such objects are kept for a look; 7 where not given.
+    """
+
+    def __init__(self, *, older_than_days: int = 7, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.older_than_days = older_than_days
+
+    def execute(self, context: Context) -> dict[str, int]:
+        from adobe_privacy.archive import sweep_attempts
+        from adobe_privacy.hooks.storage import open_archive
+
+        dry_run = bool(context["params"].get("dry_run"))
+        with plain_failures(self.log):
+            return self.report(
+                sweep_attempts(
+                    open_archive(),
+                    older_than=timedelta(days=self.older_than_days),
+                    on_hold=self.legal_hold(context),
+                    dry_run=dry_run,
+                ),
+                dry_run=dry_run,
+            )
+
+
+class VerifyPrivacyArchiveOperator(PrivacyOperator):
+    """Re-reads today's share of the archive and compares it with its manifests; fails, naming what is wrong.
+
+    :param every_days: each result is read once in so many daily runs; 30 where not given.
+    """
+
+    def __init__(self, *, every_days: int = 30, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.every_days = every_days
+
+    def execute(self, context: Context) -> dict[str, int]:
+        from adobe_privacy.archive import verify_sample
+        from adobe_privacy.hooks.storage import open_archive
+
+        with plain_failures(self.log):
+            verification = verify_sample(open_archive(), every_days=self.every_days)
+            for finding in verification:
+                self.log.log(40 if finding.severity == "error" else 20, "%s: %s", finding.key, finding.detail)
+        summary = verification.summary
+        self.log.info("%d results re-read, %d errors", summary.results, summary.errors)
+        if not summary.ok:
+            raise AirflowFailException(f"{summary.errors} archived results are not what their manifests say")
+        return {"results": summary.results, "bytes": summary.bytes}
