@@ -50,8 +50,8 @@ class Completeness(BaseModel):
     products_missing: list[str]
     folders_found: list[str]
     other_folders: int
-    processed: int | None
-    ignored: int | None
+    processed: int | None = None
+    ignored: int | None = None
 
 
 def same_product(name: str) -> str:
