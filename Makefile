@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test lint format lock
+.PHONY: help setup demo up test test-faults test-ui bench lint format lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -20,8 +20,17 @@ demo: $(INSTALLED) ## simulator, real Airflow, a backfill over the sample's date
 up: $(INSTALLED) ## the same stack left running, UI on port 8080, until Ctrl-C
 	@$(BIN)/python scripts/up.py
 
-test: $(INSTALLED) ## the whole test suite
-	@$(BIN)/python -m pytest
+test: $(INSTALLED) ## the whole test suite, but for the two below
+	@$(BIN)/python -m pytest --ignore=tests/ui
+
+test-faults: $(INSTALLED) ## the long crash suite: killed and cut off at every step of a submission
+	@$(BIN)/python -m pytest tests/faults --full-faults
+
+test-ui: $(INSTALLED) ## the UI in a real browser; needs Chromium
+	@$(BIN)/python -m pytest tests/ui
+
+bench: $(INSTALLED) ## the benchmarks, beside what they are compared with, into benchmarks/RESULTS.md
+	@$(BIN)/python benchmarks
 
 lint: $(INSTALLED) ## format check, lint, types, import rules
 	@$(BIN)/ruff format --check .

@@ -1,0 +1,41 @@
+"""`make bench`: runs every benchmark and writes what they print to benchmarks/RESULTS.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+# Each prints a Markdown section: what was measured, beside what it is compared with, in the same run.
+BENCHMARKS = ("archive.py", "planning.py")
+
+
+def main() -> int:
+    sections = [
+        "# Benchmarks",
+        "",
+        f"`make bench`, {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, "
+        f"{os.cpu_count()} cores, {platform.machine()}. Ratios hold within this run; absolute figures do not "
+        "travel.",
+        "",
+    ]
+    failed = False
+    for name in BENCHMARKS:
+        print(f"Running {name}", flush=True)
+        done = subprocess.run(
+            [sys.executable, str(HERE / name)], stdout=subprocess.PIPE, text=True, check=False
+        )
+        failed = failed or done.returncode != 0
+        text = done.stdout.strip() if done.returncode == 0 else f"`{name}` failed with exit code {done.returncode}."
+        print(text, flush=True)
+        sections += [text, ""]
+    (HERE / "RESULTS.md").write_text("\n".join(sections))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
