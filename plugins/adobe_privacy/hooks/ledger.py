@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 from pathlib import Path
@@ -36,7 +37,7 @@ async def aopen_ledger(actor: str, conn_id: str = LEDGER_CONN_ID) -> Ledger:
         connection: Connection | None = await BaseHook.aget_connection(conn_id)
     except AirflowNotFoundException:
         connection = None
-    return _open(connection, actor, conn_id)
+    return await asyncio.to_thread(_open, connection, actor, conn_id)
 
 
 def _open(connection: Connection | None, actor: str, conn_id: str) -> Ledger:

@@ -7,7 +7,6 @@ holds no identity: whoever needs one reads the inbox again.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 import uuid
@@ -16,22 +15,49 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, and_, func, insert, or_, select, union
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    case,
+    distinct,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    union,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.database import LedgerError, create_ledger_engine, exclusive, lock, upgrade
 from adobe_privacy.ledger.tables import (
+    HELD,
     OPEN_STATES,
+    UNFINISHED,
+    WAITING,
     Batch,
     Job,
     JobState,
+    Origin,
     Setting,
+    StateName,
     Transition,
     Usage,
+    UtcDateTime,
 )
 
-OPT_OUT = "opt_out_of_sale"
+T = TypeVar("T")
+
+# Adobe is not known to have a job in one of these.
+UNSENT_STATES = (JobState.PLANNED, JobState.SUBMITTING)
+UNSUBMITTED_STATES = (JobState.RECEIVED, *UNSENT_STATES, JobState.REFUSED)
 # A batch that nobody has sent after this long has lost its run: the next plan takes it over.
 ABANDONED_AFTER = timedelta(hours=1)
 
@@ -71,6 +97,19 @@ class ReceivedRequest:
 
 
 @dataclass(frozen=True)
+class OthersJob:
+    """A job at Adobe that we may not have made. Its user key may be somebody's address and is not in here:
+    `request_id_in_key` is what the key says where it has the form of ours, else None."""
+
+    adobe_job_id: str
+    regulation: str
+    action: str
+    created_at: datetime
+    due_on: date
+    request_id_in_key: str | None
+
+
+@dataclass(frozen=True)
 class Quota:
     """One UTC day's jobs: sent (or perhaps sent), reserved by batches, and whether Adobe refused more."""
 
@@ -81,6 +120,17 @@ class Quota:
 
     def available(self, limit: int) -> int:
         return 0 if self.refused else max(0, limit - self.used - self.planned)
+
+
+@dataclass(frozen=True)
+class BatchContent:
+    """What is in a batch at the moment; `unsent` jobs are not known to be at Adobe."""
+
+    users: int
+    jobs: int
+    unsent: int
+    actions: dict[str, int]
+    first_due: date
 
 
 class DailyLimitReached(Exception):
@@ -105,8 +155,8 @@ class Ledger:
         self.actor = actor
         self.now = now
         self._rehearsal: Connection | None = None
+        self._configured_key = fingerprint_key
         upgrade(self.engine)
-        self._fingerprint_key = (fingerprint_key or self._own_fingerprint_key()).encode()
 
     def close(self) -> None:
         self.engine.dispose()
@@ -120,56 +170,62 @@ class Ledger:
     # -- intake -------------------------------------------------------------------------------------------
 
     def fingerprint(self, content: bytes) -> str:
-        """A keyed hash: tells whether two contents are the same, and nothing about them without the key."""
-        return hmac.new(self._fingerprint_key, content, hashlib.sha256).hexdigest()
+        """A keyed hash: tells whether two contents are the same, and nothing about them without the key.
+
+        Raises LedgerError where the key is not the one that the ledger's requests were written with.
+        """
+        return hmac.digest(self._fingerprint_key, content, "sha256").hex()
 
     def receive(self, requests: Sequence[ReceivedRequest]) -> list[Reception]:
         """Writes the new ones of `requests` down as `RECEIVED`; one answer per request, in order."""
         answers: list[Reception] = []
         with self._write() as session:
-            known: dict[str, list[Job]] = {}
-            ids = {request.request_id for request in requests}
-            for job in session.scalars(select(Job).where(Job.request_id.in_(ids)).order_by(Job.id)):
-                known.setdefault(job.request_id, []).append(job)
-            fresh: list[Job] = []
+            known = self._known(session, {request.request_id for request in requests})
+            new: list[ReceivedRequest] = []
+            moved: dict[str, str] = {}
             for request in requests:
-                rows = known.get(request.request_id)
-                if rows is None:
-                    new = [self._new_job(request, job) for job in request.jobs]
-                    known[request.request_id] = new
-                    fresh.extend(new)
+                fingerprint, source = known.get(request.request_id, (None, None))
+                if fingerprint is None:
+                    new.append(request)
                     answers.append(Reception.NEW)
-                elif rows[0].fingerprint == request.fingerprint:
-                    for row in rows:
-                        # The identities are read where the request was last seen.
-                        if row.state in (JobState.RECEIVED, JobState.PLANNED):
-                            row.source = request.source
+                elif fingerprint == request.fingerprint:
+                    # The identities are read where the request was last seen.
+                    if source != request.source:
+                        moved[request.request_id] = request.source
                     answers.append(Reception.DUPLICATE)
                 else:
                     answers.append(Reception.CONFLICT)
-            session.add_all(fresh)
-            session.flush()
-            self._note(session, fresh, None, JobState.RECEIVED, "arrived in the inbox")
+                    continue
+                known[request.request_id] = (request.fingerprint, request.source)
+            self._add(session, new)
+            self._follow(session, moved)
         return answers
 
     @staticmethod
-    def _new_job(request: ReceivedRequest, job: ReceivedJob) -> Job:
-        return Job(
-            request_id=request.request_id,
-            regulation=request.regulation,
-            action=job.action,
-            part=job.part,
-            key=job.key,
-            fingerprint=request.fingerprint,
-            source=request.source,
-            inbox_date=request.inbox_date,
-            products=request.products,
-            received_at=request.received_at,
-            due_on=job.due_on,
-            state=JobState.RECEIVED,
-            on_hold=False,
-            attempt=1,
-        )
+    def _known(session: Session, request_ids: Collection[str]) -> dict[str, tuple[str | None, str | None]]:
+        """Fingerprint and source of those requests that the ledger knows."""
+        known: dict[str, tuple[str | None, str | None]] = {}
+        for some in _chunks(request_ids):
+            query = select(Job.request_id, Job.fingerprint, Job.source).where(Job.request_id.in_(some))
+            known.update({row.request_id: (row.fingerprint, row.source) for row in session.execute(query)})
+        return known
+
+    def _add(self, session: Session, requests: Sequence[ReceivedRequest]) -> None:
+        rows = [_new_row(request, job) for request in requests for job in request.jobs]
+        if rows:
+            # No other writer is about, so what is numbered higher afterwards is what was added here.
+            last = session.scalar(select(func.max(Job.id))) or 0
+            session.execute(insert(Job), rows)
+            self._note_rows(session, Job.id > last, None, JobState.RECEIVED, "arrived in the inbox")
+
+    @staticmethod
+    def _follow(session: Session, moved: dict[str, str]) -> None:
+        by_source: dict[str, list[str]] = {}
+        for request_id, source in moved.items():
+            by_source.setdefault(source, []).append(request_id)
+        for source, request_ids in by_source.items():
+            for some in _chunks(request_ids):
+                session.execute(update(Job).where(Job.request_id.in_(some)).values(source=source))
 
     # -- planning -----------------------------------------------------------------------------------------
 
@@ -197,19 +253,20 @@ class Ledger:
             room = self._quota(session).available(daily_limit)
             if max_jobs is not None:
                 room = min(room, max_jobs)
-            first = session.scalars(waiting(inbox_date).limit(1)).first()
+            first = session.execute(waiting(inbox_date, Job.regulation, Job.products).limit(1)).first()
             if first is None or room <= 0:
                 return None
-            same_group = waiting(inbox_date).where(
+            same_group = waiting(inbox_date, Job.id, Job.key).where(
                 Job.regulation == first.regulation, Job.products == first.products
             )
             keys: set[str] = set()
-            jobs: list[Job] = []
-            for job in session.scalars(same_group.limit(room)):
-                if job.key not in keys and len(keys) == max_users:
+            ids: list[int] = []
+            # A user has an access job, a delete job or both.
+            for job_id, key in session.execute(same_group.limit(min(room, 2 * max_users))):
+                if key not in keys and len(keys) == max_users:
                     break
-                keys.add(job.key)
-                jobs.append(job)
+                keys.add(key)
+                ids.append(job_id)
             batch = Batch(
                 id=str(uuid.uuid4()),
                 regulation=first.regulation,
@@ -219,33 +276,63 @@ class Ledger:
                 created_at=self.now(),
             )
             session.add(batch)
-            for job in jobs:
-                job.batch_id = batch.id
-            self._move(session, jobs, JobState.PLANNED, "claimed")
+            for some in _chunks(ids):
+                claim = update(Job).where(Job.id.in_(some))
+                session.execute(claim.values(state=JobState.PLANNED, batch_id=batch.id))
+            self._note_rows(session, Job.batch_id == batch.id, JobState.RECEIVED, JobState.PLANNED, "claimed")
             return batch
 
     def open_batches(self, *, run_id: str, inbox_date: date) -> list[Batch]:
         """The batches with work left that a run of `inbox_date` answers for: its own, those with jobs of its
         day, and those of earlier days whose run never sent them."""
-        abandoned = and_(
-            Job.state.in_((JobState.PLANNED, JobState.SUBMITTING)),
-            Batch.created_at < self.now() - ABANDONED_AFTER,
-            Batch.inbox_date <= inbox_date,
+        of_run = (
+            select(Job.batch_id)
+            .join(Batch, Batch.id == Job.batch_id)
+            .where(Batch.run_id == run_id, Job.state.in_(OPEN_STATES))
         )
-        own = select(Batch.id).join(Job, Job.batch_id == Batch.id).where(Job.state.in_(OPEN_STATES))
-        ids = union(
-            own.where(Batch.run_id == run_id), own.where(Job.inbox_date == inbox_date), own.where(abandoned)
+        of_day = select(Job.batch_id).where(
+            Job.inbox_date == inbox_date, Job.state.in_(OPEN_STATES), Job.batch_id.is_not(None)
         )
+        abandoned = (
+            select(Job.batch_id)
+            .join(Batch, Batch.id == Job.batch_id)
+            .where(
+                Job.state.in_(UNSENT_STATES),
+                Batch.created_at < self.now() - ABANDONED_AFTER,
+                Batch.inbox_date <= inbox_date,
+            )
+        )
+        ids = union(of_run, of_day, abandoned)
         with self._read() as session:
             return list(
                 session.scalars(select(Batch).where(Batch.id.in_(ids)).order_by(Batch.created_at, Batch.id))
             )
 
+    def batch_contents(self, batch_ids: Collection[str]) -> dict[str, BatchContent]:
+        """What these batches hold; a batch that holds nothing any more is not among them."""
+        contents: dict[str, BatchContent] = {}
+        with self._read() as session:
+            for some in _chunks(batch_ids):
+                here = Job.batch_id.in_(some)
+                counted = select(Job.batch_id, Job.action, func.count()).where(here)
+                actions: dict[str | None, dict[str, int]] = {}
+                for batch_id, action, count in session.execute(counted.group_by(Job.batch_id, Job.action)):
+                    actions.setdefault(batch_id, {})[action] = count
+                summed = select(
+                    Job.batch_id,
+                    func.count(distinct(Job.key)),
+                    func.count(),
+                    func.sum(case((Job.state.in_(UNSENT_STATES), 1), else_=0)),
+                    func.min(Job.due_on),
+                ).where(here)
+                for batch_id, users, jobs, unsent, due in session.execute(summed.group_by(Job.batch_id)):
+                    contents[batch_id] = BatchContent(users, jobs, unsent, actions[batch_id], due)
+        return contents
+
     def count_waiting(self, inbox_date: date) -> int:
         """Jobs of `inbox_date` and before that no batch has taken."""
         with self._read() as session:
-            query = waiting(inbox_date).order_by(None).subquery()
-            return session.scalar(select(func.count()).select_from(query)) or 0
+            return session.scalar(waiting(inbox_date, func.count()).order_by(None)) or 0
 
     # -- submission ---------------------------------------------------------------------------------------
 
@@ -269,8 +356,9 @@ class Ledger:
 
         Raises DailyLimitReached where the day has no room for all of them.
         """
-        now = self.now()
         with self._write() as session:
+            # Not before the lock was got: an intent must not look older than it is.
+            now = self.now()
             jobs = self._in_state(session, job_ids, JobState.PLANNED)
             jobs = [job for job in jobs if job.batch_id == batch_id and not job.on_hold]
             usage = self._usage(session, now.date())
@@ -283,18 +371,30 @@ class Ledger:
             return jobs
 
     def record_submitted(
-        self, adobe_job_ids: dict[int, str], *, adobe_request_id: str | None, reason: str
+        self, made: Collection[tuple[Job, str]], *, adobe_request_id: str | None, reason: str
     ) -> int:
-        """Adobe has these jobs: `{ledger id: Adobe's job id}`. Returns how many were still `SUBMITTING`."""
-        now = self.now()
+        """Adobe has these jobs: each as it was intended, with Adobe's job id. Returns how many are `SUBMITTED`
+        by this.
+
+        What Adobe has is believed even where the intent was given up meanwhile. A second job of Adobe's for
+        the same attempt changes nothing but the history, where it stands with its id.
+        """
         with self._write() as session:
-            jobs = self._in_state(session, adobe_job_ids, JobState.SUBMITTING)
-            for job in jobs:
-                job.adobe_job_id = adobe_job_ids[job.id]
-                job.adobe_request_id = adobe_request_id
-                job.submitted_at = now
-            self._move(session, jobs, JobState.SUBMITTED, reason)
-            return len(jobs)
+            now = self.now()
+            rows = {row.id: row for row in self._by_id(session, [job.id for job, _ in made])}
+            submitted: list[Job] = []
+            for job, adobe_job_id in made:
+                row = rows[job.id]
+                if row.attempt == job.attempt and row.state in UNSUBMITTED_STATES:
+                    row.adobe_job_id, row.adobe_request_id = adobe_job_id, adobe_request_id
+                    row.batch_id, row.intent_at, row.submitted_at = job.batch_id, job.intent_at, now
+                    submitted.append(row)
+                elif row.adobe_job_id != adobe_job_id:
+                    self._note(
+                        session, [row], row.state, row.state, f"second job at Adobe: {reason}", adobe_job_id
+                    )
+            self._move(session, submitted, JobState.SUBMITTED, reason)
+            return len(submitted)
 
     def withdraw(self, jobs: Collection[Job], to: JobState, reason: str, *, refund: bool = False) -> int:
         """The intent of `jobs` made nothing at Adobe. Jobs with another intent by now stay as they are.
@@ -344,16 +444,64 @@ class Ledger:
 
     def known_adobe_jobs(self, adobe_job_ids: Collection[str]) -> set[str]:
         """Which of these Adobe job ids belong to some attempt in the ledger, present or past."""
-        known: set[str] = set()
-        ids = list(adobe_job_ids)
         with self._read() as session:
-            for start in range(0, len(ids), 500):
-                some = ids[start : start + 500]
-                for column in (Job.adobe_job_id, Transition.adobe_job_id):
-                    known.update(
-                        found for found in session.scalars(select(column).where(column.in_(some))) if found
-                    )
+            return self._known_at_adobe(session, adobe_job_ids)
+
+    @staticmethod
+    def _known_at_adobe(session: Session, adobe_job_ids: Collection[str]) -> set[str]:
+        known: set[str] = set()
+        for some in _chunks(adobe_job_ids):
+            for column in (Job.adobe_job_id, Transition.adobe_job_id):
+                query = select(column).where(column.in_(some))
+                known.update(found for found in session.scalars(query) if found)
         return known
+
+    # -- jobs that others made ----------------------------------------------------------------------------
+
+    def adopt(self, jobs: Sequence[OthersJob]) -> set[str]:
+        """Writes down, as `SUBMITTED`, those of `jobs` that the ledger does not know; they are never sent.
+
+        Returns Adobe's ids of those left out because a request of ours with the same id and action is not known
+        to be at Adobe: the job may be what became of a call without an answer, and only the submission may
+        decide that, or it would not find the job and send the request again.
+        """
+        with self._write() as session:
+            known = self._known_at_adobe(session, {job.adobe_job_id for job in jobs})
+            new = [job for job in jobs if job.adobe_job_id not in known]
+            unsettled: set[tuple[str, str]] = set()
+            for some in _chunks({job.request_id_in_key for job in new if job.request_id_in_key}):
+                query = select(Job.request_id, Job.action).where(
+                    Job.request_id.in_(some), Job.state.in_((JobState.RECEIVED, *UNSENT_STATES))
+                )
+                unsettled.update(session.execute(query).tuples())
+            rows = [_others_row(job) for job in new if (job.request_id_in_key, job.action) not in unsettled]
+            if rows:
+                last = session.scalar(select(func.max(Job.id))) or 0
+                session.execute(insert(Job), rows)
+                self._note_rows(session, Job.id > last, None, JobState.SUBMITTED, "found at Adobe, not ours")
+            return {job.adobe_job_id for job in new} - {str(row["adobe_job_id"]) for row in rows}
+
+    def jobs_at_adobe(self, adobe_job_ids: Collection[str], *states: JobState) -> list[Job]:
+        """The jobs whose present attempt has one of these Adobe job ids, and which are in one of `states`."""
+        with self._read() as session:
+            return [
+                row
+                for some in _chunks(adobe_job_ids)
+                for row in session.scalars(
+                    select(Job).where(Job.adobe_job_id.in_(some), Job.state.in_(states)).order_by(Job.id)
+                )
+            ]
+
+    def submitted_between(self, since: datetime, until: datetime, *, limit: int) -> list[Job]:
+        """Jobs of ours that Adobe had not finished when last seen, by when they were submitted, oldest first."""
+        query = select(Job).where(
+            Job.state.in_((JobState.SUBMITTED, JobState.COMPLETE)),
+            Job.origin == Origin.INBOX,
+            Job.submitted_at >= since,
+            Job.submitted_at < until,
+        )
+        with self._read() as session:
+            return list(session.scalars(query.order_by(Job.submitted_at, Job.id).limit(limit)))
 
     # -- results ------------------------------------------------------------------------------------------
 
@@ -420,51 +568,50 @@ class Ledger:
             )
 
     def hold(self, request_id: str, reason: str) -> int:
-        """Puts a request on legal hold: it is not submitted, and its archive is not erased. Jobs that Adobe
-        already has go on there: its API cannot cancel."""
-        return self._set_hold(request_id, True, reason)
+        """Puts a request on legal hold: it is not submitted, and its archive is not erased. Returns how many
+        of its jobs were not on hold. Those that Adobe has, or is being sent, go on there: its API cannot cancel.
+        """
+        with self._write() as session:
+            return self._set_hold(session, request_id, True, reason)
 
     def release(self, request_id: str, reason: str) -> int:
         """Ends a hold, and lets jobs that ended in `ERROR` or `REFUSED` be sent as a new attempt."""
-        changed = self._set_hold(request_id, False, reason)
         with self._write() as session:
-            rows = list(
-                session.scalars(
-                    select(Job).where(
-                        Job.request_id == request_id, Job.state.in_((JobState.ERROR, JobState.REFUSED))
-                    )
-                )
-            )
+            changed = self._set_hold(session, request_id, False, reason)
+            ended = Job.state.in_((JobState.ERROR, JobState.REFUSED))
+            ours = Job.origin == Origin.INBOX
+            rows = session.scalars(select(Job).where(Job.request_id == request_id, ended, ours)).all()
             self._new_attempt(session, rows, f"released: {reason}")
             return changed + len(rows)
 
-    def _set_hold(self, request_id: str, on_hold: bool, reason: str) -> int:
-        with self._write() as session:
-            rows = list(
-                session.scalars(select(Job).where(Job.request_id == request_id, Job.on_hold.is_(not on_hold)))
-            )
-            for row in rows:
-                row.on_hold = on_hold
-                self._note(
-                    session,
-                    [row],
-                    row.state,
-                    row.state,
-                    f"{'on hold' if on_hold else 'hold ended'}: {reason}",
-                )
-            return len(rows)
+    def holds(self) -> tuple[set[str], set[str]]:
+        """What is on legal hold: request ids, and Adobe's job ids of every attempt."""
+        with self._read() as session:
+            held = dict(session.execute(select(Job.id, Job.request_id).where(HELD)).tuples().all())
+            adobe_job_ids: set[str] = set()
+            for some in _chunks(held):
+                attempts = select(Transition.adobe_job_id).where(Transition.job_id.in_(some))
+                adobe_job_ids.update(found for found in session.scalars(attempts) if found)
+        return set(held.values()), adobe_job_ids
+
+    def _set_hold(self, session: Session, request_id: str, on_hold: bool, reason: str) -> int:
+        query = select(Job).where(Job.request_id == request_id, Job.on_hold.is_(not on_hold))
+        rows = session.scalars(query).all()
+        for row in rows:
+            row.on_hold = on_hold
+            what = "on hold" if on_hold else "hold ended"
+            self._note(session, [row], row.state, row.state, f"{what}: {reason}")
+        return len(rows)
 
     # -- reports ------------------------------------------------------------------------------------------
 
     def run_jobs(self, *, run_id: str, inbox_date: date) -> list[Job]:
         """The jobs that a run of `inbox_date` reports on: of its own batches, or of its own day."""
-        own_batches = select(Batch.id).where(Batch.run_id == run_id)
-        ids = union(
-            select(Job.id).where(Job.batch_id.in_(own_batches)),
-            select(Job.id).where(Job.inbox_date == inbox_date),
-        )
         with self._read() as session:
-            return list(session.scalars(select(Job).where(Job.id.in_(ids)).order_by(Job.due_on, Job.id)))
+            own_batches = session.scalars(select(Batch.id).where(Batch.run_id == run_id)).all()
+            of_day = and_(Job.inbox_date == inbox_date, Job.origin == Origin.INBOX)
+            query = select(Job).where(or_(Job.batch_id.in_(own_batches), of_day))
+            return list(session.scalars(query.order_by(Job.due_on, Job.id)))
 
     def counts(self) -> dict[JobState, int]:
         with self._read() as session:
@@ -473,8 +620,7 @@ class Ledger:
 
     def due(self, by: date, *, limit: int = 1000) -> list[Job]:
         """Unfinished jobs to be answered on or before `by`, the most urgent first."""
-        unfinished = [state for state in JobState if state is not JobState.ARCHIVED]
-        query = select(Job).where(Job.state.in_(unfinished), Job.due_on <= by)
+        query = select(Job).where(UNFINISHED, Job.due_on <= by)
         with self._read() as session:
             return list(session.scalars(query.order_by(Job.due_on, Job.id).limit(limit)))
 
@@ -483,6 +629,8 @@ class Ledger:
     @contextmanager
     def rehearsal(self) -> Iterator[None]:
         """Everything done inside is undone at the end. Other writers wait meanwhile."""
+        # A key made inside would be undone with the rest.
+        _ = self._fingerprint_key
         with self.engine.connect() as connection:
             transaction = connection.begin()
             try:
@@ -508,13 +656,17 @@ class Ledger:
     def _exclusive(self) -> AbstractContextManager[Connection]:
         return nullcontext(self._rehearsal) if self._rehearsal is not None else exclusive(self.engine)
 
+    def _by_id(
+        self, session: Session, job_ids: Collection[int], *conditions: ColumnElement[bool]
+    ) -> list[Job]:
+        return [
+            row
+            for some in _chunks(job_ids)
+            for row in session.scalars(select(Job).where(Job.id.in_(some), *conditions))
+        ]
+
     def _in_state(self, session: Session, job_ids: Collection[int], state: JobState) -> list[Job]:
-        ids = list(job_ids)
-        rows: list[Job] = []
-        for start in range(0, len(ids), 500):
-            query = select(Job).where(Job.id.in_(ids[start : start + 500]), Job.state == state)
-            rows.extend(session.scalars(query))
-        return rows
+        return self._by_id(session, job_ids, Job.state == state)
 
     def _move(self, session: Session, jobs: Sequence[Job], to: JobState, reason: str) -> None:
         by_origin: dict[JobState, list[Job]] = {}
@@ -525,7 +677,13 @@ class Ledger:
             self._note(session, moved, origin, to, reason)
 
     def _note(
-        self, session: Session, jobs: Sequence[Job], origin: JobState | None, to: JobState, reason: str
+        self,
+        session: Session,
+        jobs: Sequence[Job],
+        origin: JobState | None,
+        to: JobState,
+        reason: str,
+        adobe_job_id: str | None = None,
     ) -> None:
         if not jobs:
             return
@@ -536,17 +694,40 @@ class Ledger:
                 {
                     "job_id": job.id,
                     "at": now,
-                    "actor": self.actor,
+                    "actor": self.actor[:512],
                     "from_state": origin,
                     "to_state": to,
                     "attempt": job.attempt,
                     "batch_id": job.batch_id,
-                    "adobe_job_id": job.adobe_job_id,
+                    "adobe_job_id": adobe_job_id or job.adobe_job_id,
                     "reason": reason[:512],
                 }
                 for job in jobs
             ],
         )
+
+    def _note_rows(
+        self,
+        session: Session,
+        condition: ColumnElement[bool],
+        origin: JobState | None,
+        to: JobState,
+        reason: str,
+    ) -> None:
+        """As `_note`, for all rows that meet the condition, without loading them."""
+        columns: dict[str, Any] = {
+            "job_id": Job.id,
+            "at": literal(self.now(), UtcDateTime),
+            "actor": literal(self.actor[:512]),
+            "from_state": null() if origin is None else literal(origin, StateName),
+            "to_state": literal(to, StateName),
+            "attempt": Job.attempt,
+            "batch_id": Job.batch_id,
+            "adobe_job_id": Job.adobe_job_id,
+            "reason": literal(reason[:512]),
+        }
+        rows = select(*columns.values()).where(condition)
+        session.execute(insert(Transition).from_select(list(columns), rows))
 
     def _usage(self, session: Session, day: date) -> Usage:
         usage = session.get(Usage, day)
@@ -567,24 +748,89 @@ class Ledger:
             refused=bool(usage and usage.refused_at),
         )
 
-    def _own_fingerprint_key(self) -> str:
+    @cached_property
+    def _fingerprint_key(self) -> bytes:
+        with self._read() as session:
+            key = self._configured_key or _setting(session, "fingerprint_key")
+            if key is not None and _setting(session, "fingerprint_check") == _check(key):
+                return key.encode()
         with self._write() as session:
-            setting = session.get(Setting, "fingerprint_key")
-            if setting is None:
-                setting = Setting(name="fingerprint_key", value=secrets.token_hex(32))
-                session.add(setting)
-            return setting.value
+            stored = _setting(session, "fingerprint_key")
+            key = self._configured_key or stored or secrets.token_hex(32)
+            check = _setting(session, "fingerprint_check")
+            if check not in (None, _check(key)) and session.scalar(select(Job.id).limit(1)) is not None:
+                raise LedgerError(
+                    "the ledger's requests were written with another fingerprint key, with which alone they can "
+                    "be recognised: put it back as extra.fingerprint_key of the connection privacy_ledger, or "
+                    "remove that field if there was none"
+                )
+            if self._configured_key is None and stored is None:
+                session.add(Setting(name="fingerprint_key", value=key))
+            session.merge(Setting(name="fingerprint_check", value=_check(key)))
+            return key.encode()
 
 
-def waiting(inbox_date: date) -> Select[tuple[Job]]:
-    """Jobs that may be claimed by a run of `inbox_date`, the most urgent first."""
+def _setting(session: Session, name: str) -> str | None:
+    setting = session.get(Setting, name)
+    return None if setting is None else setting.value
+
+
+def _check(key: str) -> str:
+    """Tells two fingerprint keys apart without giving either away."""
+    return hmac.digest(key.encode(), b"fingerprint key", "sha256").hex()
+
+
+def _new_row(request: ReceivedRequest, job: ReceivedJob) -> dict[str, object]:
+    return {
+        "request_id": request.request_id,
+        "regulation": request.regulation,
+        "action": job.action,
+        "part": job.part,
+        "key": job.key,
+        "fingerprint": request.fingerprint,
+        "source": request.source,
+        "inbox_date": request.inbox_date,
+        "products": request.products,
+        "received_at": request.received_at,
+        "due_on": job.due_on,
+        "state": JobState.RECEIVED,
+        "on_hold": False,
+        "attempt": 1,
+    }
+
+
+def _others_row(job: OthersJob) -> dict[str, object]:
+    request_id = f"adobe:{job.adobe_job_id}"
+    return {
+        "request_id": request_id,
+        "regulation": job.regulation,
+        "action": job.action,
+        "part": 1,
+        "key": request_id,
+        "fingerprint": "",
+        "source": "",
+        "inbox_date": job.created_at.date(),
+        "received_at": job.created_at,
+        "due_on": job.due_on,
+        "origin": Origin.ADOBE,
+        "state": JobState.SUBMITTED,
+        "submitted_at": job.created_at,
+        "adobe_job_id": job.adobe_job_id,
+    }
+
+
+def _chunks(items: Collection[T], size: int = 500) -> Iterator[list[T]]:
+    """Databases limit how many parameters a statement may have."""
+    rows = list(items)
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def waiting(inbox_date: date, *columns: Any) -> Select[Any]:
+    """Of the jobs that may be claimed by a run of `inbox_date`, the most urgent first."""
     return (
-        select(Job)
-        .where(
-            Job.state == JobState.RECEIVED,
-            Job.on_hold.is_(False),
-            or_(Job.action == "access", Job.action == "delete"),
-            Job.inbox_date <= inbox_date,
-        )
+        select(*columns)
+        .select_from(Job)
+        .where(WAITING, Job.inbox_date <= inbox_date)
         .order_by(Job.due_on, Job.id)
     )

@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -61,11 +62,31 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Origin(StrEnum):
+    """Who asked Adobe for a job."""
+
+    INBOX = "inbox"  # we did, for a request of the inbox
+    ADOBE = "adobe"  # somebody else, in Adobe's UI for example; found by the sweep, never sent by us
+
+
 StateName = Enum(
     JobState, native_enum=False, length=16, values_callable=lambda states: [state.value for state in states]
 )
+OriginName = Enum(
+    Origin,
+    native_enum=False,
+    length=16,
+    values_callable=lambda origins: [origin.value for origin in origins],
+)
 # SQLite numbers rows by itself only where the key's type is INTEGER.
 RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+# A condition of queries and of the indexes for them. Its values are written out, since a database cannot know
+# that an index with a condition serves a query whose values come as parameters.
+WAITING = text("state = 'received' AND NOT on_hold AND action <> 'opt_out_of_sale'")
+UNFINISHED = text("state <> 'archived'")
+HELD = text("on_hold")
 
 
 class Base(DeclarativeBase):
@@ -78,11 +99,30 @@ class Job(Base):
     __tablename__ = "privacy_jobs"
     __table_args__ = (
         UniqueConstraint("request_id", "regulation", "action", "part", name="uq_privacy_jobs_request"),
-        Index("ix_privacy_jobs_key", "key", "action"),
-        Index("ix_privacy_jobs_next", "state", "on_hold", "due_on", "id"),
-        Index("ix_privacy_jobs_group", "state", "on_hold", "regulation", "products", "due_on", "id"),
+        Index(
+            "ix_privacy_jobs_waiting",
+            "state",
+            "due_on",
+            "id",
+            "inbox_date",
+            sqlite_where=WAITING,
+            postgresql_where=WAITING,
+        ),
+        Index(
+            "ix_privacy_jobs_group",
+            "state",
+            "regulation",
+            "products",
+            "due_on",
+            "id",
+            sqlite_where=WAITING,
+            postgresql_where=WAITING,
+        ),
+        Index("ix_privacy_jobs_due", "due_on", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED),
+        Index("ix_privacy_jobs_held", "request_id", sqlite_where=HELD, postgresql_where=HELD),
+        Index("ix_privacy_jobs_state", "state"),
         Index("ix_privacy_jobs_batch", "batch_id", "state"),
-        Index("ix_privacy_jobs_inbox", "inbox_date", "state"),
+        Index("ix_privacy_jobs_inbox", "inbox_date", "state", "batch_id"),
         Index("ix_privacy_jobs_adobe", "adobe_job_id", unique=True),
     )
 
@@ -98,14 +138,15 @@ class Job(Base):
     products: Mapped[str] = mapped_column(String(512), default="")  # comma-separated; empty: the default
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     due_on: Mapped[date] = mapped_column(Date)
+    origin: Mapped[Origin] = mapped_column(OriginName, default=Origin.INBOX)
     state: Mapped[JobState] = mapped_column(StateName)
     on_hold: Mapped[bool] = mapped_column(default=False)
     attempt: Mapped[int] = mapped_column(default=1)
     batch_id: Mapped[str | None] = mapped_column(String(36))
     intent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     submitted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    adobe_request_id: Mapped[str | None] = mapped_column(String(64))
-    adobe_job_id: Mapped[str | None] = mapped_column(String(64))
+    adobe_request_id: Mapped[str | None] = mapped_column(String(255))
+    adobe_job_id: Mapped[str | None] = mapped_column(String(255))
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     outcome: Mapped[str | None] = mapped_column(String(32))
     outcome_code: Mapped[str | None] = mapped_column(String(32))
@@ -130,7 +171,7 @@ class Transition(Base):
     to_state: Mapped[JobState] = mapped_column(StateName)
     attempt: Mapped[int]
     batch_id: Mapped[str | None] = mapped_column(String(36))
-    adobe_job_id: Mapped[str | None] = mapped_column(String(64))
+    adobe_job_id: Mapped[str | None] = mapped_column(String(255))
     reason: Mapped[str] = mapped_column(String(512), default="")
 
 
@@ -138,16 +179,13 @@ class Batch(Base):
     """Jobs that are submitted together, by the run that claimed them."""
 
     __tablename__ = "privacy_batches"
-    __table_args__ = (
-        Index("ix_privacy_batches_run", "run_id"),
-        Index("ix_privacy_batches_inbox", "inbox_date"),
-    )
+    __table_args__ = (Index("ix_privacy_batches_run", "run_id"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     regulation: Mapped[str] = mapped_column(String(32))
     products: Mapped[str] = mapped_column(String(512))  # comma-separated, as sent
     inbox_date: Mapped[date] = mapped_column(Date)  # of the run that claimed it
-    run_id: Mapped[str] = mapped_column(String(250))
+    run_id: Mapped[str] = mapped_column(String(512))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

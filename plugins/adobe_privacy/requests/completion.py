@@ -18,7 +18,7 @@ from adobe_privacy.api.errors import AuthenticationFailed, NotFound, PermissionD
 from adobe_privacy.api.models import JobDetail, JobStatus
 from adobe_privacy.archive import ArchiveError, CompletedJob, archive_job
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import Job
+from adobe_privacy.ledger.tables import Job, Origin
 from adobe_privacy.storage import StorageError, Store
 
 log = logging.getLogger(__name__)
@@ -65,10 +65,13 @@ async def complete_jobs(
         if on_progress is not None:
             on_progress(done, len(jobs))
 
-    # Results expire 30 days after completion: the oldest first.
-    async with asyncio.TaskGroup() as group:
-        for job in sorted(jobs, key=lambda job: job.submitted_at or datetime.max.replace(tzinfo=UTC)):
-            group.create_task(one(job))
+    try:
+        async with asyncio.TaskGroup() as group:
+            # Results expire 30 days after completion: the oldest first.
+            for job in sorted(jobs, key=lambda job: job.submitted_at or datetime.max.replace(tzinfo=UTC)):
+                group.create_task(one(job))
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
     return work.result
 
 
@@ -82,25 +85,30 @@ class _Work:
     result: Completion
 
     async def finish(self, job: Job) -> None:
-        assert job.adobe_job_id is not None, "only submitted jobs come here"
+        if job.adobe_job_id is None:
+            raise ValueError(f"job {job.id} of the ledger is {job.state}: it is not at Adobe yet")
         try:
             detail = await self.client.get_job(job.adobe_job_id)
+        except (AuthenticationFailed, PermissionDenied):
+            raise
+        except PrivacyServiceError as error:
+            gone = "Adobe no longer knows the job; it keeps job data for 30 days after completion"
+            self._fail(job, gone if isinstance(error, NotFound) else error)
+            return
+        try:
             if detail.status is JobStatus.COMPLETE:
                 await self._archive(job, detail)
             elif detail.status in (JobStatus.ERROR, JobStatus.EXPIRED):
                 self._record_error(job, detail)
             else:
                 self.result.open += 1
-        except NotFound:
-            self.result.failures.append(
-                f"{job.key} ({job.action}): Adobe no longer knows job {job.adobe_job_id}; it keeps job data for "
-                "30 days after completion"
-            )
-        except (AuthenticationFailed, PermissionDenied):
-            raise
         except (PrivacyServiceError, ArchiveError, StorageError) as error:
-            log.warning("job %s: %s", job.adobe_job_id, error)
-            self.result.failures.append(f"{job.key} ({job.action}): {error}")
+            # Of one result, an expired address too: the others are not to wait for it.
+            self._fail(job, error)
+
+    def _fail(self, job: Job, reason: Exception | str) -> None:
+        log.warning("job %s: %s", job.adobe_job_id, reason)
+        self.result.failures.append(f"{job.key} ({job.action}, Adobe job {job.adobe_job_id}): {reason}")
 
     async def _archive(self, job: Job, detail: JobDetail) -> None:
         outcome, code = overall_outcome(detail)
@@ -119,7 +127,8 @@ class _Work:
         _, code = overall_outcome(detail)
         failed = [product.name for product in detail.products if product.outcome is Outcome.FAILED]
         reason = f"Adobe: {detail.status}, {code or 'no code'}, {', '.join(failed) or 'no product named'}"
-        try_again = retry_can_help(code) and job.attempt < self.max_attempts
+        ours = job.origin is Origin.INBOX
+        try_again = ours and retry_can_help(code) and job.attempt < self.max_attempts
         self.ledger.record_error(
             job, completed_at=detail.last_modified_at, outcome_code=code, reason=reason, try_again=try_again
         )
@@ -156,7 +165,11 @@ _GRAVITY = (Outcome.FAILED, Outcome.PENDING, Outcome.PARTIAL, Outcome.NOT_APPLIC
 
 def overall_outcome(detail: JobDetail) -> tuple[str, str | None]:
     """One word for a finished job and the code behind it: `full` only where every product did all it was asked."""
-    products = sorted(detail.products, key=lambda product: _GRAVITY.index(product.outcome))
+    # Of several failures, one that comes again at the next try.
+    products = sorted(
+        detail.products,
+        key=lambda product: (_GRAVITY.index(product.outcome), retry_can_help(product.message_code)),
+    )
     if not products:
         return Outcome.FULL.value, None
     gravest = products[0]

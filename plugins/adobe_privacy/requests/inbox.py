@@ -22,7 +22,7 @@ MAX_LINE_BYTES = 1024 * 1024
 CSV_FIELDS = ("request_id", "regulation", "actions", "received_at", "products")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line of a file: a request, or the reason why it is none."""
 
@@ -33,25 +33,35 @@ class Line:
     request_id: str | None = None
 
 
-def files_of(store: Store, day: date) -> list[str]:
-    """The day's request files, relative to the inbox."""
-    keys = (entry.key for entry in store.objects_directly_in(f"{day:%Y-%m-%d}"))
-    return [key for key in keys if key.endswith((".jsonl", ".csv")) and "/." not in key]
+def files_of(store: Store, day: date) -> tuple[list[str], list[str]]:
+    """The day's request files, relative to the inbox, and the other files that lie beside them."""
+    keys = [entry.key for entry in store.objects_directly_in(f"{day:%Y-%m-%d}")]
+    visible = [key for key in keys if "/." not in key]
+    requests = [key for key in visible if key.lower().endswith((".jsonl", ".csv"))]
+    return requests, [key for key in visible if key not in requests]
 
 
-def read_file(store: Store, source: str) -> Iterator[Line]:
-    """Every line of one file, in order. The file's folder gives the date where a line has none."""
+def read_file(store: Store, source: str, wanted: Collection[str] | None = None) -> Iterator[Line]:
+    """Every line of one file, in order. The file's folder gives the date where a line has none.
+
+    `wanted` passes over lines with another request id unread, which is much faster.
+    """
     day = date.fromisoformat(source.split("/", 1)[0])
     lines = _text_lines(store.lines(source, MAX_LINE_BYTES))
-    yield from (_read_csv if source.endswith(".csv") else _read_json_lines)(source, day, lines)
+    read = _read_csv if _is_csv(source) else _read_json_lines
+    for found in read(source, lines):
+        if isinstance(found, Line):
+            yield found
+        elif wanted is None or str(found.fields.get("request_id")).strip() in wanted:
+            yield _usable(source, found.number, day, found.fields)
 
 
 def find_requests(store: Store, source: str, wanted: Collection[str]) -> Iterator[PrivacyRequest]:
     """The usable requests of one file whose ids are wanted, as the file holds them now; none where the file
     is gone."""
     try:
-        for line in read_file(store, source):
-            if line.request is not None and line.request.request_id in wanted:
+        for line in read_file(store, source, wanted):
+            if line.request is not None:
                 yield line.request
     except ObjectNotFound:
         return
@@ -60,7 +70,7 @@ def find_requests(store: Store, source: str, wanted: Collection[str]) -> Iterato
 def write_rejected(store: Store, source: str, rejected: Iterable[Line]) -> int:
     """Writes the report of one file's unusable lines; without any, removes an older report. Returns how many."""
     folder, name = source.split("/", 1)
-    key = f"{folder}/rejected/{name.rsplit('.', 1)[0]}{'.csv' if name.endswith('.csv') else ''}.jsonl"
+    key = f"{folder}/rejected/{name if not _is_csv(source) else f'{name}.jsonl'}"
     rows = [
         {"file": name, "line": line.number, "reason": line.reason}
         | ({"request_id": line.request_id} if line.request_id else {})
@@ -73,7 +83,19 @@ def write_rejected(store: Store, source: str, rejected: Iterable[Line]) -> int:
     return len(rows)
 
 
-@dataclass(frozen=True)
+def _is_csv(source: str) -> bool:
+    return source.lower().endswith(".csv")
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """A line that could be taken apart."""
+
+    number: int
+    fields: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class _Text:
     number: int
     text: str | None  # None where the bytes are no line of text
@@ -98,7 +120,7 @@ def _usable(source: str, number: int, day: date, fields: dict[str, object]) -> L
         return Line(source, number, reason=str(error), request_id=error.request_id)
 
 
-def _read_json_lines(source: str, day: date, lines: Iterator[_Text]) -> Iterator[Line]:
+def _read_json_lines(source: str, lines: Iterator[_Text]) -> Iterator[_Fields | Line]:
     for line in lines:
         if line.text is None:
             yield Line(source, line.number, reason=line.reason)
@@ -110,34 +132,37 @@ def _read_json_lines(source: str, day: date, lines: Iterator[_Text]) -> Iterator
                 yield Line(source, line.number, reason=f"not JSON{at}")
                 continue
             if isinstance(fields, dict):
-                yield _usable(source, line.number, day, fields)
+                yield _Fields(line.number, fields)
             else:
                 yield Line(source, line.number, reason="not a JSON object")
 
 
-def _read_csv(source: str, day: date, lines: Iterator[_Text]) -> Iterator[Line]:
+def _read_csv(source: str, lines: Iterator[_Text]) -> Iterator[_Fields | Line]:
     header: list[str] | None = None
     for line in lines:
-        if line.text is None:
-            yield Line(source, line.number, reason=line.reason)
+        if line.text is not None and not line.text.strip():
             continue
-        if not line.text.strip():
-            continue
-        try:
-            # One record a line: a quote left open must cost its own line only.
-            cells = next(csv.reader([line.text], strict=True))
-        except csv.Error:
-            yield Line(source, line.number, reason="not CSV: is a quotation mark left open?")
-            continue
+        cells = _cells(line.text)
         if header is None:
-            header = [cell.strip() for cell in cells]
+            header = [cell.strip() for cell in cells or ()]
             if problem := _header_problem(header):
                 yield Line(source, line.number, reason=problem)
                 return
+        elif cells is None:
+            reason = line.reason or "not CSV: is a quotation mark left open?"
+            yield Line(source, line.number, reason=reason)
         elif len(cells) > len(header):
             yield Line(source, line.number, reason=f"{len(cells)} cells under {len(header)} headings")
         else:
-            yield _usable(source, line.number, day, _csv_fields(header, cells))
+            yield _Fields(line.number, _csv_fields(header, cells))
+
+
+def _cells(text: str | None) -> list[str] | None:
+    try:
+        # One record a line: a quote left open must cost its own line only.
+        return next(csv.reader([text], strict=True)) if text is not None else None
+    except csv.Error:
+        return None
 
 
 def _header_problem(header: list[str]) -> str | None:

@@ -9,10 +9,18 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 
-from adobe_privacy.ledger.ledger import Ledger, Quota, ReceivedJob, ReceivedRequest, Reception
+from adobe_privacy.ledger.ledger import (
+    BatchContent,
+    Ledger,
+    Quota,
+    ReceivedJob,
+    ReceivedRequest,
+    Reception,
+)
 from adobe_privacy.ledger.tables import Batch
-from adobe_privacy.regulations.clocks import DEFAULT, Clocks, due_dates
+from adobe_privacy.regulations.clocks import DEFAULT, Clocks, DueDates, due_dates
 from adobe_privacy.requests.inbox import Line, files_of, read_file, write_rejected
 from adobe_privacy.requests.request import Action, PrivacyRequest, check_products, user_key
 from adobe_privacy.storage import Store
@@ -38,9 +46,15 @@ class PlanSettings:
 
 @dataclass
 class Intake:
-    """What one reading of a day's folder found. Holds request ids and reasons, no identity."""
+    """What one reading of a day's folder found. Holds request ids and reasons, no identity.
+
+    `opt_outs` and `at_risk` count new requests only. `empty` files hold no request at all; `not_read` are
+    files of another kind.
+    """
 
     files: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    not_read: list[str] = field(default_factory=list)
     new: int = 0
     duplicates: int = 0
     opt_outs: int = 0
@@ -51,10 +65,7 @@ class Intake:
 @dataclass(frozen=True)
 class PlannedBatch:
     batch: Batch
-    users: int
-    jobs: int
-    actions: dict[str, int]
-    first_due: date | None
+    content: BatchContent
 
 
 @dataclass(frozen=True)
@@ -87,13 +98,43 @@ def _plan(
     store: Store, ledger: Ledger, day: date, run_id: str, settings: PlanSettings, *, report: bool
 ) -> Plan:
     intake = Intake()
-    for source in files_of(store, day):
-        intake.files.append(source)
+    intake.files, intake.not_read = files_of(store, day)
+    for source in intake.files:
         rejected = list(_take_in(store, ledger, source, day, settings, intake))
         intake.rejected += rejected
         if report:
             write_rejected(store, source, rejected)
+    _claim(ledger, day, run_id, settings)
+    open_batches = ledger.open_batches(run_id=run_id, inbox_date=day)
+    contents = ledger.batch_contents([batch.id for batch in open_batches])
+    return Plan(
+        intake=intake,
+        batches=[
+            PlannedBatch(batch, contents[batch.id])
+            for batch in open_batches
+            # A run that may send only so many jobs sends no other run's.
+            if batch.id in contents
+            and (settings.max_jobs is None or batch.run_id == run_id or not contents[batch.id].unsent)
+        ],
+        waiting=ledger.count_waiting(day),
+        quota=ledger.quota(),
+        daily_limit=settings.daily_limit,
+    )
+
+
+def _claim(ledger: Ledger, day: date, run_id: str, settings: PlanSettings) -> None:
+    """Claims batches for the run until nothing waits or there is no room for more."""
     room = settings.max_jobs
+    if room is not None:
+        # What the run claimed before it was tried again counts as well.
+        room -= _jobs_in(
+            ledger,
+            *(
+                batch
+                for batch in ledger.open_batches(run_id=run_id, inbox_date=day)
+                if batch.run_id == run_id
+            ),
+        )
     while room is None or room > 0:
         batch = ledger.claim_batch(
             run_id=run_id,
@@ -104,24 +145,23 @@ def _plan(
             max_jobs=room,
         )
         if batch is None:
-            break
+            return
         if room is not None:
-            room -= len(ledger.batch_jobs(batch.id))
-    return Plan(
-        intake=intake,
-        batches=[_describe(ledger, batch) for batch in ledger.open_batches(run_id=run_id, inbox_date=day)],
-        waiting=ledger.count_waiting(day),
-        quota=ledger.quota(),
-        daily_limit=settings.daily_limit,
-    )
+            room -= _jobs_in(ledger, batch)
+
+
+def _jobs_in(ledger: Ledger, *batches: Batch) -> int:
+    return sum(content.jobs for content in ledger.batch_contents([batch.id for batch in batches]).values())
 
 
 def _take_in(
     store: Store, ledger: Ledger, source: str, day: date, settings: PlanSettings, intake: Intake
 ) -> Iterator[Line]:
     """Writes a file's new requests into the ledger, a chunk at a time, and yields the lines it refuses."""
-    chunk: list[tuple[Line, ReceivedRequest]] = []
+    chunk: list[_Arrival] = []
+    lines = 0
     for line in read_file(store, source):
+        lines += 1
         request = line.request
         if request is None:
             yield line
@@ -129,73 +169,84 @@ def _take_in(
         problem = None
         if any(action is not Action.OPT_OUT_OF_SALE for action in request.actions):
             products = settings.products or request.products or settings.default_products
-            problem = check_products(request, products)
+            problem = check_products(request.actions, products)
         if problem:
             yield Line(source, line.number, reason=problem, request_id=request.request_id)
             continue
-        chunk.append((line, received(request, ledger, source, day, settings.clocks, intake)))
+        chunk.append(_arrival(line.number, request, ledger, source, day, settings.clocks))
         if len(chunk) == CHUNK:
             yield from _record(ledger, chunk, intake)
             chunk = []
     yield from _record(ledger, chunk, intake)
+    if not lines:
+        intake.empty.append(source)
 
 
-def received(
-    request: PrivacyRequest, ledger: Ledger, source: str, day: date, clocks: Clocks, intake: Intake
-) -> ReceivedRequest:
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A line on its way into the ledger."""
+
+    number: int
+    request: ReceivedRequest
+    opt_out: bool
+    at_risk: str | None
+
+
+def _arrival(
+    number: int, request: PrivacyRequest, ledger: Ledger, source: str, day: date, clocks: Clocks
+) -> _Arrival:
     """The request as the ledger knows it: with its clock, without its identities."""
-    actions = [action.value for action in request.actions]
     # A request without a time came some time on the folder's day, wherever the law holds.
     unsaid = request.received_at == datetime.combine(day, time(), UTC)
-    moment = day if unsaid else request.received_at
-    due = due_dates(request.regulation, moment, actions=actions, clocks=clocks)
-    if due.at_risk:
-        intake.at_risk[f"{request.regulation}: {due.at_risk}"] += 1
-    jobs = []
+    due = _due_dates(request.regulation, day if unsaid else request.received_at, request.actions, clocks)
+    parts = range(1, len(request.parts()) + 1)
+    jobs: list[ReceivedJob] = []
     for action in request.actions:
         if action is Action.OPT_OUT_OF_SALE:
-            intake.opt_outs += 1
-            due_on = due.opt_out_by or due.answer_by
-            jobs.append(ReceivedJob(action.value, 1, request.request_id, due_on))
+            jobs.append(ReceivedJob(action.value, 1, request.request_id, due.opt_out_by or due.answer_by))
         else:
             jobs += [
                 ReceivedJob(action.value, part, user_key(request.request_id, part), due.answer_by)
-                for part in range(1, len(request.parts()) + 1)
+                for part in parts
             ]
-    return ReceivedRequest(
-        request_id=request.request_id,
-        regulation=request.regulation,
-        fingerprint=ledger.fingerprint(request.content()),
-        source=source,
-        inbox_date=day,
-        products=",".join(request.products),
-        received_at=request.received_at,
-        jobs=tuple(jobs),
+    return _Arrival(
+        number,
+        ReceivedRequest(
+            request_id=request.request_id,
+            regulation=request.regulation,
+            fingerprint=ledger.fingerprint(request.content()),
+            source=source,
+            inbox_date=day,
+            products=",".join(request.products),
+            received_at=request.received_at,
+            jobs=tuple(jobs),
+        ),
+        opt_out=Action.OPT_OUT_OF_SALE in request.actions,
+        at_risk=f"{request.regulation}: {due.at_risk}" if due.at_risk else None,
     )
 
 
-def _record(ledger: Ledger, chunk: list[tuple[Line, ReceivedRequest]], intake: Intake) -> Iterator[Line]:
-    answers = ledger.receive([request for _, request in chunk])
-    for (line, request), answer in zip(chunk, answers, strict=True):
+@lru_cache(maxsize=10_000)
+def _due_dates(
+    regulation: str, received: datetime | date, actions: tuple[Action, ...], clocks: Clocks
+) -> DueDates:
+    return due_dates(regulation, received, actions=actions, clocks=clocks)
+
+
+def _record(ledger: Ledger, chunk: list[_Arrival], intake: Intake) -> Iterator[Line]:
+    answers = ledger.receive([arrival.request for arrival in chunk])
+    for arrival, answer in zip(chunk, answers, strict=True):
         if answer is Reception.NEW:
             intake.new += 1
+            intake.opt_outs += arrival.opt_out
+            if arrival.at_risk:
+                intake.at_risk[arrival.at_risk] += 1
         elif answer is Reception.DUPLICATE:
             intake.duplicates += 1
         else:
             yield Line(
-                line.source,
-                line.number,
+                arrival.request.source,
+                arrival.number,
                 reason="request_id: known already with other content; a changed request needs an id of its own",
-                request_id=request.request_id,
+                request_id=arrival.request.request_id,
             )
-
-
-def _describe(ledger: Ledger, batch: Batch) -> PlannedBatch:
-    jobs = ledger.batch_jobs(batch.id)
-    return PlannedBatch(
-        batch=batch,
-        users=len({job.key for job in jobs}),
-        jobs=len(jobs),
-        actions=dict(Counter(job.action for job in jobs)),
-        first_due=min((job.due_on for job in jobs), default=None),
-    )

@@ -15,12 +15,16 @@ SHOWN = 50  # lines of one kind in a log; the rest is counted
 def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
     """The plan as text, line by line."""
     intake, quota = plan.intake, plan.quota
-    if not intake.files and not plan.batches:
+    if not intake.files and not intake.not_read and not plan.batches and not plan.waiting:
         return ["The inbox has nothing for this day, and nothing waits from earlier days."]
     lines = [
         f"Inbox: {len(intake.files)} files, {intake.new} new requests, {intake.duplicates} known already, "
         f"{len(intake.rejected)} lines rejected"
     ]
+    lines += [f"Empty: {source} holds no request" for source in intake.empty]
+    if intake.not_read:
+        # Their names may be anything, a person's too.
+        lines.append(f"Not read: {len(intake.not_read)} files; only *.jsonl and *.csv hold requests")
     if intake.opt_outs:
         lines.append(f"Opt-outs of sale: {intake.opt_outs}, left to the DAG privacy_optouts")
     lines += _some(
@@ -29,10 +33,11 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
     )
     lines += [f"At risk: {count} requests under {reason}" for reason, count in intake.at_risk.items()]
     for planned in plan.batches:
-        actions = ", ".join(f"{count} {action}" for action, count in sorted(planned.actions.items()))
+        batch, content = planned.batch, planned.content
+        actions = ", ".join(f"{count} {action}" for action, count in sorted(content.actions.items()))
         lines.append(
-            f"Batch {planned.batch.id}: {planned.batch.regulation}, {planned.users} users, {actions}; "
-            f"products {planned.batch.products}; first answer due {planned.first_due}"
+            f"Batch {batch.id}: {batch.regulation}, {content.users} users, {actions}; "
+            f"products {batch.products}; first answer due {content.first_due}"
         )
     refused = ", Adobe takes no more today" if quota.refused else ""
     lines.append(

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from adobe_privacy.api.codes import product_code
 from adobe_privacy.regulations.codes import (
     REGULATIONS,
     AmbiguousRegulation,
@@ -20,6 +21,10 @@ from adobe_privacy.regulations.codes import (
 
 # Adobe accepts nine identities for a user (Privacy Service API guide, "Create a privacy job").
 MAX_IDENTITIES_PER_USER = 9
+# Journey Optimizer guide, "Privacy requests": its delete stays in process until those of these exist.
+UPSTREAM_OF_CJM = ("profileService", "identity", "aepDataLake")
+# What the ledger keeps of a request's products, comma-separated.
+MAX_PRODUCTS_LENGTH = 512
 # Separates the part number in the user key of a split request; no request id may contain it.
 PART_SEPARATOR = "~"
 
@@ -77,7 +82,7 @@ class Identity(_Strict):
     value: Annotated[str, Field(min_length=1, max_length=1024, repr=False)]
     type: IdentityType = "standard"
 
-    @field_validator("value")
+    @field_validator("namespace", "value")
     @classmethod
     def _printable(cls, value: str) -> str:
         if not value.isprintable():
@@ -100,13 +105,25 @@ class PrivacyRequest(_Strict):
     @field_validator("received_at")
     @classmethod
     def _aware(cls, value: datetime) -> datetime:
+        # Far from it, a due date could not be computed.
+        if not 2000 <= value.year < 2100:
+            raise ValueError("is not between the years 2000 and 2100")
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
-    @field_validator("actions", "products")
+    @field_validator("actions")
     @classmethod
-    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len({item.lower() for item in value}) != len(value):
-            raise ValueError("names something twice")
+    def _each_action_once(cls, value: tuple[Action, ...]) -> tuple[Action, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("names an action twice")
+        return tuple(sorted(value))
+
+    @field_validator("products")
+    @classmethod
+    def _each_product_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len({product_code(product) for product in value}) != len(value):
+            raise ValueError("names a product twice, perhaps in two spellings")
+        if len(",".join(value)) > MAX_PRODUCTS_LENGTH:
+            raise ValueError(f"together longer than {MAX_PRODUCTS_LENGTH} characters")
         return tuple(sorted(value, key=str.lower))
 
     @field_validator("identities")
@@ -126,21 +143,32 @@ class PrivacyRequest(_Strict):
         return value
 
     def content(self) -> bytes:
-        """What makes two requests of one id the same request; when it was received is not part of it."""
-        identities = sorted([i.namespace.lower(), i.type, i.value] for i in self.identities)
+        """What makes two requests of one id the same request: not when it was received, and no order."""
+        products = sorted(product_code(product).lower() for product in self.products)
         return json.dumps(
-            [self.regulation, self.actions, identities, self.products], ensure_ascii=False
+            [self.regulation, self.actions, sorted(self._distinct()), products], ensure_ascii=False
         ).encode()
 
     def parts(self) -> list[tuple[Identity, ...]]:
-        """The identities in groups that fit one user at Adobe."""
+        """The identities in groups that fit one user at Adobe: the same groups for the same content, however
+        the line lists them, for the parts may be sent on different days."""
+        distinct = self._distinct()
+        identities = [distinct[name] for name in sorted(distinct)]
         step = MAX_IDENTITIES_PER_USER
-        return [self.identities[start : start + step] for start in range(0, len(self.identities), step)]
+        return [tuple(identities[start : start + step]) for start in range(0, len(identities), step)]
+
+    def _distinct(self) -> dict[tuple[str, str, str], Identity]:
+        return {(i.namespace.lower(), i.type, i.value): i for i in self.identities}
 
 
 def user_key(request_id: str, part: int) -> str:
     """The user key at Adobe: the request id, with the part's number from the second part on."""
     return request_id if part == 1 else f"{request_id}{PART_SEPARATOR}{part}"
+
+
+def request_id_in(key: str) -> str | None:
+    """The request id in a user key, the inverse of `user_key`; None for a key that no request of ours has."""
+    return _safe_request_id(key.split(PART_SEPARATOR, 1)[0])
 
 
 class UnusableRequest(ValueError):
@@ -183,17 +211,12 @@ def _safe_request_id(value: Any) -> str | None:
         return None
 
 
-def check_products(request: PrivacyRequest, products: Iterable[str]) -> str | None:
-    """Why these products would never finish, or None."""
-    chosen = {product.lower() for product in products}
+def check_products(actions: Iterable[str], products: Iterable[str]) -> str | None:
+    """Why a request for these would be refused or never finish, or None."""
+    chosen = {product_code(product) for product in products}
     if not chosen:
         return "products: none given, and the connection has no default in extra.products"
-    if "cjm" in chosen and Action.DELETE in request.actions:
-        upstream = {"profileservice": "profileService", "identity": "identity"}
-        missing = [name for code, name in upstream.items() if code not in chosen]
-        if not chosen & {"aepdatalake", "adobecloudplatform"}:
-            missing.append("aepDataLake")
-        if missing:
-            # Journey Optimizer "Privacy requests": its delete stays in process until those exist.
-            return f"products: a delete for cjm never finishes without {', '.join(missing)}"
+    missing = [product for product in UPSTREAM_OF_CJM if product not in chosen]
+    if "cjm" in chosen and Action.DELETE in actions and missing:
+        return f"products: a delete for cjm never finishes without {', '.join(missing)}"
     return None

@@ -7,47 +7,76 @@ Adobe has no idempotency key, so the order of steps is the promise:
    written — is settled by looking: jobs at Adobe with our user key and action, made since the intent and
    belonging to nothing else in the ledger, are adopted.
 3. A job's absence is believed only after `settle_after`: the longest time that the call can still be under way,
-   and then the time that Adobe's list may lag behind. Only then is it sent again.
+   and then the time that Adobe's list may lag behind; and only when several listings in a row agree. Only then
+   is it sent again.
 
-What it does not promise: a process that is suspended after its intent for longer than `settle_after` and then
-goes on could send what another process has sent meanwhile. It refuses to send an intent older than
-`MAX_INTENT_AGE`, which leaves the moment between that check and the call.
+What it does not promise: a process that is suspended in the moment between the last look at its intent's age
+(`MAX_INTENT_AGE`) and the call, for longer than `settle_after`, could send what another process has sent
+meanwhile. The clocks of the machines that submit are taken to agree to within a minute or so; Adobe's is not.
+A call under way at midnight UTC is charged to the day of its intent.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+from pydantic import ValidationError
 
 from adobe_privacy.api.client import PrivacyServiceClient
-from adobe_privacy.api.errors import OutcomeUnknown, PrivacyServiceError, QuotaReached, RequestRefused
-from adobe_privacy.api.models import Action, CompanyContext, CreateJobsRequest, Identity, User
+from adobe_privacy.api.errors import (
+    OutcomeUnknown,
+    PrivacyServiceError,
+    QuotaReached,
+    RequestRefused,
+    TemporarilyUnavailable,
+)
+from adobe_privacy.api.models import (
+    Action,
+    CompanyContext,
+    CreateJobsRequest,
+    Identity,
+    JobSummary,
+    User,
+)
 from adobe_privacy.ledger.ledger import DailyLimitReached, Ledger
 from adobe_privacy.ledger.tables import Batch, Job, JobState
 from adobe_privacy.regulations.codes import listing_codes
 from adobe_privacy.requests.inbox import find_requests
-from adobe_privacy.requests.request import PrivacyRequest
+from adobe_privacy.requests.request import PrivacyRequest, check_products, explain
 from adobe_privacy.storage import Store
 
 log = logging.getLogger(__name__)
+
+AT_ADOBE = (JobState.SUBMITTED, JobState.COMPLETE, JobState.ARCHIVED, JobState.ERROR)
 
 # An intent that waited longer than this for its call is not sent but looked up.
 MAX_INTENT_AGE = timedelta(seconds=15)
 # Adobe rounds creation times to minutes, and clocks differ.
 CLOCK_TOLERANCE = timedelta(days=1)
-# Adobe lists jobs of the last 45 days (privacy jobs guide, "fromDate"), less the tolerance above.
-LOOK_BACK = timedelta(days=43)
-# After this many refused halves the fault is not a single user's.
+# Adobe lists jobs of the last 45 days (privacy jobs guide, "fromDate"); a day is left for time zones.
+LIST_REACH = timedelta(days=44)
+# An intent's jobs are looked for as long as the list reaches back beyond the tolerance above.
+LOOK_BACK = LIST_REACH - CLOCK_TOLERANCE
+# Rows can move between pages while they are read: so many listings in a row must bring nothing new before a
+# job's absence is believed.
+AGREEING_LISTINGS = 3
+# After this many refusals, and nobody taken, the fault is not a single user's.
 MAX_REFUSALS = 24
+# After this many calls of which nothing came, going on at once is of no use.
+MAX_LOST_CALLS = 3
 
 
 @dataclass(frozen=True)
 class SubmissionSettings:
     """`call_timeout`: seconds after which a create call is given up; Adobe's gateway drops one after 60 by itself
-    (best practices page). `list_lag`: seconds for which a job may be missing from Adobe's list."""
+    (best practices page). `list_lag`: seconds for which a job may be missing from Adobe's list, counted from
+    the end of the call; what Adobe still makes of a call that was given up must appear within them.
+    `look_interval`: seconds between two looks for jobs whose fate is unknown."""
 
     daily_limit: int = 20_000
     call_timeout: float = 90.0
@@ -83,7 +112,8 @@ async def submit_batch(
     """Returns when no job of `batch` is `PLANNED` or `SUBMITTING` any more: each is at Adobe, refused, or left
     to a later plan. May be called again after any failure, and beside another call for the same batch.
 
-    Raises PrivacyServiceError where Adobe cannot be used as it is (credentials, permission, outage).
+    Raises PrivacyServiceError where Adobe cannot be used as it is (credentials, permission, outage), and
+    RequestRefused where the fault is the whole batch's: its jobs wait for the next plan then.
     """
     work = _Work(batch, inbox, ledger, client, settings, sleep, Submission())
     while True:
@@ -92,9 +122,13 @@ async def submit_batch(
             await work.settle(unsettled)
             continue
         planned = ledger.batch_jobs(batch.id, JobState.PLANNED)
-        if not planned:
+        held = {job.id for job in planned if job.on_hold}
+        if held:
+            ledger.unclaim(batch.id, "on hold", job_ids=held)
+        elif planned:
+            await work.send(planned)
+        else:
             return work.result
-        await work.send(planned)
 
 
 @dataclass
@@ -108,6 +142,8 @@ class _Work:
     result: Submission
     refusals: int = 0
     suspects: dict[str, RequestRefused] = field(default_factory=dict)
+    lost_calls: int = 0
+    knows_clock: bool = False
 
     # -- looking ------------------------------------------------------------------------------------------
 
@@ -120,17 +156,13 @@ class _Work:
                 forgotten, JobState.REFUSED, "whether Adobe has it cannot be looked up any more: ask Adobe"
             )
             return
-        missing = await self.adopt(jobs)
-        absent = [job for job in missing if looked_at >= _intent(job) + self.settings.settle_after]
+        overdue = [job for job in jobs if looked_at >= _intent(job) + self.settings.settle_after]
+        missing = {job.id for job in await self.adopt(jobs, thoroughly=bool(overdue))}
+        absent = [job for job in overdue if job.id in missing]
         if absent:
-            count = self.ledger.withdraw(
-                absent, JobState.PLANNED, "not at Adobe when the list had had time to show it"
-            )
-            log.info(
-                "%d jobs of batch %s are certainly not at Adobe: they are sent again", count, self.batch.id
-            )
+            self._send_again(absent)
         elif missing:
-            over = max(_intent(job) for job in missing) + self.settings.settle_after
+            over = max(_intent(job) for job in jobs if job.id in missing) + self.settings.settle_after
             left = (over - self.ledger.now()).total_seconds()
             log.info(
                 "%d jobs of batch %s may be at Adobe: looking again, for %.0f s at most",
@@ -140,37 +172,91 @@ class _Work:
             )
             await self.sleep(min(max(left, 0.1), self.settings.look_interval))
 
-    async def adopt(self, jobs: Sequence[Job]) -> list[Job]:
+    def _send_again(self, absent: Sequence[Job]) -> None:
+        count = self.ledger.withdraw(
+            absent, JobState.PLANNED, "not at Adobe when the list had had time to show it"
+        )
+        log.info("%d jobs of batch %s are certainly not at Adobe: they are sent again", count, self.batch.id)
+        self.lost_calls += bool(count)
+        if self.lost_calls == MAX_LOST_CALLS:
+            raise TemporarilyUnavailable(
+                f"{MAX_LOST_CALLS} calls in a row ended without a usable answer and made no jobs. Nothing is "
+                "lost; try again later.",
+                method="POST",
+                route="/jobs",
+            )
+
+    async def adopt(self, jobs: Sequence[Job], *, thoroughly: bool) -> list[Job]:
         """Finds `jobs` at Adobe by user key and action; returns those that are not there (yet)."""
         wanted = {(job.key, job.action): job for job in jobs}
-        ahead = self.client.server_time() - self.ledger.now()
-        since = min(_intent(job) for job in jobs) + min(ahead, timedelta()) - CLOCK_TOLERANCE
-        # Whether `toDate` is within is documented nowhere.
-        tomorrow = self.client.server_time().date() + timedelta(days=1)
-        found: dict[tuple[str, str], list[tuple[datetime | None, str]]] = {}
-        for code in listing_codes(self.batch.regulation):
-            async for listed in self.client.list_jobs(code, from_date=since.date(), to_date=tomorrow):
-                place = (listed.key or "", listed.action or "")
-                if place in wanted and (listed.created_at is None or listed.created_at >= since):
-                    found.setdefault(place, []).append((listed.created_at, listed.job_id))
-        ids = {job_id for rows in found.values() for _, job_id in rows}
-        known = self.ledger.known_adobe_jobs(ids)
-        adopted: dict[int, str] = {}
+        found: dict[tuple[str, str], list[JobSummary]] = {}
+        async for listed in self._listed(min(_intent(job) for job in jobs), thoroughly=thoroughly):
+            place = (listed.key or "", listed.action or "")
+            if place in wanted:
+                found.setdefault(place, []).append(listed)
+        known = self.ledger.known_adobe_jobs({row.job_id for rows in found.values() for row in rows})
+        adopted: list[tuple[Job, str]] = []
         for place, rows in found.items():
-            rows = sorted((row for row in rows if row[1] not in known), key=lambda row: (row[0] is None, row))
-            if rows:
-                adopted[wanted[place].id] = rows[0][1]
-            if len(rows) > 1:
+            ours = sorted((row for row in rows if row.job_id not in known), key=_age)
+            if ours:
+                adopted.append((wanted[place], ours[0].job_id))
+            if len(ours) > 1:
                 self.result.notes.append(
-                    f"{place[0]} ({place[1]}): Adobe has {len(rows)} jobs, see {rows[1][1]}"
+                    f"{place[0]} ({place[1]}): Adobe has {len(ours)} jobs, see {ours[1].job_id}"
                 )
         if adopted:
+            self.lost_calls = 0
             count = self.ledger.record_submitted(
                 adopted, adobe_request_id=None, reason="found at Adobe by its user key"
             )
             self.result.adopted += count
             log.info("adopted %d jobs of batch %s that Adobe had already", count, self.batch.id)
-        return [job for job in jobs if job.id not in adopted]
+        there = {job.id for job, _ in adopted}
+        return [job for job in jobs if job.id not in there]
+
+    async def _listed(self, intent: datetime, *, thoroughly: bool) -> AsyncIterator[JobSummary]:
+        """Adobe's jobs of the batch's regulation since an intent, each once.
+
+        `thoroughly` lists until several listings in a row brought no older job that was not seen before.
+        """
+        await self._learn_adobes_clock()
+        began = self.client.server_time()
+        since = intent + min(began - self.ledger.now(), timedelta()) - CLOCK_TOLERANCE
+        seen: set[str] = set()
+        agreeing = 0
+        while agreeing < (AGREEING_LISTINGS if thoroughly else 1):
+            agreeing += 1
+            for code in listing_codes(self.batch.regulation):
+                async for listed in self._listed_under(code, since):
+                    if listed.job_id in seen:
+                        continue
+                    seen.add(listed.job_id)
+                    if listed.created_at is None or listed.created_at >= since:
+                        yield listed
+                    if listed.created_at is not None and listed.created_at <= began:
+                        agreeing = min(agreeing, 1)
+
+    async def _listed_under(self, code: str, since: datetime) -> AsyncIterator[JobSummary]:
+        now = self.client.server_time()
+        # Whether `toDate` is within is documented nowhere.
+        first, last = max(since, now - LIST_REACH).date(), now.date() + timedelta(days=1)
+        try:
+            async for listed in self.client.list_jobs(code, from_date=first, to_date=last):
+                yield listed
+        except RequestRefused:
+            # Jobs are made under the current code: where a retired one is refused, nothing is missed.
+            if code == self.batch.regulation:
+                raise
+
+    async def _learn_adobes_clock(self) -> None:
+        """Dates in lists go by Adobe's clock, which only an answer tells: so something is asked."""
+        if self.knows_clock:
+            return
+        today = self.client.server_time().date()
+        with suppress(RequestRefused):
+            async for _ in self.client.list_jobs(self.batch.regulation, from_date=today, to_date=today):
+                break
+        self.knows_clock = True
 
     # -- sending ------------------------------------------------------------------------------------------
 
@@ -185,6 +271,8 @@ class _Work:
         self._judge_suspects(sendable)
 
     async def _intend_and_post(self, users: Sequence[User], jobs: Sequence[Job]) -> None:
+        # Before the intent: what cannot be written down cannot be sent either.
+        request = self._request(users)
         try:
             intended = self.ledger.intend(
                 self.batch.id, [job.id for job in jobs], daily_limit=self.settings.daily_limit
@@ -194,16 +282,21 @@ class _Work:
             return
         if len(intended) < len(jobs):
             # Put on hold, or taken by another call meanwhile: the batch is looked at afresh.
-            self.ledger.withdraw(
-                intended, JobState.PLANNED, "the batch changed before it was sent", refund=True
-            )
-            self._release_held(jobs)
+            reason = "the batch changed before it was sent"
+            self.ledger.withdraw(intended, JobState.PLANNED, reason, refund=True)
             return
-        await self._post(users, intended)
+        await self._post(request, users, intended)
 
-    def _release_held(self, jobs: Sequence[Job]) -> None:
-        held = {job.id for job in self.ledger.batch_jobs(self.batch.id, JobState.PLANNED) if job.on_hold}
-        self.ledger.unclaim(self.batch.id, "on hold", job_ids=held & {job.id for job in jobs})
+    def _request(self, users: Sequence[User]) -> CreateJobsRequest:
+        try:
+            return CreateJobsRequest(
+                users=tuple(users),
+                include=tuple(filter(None, self.batch.products.split(","))),
+                regulation=self.batch.regulation,
+                company_contexts=self.settings.company_contexts,
+            )
+        except ValidationError as error:
+            raise self._given_up(RequestRefused(f"nothing was sent: {explain(error)}")) from None
 
     def _payload(self, jobs: Sequence[Job]) -> tuple[list[User], list[Job]] | None:
         """The users of `jobs`, identities read from the inbox now. Jobs whose line is gone are refused."""
@@ -214,10 +307,18 @@ class _Work:
                 [job.id for job in gone], "the request's line is not in the inbox any more, or was changed"
             )
             self.result.notes += sorted({f"{job.request_id}: no longer in {job.source}" for job in gone})
+        sendable = [job for job in jobs if job.request_id in requests]
+        for action in Action:
+            problem = check_products({action}, filter(None, self.batch.products.split(",")))
+            rows = [job for job in sendable if job.action == action]
+            if problem and rows:
+                # It was taken in with other products in mind.
+                self.result.refused += self.ledger.refuse([job.id for job in rows], problem)
+                self.result.notes.append(f"{len(rows)} jobs refused ({action}): {problem}")
+                sendable = [job for job in sendable if job.action != action]
         by_key: dict[str, list[Job]] = {}
-        for job in jobs:
-            if job.request_id in requests:
-                by_key.setdefault(job.key, []).append(job)
+        for job in sendable:
+            by_key.setdefault(job.key, []).append(job)
         users = [
             User(
                 key=key,
@@ -232,6 +333,7 @@ class _Work:
         return (users, [job for rows in by_key.values() for job in rows]) if users else None
 
     def _read_requests(self, jobs: Sequence[Job]) -> dict[str, PrivacyRequest]:
+        """The requests of `jobs` by id, as far as the inbox still holds what was taken in."""
         prints = {job.request_id: job.fingerprint for job in jobs}
         found: dict[str, PrivacyRequest] = {}
         for source in sorted({job.source for job in jobs}):
@@ -239,19 +341,18 @@ class _Work:
             for request in find_requests(self.inbox, source, wanted):
                 if self.ledger.fingerprint(request.content()) == prints[request.request_id]:
                     found[request.request_id] = request
+                    wanted.discard(request.request_id)
+                    if not wanted:
+                        break
         return found
 
-    async def _post(self, users: Sequence[User], jobs: Sequence[Job]) -> None:
+    async def _post(self, request: CreateJobsRequest, users: Sequence[User], jobs: Sequence[Job]) -> None:
         """One call for `jobs`, whose intent is committed. Leaves them settled, or `SUBMITTING` where the
         outcome is unknown."""
         if self.ledger.now() - _intent(jobs[0]) > MAX_INTENT_AGE:
-            return  # too late to be sure that nobody looks already
-        request = CreateJobsRequest(
-            users=tuple(users),
-            include=tuple(self.batch.products.split(",")),
-            regulation=self.batch.regulation,
-            company_contexts=self.settings.company_contexts,
-        )
+            # Somebody else may soon take the call for over.
+            self.ledger.withdraw(jobs, JobState.PLANNED, "not sent: the intent was too old", refund=True)
+            return
         try:
             async with asyncio.timeout(self.settings.call_timeout):
                 created = await self.client.create_jobs(request)
@@ -273,22 +374,23 @@ class _Work:
             # Certainly nothing was made: the batch is as before the intent.
             self.ledger.withdraw(jobs, JobState.PLANNED, f"not sent: {type(error).__name__}", refund=True)
             raise
-        ids = {(job.key, job.action): job.id for job in jobs}
-        answered = {
-            ids[place]: row.job_id
+        intended = {(job.key, job.action): job for job in jobs}
+        made = [
+            (intended[place], row.job_id)
             for row in created.jobs
-            if (place := (row.key or "", row.action or "")) in ids
-        }
+            if (place := (row.key or "", row.action or "")) in intended
+        ]
+        self.lost_calls = 0
         self.result.submitted += self.ledger.record_submitted(
-            answered, adobe_request_id=created.request_id, reason="Adobe's answer"
+            made, adobe_request_id=created.request_id, reason="Adobe's answer"
         )
 
     async def _after_refusal(self, error: RequestRefused, users: Sequence[User], jobs: Sequence[Job]) -> None:
         """Adobe refuses a request whole for one bad user: halves find that one, so that the others go."""
         self.ledger.withdraw(jobs, JobState.PLANNED, f"not made: {error}", refund=True)
         self.refusals += 1
-        if self.refusals > MAX_REFUSALS:
-            raise error
+        if self.refusals > MAX_REFUSALS and not self._anybody_taken():
+            raise self._given_up(error)
         if len(users) == 1:
             self.suspects[users[0].key] = error
             return
@@ -300,21 +402,34 @@ class _Work:
     def _judge_suspects(self, jobs: Sequence[Job]) -> None:
         """Users that Adobe refused alone are refused for good, unless it took nobody of the batch: then the
         fault is the batch's, and all of them wait for it to be mended."""
-        if not self.suspects:
-            return
-        if not self.result.submitted and len({job.key for job in jobs}) > 1:
-            raise next(iter(self.suspects.values()))
-        for key, error in self.suspects.items():
+        suspects, self.suspects = self.suspects, {}
+        if not suspects or self.ledger.batch_jobs(self.batch.id, JobState.SUBMITTING):
+            return  # what is not settled may yet tell whether somebody was taken
+        if len({job.key for job in jobs}) > 1 and not self._anybody_taken():
+            raise self._given_up(next(iter(suspects.values())))
+        for key, error in suspects.items():
             rows = [job for job in jobs if job.key == key]
             self.result.refused += self.ledger.refuse([job.id for job in rows], f"Adobe refuses it: {error}")
             self.result.notes.append(f"{rows[0].request_id}: {error}")
-        self.suspects = {}
+
+    def _anybody_taken(self) -> bool:
+        return bool(self.ledger.batch_jobs(self.batch.id, *AT_ADOBE))
+
+    def _given_up(self, error: RequestRefused) -> RequestRefused:
+        """The batch is at fault: the next plan makes another, with the settings of then."""
+        self._carry_over(self.ledger.batch_jobs(self.batch.id, JobState.PLANNED), str(error))
+        return error
 
     def _carry_over(self, jobs: Sequence[Job], reason: str) -> None:
         count = self.ledger.unclaim(self.batch.id, reason, job_ids={job.id for job in jobs})
         self.result.carried_over += count
         if count:
             self.result.notes.append(f"{count} jobs wait for the next run: {reason}")
+
+
+def _age(listed: JobSummary) -> tuple[bool, datetime, str]:
+    """The oldest first, those without a time last."""
+    return listed.created_at is None, listed.created_at or datetime.max.replace(tzinfo=UTC), listed.job_id
 
 
 def _intent(job: Job) -> datetime:

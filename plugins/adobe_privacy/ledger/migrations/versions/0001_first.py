@@ -12,6 +12,9 @@ depends_on = None
 
 row_id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 moment = sa.DateTime(timezone=True)
+waiting = sa.text("state = 'received' AND NOT on_hold AND action <> 'opt_out_of_sale'")
+held = sa.text("on_hold")
+unfinished = sa.text("state <> 'archived'")
 
 
 def upgrade() -> None:
@@ -21,12 +24,11 @@ def upgrade() -> None:
         sa.Column("regulation", sa.String(length=32), nullable=False),
         sa.Column("products", sa.String(length=512), nullable=False),
         sa.Column("inbox_date", sa.Date(), nullable=False),
-        sa.Column("run_id", sa.String(length=250), nullable=False),
+        sa.Column("run_id", sa.String(length=512), nullable=False),
         sa.Column("created_at", moment, nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_privacy_batches_inbox", "privacy_batches", ["inbox_date"], unique=False)
-    op.create_index("ix_privacy_batches_run", "privacy_batches", ["run_id"], unique=False)
+    op.create_index("ix_privacy_batches_run", "privacy_batches", ["run_id"])
     op.create_table(
         "privacy_jobs",
         sa.Column("id", row_id, nullable=False),
@@ -41,14 +43,15 @@ def upgrade() -> None:
         sa.Column("products", sa.String(length=512), nullable=False),
         sa.Column("received_at", moment, nullable=False),
         sa.Column("due_on", sa.Date(), nullable=False),
+        sa.Column("origin", sa.String(length=16), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("on_hold", sa.Boolean(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("batch_id", sa.String(length=36), nullable=True),
         sa.Column("intent_at", moment, nullable=True),
         sa.Column("submitted_at", moment, nullable=True),
-        sa.Column("adobe_request_id", sa.String(length=64), nullable=True),
-        sa.Column("adobe_job_id", sa.String(length=64), nullable=True),
+        sa.Column("adobe_request_id", sa.String(length=255), nullable=True),
+        sa.Column("adobe_job_id", sa.String(length=255), nullable=True),
         sa.Column("completed_at", moment, nullable=True),
         sa.Column("outcome", sa.String(length=32), nullable=True),
         sa.Column("outcome_code", sa.String(length=32), nullable=True),
@@ -58,18 +61,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("request_id", "regulation", "action", "part", name="uq_privacy_jobs_request"),
     )
     op.create_index("ix_privacy_jobs_adobe", "privacy_jobs", ["adobe_job_id"], unique=True)
-    op.create_index("ix_privacy_jobs_batch", "privacy_jobs", ["batch_id", "state"], unique=False)
-    op.create_index(
-        "ix_privacy_jobs_group",
-        "privacy_jobs",
-        ["state", "on_hold", "regulation", "products", "due_on", "id"],
-        unique=False,
-    )
-    op.create_index("ix_privacy_jobs_inbox", "privacy_jobs", ["inbox_date", "state"], unique=False)
-    op.create_index("ix_privacy_jobs_key", "privacy_jobs", ["key", "action"], unique=False)
-    op.create_index(
-        "ix_privacy_jobs_next", "privacy_jobs", ["state", "on_hold", "due_on", "id"], unique=False
-    )
+    op.create_index("ix_privacy_jobs_batch", "privacy_jobs", ["batch_id", "state"])
+    op.create_index("ix_privacy_jobs_inbox", "privacy_jobs", ["inbox_date", "state", "batch_id"])
+    op.create_index("ix_privacy_jobs_state", "privacy_jobs", ["state"])
+    for name, columns, condition in (
+        ("ix_privacy_jobs_waiting", ["state", "due_on", "id", "inbox_date"], waiting),
+        ("ix_privacy_jobs_group", ["state", "regulation", "products", "due_on", "id"], waiting),
+        ("ix_privacy_jobs_due", ["due_on", "id"], unfinished),
+        ("ix_privacy_jobs_held", ["request_id"], held),
+    ):
+        op.create_index(name, "privacy_jobs", columns, sqlite_where=condition, postgresql_where=condition)
     op.create_table(
         "privacy_settings",
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -93,7 +94,7 @@ def upgrade() -> None:
         sa.Column("to_state", sa.String(length=16), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("batch_id", sa.String(length=36), nullable=True),
-        sa.Column("adobe_job_id", sa.String(length=64), nullable=True),
+        sa.Column("adobe_job_id", sa.String(length=255), nullable=True),
         sa.Column("reason", sa.String(length=512), nullable=False),
         sa.ForeignKeyConstraint(
             ["job_id"],
@@ -101,5 +102,5 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("ix_privacy_transitions_adobe", "privacy_transitions", ["adobe_job_id"], unique=False)
-    op.create_index("ix_privacy_transitions_job", "privacy_transitions", ["job_id", "id"], unique=False)
+    op.create_index("ix_privacy_transitions_adobe", "privacy_transitions", ["adobe_job_id"])
+    op.create_index("ix_privacy_transitions_job", "privacy_transitions", ["job_id", "id"])

