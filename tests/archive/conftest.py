@@ -7,7 +7,7 @@ import pytest
 
 from adobe_privacy.storage import Store, open_store
 from tests.archive.results_server import ResultsServer, results_server
-from tests.storage.servers import S3Server, s3_server
+from tests.storage.servers import AzureServer, S3Server, azure_server, s3_server
 
 
 @pytest.fixture(scope="session")
@@ -16,17 +16,23 @@ def s3() -> Iterator[S3Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def azure() -> Iterator[AzureServer]:
+    with azure_server() as server:
+        yield server
+
+
 @pytest.fixture
 def file_store(tmp_path: Path) -> Store:
     return open_store(f"file://{tmp_path}")
 
 
-@pytest.fixture(params=["file", "s3"])
+@pytest.fixture(params=["file", "s3", "azure"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """An empty store of each kind."""
     if request.param == "file":
         return open_store(f"file://{tmp_path}")
-    server: S3Server = request.getfixturevalue("s3")
+    server: S3Server | AzureServer = request.getfixturevalue(request.param)
     return server.store()
 
 

@@ -116,6 +116,13 @@ async def test_a_delete_job_is_archived_as_its_manifest_alone(store: Store) -> N
     assert manifest.completeness.verdict == "full"
 
 
+async def test_what_adobe_left_open_is_absent_and_reads_back(file_store: Store) -> None:
+    job = access_job(products=[("Analytics", "complete", None)], processed_count=None, ignored_count=None)
+    manifest = await archive_job(file_store, job, None)
+    assert manifest.completeness.processed is None
+    assert await find(file_store) == manifest
+
+
 async def test_the_folder_follows_the_completion_date_in_utc(file_store: Store) -> None:
     late = datetime(2026, 11, 20, 23, 30, tzinfo=timezone(timedelta(hours=-5)))
     await archive_job(file_store, access_job(action="delete", completed_at=late), None)

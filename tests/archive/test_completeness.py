@@ -7,6 +7,8 @@ from adobe_privacy.archive.completeness import ProductOutcome, judge, same_produ
 FINE = ProductOutcome(name="Analytics", status="complete", code="PRVCY-6000-200")
 CAVEAT = ProductOutcome(name="AudienceManager", status="complete", code="PRVCY-6054-200")
 FAILED = ProductOutcome(name="Target", status="error", code="PRVCY-6000-400")
+SHORT = ProductOutcome(name="Target", status="complete", code="6051-200")
+REFUSED = ProductOutcome(name="Target", status="complete", code="6071-400")
 WAITING = ProductOutcome(name="Identity", status="submitted")
 
 
@@ -18,6 +20,8 @@ WAITING = ProductOutcome(name="Identity", status="submitted")
         ([], [FINE], 0, "full"),
         (["analytics"], [FINE], 1, "partial"),
         (["analytics", "audienceManager"], [FINE, CAVEAT], 0, "partial"),
+        (["analytics", "target"], [FINE, SHORT], 0, "partial"),
+        (["analytics", "target"], [FINE, REFUSED], 0, "gap"),
         (["analytics", "profileService"], [FINE], 0, "gap"),
         (["analytics", "target"], [FINE, FAILED], 0, "gap"),
         (["analytics", "identity"], [FINE, WAITING], 0, "gap"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from adobe_privacy.storage import Store, open_store
-from tests.storage.servers import S3Server, s3_server
+from tests.storage.servers import AzureServer, S3Server, azure_server, s3_server
 
 
 @pytest.fixture(scope="session")
@@ -15,10 +15,16 @@ def s3() -> Iterator[S3Server]:
         yield server
 
 
-@pytest.fixture(params=["file", "s3"])
+@pytest.fixture(scope="session")
+def azure() -> Iterator[AzureServer]:
+    with azure_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["file", "s3", "azure"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """An empty store of each kind."""
     if request.param == "file":
         return open_store(f"file://{tmp_path}")
-    server: S3Server = request.getfixturevalue("s3")
+    server: S3Server | AzureServer = request.getfixturevalue(request.param)
     return server.store()

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import logging
+import shutil
+import socket
+import subprocess
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
+import pytest
 from moto.server import ThreadedMotoServer
 
-from adobe_privacy.storage import S3Options, Store, open_store
+from adobe_privacy.storage import AzureOptions, S3Options, Store, open_store
 
 
 @dataclass(frozen=True)
@@ -57,3 +68,60 @@ def s3_server() -> Iterator[S3Server]:
         yield S3Server(endpoint, client)
     finally:
         server.stop()
+
+
+# The account and key that Azurite documents for everyone.
+_AZURITE_ACCOUNT = "devstoreaccount1"
+_AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+@dataclass(frozen=True)
+class AzureServer:
+    """Azurite, Microsoft's own emulator."""
+
+    endpoint: str
+
+    @property
+    def options(self) -> AzureOptions:
+        return AzureOptions(_AZURITE_ACCOUNT, _AZURITE_KEY, endpoint=self.endpoint)
+
+    def new_container(self) -> str:
+        name = f"container-{uuid.uuid4().hex[:12]}"
+        date = datetime.now(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
+        headers = {"x-ms-date": date, "x-ms-version": "2021-08-06"}
+        signed = "PUT" + "\n" * 12 + "".join(f"{key}:{value}\n" for key, value in headers.items())
+        signed += f"/{_AZURITE_ACCOUNT}/{_AZURITE_ACCOUNT}/{name}\nrestype:container"
+        digest = hmac.new(base64.b64decode(_AZURITE_KEY), signed.encode(), hashlib.sha256).digest()
+        headers["Authorization"] = f"SharedKey {_AZURITE_ACCOUNT}:{base64.b64encode(digest).decode()}"
+        httpx.put(f"{self.endpoint}/{name}?restype=container", headers=headers).raise_for_status()
+        return name
+
+    def store(self) -> Store:
+        return open_store(f"abfss://{self.new_container()}/archive", self.options)
+
+
+@contextmanager
+def azure_server() -> Iterator[AzureServer]:
+    """Skips where Azurite is not installed: `npm install azurite@3` in the project's folder brings it."""
+    local = Path(__file__).parents[2] / "node_modules" / ".bin" / "azurite-blob"
+    command = str(local) if local.exists() else shutil.which("azurite-blob")
+    if command is None:
+        pytest.skip("azurite is not installed (npm install azurite@3)")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--inMemoryPersistence", "--skipApiVersionCheck", "--silent", "--disableTelemetry"]
+    address = ["--blobHost", "127.0.0.1", "--blobPort", str(port)]
+    process = subprocess.Popen([command, *options, *address], stdout=subprocess.DEVNULL)
+    try:
+        endpoint = f"http://127.0.0.1:{port}/{_AZURITE_ACCOUNT}"
+        for _ in range(300):
+            try:
+                httpx.get(endpoint)
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        yield AzureServer(endpoint)
+    finally:
+        process.terminate()
+        process.wait()

@@ -39,6 +39,8 @@ async def pieces(count: int, *, fail: Exception | None = None, pause: float = 0)
 def leftovers(store: Store, s3: S3Server) -> list[str]:
     if store.location.scheme == "s3":
         return s3.open_uploads(store)
+    if store.location.scheme == "abfss":
+        return []  # blocks that were never committed are no part of any listing, and expire after a week
     return [name for _, _, names in os.walk(store.location.prefix) for name in names]
 
 
@@ -213,8 +215,8 @@ async def test_a_folder_without_write_permission_is_named_with_the_advice(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     for folder in (tmp_path.parent.parent, tmp_path.parent):
-        folder.chmod(0o755)
-    tmp_path.chmod(0o555)
+        os.chmod(folder, 0o755)
+    os.chmod(tmp_path, 0o555)
     store = open_store(f"file://{tmp_path}")
     request.getfixturevalue("unprivileged")
     for call in (store.check_writable, lambda: store.create("m.json", b"{}")):

@@ -20,11 +20,13 @@ _ALIASES = {
     "advertisingcloud": "adcloud",
 }
 
-_WITH_CAVEAT = re.compile(r"PRVCY-605[1-4]\b")
+# With or without their prefix: `PRVCY-6054-200` is `6054-200`.
+_WITH_CAVEAT = re.compile(r"\b605[1-4]\b")
+_FAILED = re.compile(r"-400$")
 
 
 class ProductOutcome(BaseModel):
-    """What one product answered, in Adobe's words; `code` is e.g. `PRVCY-6000-200`."""
+    """What one product answered, in Adobe's words; `code` is e.g. `6000-200`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,8 +40,9 @@ class Completeness(BaseModel):
 
     `verdict` is `gap` where a product that was asked for gave no answer or an error, or an access job has no
     result; `partial` where one answered with a caveat (codes 6051 to 6054) or ignored identities; `full`
-    otherwise. Folders do not enter into it: their names are undocumented, and a product without data may
-    leave its folder out. `processed` and `ignored` count identities, absent where Adobe did not say.
+    otherwise. A code ending in -400 is an error whatever the status beside it says. Folders do not enter into
+    it: their names are undocumented, and a product without data may leave its folder out. `processed` and
+    `ignored` count identities, absent where Adobe did not say.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,6 +63,10 @@ def same_product(name: str) -> str:
     return _ALIASES.get(plain, plain)
 
 
+def _unanswered(outcome: ProductOutcome) -> bool:
+    return outcome.status != "complete" or _FAILED.search(outcome.code or "") is not None
+
+
 def judge(
     *,
     requested: Sequence[str],
@@ -77,7 +84,7 @@ def judge(
     verdict: Literal["full", "partial", "gap"] = "full"
     if ignored or any(_WITH_CAVEAT.search(outcome.code or "") for outcome in outcomes):
         verdict = "partial"
-    if missing or result_missing or any(outcome.status != "complete" for outcome in outcomes):
+    if missing or result_missing or any(map(_unanswered, outcomes)):
         verdict = "gap"
     return Completeness(
         verdict=verdict,

@@ -41,8 +41,8 @@ def retention_days() -> dict[str, int]:
     for code, days in value.items():
         if code not in {*REGULATIONS, "*"} or isinstance(days, bool) or not isinstance(days, int) or days < 1:
             raise wrong
-    rest = value.pop("*", None)
-    return ({} if rest is None else dict.fromkeys(REGULATIONS, rest)) | value
+    days_of: dict[str, int] = dict.fromkeys(REGULATIONS, value["*"]) if "*" in value else {}
+    return days_of | {code: days for code, days in value.items() if code != "*"}
 
 
 class _RetentionOperator(PrivacyOperator):

@@ -173,7 +173,7 @@ class Store:
         async def write() -> Written:
             return _written(await obstore.put_async(self._backend, key, data, **self._put_options()))
 
-        written = await self._do_async(key, write)
+        written = await self._do_async(key, write, writing=True)
         await self._settle_async(key)
         return written
 
@@ -185,7 +185,9 @@ class Store:
         """
         options = self._put_options()
         written = self._do(
-            key, lambda: _written(obstore.put(self._backend, key, data, mode="create", **options))
+            key,
+            lambda: _written(obstore.put(self._backend, key, data, mode="create", **options)),
+            writing=True,
         )
         self._settle(key)
         return written
@@ -197,7 +199,7 @@ class Store:
             options = self._put_options()
             return _written(await obstore.put_async(self._backend, key, data, mode="create", **options))
 
-        written = await self._do_async(key, create)
+        written = await self._do_async(key, create, writing=True)
         await self._settle_async(key)
         return written
 
@@ -244,7 +246,7 @@ class Store:
             if failure is not None:
                 raise failure from None
             if isinstance(error, BaseError | OSError):
-                raise _translated(error, self.location, key) from None
+                raise _translated(error, self.location, key, writing=True) from None
             raise
         except asyncio.CancelledError:
             # Cancelling the upload itself would leave its parts in the bucket. Only an error of the iterator
@@ -309,17 +311,17 @@ class Store:
         if self._durable:
             await asyncio.to_thread(self._settle, key)
 
-    def _do(self, key: str, action: Callable[[], T]) -> T:
+    def _do(self, key: str, action: Callable[[], T], *, writing: bool = False) -> T:
         try:
             return action()
         except (BaseError, OSError) as error:
-            raise _translated(error, self.location, key) from None
+            raise _translated(error, self.location, key, writing=writing) from None
 
-    async def _do_async(self, key: str, action: Callable[[], Awaitable[T]]) -> T:
+    async def _do_async(self, key: str, action: Callable[[], Awaitable[T]], *, writing: bool = False) -> T:
         try:
             return await action()
-        except (BaseError, FileNotFoundError) as error:
-            raise _translated(error, self.location, key) from None
+        except (BaseError, OSError) as error:
+            raise _translated(error, self.location, key, writing=writing) from None
 
 
 _OPTIONS: dict[str, type[StoreOptions]] = {
@@ -505,7 +507,7 @@ _OS_ADVICE: dict[int, tuple[type[StorageError], str]] = {
 }
 
 
-def _translated(error: Exception, location: Location, key: str) -> StorageError:
+def _translated(error: Exception, location: Location, key: str, *, writing: bool = False) -> StorageError:
     """Our error for a library's. The library's text stays out: servers quote access keys and signatures."""
     uri = location.object_uri(key)
     if isinstance(error, StorageError):
@@ -522,11 +524,12 @@ def _translated(error: Exception, location: Location, key: str) -> StorageError:
     code = re.search(r"<Code>(\w+)</Code>", text)
     status = re.search(r"status code: (\d{3})", text)
     answer = " ".join(found[1] for found in (status, code) if found) or type(error).__name__
-    if re.search(r"NoSuchBucket|ContainerNotFound|specified bucket does not exist", text):
+    missing = isinstance(error, FileNotFoundError)
+    if (missing and writing) or re.search(r"NoSuchBucket|ContainerNotFound|bucket does not exist", text):
         return LocationNotFound(
             f"{location.uri}: the bucket or container does not exist; create it or correct the URI", uri=uri
         )
-    if isinstance(error, FileNotFoundError):
+    if missing:
         return ObjectNotFound(f"{uri} does not exist", uri=uri)
     if isinstance(error, PermissionDeniedError | UnauthenticatedError):
         return AccessDenied(

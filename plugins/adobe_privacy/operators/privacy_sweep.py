@@ -1,0 +1,101 @@
+"""The step of the sweep: what Adobe finished on a day, archived whoever asked for it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from adobe_privacy.failures import plain_failures
+from adobe_privacy.operators.privacy_requests import PrivacyOperator, inbox_day
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from adobe_privacy.ledger.ledger import Ledger
+    from adobe_privacy.requests.sweeping import Sweep
+
+
+class SweepPrivacyJobsOperator(PrivacyOperator):
+    """Archives what Adobe finished on the run's day and is not archived yet, whoever asked for it.
+
+    Reads the DAG's param `regulations`: codes to which the sweep is limited. A day that Adobe's lists do not
+    reach fails at once. Jobs of ours that ended in error, and results that can be read no more, fail the task
+    after all others are archived; a retry could not help there. What could not be archived for another reason
+    is retried.
+
+    :param overlap_days: a scheduled run sweeps so many days before its own as well, for what the lists showed
+        late or an outage left out. A backfill's days overlap by themselves.
+    """
+
+    def __init__(self, *, overlap_days: int = 2, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.overlap_days = overlap_days
+
+    def execute(self, context: Context) -> dict[str, int]:
+        from adobe_privacy.requests.sweeping import DayOutOfReach
+
+        day = inbox_day(context)
+        backfill = context["dag_run"].run_type == "backfill"
+        first = day - timedelta(days=0 if backfill else self.overlap_days)
+        regulations = context["params"].get("regulations")
+        with plain_failures(self.log), self.ledger(context) as ledger:
+            try:
+                result = asyncio.run(self._sweep(ledger, first, day, regulations))
+            except DayOutOfReach as error:
+                raise AirflowFailException(str(error)) from None
+        self.log.info(
+            "%s to %s: Adobe finished %d jobs; %d archived now, %d of others found for the first time, "
+            "%d ended in error, %d failed",
+            first,
+            day,
+            result.finished,
+            result.archived,
+            result.adopted,
+            len(result.errors),
+            len(result.failures),
+        )
+        self._judge(result)
+        return {"finished": result.finished, "archived": result.archived, "adopted": result.adopted}
+
+    def _judge(self, result: Sweep) -> None:
+        if result.left:
+            self.log.warning(
+                "%d jobs have the key of a request that is being sent at the moment: the submission will tell "
+                "whether they are its own",
+                result.left,
+            )
+        for failure in result.failures:
+            self.log.error("Not archived: %s", failure)
+        for error in result.errors:
+            self.log.error("%s", error)
+        for gone in result.gone:
+            self.log.error("Not archived, and Adobe keeps job data for 30 days after completion: %s", gone)
+        if result.failures:
+            raise AirflowException(f"{len(result.failures)} jobs could not be archived: see the log")
+        problems = len(result.errors) + len(result.gone)
+        if problems:
+            shown = "; ".join([*result.errors, *result.gone][:10])
+            raise AirflowFailException(f"{problems} jobs need a look, see the log: {shown}")
+
+    async def _sweep(self, ledger: Ledger, first: date, last: date, regulations: list[str] | None) -> Sweep:
+        from adobe_privacy.hooks.storage import open_archive
+        from adobe_privacy.regulations.codes import REGULATIONS, canonical_regulation
+        from adobe_privacy.requests.sweeping import sweep
+
+        async with self.hook.get_conn() as client:
+            return await sweep(
+                first=first,
+                last=last,
+                ledger=ledger,
+                archive=open_archive(),
+                client=client,
+                regulations=[canonical_regulation(code) for code in regulations or REGULATIONS],
+                on_progress=self._progress,
+            )
+
+    def _progress(self, done: int, total: int) -> None:
+        if done == total or done % 100 == 0:
+            self.log.info("%d of %d jobs looked at", done, total)
