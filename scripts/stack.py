@@ -132,8 +132,7 @@ class Stack:
             (self.data / folder).mkdir(parents=True, exist_ok=True)
         self._start_simulator()
         self.say("Preparing Airflow's database")
-        self.airflow("db", "migrate")
-        self._import_settings()
+        self._prepare_airflow()
         self.say("Starting Airflow: " + ", ".join(COMPONENTS))
         for component in COMPONENTS:
             self.start_process(component, str(BIN / "airflow"), component)
@@ -212,25 +211,36 @@ class Stack:
 
     def airflow(self, *arguments: str) -> str:
         """Runs an Airflow command to its end; returns its standard output."""
-        done = subprocess.run(
-            [str(BIN / "airflow"), *arguments],
-            env=self.environment,
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            log = self.logs / "commands.log"
-            with log.open("a") as file:
-                file.write(f"$ airflow {' '.join(arguments)}\n{done.stdout}\n{done.stderr}\n")
-            raise StackError(f"airflow {arguments[0]} {arguments[1]} failed; see {log}")
-        return done.stdout
+        return self._run(str(BIN / "airflow"), *arguments)
 
-    def _import_settings(self) -> None:
-        """Connections, variables and pools of airflow_settings.yaml, in the form of Airflow's own import."""
-        text = (ROOT / "airflow_settings.yaml").read_text()
+    def _run(self, *command: str) -> str:
+        """Runs a command to its end, saying every few seconds that it does."""
+        with (self.logs / "commands.log").open("a+") as log:
+            log.write(f"$ {' '.join(command)}\n")
+            log.flush()
+            process = subprocess.Popen(
+                command, env=self.environment, cwd=self.home, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+            try:
+                while True:
+                    try:
+                        output, _ = process.communicate(timeout=5)
+                        break
+                    except subprocess.TimeoutExpired:
+                        self.say("  working")
+            except BaseException:
+                process.kill()
+                process.wait()
+                raise
+            log.write(output)
+        if process.returncode:
+            raise StackError(f"{Path(command[0]).name} failed; see {self.logs / 'commands.log'}")
+        return output
+
+    def _prepare_airflow(self) -> None:
+        """The metadata database, then connections, variables and pools of airflow_settings.yaml."""
         port = self.simulator_url.rsplit(":", 1)[-1]
+        text = (ROOT / "airflow_settings.yaml").read_text()
         text = text.replace(SETTINGS_PORT, port).replace(SETTINGS_DATA, str(self.data))
         settings = yaml.safe_load(text)["airflow"]
         connections = {
@@ -243,23 +253,29 @@ class Stack:
         for entry in connections.values():
             entry["conn_type"] = entry.pop("type")
             entry["extra"] = json.dumps(entry.get("extra") or {})
-        self._import("connections", connections, "--overwrite")
-        self._import(
-            "variables", {entry["variable_name"]: entry["variable_value"] for entry in settings["variables"]}
-        )
+        variables = {entry["variable_name"]: entry["variable_value"] for entry in settings["variables"]}
         pools = {
             entry["pool_name"]: {"slots": entry["pool_slot"], "description": entry["pool_description"]}
             for entry in settings["pools"]
         }
-        if pools:
-            self._import("pools", pools)
+        commands = [
+            ["db", "migrate"],
+            ["connections", "import", "--overwrite", self._write("connections", connections)],
+            ["variables", "import", self._write("variables", variables)],
+            *([["pools", "import", self._write("pools", pools)]] if pools else []),
+        ]
+        script = str(ROOT / "scripts" / "airflow_commands.py")
+        try:
+            self._run(str(BIN / "python"), script, json.dumps(commands))
+        finally:
+            for name in ("connections", "variables", "pools"):
+                (self.home / f"{name}.json").unlink(missing_ok=True)
 
-    def _import(self, what: str, content: Mapping[str, Any], *options: str) -> None:
-        path = self.home / f"{what}.json"
+    def _write(self, name: str, content: Mapping[str, Any]) -> str:
+        path = self.home / f"{name}.json"
         path.touch(mode=0o600)
         path.write_text(json.dumps(content))
-        self.airflow(what, "import", *options, str(path))
-        path.unlink()
+        return str(path)
 
     # -- Airflow's REST API -------------------------------------------------------------------------------
 
