@@ -222,3 +222,11 @@ def test_windows_cover_every_day_and_none_is_longer_than_thirty(start: date, day
 def test_a_span_that_ends_before_it_begins_is_refused() -> None:
     with pytest.raises(ValueError, match="to_date"):
         list(windows(date(2026, 2, 1), date(2026, 1, 1)))
+
+
+async def test_a_reading_that_is_not_thorough_reads_each_page_once() -> None:
+    server = Server([str(number) for number in range(25)], total="all")
+    listing = Listing(10)
+    found = [job.job_id async for job in listing.jobs(server.fetch, filtered=True, thorough=False)]
+    assert found == server.ids
+    assert [page for page, _ in server.calls] == [0, 1, 2]

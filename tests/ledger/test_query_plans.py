@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text
 
-from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.ledger import Ledger, OthersJob
 from adobe_privacy.ledger.tables import Batch, Job, JobState
 from tests.support.ledgers import DAY, NOON, FakeClock, Postgres, received
 
@@ -139,6 +139,17 @@ def _submit_and_finish(ledger: Ledger) -> None:
     ledger.record_error(jobs[1], completed_at=None, outcome_code="1020-400", reason="", try_again=True)
 
 
+def others_job(number: int) -> OthersJob:
+    return OthersJob(
+        adobe_job_id=f"others-{number}",
+        regulation="gdpr",
+        action="access",
+        created_at=NOON,
+        due_on=DAY,
+        request_id_in_key=f"OLD-{number}",
+    )
+
+
 CALLS: dict[str, Callable[[Ledger], Any]] = {
     "receive": lambda ledger: ledger.receive(
         [received(n) for n in range(1000)] + [received(0, source="2026-11-21/again.jsonl")]
@@ -162,6 +173,23 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "refuse": lambda ledger: ledger.refuse([job.id for job in ledger.batch_jobs("batch-0003")], "gone"),
     "record_quota_refusal": lambda ledger: ledger.record_quota_refusal(),
     "known_adobe_jobs": lambda ledger: ledger.known_adobe_jobs([f"adobe-{n}" for n in range(2000)]),
+    "adopt": lambda ledger: ledger.adopt([others_job(n) for n in range(1000)]),
+    "jobs_at_adobe": lambda ledger: ledger.jobs_at_adobe(
+        [f"adobe-{n}" for n in range(2000)], JobState.SUBMITTED, JobState.ERROR
+    ),
+    "submitted_between": lambda ledger: ledger.submitted_between(
+        NOON - timedelta(days=80), NOON - timedelta(days=40), limit=500
+    ),
+    "intend_opt_outs": lambda ledger: ledger.intend_opt_outs(
+        DAY, limit=100, abandoned_before=NOON, lost={1, 2}
+    ),
+    "opt_outs": lambda ledger: ledger.opt_outs(DAY - timedelta(days=190), JobState.RECEIVED),
+    "record_opted_out, record_receipts": lambda ledger: ledger.record_receipts(
+        [
+            (job, f"optouts/{job.id}.json")
+            for job in ledger.record_opted_out(ledger.intend_opt_outs(DAY, limit=100, abandoned_before=NOON))
+        ]
+    ),
     "request_jobs": lambda ledger: ledger.request_jobs("OLD-7"),
     "history": lambda ledger: ledger.history("OLD-7"),
     "hold": lambda ledger: ledger.hold("OLD-7", "lawsuit"),
@@ -176,7 +204,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
 def test_the_list_of_calls_is_complete() -> None:
     public = {name for name, value in vars(Ledger).items() if callable(value) and not name.startswith("_")}
     named = {name.split(",")[0] for name in CALLS}
-    recorded = {"record_submitted", "record_complete", "record_archived", "record_error"}
+    recorded = {"record_submitted", "record_complete", "record_archived", "record_error", "record_receipts"}
     assert public - named - recorded - {"close", "rehearsal", "fingerprint"} == set()
 
 

@@ -224,7 +224,9 @@ def test_parts_hold_every_identity_once_and_nine_at_most(count: int) -> None:
     )
     parts = request.parts()
     assert all(1 <= len(part) <= MAX_IDENTITIES_PER_USER for part in parts)
-    assert sorted(identity.value for part in parts for identity in part) == sorted(f"v{n}" for n in range(count))
+    assert sorted(identity.value for part in parts for identity in part) == sorted(
+        f"v{n}" for n in range(count)
+    )
 
 
 printable = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=20)

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
 from airflow.sdk.module_loading import import_string
 from airflow.sdk.serde import deserialize, serialize
+from sqlalchemy import insert
 
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.tables import Batch, Job, JobState
 from adobe_privacy.operators.privacy_requests import CreatePrivacyJobsOperator, PlanPrivacyRequestsOperator
+from adobe_privacy.requests.waiting import OpenJobsList
 from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger, finished_jobs
 from tests.conftest import ROOT
-from tests.support.privacy import World, context, request
+from tests.support.privacy import DAY, World, context, request
 
 
 def trigger(batch_id: str, **changes: Any) -> PrivacyJobsTrigger:
@@ -67,17 +75,31 @@ def test_it_can_be_imported_in_a_bare_process() -> None:
     assert done.returncode == 0, done.stderr
 
 
-async def test_it_fires_when_all_jobs_are_done_and_asks_for_no_detail(world: World) -> None:
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        # What is waited for happens in another process.
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+def more_looks(world: World, count: int = 2) -> Callable[[], bool]:
+    """Whether so many looks have begun since now, the last of which sees what is true now."""
+    goal = world.simulator.calls()["list"] + 2 * count
+    return lambda: world.simulator.calls()["list"] >= goal
+
+
+async def test_it_fires_when_all_jobs_are_done_without_a_single_detail(world: World) -> None:
     world.simulator.switch(access_delay_seconds="600", delete_delay_seconds="1200")
     batch_id = await submitted(world, *(request(number, "access", "delete") for number in range(3)))
+    world.simulator.advance(10)
     waiting = asyncio.create_task(event_of(trigger(batch_id)))
-    await asyncio.sleep(0.5)
+    await until(more_looks(world))
     assert not waiting.done()
     world.simulator.advance(700)
-    await asyncio.sleep(0.5)
+    await until(more_looks(world))
     assert not waiting.done(), "the deletes are still open"
     world.simulator.advance(700)
-    assert await asyncio.wait_for(waiting, 10) == {"status": "finished", "batch_id": batch_id, "finished": 6}
+    assert await asyncio.wait_for(waiting, 60) == {"status": "finished", "batch_id": batch_id, "finished": 6}
     assert world.simulator.calls()["detail"] == 0
 
 
@@ -118,3 +140,121 @@ async def test_a_wrong_connection_is_told_not_retried_for_ever(
 def test_any_other_event_fails_the_task(event: dict[str, Any]) -> None:
     with pytest.raises(AirflowException):
         finished_jobs(event)
+
+
+def put_at_adobe(world: World, *, batches: int, jobs: int) -> list[str]:
+    """Batches whose jobs are at Adobe, in process for another fortnight; in the ledger as if submitted."""
+    ids = world.simulator.create_jobs(
+        count=batches * jobs,
+        products=["analytics"],
+        key="DSR-{n}",
+        created_at=(datetime.now(UTC) - timedelta(minutes=10)).isoformat(),
+        completed_at=(datetime.now(UTC) + timedelta(days=14)).isoformat(),
+    )
+    submitted_at = datetime.now(UTC) - timedelta(minutes=10)
+    names = [f"batch-{number}" for number in range(batches)]
+    with Ledger(world.ledger_url, actor="test") as ledger, ledger.engine.begin() as connection:
+        connection.execute(
+            insert(Batch),
+            [
+                {
+                    "id": name,
+                    "regulation": "gdpr",
+                    "products": "analytics",
+                    "inbox_date": DAY,
+                    "run_id": "run",
+                    "created_at": submitted_at,
+                }
+                for name in names
+            ],
+        )
+        connection.execute(
+            insert(Job),
+            [
+                {
+                    "request_id": f"DSR-{number}",
+                    "regulation": "gdpr",
+                    "action": "access",
+                    "part": 1,
+                    "key": f"DSR-{number}",
+                    "fingerprint": "f" * 64,
+                    "source": "requests.jsonl",
+                    "inbox_date": DAY,
+                    "received_at": submitted_at,
+                    "due_on": DAY,
+                    "state": JobState.SUBMITTED,
+                    "batch_id": names[number % batches],
+                    "submitted_at": submitted_at,
+                    "adobe_job_id": job_id,
+                }
+                for number, job_id in enumerate(ids)
+            ],
+        )
+    return names
+
+
+async def test_ten_thousand_open_jobs_in_fifty_batches_cost_a_dozen_list_calls_a_look(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = await asyncio.to_thread(put_at_adobe, world, batches=50, jobs=200)
+    calls: list[int] = []
+    look = OpenJobsList.look
+
+    async def counted(*arguments: Any, **options: Any) -> Any:
+        before = await asyncio.to_thread(world.simulator.calls)
+        listed = await look(*arguments, **options)
+        calls.append((await asyncio.to_thread(world.simulator.calls))["list"] - before["list"])
+        return listed
+
+    monkeypatch.setattr(OpenJobsList, "look", counted)
+    waiting = [asyncio.create_task(event_of(trigger(name, poll_interval=1.0))) for name in names]
+    await until(lambda: len(calls) >= 6)
+    assert max(calls) <= 12, calls
+    counters = await asyncio.to_thread(world.simulator.counters)
+    assert counters["calls"]["detail"] == 0
+    assert counters["tokens_issued"] == 1, "one client for all"
+    assert not any(task.done() for task in waiting)
+    await asyncio.to_thread(world.simulator.advance, 15 * 86400)
+    events = await asyncio.wait_for(asyncio.gather(*waiting), 60)
+    assert {(event["status"], event["finished"]) for event in events} == {("finished", 200)}
+    assert world.simulator.calls()["detail"] == 0
+
+
+async def test_another_triggerer_takes_over_where_one_was_stopped(world: World) -> None:
+    batch_id = await submitted(world, *(request(number) for number in range(20)))
+    first = asyncio.create_task(event_of(trigger(batch_id)))
+    await asyncio.sleep(0.2)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    world.simulator.advance(60)
+    event = await asyncio.wait_for(event_of(trigger(batch_id)), 60)
+    assert event == {"status": "finished", "batch_id": batch_id, "finished": 20}
+    assert world.simulator.calls()["detail"] <= 5, "a few of those that it never saw open"
+
+
+async def test_jobs_that_no_list_shows_are_asked_for_singly_a_few_at_a_time(world: World) -> None:
+    # Under this reading of Adobe's date filters, unfinished jobs are in no list.
+    world.simulator.switch(list_dates="completed", access_delay_seconds="600")
+    batch_id = await submitted(world, *(request(number) for number in range(20)))
+    waiting = asyncio.create_task(event_of(trigger(batch_id, poll_interval=0.3)))
+    await until(more_looks(world))
+    assert not waiting.done()
+    calls = world.simulator.calls()
+    assert 0 < calls["detail"] <= 5 * calls["list"]
+    world.simulator.advance(700)
+    assert (await asyncio.wait_for(waiting, 60))["finished"] == 20
+
+
+async def test_a_mended_connection_is_taken_up_while_it_waits(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = await submitted(world, request(1))
+    world.simulator.advance(60)
+    good = os.environ["AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT"]
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", json.dumps(json.loads(good) | {"password": "of yesterday"})
+    )
+    waiting = asyncio.create_task(event_of(trigger(batch_id, poll_interval=0.5)))
+    await until(lambda: world.simulator.calls()["token"] >= 2)
+    monkeypatch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", good)
+    assert (await asyncio.wait_for(waiting, 60))["status"] == "finished"

@@ -43,13 +43,17 @@ class Listing:
         # The most rows that a page of this size has held: a page with fewer is not full, so it is the last.
         self._fullest = 0
 
-    async def jobs(self, fetch: FetchPage, *, filtered: bool) -> AsyncIterator[JobSummary]:
+    async def jobs(
+        self, fetch: FetchPage, *, filtered: bool, thorough: bool = True
+    ) -> AsyncIterator[JobSummary]:
         """Every job of one window, each once. What appears or disappears meanwhile may be missed.
 
         New jobs push rows to later pages, where reading on finds them. Where rows moved in another way, the
         pages are read again until a reading brings nothing new, five times at most. A listing `filtered` by
         status loses rows while it is read, and those behind them move to earlier pages: so the pages are
         read once more from the last to the first, against that movement.
+
+        Not `thorough`, each page is read once, and rows that move meanwhile may be missed.
         """
         found: set[str] = set()
         numbers: list[int] = []
@@ -70,7 +74,7 @@ class Listing:
                     if job.job_id not in found:
                         found.add(job.job_id)
                         yield job
-            if one_page:
+            if one_page or not thorough:
                 return
             if len(numbers) <= 1 or not (moved or largest_total > len(in_this_pass)):
                 break

@@ -40,6 +40,7 @@ from adobe_privacy.ledger.database import LedgerError, create_ledger_engine, exc
 from adobe_privacy.ledger.tables import (
     HELD,
     OPEN_STATES,
+    OPT_OUTS,
     UNFINISHED,
     WAITING,
     Batch,
@@ -502,6 +503,70 @@ class Ledger:
         )
         with self._read() as session:
             return list(session.scalars(query.order_by(Job.submitted_at, Job.id).limit(limit)))
+
+    # -- opt-outs of sale ---------------------------------------------------------------------------------
+
+    def intend_opt_outs(
+        self,
+        inbox_date: date,
+        *,
+        limit: int,
+        abandoned_before: datetime,
+        lost: Collection[int] = (),
+    ) -> list[Job]:
+        """Commits the intent to send opt-outs of `inbox_date` and before, the most urgent first: those that
+        wait, and once more those whose outcome nobody will tell, being in `lost` or intended before
+        `abandoned_before`. Only what is returned may be sent."""
+        unknown = and_(
+            Job.state == JobState.SUBMITTING,
+            or_(Job.intent_at < abandoned_before, Job.id.in_(lost)),
+        )
+        query = select(Job).where(
+            OPT_OUTS,
+            Job.inbox_date <= inbox_date,
+            Job.on_hold.is_(False),
+            or_(Job.state == JobState.RECEIVED, unknown),
+        )
+        with self._write() as session:
+            rows = list(session.scalars(query.order_by(Job.due_on, Job.id).limit(limit)))
+            again = [row for row in rows if row.state == JobState.SUBMITTING]
+            for row in again:
+                row.attempt += 1
+            for row in rows:
+                row.intent_at = self.now()
+            self._move(session, again, JobState.SUBMITTING, "sent again: the last call's outcome is unknown")
+            first = [row for row in rows if row.state == JobState.RECEIVED]
+            self._move(session, first, JobState.SUBMITTING, "intent committed")
+            return rows
+
+    def opt_outs(self, inbox_date: date, *states: JobState) -> list[Job]:
+        """The opt-outs of `inbox_date` and before that are in one of `states`."""
+        query = select(Job).where(OPT_OUTS, Job.inbox_date <= inbox_date, Job.state.in_(states))
+        with self._read() as session:
+            return list(session.scalars(query.order_by(Job.due_on, Job.id)))
+
+    def record_opted_out(self, jobs: Collection[Job]) -> list[Job]:
+        """Adobe has accepted these opt-outs: that is all it ever says. Returns those that are `COMPLETE` by
+        this."""
+        with self._write() as session:
+            now = self.now()
+            accepted = Job.state.in_((JobState.RECEIVED, JobState.SUBMITTING))
+            rows = self._by_id(session, [job.id for job in jobs], accepted)
+            for row in rows:
+                row.submitted_at = row.completed_at = now
+                row.outcome = "accepted"
+            self._move(session, rows, JobState.COMPLETE, "Adobe: accepted")
+            return rows
+
+    def record_receipts(self, receipts: Collection[tuple[Job, str]]) -> int:
+        """The receipts of these opt-outs are written; each with its place in the archive."""
+        places = {job.id: place for job, place in receipts}
+        with self._write() as session:
+            rows = self._in_state(session, places, JobState.COMPLETE)
+            for row in rows:
+                row.archived_at, row.manifest = self.now(), places[row.id]
+            self._move(session, rows, JobState.ARCHIVED, "receipt written")
+            return len(rows)
 
     # -- results ------------------------------------------------------------------------------------------
 

@@ -87,6 +87,7 @@ RowId = BigInteger().with_variant(Integer(), "sqlite")
 WAITING = text("state = 'received' AND NOT on_hold AND action <> 'opt_out_of_sale'")
 UNFINISHED = text("state <> 'archived'")
 HELD = text("on_hold")
+OPT_OUTS = text("action = 'opt_out_of_sale' AND state <> 'archived'")
 
 
 class Base(DeclarativeBase):
@@ -119,6 +120,14 @@ class Job(Base):
             postgresql_where=WAITING,
         ),
         Index("ix_privacy_jobs_due", "due_on", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED),
+        Index(
+            "ix_privacy_jobs_opt_outs",
+            "due_on",
+            "id",
+            "inbox_date",
+            sqlite_where=OPT_OUTS,
+            postgresql_where=OPT_OUTS,
+        ),
         Index("ix_privacy_jobs_held", "request_id", sqlite_where=HELD, postgresql_where=HELD),
         Index("ix_privacy_jobs_state", "state"),
         Index("ix_privacy_jobs_batch", "batch_id", "state"),

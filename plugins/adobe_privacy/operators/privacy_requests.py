@@ -29,6 +29,9 @@ LEDGER_CONN_ID = "privacy_ledger"
 DEFAULT_POLL_INTERVAL = 300.0
 # Adobe shows a job for 45 days; what has not ended by then will not be seen to end.
 DEFAULT_TIMEOUT = timedelta(days=46)
+# A backfill runs ten runs at a time unless told otherwise: were each to wait for weeks, the eleventh day would
+# be submitted weeks late. So its runs wait only for what is done at once, and privacy_sweep archives the rest.
+BACKFILL_PATIENCE = timedelta(minutes=2)
 
 
 def poll_interval() -> float:
@@ -53,6 +56,10 @@ def actor_of(context: Context) -> str:
 def run_of(context: Context) -> str:
     """The DAG run as the ledger names it; unique among all DAGs."""
     return f"{context['ti'].dag_id}/{context['ti'].run_id}"
+
+
+def is_backfill(context: Context) -> bool:
+    return bool(context["dag_run"].run_type == "backfill")
 
 
 def inbox_day(context: Context) -> date:
@@ -109,7 +116,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
         dry_run = bool(params.get("dry_run"))
         with plain_failures(self.log):
             settings = self.hook.settings()
-            backfill = context["dag_run"].run_type == "backfill"
+            backfill = is_backfill(context)
             with self.ledger(context) as ledger:
                 plan = plan_day(
                     open_inbox(),
@@ -184,9 +191,9 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
 class ArchivePrivacyResultsOperator(PrivacyOperator):
     """Archives one batch's finished jobs: results verified on their way, manifests last.
 
-    Should some not be finished after all, it waits for them in the triggerer and goes on. A job that ends in
-    error stops no other; a job that cannot be archived fails the task once all others are, and a retry takes
-    up only what is missing.
+    Should some not be finished after all, it waits for them in the triggerer and goes on; in a backfill it
+    leaves them to privacy_sweep. A job that ends in error stops no other; a job that cannot be archived fails
+    the task once all others are, and a retry takes up only what is missing.
 
     :param batch_id: a batch of the ledger.
     """
@@ -202,8 +209,9 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
 
         if event is not None:
             finished_jobs(event)
+        backfill = is_backfill(context)
         with plain_failures(self.log), self.ledger(context) as ledger:
-            result = asyncio.run(self._complete(ledger, ledger.batch(self.batch_id)))
+            result = asyncio.run(self._complete(ledger, ledger.batch(self.batch_id), without_open=backfill))
         for error in result.errors:
             self.log.warning("Ended in error: %s", error)
         for failure in result.failures:
@@ -220,7 +228,7 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
             raise AirflowException(
                 f"{len(result.failures)} jobs of batch {self.batch_id} could not be archived"
             )
-        if result.open:
+        if result.open and not backfill:
             interval = poll_interval()
             self.defer(
                 trigger=PrivacyJobsTrigger(
@@ -235,21 +243,26 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
             )
         return {"archived": result.archived, "errors": len(result.errors)}
 
-    async def _complete(self, ledger: Ledger, batch: Batch) -> Completion:
+    async def _complete(self, ledger: Ledger, batch: Batch, *, without_open: bool) -> Completion:
+        """Looks at every job of the batch, or else at those only that Adobe does not list as open."""
         from adobe_privacy.hooks.storage import open_archive
         from adobe_privacy.ledger.tables import JobState
         from adobe_privacy.requests.completion import complete_jobs
+        from adobe_privacy.requests.waiting import list_open_jobs
 
         jobs = ledger.batch_jobs(self.batch_id, JobState.SUBMITTED, JobState.COMPLETE)
         async with self.hook.get_conn() as client:
-            return await complete_jobs(
-                jobs,
+            listed = await list_open_jobs(client, batch.regulation, jobs) if without_open else frozenset()
+            completion = await complete_jobs(
+                [job for job in jobs if job.adobe_job_id not in listed],
                 products=batch.products.split(","),
                 ledger=ledger,
                 archive=open_archive(),
                 client=client,
                 on_progress=self._progress,
             )
+        completion.open += sum(job.adobe_job_id in listed for job in jobs)
+        return completion
 
     def _progress(self, done: int, total: int) -> None:
         if done == total or done % 100 == 0:
@@ -257,7 +270,8 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
 
 
 class SettlePrivacyRequestsOperator(PrivacyOperator):
-    """Says what became of the day: fails, naming them, where jobs ended in error or are not archived.
+    """Says what became of the day: fails, naming them, where jobs ended in error or are not archived. In a
+    backfill, jobs that Adobe still works on are counted only: privacy_sweep archives them as they come.
 
     :param batch_ids: what plan returned; None means that there was no plan, and nothing is settled.
     """
@@ -278,7 +292,7 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
             return {}
         with plain_failures(self.log), self.ledger(context) as ledger:
             jobs = ledger.run_jobs(run_id=run_of(context), inbox_date=inbox_day(context))
-        settlement = settle(jobs)
+        settlement = settle(jobs, left_to_sweep=is_backfill(context))
         for line in settlement.lines:
             self.log.info("%s", line)
         if settlement.waiting:

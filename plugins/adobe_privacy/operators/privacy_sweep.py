@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.failures import plain_failures
-from adobe_privacy.operators.privacy_requests import PrivacyOperator, inbox_day
+from adobe_privacy.operators.privacy_requests import PrivacyOperator, inbox_day, is_backfill
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -27,7 +27,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
     is retried.
 
     :param overlap_days: a scheduled run sweeps so many days before its own as well, for what the lists showed
-        late or an outage left out. A backfill's days overlap by themselves.
+        late or an outage left out, and what has finished since midnight. A backfill takes its own days only.
     """
 
     def __init__(self, *, overlap_days: int = 2, **kwargs: Any) -> None:
@@ -38,19 +38,20 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
         from adobe_privacy.requests.sweeping import DayOutOfReach
 
         day = inbox_day(context)
-        backfill = context["dag_run"].run_type == "backfill"
-        first = day - timedelta(days=0 if backfill else self.overlap_days)
+        first, last = day, day
+        if not is_backfill(context):
+            first, last = day - timedelta(days=self.overlap_days), day + timedelta(days=1)
         regulations = context["params"].get("regulations")
         with plain_failures(self.log), self.ledger(context) as ledger:
             try:
-                result = asyncio.run(self._sweep(ledger, first, day, regulations))
+                result = asyncio.run(self._sweep(ledger, first, last, regulations))
             except DayOutOfReach as error:
                 raise AirflowFailException(str(error)) from None
         self.log.info(
             "%s to %s: Adobe finished %d jobs; %d archived now, %d of others found for the first time, "
             "%d ended in error, %d failed",
             first,
-            day,
+            last,
             result.finished,
             result.archived,
             result.adopted,

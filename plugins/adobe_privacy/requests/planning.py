@@ -22,7 +22,7 @@ from adobe_privacy.ledger.ledger import (
 from adobe_privacy.ledger.tables import Batch
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, DueDates, due_dates
 from adobe_privacy.requests.inbox import Line, files_of, read_file, write_rejected
-from adobe_privacy.requests.request import Action, PrivacyRequest, check_products, user_key
+from adobe_privacy.requests.request import Action, PrivacyRequest, check_opt_out, check_products, user_key
 from adobe_privacy.storage import Store
 
 CHUNK = 1000
@@ -94,9 +94,11 @@ def plan_day(
     return _plan(store, ledger, day, run_id, settings, report=True)
 
 
-def _plan(
-    store: Store, ledger: Ledger, day: date, run_id: str, settings: PlanSettings, *, report: bool
-) -> Plan:
+def take_in_day(
+    store: Store, ledger: Ledger, *, day: date, settings: PlanSettings, report: bool = True
+) -> Intake:
+    """Writes the day's new requests into the ledger, and with `report` the unusable lines under `rejected/`.
+    Raises StorageError where the inbox cannot be read."""
     intake = Intake()
     intake.files, intake.not_read = files_of(store, day)
     for source in intake.files:
@@ -104,6 +106,13 @@ def _plan(
         intake.rejected += rejected
         if report:
             write_rejected(store, source, rejected)
+    return intake
+
+
+def _plan(
+    store: Store, ledger: Ledger, day: date, run_id: str, settings: PlanSettings, *, report: bool
+) -> Plan:
+    intake = take_in_day(store, ledger, day=day, settings=settings, report=report)
     _claim(ledger, day, run_id, settings)
     open_batches = ledger.open_batches(run_id=run_id, inbox_date=day)
     contents = ledger.batch_contents([batch.id for batch in open_batches])
@@ -166,10 +175,10 @@ def _take_in(
         if request is None:
             yield line
             continue
-        problem = None
+        problem = check_opt_out(request) if Action.OPT_OUT_OF_SALE in request.actions else None
         if any(action is not Action.OPT_OUT_OF_SALE for action in request.actions):
             products = settings.products or request.products or settings.default_products
-            problem = check_products(request.actions, products)
+            problem = problem or check_products(request.actions, products)
         if problem:
             yield Line(source, line.number, reason=problem, request_id=request.request_id)
             continue

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from adobe_privacy.ledger.tables import Job, JobState
 from adobe_privacy.requests.planning import Plan
+from adobe_privacy.requests.request import Action
 
 SHOWN = 50  # lines of one kind in a log; the rest is counted
 
@@ -52,15 +53,19 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
 
 @dataclass(frozen=True)
 class Settlement:
-    """The end of a run: `problems` name every job that a person must look at."""
+    """The end of a run: `problems` name every job that a person must look at. `waiting` jobs are for the next
+    run, those `at_adobe` for the sweep."""
 
     lines: list[str]
     problems: list[str]
     waiting: int
+    at_adobe: int = 0
 
 
-def settle(jobs: Sequence[Job]) -> Settlement:
-    """Sums up the jobs that a run answers for."""
+def settle(jobs: Sequence[Job], *, left_to_sweep: bool = False) -> Settlement:
+    """Sums up the jobs that a run answers for; opt-outs of sale are not among them. With `left_to_sweep`, a job
+    that Adobe still works on is no problem."""
+    jobs = [job for job in jobs if job.action != Action.OPT_OUT_OF_SALE]
     if not jobs:
         return Settlement(["Nothing to do for this day."], [], 0)
     counts = Counter((job.regulation, job.action, job.state.value, job.outcome or "-") for job in jobs)
@@ -68,8 +73,9 @@ def settle(jobs: Sequence[Job]) -> Settlement:
     rows += [(*group, str(count)) for group, count in sorted(counts.items())]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    problems = [text for job in jobs if (text := _problem(job))]
-    waiting = sum(job.state is JobState.RECEIVED and job.action != "opt_out_of_sale" for job in jobs)
+    at_adobe = [job for job in jobs if left_to_sweep and job.state is JobState.SUBMITTED]
+    problems = [text for job in jobs if job not in at_adobe and (text := _problem(job))]
+    waiting = sum(job.state is JobState.RECEIVED for job in jobs)
     lines += _some(
         [
             f"Partial: {job.key} ({job.action}): {job.outcome}, {job.outcome_code}"
@@ -78,7 +84,11 @@ def settle(jobs: Sequence[Job]) -> Settlement:
         ],
         "partial outcomes",
     )
-    return Settlement(lines, problems, waiting)
+    if at_adobe:
+        lines.append(
+            f"{len(at_adobe)} jobs are at Adobe: the DAG privacy_sweep archives their results as they come"
+        )
+    return Settlement(lines, problems, waiting, len(at_adobe))
 
 
 def _problem(job: Job) -> str | None:

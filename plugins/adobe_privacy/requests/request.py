@@ -29,6 +29,13 @@ MAX_PRODUCTS_LENGTH = 512
 PART_SEPARATOR = "~"
 
 
+# Consent guide: "only standard namespaces". The list is the API guide's appendix, "Standard identity namespaces",
+# and AAID, which Analytics' own guide adds.
+STANDARD_NAMESPACES = frozenset(
+    ["aaid", "adcloud", "core", "ecid", "email", "gaid", "idfa", "phone", "tntid", "waid"]
+)
+
+
 class Action(StrEnum):
     ACCESS = "access"
     DELETE = "delete"
@@ -219,4 +226,15 @@ def check_products(actions: Iterable[str], products: Iterable[str]) -> str | Non
     missing = [product for product in UPSTREAM_OF_CJM if product not in chosen]
     if "cjm" in chosen and Action.DELETE in actions and missing:
         return f"products: a delete for cjm never finishes without {', '.join(missing)}"
+    return None
+
+
+def check_opt_out(request: PrivacyRequest) -> str | None:
+    """Why an opt-out of sale for these identities would be refused, or None."""
+    for number, identity in enumerate(request.identities):
+        if identity.type != "standard" or identity.namespace.lower() not in STANDARD_NAMESPACES:
+            return (
+                f"identities: number {number} is in no standard namespace, and Adobe takes an opt-out of sale for "
+                "those only; send the opt-out as a request of its own, with an id of its own"
+            )
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,12 @@ from airflow.sdk import BaseSensorOperator
 
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.operators.privacy_requests import (
+    BACKFILL_PATIENCE,
     CONN_ID,
     DEFAULT_TIMEOUT,
     LEDGER_CONN_ID,
     actor_of,
+    is_backfill,
     poll_interval,
 )
 
@@ -29,7 +32,8 @@ class PrivacyJobsSensor(BaseSensorOperator):
 
     Deferrable by default: while it waits, no worker slot is held. With `deferrable=False` it pokes or
     reschedules as every sensor does, and needs no triggerer. The timeout counts from the batch's creation, so
-    that neither a retry nor a restart moves it.
+    that neither a retry nor a restart moves it. In a backfill it succeeds after `BACKFILL_PATIENCE` as well: a
+    range is submitted at once, and privacy_sweep archives what comes later.
 
     :param batch_id: a batch of the ledger.
     :param poll_interval: seconds between two looks; the variable `privacy_poll_interval` where not given.
@@ -71,13 +75,18 @@ class PrivacyJobsSensor(BaseSensorOperator):
             self.log.info("Batch %s has no job at Adobe to wait for", self.batch_id)
             return None
         self.log.info("Waiting for %d jobs of batch %s", len(waiting), self.batch_id)
+        interval = self.poll_interval or poll_interval()
+        deadline = created_at.timestamp() + self.timeout
+        if is_backfill(context):
+            patience = BACKFILL_PATIENCE.total_seconds()
+            interval, deadline = min(interval, patience / 4), min(deadline, time.time() + patience)
         self.defer(
             trigger=PrivacyJobsTrigger(
                 batch_id=self.batch_id,
                 adobe_privacy_conn_id=self.adobe_privacy_conn_id,
                 ledger_conn_id=self.ledger_conn_id,
-                poll_interval=self.poll_interval or poll_interval(),
-                deadline=created_at.timestamp() + self.timeout,
+                poll_interval=interval,
+                deadline=deadline,
             ),
             method_name="execute_complete",
         )
@@ -85,28 +94,48 @@ class PrivacyJobsSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
         from adobe_privacy.triggers.privacy_jobs import finished_jobs
 
+        if is_backfill(context) and event.get("status") == "timeout":
+            self._leave_to_sweep()
+            return
         self.log.info("Adobe is done with %d jobs of batch %s", finished_jobs(event), self.batch_id)
 
     def poke(self, context: Context) -> bool:
         with plain_failures(self.log):
             progress = asyncio.run(self._look(context))
         self.log.info("Batch %s: %d jobs open, %d finished", self.batch_id, progress.open, progress.finished)
+        if progress.open and is_backfill(context) and self._patience_is_over(context):
+            self._leave_to_sweep()
+            return True
         return progress.open == 0
+
+    def _leave_to_sweep(self) -> None:
+        self.log.info(
+            "A backfill does not wait any longer: privacy_sweep archives what Adobe finishes of batch %s later",
+            self.batch_id,
+        )
+
+    def _patience_is_over(self, context: Context) -> bool:
+        # Not from the first poke: a sensor that reschedules forgets when that was.
+        from adobe_privacy.hooks.ledger import open_ledger
+
+        with open_ledger(actor_of(context), self.ledger_conn_id) as ledger:
+            return datetime.now(UTC) - ledger.batch(self.batch_id).created_at > BACKFILL_PATIENCE
 
     async def _look(self, context: Context) -> Progress:
         from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
         from adobe_privacy.hooks.ledger import open_ledger
         from adobe_privacy.ledger.tables import JobState
-        from adobe_privacy.requests.waiting import JobWatch
+        from adobe_privacy.requests.waiting import JobWatch, OpenJobsList, Progress, waiting_jobs
 
         hook = AdobePrivacyHook(self.adobe_privacy_conn_id)
-        settings = hook.settings()
+        self._watch = watch = self._watch or JobWatch(hook.settings().list_lag)
         with open_ledger(actor_of(context), self.ledger_conn_id) as ledger:
             batch = ledger.batch(self.batch_id)
-            jobs = ledger.batch_jobs(self.batch_id, JobState.SUBMITTED)
-        self._watch = self._watch or JobWatch(batch.regulation, settings.list_lag)
-        open_jobs = [(job.adobe_job_id, job.submitted_at) for job in jobs]
+            jobs = waiting_jobs(ledger.batch_jobs(self.batch_id, JobState.SUBMITTED))
+        if not jobs:
+            return Progress(0, 0)
         async with hook.get_conn() as client:
-            return await self._watch.look(
-                client, [(name, at) for name, at in open_jobs if name and at], datetime.now(UTC)
+            listed = await OpenJobsList(batch.regulation).look(
+                client, since=min(job.submitted_at for job in jobs), new_since=watch.new_since(jobs)
             )
+            return await watch.judge(jobs, listed, client, datetime.now(UTC))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -11,26 +10,32 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from sqlalchemy.exc import SQLAlchemyError
 
-from adobe_privacy.api.client import PrivacyServiceClient
-from adobe_privacy.api.errors import PrivacyServiceError, TemporarilyUnavailable
-from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook, ConnectionProblem
+from adobe_privacy.api.errors import PrivacyServiceError
+from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook, ConnectionProblem, ServiceSettings
 from adobe_privacy.hooks.ledger import aopen_ledger
+from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import JobState
-from adobe_privacy.requests.waiting import JobWatch
+from adobe_privacy.requests.shared_looks import PASSING, SharedLooks, shared_looks
+from adobe_privacy.requests.waiting import JobWatch, Progress, WaitingJob, look_interval, waiting_jobs
 
 # Looks that may fail in a row for a reason that does not pass by itself, such as a revoked credential.
 TOLERATED_FAILURES = 10
-LONGEST_PAUSE = 3600.0
+# Seconds that the first look may take at least.
+FIRST_LOOK = 60.0
 
 
 class PrivacyJobsTrigger(BaseTrigger):
     """Fires when Adobe's lists no longer show any job of a batch as open, or at the deadline.
 
-    Asks with list calls only, one per thousand open jobs of the regulation. An outage or a full rate limit slows
-    it down and ends nothing. Its arguments and its event hold ids and counts, no identity and no secret.
+    All triggers of a process share their looks: one list call per thousand open jobs of a regulation, however
+    many batches wait. An outage or a full rate limit slows them down together and ends nothing; a restart or a
+    move to another triggerer loses nothing. Its arguments and its event hold ids and counts, no identity and no
+    secret. Ending the wait does not reach Adobe, whose API cannot cancel a job.
 
+    :param poll_interval: seconds between two looks at young jobs; with their age it grows, up to an hour.
     :param deadline: seconds since the epoch; a restart of the triggerer does not move it.
     :param first_look_after: seconds before the first look.
     """
@@ -69,46 +74,80 @@ class PrivacyJobsTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         await asyncio.sleep(self.first_look_after)
         try:
-            settings = await AdobePrivacyHook(self.adobe_privacy_conn_id).asettings()
+            settings = await self._settings()
             ledger = await aopen_ledger(f"trigger {self.batch_id}", self.ledger_conn_id)
-        except ConnectionProblem as problem:
+        except (ConnectionProblem, LedgerError) as problem:
             yield self._event("error", message=str(problem))
             return
         try:
-            async with PrivacyServiceClient(settings.client) as client:
-                yield await self._wait(client, ledger, settings.list_lag)
+            yield await self._wait(settings, ledger)
         finally:
             await asyncio.to_thread(ledger.close)
 
-    async def _wait(self, client: PrivacyServiceClient, ledger: Ledger, list_lag: float) -> TriggerEvent:
+    async def on_kill(self) -> None:
+        # Airflow up to 3.3.2 also calls it when a trigger moves to another host (apache/airflow#73454).
+        self.log.info(
+            "Batch %s is not waited for here any more. Adobe's API cannot cancel: its jobs go on there, and "
+            "running the date again, or the DAG privacy_sweep, archives their results",
+            self.batch_id,
+        )
+
+    async def _settings(self) -> ServiceSettings:
+        return await AdobePrivacyHook(self.adobe_privacy_conn_id).asettings()
+
+    async def _wait(self, settings: ServiceSettings, ledger: Ledger) -> TriggerEvent:
         batch = await asyncio.to_thread(ledger.batch, self.batch_id)
-        watch = JobWatch(batch.regulation, list_lag)
+        watch = JobWatch(settings.list_lag)
+        # After a restart past the deadline, too, what has finished meanwhile is seen.
+        deadline = max(self.deadline, time.time() + FIRST_LOOK)
         failures = 0
         while True:
-            pause = self.poll_interval
-            try:
-                progress = await watch.look(client, await self._open_jobs(ledger), datetime.now(UTC))
-                failures = 0
-                if not progress.open:
-                    return self._event("finished", finished=progress.finished)
-            except TemporarilyUnavailable as error:
-                failures += 1
-                pause = min(LONGEST_PAUSE, pause * 2**failures)
-                pause = max(pause, min(LONGEST_PAUSE, error.retry_after or 0))
-                self.log.warning("Batch %s: %s; looking again in %.0f s", self.batch_id, error, pause)
-            except PrivacyServiceError as error:
-                failures += 1
-                self.log.warning("Batch %s: %s", self.batch_id, error)
-                if failures >= TOLERATED_FAILURES:
-                    return self._event("error", message=str(error))
-            if time.time() >= self.deadline:
-                return self._event("timeout")
-            pause *= random.uniform(0.9, 1.1)
-            await asyncio.sleep(max(0.0, min(pause, self.deadline - time.time())))
+            client_config = settings.client
+            async with shared_looks(client_config, batch.regulation) as looks:
+                while settings.client == client_config:
+                    try:
+                        async with asyncio.timeout(deadline - time.time()):
+                            progress = await self._look(looks, watch, ledger)
+                    except TimeoutError:
+                        return self._event("timeout")
+                    except PASSING as error:
+                        looks.slow_down(error)
+                        continue
+                    except (PrivacyServiceError, SQLAlchemyError) as error:
+                        # A database's own text may quote more than belongs into a log.
+                        reason = (
+                            str(error) if isinstance(error, PrivacyServiceError) else type(error).__name__
+                        )
+                        failures += 1
+                        self.log.warning("Batch %s: %s", self.batch_id, reason)
+                        if failures >= TOLERATED_FAILURES:
+                            return self._event("error", message=reason)
+                        await asyncio.sleep(max(0.0, min(self.poll_interval, deadline - time.time())))
+                        # The connection may have been mended meanwhile.
+                        settings = await self._settings()
+                        continue
+                    if not progress.open:
+                        return self._event("finished", finished=progress.finished)
+                    failures = 0
+                    deadline = self.deadline
 
-    async def _open_jobs(self, ledger: Ledger) -> list[tuple[str, datetime]]:
+    async def _look(self, looks: SharedLooks, watch: JobWatch, ledger: Ledger) -> Progress:
+        jobs = await self._open_jobs(ledger)
+        if not jobs:
+            return Progress(0, 0)
+        listed = await looks.next(
+            # The first look comes soon: after a restart nobody knows what happened meanwhile.
+            interval=look_interval(jobs, datetime.now(UTC), self.poll_interval)
+            if watch.looked
+            else self.poll_interval,
+            since=min(job.submitted_at for job in jobs),
+            new_since=watch.new_since(jobs),
+        )
+        return await watch.judge(jobs, listed, looks.client, datetime.now(UTC))
+
+    async def _open_jobs(self, ledger: Ledger) -> list[WaitingJob]:
         jobs = await asyncio.to_thread(ledger.batch_jobs, self.batch_id, JobState.SUBMITTED)
-        return [(job.adobe_job_id, job.submitted_at) for job in jobs if job.adobe_job_id and job.submitted_at]
+        return waiting_jobs(jobs)
 
     def _event(self, status: str, **details: Any) -> TriggerEvent:
         return TriggerEvent({"status": status, "batch_id": self.batch_id, **details})

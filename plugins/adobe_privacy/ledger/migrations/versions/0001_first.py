@@ -14,6 +14,7 @@ row_id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 moment = sa.DateTime(timezone=True)
 waiting = sa.text("state = 'received' AND NOT on_hold AND action <> 'opt_out_of_sale'")
 held = sa.text("on_hold")
+opt_outs = sa.text("action = 'opt_out_of_sale' AND state <> 'archived'")
 unfinished = sa.text("state <> 'archived'")
 
 
@@ -68,6 +69,7 @@ def upgrade() -> None:
         ("ix_privacy_jobs_waiting", ["state", "due_on", "id", "inbox_date"], waiting),
         ("ix_privacy_jobs_group", ["state", "regulation", "products", "due_on", "id"], waiting),
         ("ix_privacy_jobs_due", ["due_on", "id"], unfinished),
+        ("ix_privacy_jobs_opt_outs", ["due_on", "id", "inbox_date"], opt_outs),
         ("ix_privacy_jobs_held", ["request_id"], held),
     ):
         op.create_index(name, "privacy_jobs", columns, sqlite_where=condition, postgresql_where=condition)

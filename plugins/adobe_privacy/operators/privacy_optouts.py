@@ -1,0 +1,81 @@
+"""The step of a day's opt-outs of sale."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date
+from typing import TYPE_CHECKING
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from adobe_privacy.failures import plain_failures
+from adobe_privacy.operators.privacy_requests import PrivacyOperator, inbox_day
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from adobe_privacy.hooks.adobe_privacy import ServiceSettings
+    from adobe_privacy.ledger.ledger import Ledger
+    from adobe_privacy.requests.optouts import OptOuts
+    from adobe_privacy.storage import Store
+
+
+class SendPrivacyOptOutsOperator(PrivacyOperator):
+    """Takes the day's inbox in as `plan` does, sends its opt-outs of sale, and writes a receipt of each.
+
+    What Adobe has accepted is never sent again. What was sent without an answer is, since Adobe gives nothing by
+    which to find out. Fails, naming them, where opt-outs were refused.
+    """
+
+    def execute(self, context: Context) -> dict[str, int]:
+        from adobe_privacy.hooks.storage import open_inbox
+        from adobe_privacy.ledger.tables import JobState
+        from adobe_privacy.requests.planning import PlanSettings, take_in_day
+
+        day = inbox_day(context)
+        with plain_failures(self.log), self.ledger(context) as ledger:
+            settings = self.hook.settings()
+            inbox = open_inbox()
+            intake = take_in_day(
+                inbox, ledger, day=day, settings=PlanSettings(default_products=settings.products)
+            )
+            self.log.info(
+                "Inbox: %d files, %d new requests, %d of them opt-outs, %d lines rejected",
+                len(intake.files),
+                intake.new,
+                intake.opt_outs,
+                len(intake.rejected),
+            )
+            counts = {"accepted": 0, "sent_again": 0, "receipts": 0}
+            unfinished = (JobState.RECEIVED, JobState.SUBMITTING, JobState.COMPLETE)
+            if any(not job.on_hold for job in ledger.opt_outs(day, *unfinished)):
+                result = asyncio.run(self._send(inbox, ledger, settings, day))
+                counts = {
+                    "accepted": result.accepted,
+                    "sent_again": result.sent_again,
+                    "receipts": result.receipts,
+                }
+            refused = [
+                job.request_id for job in ledger.opt_outs(day, JobState.REFUSED) if job.inbox_date == day
+            ]
+        self.log.info("%s", ", ".join(f"{count} {name}" for name, count in counts.items()))
+        if refused:
+            shown = ", ".join(refused[:10]) + (", …" if len(refused) > 10 else "")
+            raise AirflowFailException(
+                f"{len(refused)} opt-outs were refused, see their history with `show`: {shown}"
+            )
+        return counts
+
+    async def _send(self, inbox: Store, ledger: Ledger, settings: ServiceSettings, day: date) -> OptOuts:
+        from adobe_privacy.hooks.storage import open_archive
+        from adobe_privacy.requests.optouts import OptOutSettings, send_opt_outs
+
+        async with self.hook.get_conn() as client:
+            return await send_opt_outs(
+                day=day,
+                inbox=inbox,
+                ledger=ledger,
+                archive=open_archive(),
+                client=client,
+                settings=OptOutSettings(call_timeout=settings.client.timeout + 30),
+            )

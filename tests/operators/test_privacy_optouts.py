@@ -1,0 +1,192 @@
+"""Opt-outs of sale, sent as the DAG's task would, to the simulator."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.operators.privacy_optouts import SendPrivacyOptOutsOperator
+from adobe_privacy.operators.privacy_requests import (
+    CreatePrivacyJobsOperator,
+    PlanPrivacyRequestsOperator,
+    SettlePrivacyRequestsOperator,
+)
+from tests.support.privacy import DAY, World, context, request
+
+OPT_OUT = "opt_out_of_sale"
+
+
+def opt_out(number: int, *actions: str, **fields: Any) -> dict[str, Any]:
+    return request(number, OPT_OUT, *actions, **({"regulation": "ccpa"} | fields))
+
+
+def send() -> dict[str, int]:
+    return SendPrivacyOptOutsOperator(task_id="send").execute(context())
+
+
+def receipts(world: World) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted((world.archive / "optouts").rglob("*.json"))]
+
+
+def states(world: World) -> dict[JobState, int]:
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        return ledger.counts()
+
+
+def test_each_opt_out_is_sent_once_and_has_a_receipt_without_an_identity(world: World) -> None:
+    world.put(opt_out(1), opt_out(2, identities=[{"namespace": "ECID", "value": "4" * 38}]))
+    assert send() == {"accepted": 2, "sent_again": 0, "receipts": 2}
+    wanted = ("email:subject1@example.com", "ecid:" + "4" * 38)
+    hashes = sorted(hashlib.sha256(text.encode()).hexdigest() for text in wanted)
+    assert world.simulator.consents()["count"] == 1, "one call for both"
+    assert sorted(world.simulator.consents()["hashes"]) == hashes
+    first, _ = receipts(world)
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        (job,) = ledger.request_jobs("DSR-1")
+    assert first["request_id"] == "DSR-1"
+    assert first["fingerprint"] == job.fingerprint
+    assert (first["answer"], first["attempts"]) == ("accepted", 1)
+    assert job.state is JobState.ARCHIVED
+    assert job.manifest == f"optouts/ccpa/{job.submitted_at:%Y/%m/%d}/DSR-1.json"
+    assert (world.archive / job.manifest).is_file()
+    assert "example.com" not in json.dumps(receipts(world))
+    assert send() == {"accepted": 0, "sent_again": 0, "receipts": 0}
+    assert world.simulator.consents()["count"] == 1
+
+
+def test_a_line_with_access_and_opt_out_is_carried_by_both_dags(world: World) -> None:
+    world.put(opt_out(1, "access"))
+    (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    assert send()["accepted"] == 1
+    assert CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())["submitted"] == 1
+    with pytest.raises(AirflowFailException, match=r"1 of 2 jobs need a look: DSR-1 .access"):
+        SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[batch_id]).execute(context())
+    assert PlanPrivacyRequestsOperator(task_id="plan").execute(context()) == [batch_id]
+
+
+def test_a_line_with_another_than_a_standard_namespace_is_rejected_with_a_reason(world: World) -> None:
+    loyalty = {"namespace": "loyaltyAccount", "value": "12AD45FE30R29", "type": "integrationCode"}
+    world.put(opt_out(1, identities=[loyalty]), opt_out(2))
+    assert send()["accepted"] == 1
+    (rejected,) = (world.inbox / f"{DAY}" / "rejected").iterdir()
+    row = json.loads(rejected.read_text())
+    assert (row["line"], row["request_id"]) == (1, "DSR-1")
+    assert "standard namespace" in row["reason"]
+    assert "12AD45FE30R29" not in rejected.read_text()
+
+
+def test_a_call_without_an_answer_is_sent_again(world: World) -> None:
+    world.put(opt_out(1), opt_out(2))
+    world.simulator.fault("consent", "drop_after")
+    assert send() == {"accepted": 2, "sent_again": 2, "receipts": 2}
+    assert world.simulator.consents()["count"] == 2
+    assert {receipt["attempts"] for receipt in receipts(world)} == {2}
+
+
+def test_calls_that_never_get_an_answer_are_given_up_and_lose_nothing(world: World) -> None:
+    world.put(opt_out(1))
+    world.simulator.fault("consent", "drop_before", times=None)
+    with pytest.raises(AirflowException, match="Nothing is lost"):
+        send()
+    assert world.simulator.calls()["consent"] == 3
+    assert states(world) == {JobState.SUBMITTING: 1}
+    assert receipts(world) == []
+
+
+def killed_after_intent(world: World, ago: timedelta) -> None:
+    with Ledger(world.ledger_url, actor="killed", now=lambda: datetime.now(UTC) - ago) as ledger:
+        never = datetime(2000, 1, 1, tzinfo=UTC)
+        assert ledger.intend_opt_outs(DAY, limit=10, abandoned_before=never)
+
+
+def test_what_a_killed_process_may_have_sent_is_sent_again_once_it_cannot_be_under_way(world: World) -> None:
+    world.put(opt_out(1))
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    killed_after_intent(world, timedelta(minutes=10))
+    assert send() == {"accepted": 1, "sent_again": 1, "receipts": 1}
+
+
+def test_what_another_process_may_be_sending_is_waited_for(world: World) -> None:
+    world.put(opt_out(1))
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    # The call's time limit here is 35 seconds and a minute more: three seconds are left.
+    killed_after_intent(world, timedelta(seconds=92))
+    assert world.simulator.calls()["consent"] == 0
+    assert send()["sent_again"] == 1
+
+
+def test_a_receipt_that_a_crash_left_out_is_written_without_another_call(world: World) -> None:
+    world.put(opt_out(1))
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    killed_after_intent(world, timedelta(minutes=10))
+    with Ledger(world.ledger_url, actor="killed") as ledger:
+        ledger.record_opted_out(ledger.opt_outs(DAY, JobState.SUBMITTING))
+    assert send() == {"accepted": 0, "sent_again": 0, "receipts": 1}
+    assert world.simulator.calls()["consent"] == 0
+    assert len(receipts(world)) == 1
+
+
+def test_one_that_adobe_refuses_costs_no_other(world: World) -> None:
+    world.put(*(opt_out(number) for number in range(4)))
+    # The call with all four, its first half, and that half's first request.
+    world.simulator.fault("consent", "error_before", status=400, times=3)
+    with pytest.raises(AirflowFailException, match=r"1 opt-outs were refused.*DSR-0"):
+        send()
+    assert states(world) == {JobState.ARCHIVED: 3, JobState.REFUSED: 1}
+    assert len(receipts(world)) == 3
+
+
+def test_where_adobe_refuses_all_of_them_the_fault_is_not_theirs(world: World) -> None:
+    world.put(*(opt_out(number) for number in range(4)))
+    world.simulator.fault("consent", "error_before", status=400, times=None)
+    with pytest.raises(AirflowFailException):
+        send()
+    assert states(world) == {JobState.RECEIVED: 4}
+    world.simulator.clear_faults()
+    assert send()["accepted"] == 4
+
+
+def test_without_the_permission_nothing_is_lost(world: World) -> None:
+    world.put(opt_out(1))
+    world.simulator.switch(permissions="read, write, content")
+    with pytest.raises(AirflowFailException, match="permission"):
+        send()
+    assert states(world) == {JobState.RECEIVED: 1}
+    world.simulator.switch(permissions="read, write, content, optout_write")
+    assert send() == {"accepted": 1, "sent_again": 0, "receipts": 1}
+
+
+def test_a_request_on_hold_and_one_whose_line_is_gone_are_not_sent(world: World) -> None:
+    world.put(opt_out(1), opt_out(2))
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        ledger.hold("DSR-1", "a dispute")
+    world.put(opt_out(1), name="other.jsonl")
+    (world.inbox / f"{DAY}" / "requests.jsonl").unlink()
+    with pytest.raises(AirflowFailException, match=r"1 opt-outs were refused.*DSR-2"):
+        send()
+    assert world.simulator.calls()["consent"] == 0
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        ledger.release("DSR-1", "settled")
+    with pytest.raises(AirflowFailException, match="DSR-2"):
+        send()
+    assert [receipt["request_id"] for receipt in receipts(world)] == ["DSR-1"]
+
+
+def test_an_id_with_slashes_makes_no_folders(world: World) -> None:
+    world.put(opt_out(1, request_id="A/../../../x"))
+    assert send()["receipts"] == 1
+    (path,) = (world.archive / "optouts").rglob("*.json")
+    assert path.name == "A~..~..~..~x.json"
+
+
+def test_a_day_without_opt_outs_talks_to_nobody(world: World) -> None:
+    assert send() == {"accepted": 0, "sent_again": 0, "receipts": 0}
+    assert world.simulator.calls()["token"] == 0

@@ -1,0 +1,278 @@
+"""The sweep, executed as its task would be, against jobs that the simulator or we ourselves made."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from adobe_privacy.archive import verify_archive
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.tables import JobState, Origin
+from adobe_privacy.operators.privacy_requests import (
+    ArchivePrivacyResultsOperator,
+    CreatePrivacyJobsOperator,
+    PlanPrivacyRequestsOperator,
+    SettlePrivacyRequestsOperator,
+)
+from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
+from adobe_privacy.requests.sweeping import LOOK_BACK
+from adobe_privacy.storage import open_store
+from tests.support.privacy import World, context, request
+
+FEW = ["gdpr", "ucpa_ut_usa"]
+
+
+def today(world: World) -> date:
+    return datetime.fromisoformat(world.simulator.now()).date()
+
+
+def sweep(day: date, *, run_type: str = "backfill", regulations: list[str] | None = FEW) -> dict[str, int]:
+    operator = SweepPrivacyJobsOperator(task_id="sweep")
+    return operator.execute(context(day, run_type=run_type, regulations=regulations))
+
+
+def made_elsewhere(world: World, finished_on: date, count: int = 1, **fields: Any) -> list[str]:
+    """Jobs that somebody made in Adobe's UI and that finished at noon of a day."""
+    noon = datetime(finished_on.year, finished_on.month, finished_on.day, 12, tzinfo=UTC)
+    fields = {"created_at": (noon - timedelta(days=3)).isoformat(), "products": ["analytics"]} | fields
+    return world.simulator.create_jobs(count=count, completed_at=noon.isoformat(), **fields)
+
+
+def submitted(world: World, *requests: dict[str, Any]) -> str:
+    world.put(*requests)
+    (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
+    return str(batch_id)
+
+
+def states(world: World) -> Counter[tuple[Origin, JobState]]:
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        ids = {job["jobId"] for job in world.simulator.jobs()}
+        return Counter((job.origin, job.state) for job in ledger.jobs_at_adobe(ids, *JobState))
+
+
+def test_thirty_days_are_archived_once_and_a_second_backfill_downloads_nothing(world: World) -> None:
+    days = [today(world) - timedelta(days=back) for back in range(29, -1, -1)]
+    for number, day in enumerate(days):
+        made_elsewhere(world, day, regulation=("gdpr", "ucpa_ut_usa", "ucpa_usa")[number % 3])
+        made_elsewhere(world, day, action="delete")
+    world.simulator.advance(86400)
+    for day in days:
+        assert sweep(day) == {"finished": 2, "archived": 2, "adopted": 2}
+    jobs = world.simulator.jobs()
+    manifests = world.manifests()
+    assert Counter(entry["job_id"] for entry in manifests) == Counter(job["jobId"] for job in jobs)
+    assert [job["contentCalls"] for job in jobs] == [job["action"] == "access" for job in jobs]
+    assert {entry["completed_at"][:10] for entry in manifests} == {str(day) for day in days}
+    assert {entry["regulation"] for entry in manifests} == {"gdpr", "ucpa_ut_usa"}
+    verification = verify_archive(open_store(f"file://{world.archive}"))
+    assert not list(verification)
+    assert verification.summary.results == 30
+
+    world.simulator.reset_counters()
+    for day in days:
+        assert sweep(day) == {"finished": 2, "archived": 0, "adopted": 0}
+    calls = world.simulator.calls()
+    assert (calls["content"], calls["detail"]) == (0, 0)
+
+
+def test_a_day_beyond_the_lists_fails_at_once_and_says_what_is_possible(world: World) -> None:
+    day = today(world) - timedelta(days=46)
+    made_elsewhere(world, day)
+    with pytest.raises(AirflowFailException, match=r"last 45 days.*earliest day.*60 days") as failure:
+        sweep(day)
+    assert str(day) in str(failure.value)
+    assert world.manifests() == []
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [
+        {"list_dates": "created"},
+        {"list_dates": "modified"},
+        {"list_dates": "completed"},
+        {"to_date_inclusive": False},
+        {"list_dates": "completed", "to_date_inclusive": False},
+        {"page_base": 1, "page_size_default": 5, "page_size_max": 5},
+        {"page_base": 1, "page_zero": "empty"},
+        {"lookback_days": 60},
+        {"empty_list": "200", "total_records": "total", "list_array": "jobs"},
+        {"list_order": "unstable"},
+        {"refuse_submitted_filter": True},
+        {"retired_regulations": "refuse"},
+    ],
+    ids=lambda reading: ",".join(f"{name}={value}" for name, value in reading.items()),
+)
+def test_it_is_right_however_adobes_documents_are_read(world: World, reading: dict[str, Any]) -> None:
+    world.simulator.switch(**reading)
+    day = today(world) - timedelta(days=10)
+    long_ago = (datetime.now(UTC) - timedelta(days=43)).isoformat()
+    wanted = {
+        *made_elsewhere(world, day, 12),
+        *made_elsewhere(world, day, created_at=long_ago, regulation="ucpa_usa"),
+    }
+    made_elsewhere(world, day - timedelta(days=1), 3)
+    made_elsewhere(world, day + timedelta(days=1), 3)
+    world.simulator.create_jobs(count=3, completed_at="2099-01-01T00:00:00Z")
+    sweep(day)
+    assert {entry["job_id"] for entry in world.manifests()} == wanted
+
+
+def test_every_regulation_that_adobe_lists_is_swept_under_its_retired_codes_too(world: World) -> None:
+    day = today(world) - timedelta(days=1)
+    codes = ("gdpr", "ccpa", "lgpd_bra", "cpa_usa", "pipa_kor", "mcdpa_usa", "ridtppa_ri_usa")
+    for code in codes:
+        made_elsewhere(world, day, regulation=code)
+    assert sweep(day, regulations=None)["archived"] == len(codes)
+    assert len(world.simulator.counters()["list_calls_by_regulation"]) == 47
+    assert {entry["regulation"] for entry in world.manifests()} == {
+        *("gdpr", "ccpa", "lgpd_bra", "cpa_co_usa", "pipa_kor", "mcdpa_mt_usa", "ridtppa_ri_usa")
+    }
+
+
+def test_a_job_listed_under_two_codes_is_archived_under_its_own(world: World) -> None:
+    world.simulator.switch(gdpr_lists_ccpa=True)
+    day = today(world) - timedelta(days=1)
+    made_elsewhere(world, day, regulation="ccpa")
+    assert sweep(day, regulations=["gdpr", "ccpa"])["archived"] == 1
+    assert [entry["regulation"] for entry in world.manifests()] == ["ccpa"]
+
+
+def test_a_scheduled_run_makes_up_for_two_days_a_backfill_takes_its_own_only(world: World) -> None:
+    day = today(world) - timedelta(days=1)
+    for back in range(4):
+        made_elsewhere(world, day - timedelta(days=back))
+    assert sweep(day)["archived"] == 1
+    assert sweep(day, run_type="scheduled")["archived"] == 2
+    assert len(world.manifests()) == 3
+
+
+def test_our_own_jobs_are_archived_while_their_batch_still_waits(world: World) -> None:
+    world.simulator.switch(delete_delay_seconds="2000000")
+    batch_id = submitted(world, request(1, "access", "delete"), request(2))
+    world.simulator.advance(60)
+    assert sweep(today(world)) == {"finished": 2, "archived": 2, "adopted": 0}
+    assert {entry["request_id"] for entry in world.manifests()} == {"DSR-1", "DSR-2"}
+    assert all(entry["completeness"]["products_requested"] == ["analytics"] for entry in world.manifests())
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert len(ledger.batch_jobs(batch_id, JobState.ARCHIVED)) == 2
+        assert len(ledger.batch_jobs(batch_id, JobState.SUBMITTED)) == 1
+
+
+def test_a_user_key_of_somebody_elses_is_kept_nowhere(
+    world: World, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    canary = "canary.person@example.com"
+    day = today(world) - timedelta(days=1)
+    made_elsewhere(world, day, key=canary)
+    made_elsewhere(world, day, key=canary, action="delete", code="1000-400")
+    sweep(day)
+    assert [entry["request_id"][:6] for entry in world.manifests()] == ["adobe:"]
+    kept = [path for path in world.folder.rglob("*") if path.is_file() and path.suffix != ".zip"]
+    assert any(path.name == "ledger.db" for path in kept)
+    said = capsys.readouterr()
+    for text in (*(path.read_bytes() for path in kept), caplog.text.encode(), said.out.encode()):
+        assert b"canary" not in text
+
+
+def test_what_a_lost_call_made_is_left_to_the_submission_and_not_sent_twice(world: World) -> None:
+    world.put(request(1))
+    (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    with Ledger(world.ledger_url, actor="killed") as ledger:
+        # A worker that was killed after its call and before the answer.
+        ledger.intend(batch_id, [job.id for job in ledger.batch_jobs(batch_id)], daily_limit=100)
+    world.simulator.create_jobs(key="DSR-1", products=["analytics"])
+    world.simulator.advance(60)
+    assert sweep(today(world)) == {"finished": 1, "archived": 0, "adopted": 0}
+    counts = CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
+    assert counts["adopted"] == 1
+    assert sweep(today(world))["archived"] == 1
+    assert world.simulator.calls()["create"] == 0
+    assert [entry["request_id"] for entry in world.manifests()] == ["DSR-1"]
+
+
+def test_a_second_job_with_a_settled_requests_key_is_archived_as_not_ours(world: World) -> None:
+    submitted(world, request(1))
+    world.simulator.create_jobs(key="DSR-1", products=["analytics"])
+    world.simulator.advance(60)
+    assert sweep(today(world)) == {"finished": 2, "archived": 2, "adopted": 1}
+    assert states(world) == {
+        (Origin.INBOX, JobState.ARCHIVED): 1,
+        (Origin.ADOBE, JobState.ARCHIVED): 1,
+    }
+
+
+def test_an_error_of_ours_is_named_whenever_its_day_is_swept_one_of_others_only_kept(world: World) -> None:
+    day = today(world)
+    made_elsewhere(world, day - timedelta(days=1), code="1020-400")
+    sweep(day - timedelta(days=1))
+    assert states(world) == {(Origin.ADOBE, JobState.ERROR): 1}, "and is not sent again"
+    world.simulator.scenario({"rules": [{"key": "DSR-1", "code": "1000-400"}], "default_delay_seconds": 1})
+    submitted(world, request(1), request(2))
+    world.simulator.advance(60)
+    for _ in range(2):
+        with pytest.raises(AirflowFailException, match=r"1 jobs need a look.*DSR-1 \(access.*1000-400"):
+            sweep(today(world))
+    assert [entry["request_id"] for entry in world.manifests()] == ["DSR-2"]
+
+
+def test_what_failed_is_retried_and_costs_no_other(world: World) -> None:
+    day = today(world) - timedelta(days=1)
+    made_elsewhere(world, day, 5)
+    world.simulator.fault("content", "cut_body", times=1)
+    with pytest.raises(AirflowException, match="1 jobs could not be archived"):
+        sweep(day)
+    assert len(world.manifests()) == 4
+    assert sweep(day)["archived"] == 1
+
+
+def test_what_can_be_read_no_more_is_named_not_passed_over(world: World) -> None:
+    day = today(world) - timedelta(days=35)
+    (job_id,) = made_elsewhere(world, day)
+    with pytest.raises(AirflowFailException, match=f"Adobe job {job_id}, not ours"):
+        sweep(day)
+    assert world.simulator.calls()["detail"] == 0
+
+
+def test_our_jobs_beyond_the_lists_are_asked_for_singly(world: World) -> None:
+    world.simulator.switch(access_delay_seconds=str(50 * 86400))
+    batch_id = submitted(world, request(1))
+    moment = datetime.now(UTC) + LOOK_BACK + timedelta(days=7)
+    world.simulator.set_clock(now=moment.isoformat())
+    with pytest.MonkeyPatch.context() as patch:
+        # The ledger's clock is fifty days on as well.
+        patch.setattr(
+            Ledger.__init__, "__kwdefaults__", Ledger.__init__.__kwdefaults__ | {"now": lambda: moment}
+        )
+        assert sweep(moment.date())["archived"] == 1
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert len(ledger.batch_jobs(batch_id, JobState.ARCHIVED)) == 1
+
+
+def test_a_range_is_submitted_by_a_backfill_and_archived_by_the_sweep_as_it_comes(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A backfilled run ends well with jobs at Adobe, and asks for no detail of those that Adobe lists as open."""
+    world.simulator.switch(delete_delay_seconds="2000000")
+    day = today(world)
+    world.put(request(1, "access", "delete"), request(2), day=day)
+    run = context(day, run_type="backfill")
+    (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(run)
+    CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(run)
+    archive = ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id)
+    settle = SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[batch_id])
+    world.simulator.advance(60)
+    assert archive.execute(run) == {"archived": 2, "errors": 0}
+    assert world.simulator.calls()["detail"] == 2
+    assert settle.execute(run) == {"jobs": 3, "waiting": 0}
+    assert "1 jobs are at Adobe: the DAG privacy_sweep archives" in capsys.readouterr().out
+    with pytest.raises(AirflowFailException, match="1 of 3 jobs need a look"):
+        settle.execute(context(day))
+    world.simulator.advance(2_000_000)
+    assert sweep(today(world)) == {"finished": 1, "archived": 1, "adopted": 0}
