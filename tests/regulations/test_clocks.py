@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from adobe_privacy.regulations.clocks import ADOBE_LATENCY_DAYS, DEFAULT, Clocks, due_dates, submit_by
-from adobe_privacy.regulations.codes import REGULATIONS, AmbiguousRegulation, UnknownRegulation
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from adobe_privacy.regulations.clocks import ADOBE_LATENCY_DAYS, DEFAULT, Clocks, due_dates, submit_by
+from adobe_privacy.regulations.codes import REGULATIONS, AmbiguousRegulation, UnknownRegulation
 
 # (rule and source, regulation, received, answer by, extended)
 ANSWERS = [

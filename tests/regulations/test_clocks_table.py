@@ -8,6 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
+
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, due_dates
 from adobe_privacy.regulations.clocks_table import BEGIN, END, clocks_table, with_clocks_table
 from adobe_privacy.regulations.codes import REGULATIONS

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 
 import pytest
+
 from adobe_privacy.regulations.codes import (
     REGULATIONS,
     AmbiguousRegulation,

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+
 from adobe_privacy.regulations.working_days import WorkingDays, add_calendar_months
 
 

@@ -41,7 +41,7 @@ def retention_days() -> dict[str, int]:
     for code, days in value.items():
         if code not in {*REGULATIONS, "*"} or isinstance(days, bool) or not isinstance(days, int) or days < 1:
             raise wrong
-    days_of: dict[str, int] = {code: value["*"] for code in REGULATIONS} if "*" in value else {}
+    days_of: dict[str, int] = dict.fromkeys(REGULATIONS, int(value["*"])) if "*" in value else {}
     return days_of | {code: days for code, days in value.items() if code != "*"}
 
 
