@@ -111,7 +111,7 @@ def test_a_request_on_hold_is_not_planned_until_it_is_released(
     with_hold = {"regulation": "ccpa"}
     world.put(request(3, **with_hold), name="third.jsonl")
     # Taken in without room for it, so that it waits; then put on hold.
-    PlanPrivacyRequestsOperator(task_id="plan").execute(context(max_jobs=1))
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context(max_jobs=2))
     waiting = [
         number
         for number in ("DSR-2", "DSR-3")

@@ -13,6 +13,8 @@ from tests.api.test_client_on_the_wire import answering
 async def test_other_users_of_httpx_in_the_process_keep_their_logs(caplog: pytest.LogCaptureFixture) -> None:
     quiet_logs.install()
     caplog.set_level(logging.DEBUG)
+    # Airflow, where another test has imported it, quiets this one by its level.
+    caplog.set_level(logging.DEBUG, logger="httpx")
     async with raw_server(answering(http(200))) as server, httpx.AsyncClient(trust_env=False) as other:
         await other.get(f"{server.url}/loud")
         assert "/loud" in caplog.text

@@ -276,3 +276,28 @@ def test_a_range_is_submitted_by_a_backfill_and_archived_by_the_sweep_as_it_come
         settle.execute(context(day))
     world.simulator.advance(2_000_000)
     assert sweep(today(world)) == {"finished": 1, "archived": 1, "adopted": 0}
+
+
+def test_an_error_told_twice_does_not_end_the_next_attempt(world: World) -> None:
+    """The sweep and the job's own run may both have read its detail before either wrote it down."""
+    batch_id = submitted(world, request(1))
+    error: dict[str, Any] = {
+        "completed_at": None,
+        "outcome_code": "1020-400",
+        "reason": "Adobe: error",
+        "try_again": True,
+    }
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        (job,) = ledger.batch_jobs(batch_id)
+        assert ledger.record_error(job, **error)
+    (next_batch,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    CreatePrivacyJobsOperator(task_id="submit", batch_id=next_batch).execute(context())
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert not ledger.record_error(job, **error)
+        (job,) = ledger.batch_jobs(next_batch)
+        assert (job.state, job.attempt) == (JobState.SUBMITTED, 2)
+
+
+def test_a_misspelt_regulation_is_named(world: World) -> None:
+    with pytest.raises(AirflowFailException, match="the parameter regulations: gdrp is not"):
+        sweep(today(world), regulations=["gdrp"])

@@ -576,7 +576,7 @@ class Ledger:
         """Adobe is done with it. Returns the time that counts as its completion for ever: the first recorded."""
         with self._write() as session:
             row = session.get_one(Job, job.id)
-            if row.state == JobState.SUBMITTED:
+            if row.state == JobState.SUBMITTED and row.adobe_job_id == job.adobe_job_id:
                 row.completed_at = completed_at or self.now()
                 row.outcome, row.outcome_code = outcome, outcome_code
                 self._move(session, [row], JobState.COMPLETE, f"Adobe: complete, {outcome}")
@@ -593,7 +593,9 @@ class Ledger:
     ) -> bool:
         """Adobe's job ended in error: a new attempt waits for the next plan, or the job for a person."""
         with self._write() as session:
-            rows = self._in_state(session, [job.id], JobState.SUBMITTED)
+            # A run and the sweep may both look at it, and the next attempt be at Adobe before the second tells.
+            same_attempt = Job.adobe_job_id == job.adobe_job_id
+            rows = self._by_id(session, [job.id], Job.state == JobState.SUBMITTED, same_attempt)
             for row in rows:
                 row.completed_at = completed_at or self.now()
                 row.outcome, row.outcome_code = "error", outcome_code

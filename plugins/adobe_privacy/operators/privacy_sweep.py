@@ -35,13 +35,19 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
         self.overlap_days = overlap_days
 
     def execute(self, context: Context) -> dict[str, int]:
+        from adobe_privacy.regulations.codes import REGULATIONS, RegulationError, canonical_regulation
         from adobe_privacy.requests.sweeping import DayOutOfReach
 
         day = inbox_day(context)
         first, last = day, day
         if not is_backfill(context):
             first, last = day - timedelta(days=self.overlap_days), day + timedelta(days=1)
-        regulations = context["params"].get("regulations")
+        try:
+            regulations = [
+                canonical_regulation(code) for code in context["params"].get("regulations") or REGULATIONS
+            ]
+        except RegulationError as error:
+            raise AirflowFailException(f"the parameter regulations: {error}") from None
         with plain_failures(self.log), self.ledger(context) as ledger:
             try:
                 result = asyncio.run(self._sweep(ledger, first, last, regulations))
@@ -81,9 +87,8 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             shown = "; ".join([*result.errors, *result.gone][:10])
             raise AirflowFailException(f"{problems} jobs need a look, see the log: {shown}")
 
-    async def _sweep(self, ledger: Ledger, first: date, last: date, regulations: list[str] | None) -> Sweep:
+    async def _sweep(self, ledger: Ledger, first: date, last: date, regulations: list[str]) -> Sweep:
         from adobe_privacy.hooks.storage import open_archive
-        from adobe_privacy.regulations.codes import REGULATIONS, canonical_regulation
         from adobe_privacy.requests.sweeping import sweep
 
         async with self.hook.get_conn() as client:
@@ -93,7 +98,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
                 ledger=ledger,
                 archive=open_archive(),
                 client=client,
-                regulations=[canonical_regulation(code) for code in regulations or REGULATIONS],
+                regulations=regulations,
                 on_progress=self._progress,
             )
 
