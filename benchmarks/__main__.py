@@ -30,7 +30,11 @@ def main() -> int:
             [sys.executable, str(HERE / name)], stdout=subprocess.PIPE, text=True, check=False
         )
         failed = failed or done.returncode != 0
-        text = done.stdout.strip() if done.returncode == 0 else f"`{name}` failed with exit code {done.returncode}."
+        text = (
+            done.stdout.strip()
+            if done.returncode == 0
+            else f"`{name}` failed with exit code {done.returncode}."
+        )
         print(text, flush=True)
         sections += [text, ""]
     (HERE / "RESULTS.md").write_text("\n".join(sections))

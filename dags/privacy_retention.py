@@ -31,7 +31,9 @@ with DAG(
     max_active_runs=1,
     default_args={"owner": "privacy", "retries": 3, "retry_delay": timedelta(minutes=5)},
     params={
-        "dry_run": Param(False, type="boolean", title="Dry run", description="Say what would be erased, erase nothing")
+        "dry_run": Param(
+            False, type="boolean", title="Dry run", description="Say what would be erased, erase nothing"
+        )
     },
     tags=["privacy", "adobe"],
 ):

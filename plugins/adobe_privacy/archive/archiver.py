@@ -116,7 +116,7 @@ async def archive_many(
     downloaded again. `progress` is called after every job, on the event loop.
 
     Raises `StorageError` before anything is downloaded if the store cannot be written at all. Memory is up
-    to 2 MiB for each small result in flight and about 32 MiB for each one larger than a block.
+    to 4 MiB for each small result in flight and about 45 MiB for each one larger than a block.
     """
     batch = list(jobs)
     await asyncio.to_thread(store.check_writable)

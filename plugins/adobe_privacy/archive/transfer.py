@@ -13,7 +13,7 @@ from adobe_privacy.archive.errors import ArchiveError, DownloadIncomplete, Inval
 from adobe_privacy.archive.zip_check import ZipCheck, ZipLimits, ZipSummary
 from adobe_privacy.storage import Store, Written
 
-BLOCK_SIZE = 1024 * 1024
+BLOCK_SIZE = 2 * 1024 * 1024
 """Bytes handed to the threads at once: large enough that the hand-over costs nothing."""
 
 

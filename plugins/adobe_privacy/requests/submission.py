@@ -233,7 +233,8 @@ class _Work:
                     seen.add(listed.job_id)
                     if listed.created_at is None or listed.created_at >= since:
                         yield listed
-                    if listed.created_at is not None and listed.created_at <= began:
+                    # Adobe tells whole minutes. What is made while we look is no disagreement.
+                    if listed.created_at is not None and listed.created_at < began - timedelta(minutes=1):
                         agreeing = min(agreeing, 1)
 
     async def _listed_under(self, code: str, since: datetime) -> AsyncIterator[JobSummary]:

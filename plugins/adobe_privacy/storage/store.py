@@ -40,8 +40,8 @@ T = TypeVar("T")
 PART_SIZE = 8 * 1024 * 1024
 """Bytes of one part of a streamed upload. S3 allows 10,000 parts, so 80 GiB is the largest object."""
 
-PARTS_IN_FLIGHT = 2
-"""Parts uploaded at once; with the one being filled, a streamed upload holds three parts in memory."""
+PARTS_IN_FLIGHT = 3
+"""Parts uploaded at once; with the one being filled, a streamed upload holds four parts in memory."""
 
 READ_SIZE = 1024 * 1024
 
