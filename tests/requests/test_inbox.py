@@ -13,7 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adobe_privacy.requests.inbox import Line, files_of, find_requests, read_file, write_rejected
+from adobe_privacy.requests.inbox import (
+    MAX_LINE_BYTES,
+    Line,
+    files_of,
+    find_requests,
+    read_file,
+    write_rejected,
+)
 from adobe_privacy.requests.request import MAX_IDENTITIES_PER_USER, PrivacyRequest
 from adobe_privacy.storage import Store, open_store
 
@@ -246,3 +253,49 @@ def test_csv_and_json_of_the_same_request_are_the_same_request(
     (from_csv,) = read(inbox, table.getvalue(), "x.csv")
     from_json = one(inbox, request_id="DSR-1", actions=["access"], identities=identities)
     assert request_of(from_csv).content() == request_of(from_json).content()
+
+
+HEADER = "request_id,regulation,actions,received_at,products,email"
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        (
+            f"DSR-1,gdpr,access,,,{CANARY}@example.com".encode(),
+            "lacks the heading request_id, regulation, actions",
+        ),
+        (b"request_id,regulation,email", "lacks the heading actions"),
+        (f"{HEADER},".encode(), "a heading is empty or there twice"),
+        (b"\xff" + HEADER.encode(), "lacks the heading"),
+        (b'"' + HEADER.encode(), "lacks the heading"),
+    ],
+)
+def test_a_table_without_usable_headings_is_told_once_and_not_read(
+    inbox: Store, header: bytes, says: str
+) -> None:
+    row = f"DSR-1,gdpr,access,,,{CANARY}@example.com".encode()
+    (line,) = read(inbox, b"\n".join([header, row, row]), "x.csv")
+    assert line.number == 1
+    assert says in str(line.reason)
+    assert "no line of this file was read" in str(line.reason)
+    assert CANARY not in str(line.reason)
+
+
+def test_a_table_of_headings_alone_holds_no_request(inbox: Store) -> None:
+    assert read(inbox, f"{HEADER}\n", "x.csv") == []
+
+
+def test_a_line_may_be_as_long_as_the_limit_and_no_longer(inbox: Store) -> None:
+    good = json.dumps(GOOD)
+    exact = good + " " * (MAX_LINE_BYTES - len(good))
+    first, second = read(inbox, f"{exact}\n{exact} ")
+    assert first.request is not None
+    assert second.reason == f"longer than {MAX_LINE_BYTES} bytes"
+
+
+def test_a_table_and_lines_of_one_name_have_reports_of_their_own(inbox: Store) -> None:
+    for name in ("r.csv", "r.jsonl"):
+        write_rejected(inbox, f"{DAY}/{name}", [Line(f"{DAY}/{name}", 1, reason="why")])
+    reports = sorted(entry.key for entry in inbox.objects(f"{DAY}/rejected"))
+    assert reports == [f"{DAY}/rejected/r.csv.jsonl", f"{DAY}/rejected/r.jsonl"]

@@ -243,7 +243,7 @@ async def test_each_job_is_made_once_however_the_call_ends(
         {"list_dates": "modified", "to_date_inclusive": False},
         {"clock_skew_seconds": 3 * 86400},
         {"clock_skew_seconds": -3 * 86400},
-        {"jobs_added_per_list_call": 2, "page_size_max": 4},
+        {"jobs_added_per_list_call": 2, "page_size_max": 20},
         {"create_style": "old"},
     ],
     ids=str,

@@ -73,8 +73,12 @@ def settle(jobs: Sequence[Job], *, left_to_sweep: bool = False) -> Settlement:
     rows += [(*group, str(count)) for group, count in sorted(counts.items())]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    at_adobe = [job for job in jobs if left_to_sweep and job.state is JobState.SUBMITTED]
-    problems = [text for job in jobs if job not in at_adobe and (text := _problem(job))]
+    at_adobe = sum(left_to_sweep and job.state is JobState.SUBMITTED for job in jobs)
+    problems = [
+        text
+        for job in jobs
+        if not (left_to_sweep and job.state is JobState.SUBMITTED) and (text := _problem(job))
+    ]
     waiting = sum(job.state is JobState.RECEIVED for job in jobs)
     lines += _some(
         [
@@ -86,9 +90,9 @@ def settle(jobs: Sequence[Job], *, left_to_sweep: bool = False) -> Settlement:
     )
     if at_adobe:
         lines.append(
-            f"{len(at_adobe)} jobs are at Adobe: the DAG privacy_sweep archives their results as they come"
+            f"{at_adobe} jobs are at Adobe: the DAG privacy_sweep archives their results as they come"
         )
-    return Settlement(lines, problems, waiting, len(at_adobe))
+    return Settlement(lines, problems, waiting, at_adobe)
 
 
 def _problem(job: Job) -> str | None:
