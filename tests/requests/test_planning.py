@@ -244,7 +244,8 @@ class TestBatches:
     def test_a_thousand_users_make_a_batch(self, inbox: Store, make_plan: MakePlan) -> None:
         hand_in(inbox, *(line(n, "access", "delete") for n in range(1001)))
         plan = make_plan()
-        assert [(p.content.users, p.content.jobs) for p in plan.batches] == [(1000, 2000), (1, 2)]
+        # Batches of one moment come in any order.
+        assert sorted((p.content.users, p.content.jobs) for p in plan.batches) == [(1, 2), (1000, 2000)]
 
     def test_a_plan_whose_batches_are_all_sent_and_done_is_empty(self, make_plan: MakePlan) -> None:
         assert plan_lines(make_plan()) == [
