@@ -32,6 +32,7 @@ from adobe_privacy.api.errors import (
     OutcomeUnknown,
     PrivacyServiceError,
     QuotaReached,
+    RateLimited,
     RequestRefused,
     TemporarilyUnavailable,
 )
@@ -43,7 +44,7 @@ from adobe_privacy.api.models import (
     JobSummary,
     User,
 )
-from adobe_privacy.ledger.ledger import DailyLimitReached, Ledger
+from adobe_privacy.ledger.ledger import UNSENT_STATES, DailyLimitReached, Ledger
 from adobe_privacy.ledger.tables import Batch, Job, JobState
 from adobe_privacy.regulations.codes import listing_codes
 from adobe_privacy.requests.inbox import find_requests
@@ -117,16 +118,15 @@ async def submit_batch(
     """
     work = _Work(batch, inbox, ledger, client, settings, sleep, Submission())
     while True:
-        unsettled = ledger.batch_jobs(batch.id, JobState.SUBMITTING)
+        unsent = ledger.batch_jobs(batch.id, *UNSENT_STATES)
+        unsettled = [job for job in unsent if job.state is JobState.SUBMITTING]
+        held = {job.id for job in unsent if job.on_hold}
         if unsettled:
             await work.settle(unsettled)
-            continue
-        planned = ledger.batch_jobs(batch.id, JobState.PLANNED)
-        held = {job.id for job in planned if job.on_hold}
-        if held:
+        elif held:
             ledger.unclaim(batch.id, "on hold", job_ids=held)
-        elif planned:
-            await work.send(planned)
+        elif unsent:
+            await work.send(unsent)
         else:
             return work.result
 
@@ -363,7 +363,13 @@ class _Work:
         except OutcomeUnknown as error:
             log.warning("%s", error)
             return
-        except QuotaReached:
+        except (QuotaReached, RateLimited) as error:
+            # Adobe's documents give the daily limit 400 in one place and 429 in another. A 429 that says when to
+            # come again is the rate limit; after any other, stopping for the day does no harm, and going on may.
+            if isinstance(error, RateLimited) and error.retry_after is not None:
+                reason = f"not sent: {type(error).__name__}"
+                self.ledger.withdraw(jobs, JobState.PLANNED, reason, refund=True)
+                raise
             self.ledger.record_quota_refusal()
             self.ledger.withdraw(jobs, JobState.PLANNED, "Adobe: daily limit reached", refund=True)
             self._carry_over(jobs, "Adobe says that the organisation's limit of this UTC day is reached")
