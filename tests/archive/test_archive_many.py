@@ -127,8 +127,9 @@ async def test_a_cancelled_batch_is_resumed(store: Store, results: ResultsServer
     assert [finding for finding in verify_archive(store) if finding.severity == "error"] == []
     archived = await archive_many(store, jobs)
     assert all(each.manifest for each in archived)
-    assert verify_archive(store)
-    assert list(verify_archive(store)) == []
+    # What was uploaded whole and cut off before its manifest stays behind, for the retention to sweep.
+    left = list(verify_archive(store))
+    assert {finding.problem for finding in left} <= {"no-manifest"}
 
 
 async def test_an_empty_batch_is_fine(file_store: Store) -> None:
