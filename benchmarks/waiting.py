@@ -171,7 +171,7 @@ class Weeks:
             await asyncio.gather(*(self.batch(planned.batch.id) for planned in plan.batches))
             settlement = settle(ledger.run_jobs(run_id=run_id, inbox_date=day))
         if settlement.problems:
-            self.red_runs.append(f"{day}: {len(settlement.problems)} jobs")
+            self.red_runs.append(f"{day}: {settlement.problems} jobs")
         self.active -= 1
 
     async def batch(self, batch_id: str) -> None:

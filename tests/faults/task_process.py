@@ -14,7 +14,6 @@ import signal
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,16 @@ from tests.faults.boundaries import HALF_SENT, Blow, Strike
 from tests.support.privacy import context
 
 # What a task imports only while it runs, and would import in every process anew.
-WARM = (anyio._backends._asyncio, psycopg, supervisor, ledger_hook, storage_hook, planning, report)
+WARM = (
+    anyio._backends._asyncio,
+    psycopg,
+    supervisor,
+    ledger_hook,
+    storage_hook,
+    planning,
+    report,
+    submission,
+)
 # Airflow imports all its models with the first mapper that is configured, whosever it is.
 configure_mappers()
 
@@ -50,12 +58,10 @@ NO_RETRY = 3
 
 @dataclass(frozen=True)
 class Patience:
-    """The product's times, shortened: its own are minutes. `timeout` and `list_lag` are the connection's."""
+    """The connection's `timeout` and `list_lag`, in seconds, from which all of a submission's times follow."""
 
     timeout: float = 2.0
     list_lag: float = 0.0
-    call_timeout: float = 3.0
-    intent_age: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,6 @@ def run_task(task: Task) -> None:
     log = os.open(task.output.with_suffix(".log"), os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    _shorten_times(task.patience)
     _arm(task)
     try:
         if task.batch_id is None:
@@ -97,16 +102,6 @@ def run_task(task: Task) -> None:
     except AirflowFailException:
         raise SystemExit(NO_RETRY) from None
     task.output.write_text(json.dumps(returned))
-
-
-def _shorten_times(patience: Patience) -> None:
-    settings = submission.SubmissionSettings
-
-    def shortened(**given: Any) -> submission.SubmissionSettings:
-        return settings(**given | {"call_timeout": patience.call_timeout, "look_interval": 1.0})
-
-    patch.object(submission, "SubmissionSettings", shortened).start()
-    patch.object(submission, "MAX_INTENT_AGE", timedelta(seconds=patience.intent_age)).start()
 
 
 def _arm(task: Task) -> None:

@@ -213,11 +213,40 @@ class TestClaims:
         assert len(claimed(ledger, max_jobs=2)) == 2
         assert claim(ledger, max_jobs=0) is None
 
+    def test_batches_shrink_after_a_day_on_which_adobe_refused_more_than_it_took(
+        self, ledger: Ledger, clock: FakeClock
+    ) -> None:
+        ledger.receive([received(n) for n in range(60)])
+        ledger.record_quota_refusal(300)
+        clock.advance(days=1)
+        assert ledger.quota().batch_limit == 30
+        jobs = claimed(ledger)
+        assert len(jobs) == 30
+        ledger.intend(str(jobs[0].batch_id), [job.id for job in jobs], daily_limit=LIMIT)
+        ledger.record_quota_refusal(30)  # it took as many as it refused: that is the size that fits
+        clock.advance(days=1)
+        assert ledger.quota().batch_limit == 30
+        ledger.record_quota_refusal(4)
+        clock.advance(days=1)
+        assert len(claimed(ledger)) == 1
+
+    def test_batches_grow_again_after_days_without_a_refusal(self, ledger: Ledger, clock: FakeClock) -> None:
+        ledger.receive([received(n) for n in range(60)])
+        ledger.record_quota_refusal(200)
+        limits = []
+        for _ in range(5):
+            clock.advance(days=1)
+            limits.append(ledger.quota().batch_limit)
+            if len(limits) != 2:  # a day on which nothing is sent says nothing
+                jobs = claimed(ledger, max_jobs=1)
+                ledger.intend(str(jobs[0].batch_id), [jobs[0].id], daily_limit=LIMIT)
+        assert limits == [20, 200, 200, None, None]
+
     def test_after_adobes_refusal_nothing_is_claimed_before_the_next_utc_day(
         self, ledger: Ledger, clock: FakeClock
     ) -> None:
         ledger.receive([received(1)])
-        ledger.record_quota_refusal()
+        ledger.record_quota_refusal(1)
         assert claim(ledger) is None
         assert ledger.quota().refused
         clock.advance(hours=11, minutes=59)
@@ -347,7 +376,7 @@ class TestIntents:
         with pytest.raises(DailyLimitReached):
             ledger.intend(batch_id, ids, daily_limit=1)
         assert ledger.quota().used == 0
-        ledger.record_quota_refusal()
+        ledger.record_quota_refusal(1)
         with pytest.raises(DailyLimitReached):
             ledger.intend(batch_id, ids, daily_limit=LIMIT)
         assert states(ledger) == [JobState.PLANNED]
@@ -556,7 +585,7 @@ class TestReports:
         ledger.receive([received(1), received(2, inbox_date=DAY - timedelta(days=1))])
         claimed(ledger)
         ledger.receive([received(3), received(4, inbox_date=DAY + timedelta(days=1))])
-        found = ledger.run_jobs(run_id=RUN, inbox_date=DAY)
+        found = list(ledger.run_jobs(run_id=RUN, inbox_date=DAY))
         assert [job.request_id for job in found] == ["DSR-1", "DSR-2", "DSR-3"]
 
     def test_due_names_what_is_not_archived_the_most_urgent_first(self, ledger: Ledger) -> None:

@@ -171,7 +171,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     ),
     "unclaim": lambda ledger: ledger.unclaim("batch-0003", "no room"),
     "refuse": lambda ledger: ledger.refuse([job.id for job in ledger.batch_jobs("batch-0003")], "gone"),
-    "record_quota_refusal": lambda ledger: ledger.record_quota_refusal(),
+    "record_quota_refusal": lambda ledger: ledger.record_quota_refusal(1),
     "known_adobe_jobs": lambda ledger: ledger.known_adobe_jobs([f"adobe-{n}" for n in range(2000)]),
     "adopt": lambda ledger: ledger.adopt([others_job(n) for n in range(1000)]),
     "jobs_at_adobe": lambda ledger: ledger.jobs_at_adobe(
@@ -195,7 +195,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "hold": lambda ledger: ledger.hold("OLD-7", "lawsuit"),
     "holds": lambda ledger: (ledger.hold("OLD-7", "lawsuit"), ledger.holds()),
     "release": lambda ledger: ledger.release("OLD-7", "settled"),
-    "run_jobs": lambda ledger: ledger.run_jobs(run_id="run-20", inbox_date=DAY),
+    "run_jobs": lambda ledger: list(ledger.run_jobs(run_id="run-20", inbox_date=DAY)),
     "counts": lambda ledger: ledger.counts(),
     "due": lambda ledger: ledger.due(DAY + timedelta(days=400), limit=100),
 }

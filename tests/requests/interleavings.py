@@ -40,7 +40,7 @@ from adobe_privacy.storage.location import parse_location
 START = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
 DAY = START.date()
 LIST_LAG = 60.0
-CALL_TIMEOUT = 90.0
+CALL_TIMEOUT = 90.0  # of the product's own timeout, 60 s
 ORGANISATION = "0123456789ABCDEF01234567@AdobeOrg"
 # Calls around which a process may die: before one, or after what it did is committed.
 FATAL_CALLS = frozenset(
@@ -103,6 +103,8 @@ class World:
     crashes_left: int = 4
     daily_limit: int = 6
     adobes_limit: int = 16
+    # Of that, what other applications take each day; the last for all further days.
+    taken_by_others: tuple[int, ...] = (0,)
     ahead: timedelta = timedelta()
     bad_keys: set[str] = field(default_factory=set)
     jobs: list[AdobeJob] = field(default_factory=list)
@@ -208,7 +210,6 @@ class World:
             client=Client(self, process),  # type: ignore[arg-type]
             settings=SubmissionSettings(
                 daily_limit=self.daily_limit,
-                call_timeout=CALL_TIMEOUT,
                 list_lag=LIST_LAG,
                 company_contexts=(CompanyContext.organisation(ORGANISATION),),
             ),
@@ -297,7 +298,7 @@ class World:
         for request_id in self.requests:
             if any(job.on_hold for job in self.ledger.request_jobs(request_id)):
                 self.ledger.release(request_id, "end of the test")
-        for _ in range(20):
+        for _ in range(40):
             self.move_clock(timedelta(days=1))
             self.claim()
             for batch_id in sorted(self._unsent_batches()):
@@ -368,10 +369,9 @@ class World:
         return made
 
     def made_on(self, day: date) -> int:
-        """Jobs that count against the organisation's limit; other applications have taken half of the first."""
-        return sum(job.made_at.date() == day for job in self.jobs) + (
-            self.adobes_limit // 2 if day == DAY else 0
-        )
+        """Jobs that count against the organisation's limit, those of other applications too."""
+        others = self.taken_by_others[min((day - DAY).days, len(self.taken_by_others) - 1)]
+        return sum(job.made_at.date() == day for job in self.jobs) + others
 
     # -- processes ----------------------------------------------------------------------------------------
 
@@ -442,7 +442,7 @@ class MortalLedger:
             if name in ("intend", "withdraw"):
                 world.check_quota()
             if name == "intend" and not world.calm and world.random.random() < 0.1:
-                world.move_clock(timedelta(seconds=world.random.choice((5, 20))))
+                world.move_clock(timedelta(seconds=world.random.choice((5, 20, 40))))
             if world.dies_here():
                 world.log.append(f"{self._actor} dies after {name}")
                 raise Crash

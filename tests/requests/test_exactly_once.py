@@ -32,13 +32,15 @@ def play(seed: int, ledger: Ledger) -> World:
     """One interleaving: some requests, some steps with everything that can go wrong, then peace."""
     random = Random(seed)
     loop = asyncio.new_event_loop()
+    limit = random.choice((1, 4, 12, 50))
     world = World(
         random,
         ledger,
         loop,
         daily_limit=random.choice((4, 8, 50)),
-        # A batch that is larger than the organisation's whole day would never get through.
-        adobes_limit=random.choice((12, 50)),
+        adobes_limit=limit,
+        # They leave something of each day, though perhaps less than a batch needs.
+        taken_by_others=tuple(random.randint(0, limit - 1) for _ in range(random.randint(1, 4))),
         ahead=random.choice(SKEWS),
     )
     try:
@@ -86,7 +88,7 @@ def _believes_an_absence_at_once(patch: pytest.MonkeyPatch) -> None:
 
 
 def _forgets_the_list_lag(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(SubmissionSettings, "settle_after", submission.MAX_INTENT_AGE + timedelta(seconds=90))
+    patch.setattr(SubmissionSettings, "settle_after", SubmissionSettings(list_lag=0).settle_after)
 
 
 def _adopts_jobs_of_earlier_attempts(patch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ class TestIntake:
         hand_in(inbox, line(1), line(2, "access", "delete"))
         hand_in(inbox, line(3, regulation="ccpa"), name="s.jsonl")
         plan = make_plan()
-        assert (plan.intake.new, plan.intake.duplicates, plan.intake.rejected) == (3, 0, [])
+        assert (plan.intake.new, plan.intake.duplicates, plan.intake.rejected) == (3, 0, 0)
         assert sorted(sizes(plan)) == [1, 3]
         assert plan.waiting == 0
 
@@ -81,9 +81,9 @@ class TestIntake:
         hand_in(inbox, line(1), changed, name="s.jsonl")
         hand_in(inbox, changed, line(1), day=tomorrow)
         plan = make_plan()
-        assert (plan.intake.new, plan.intake.duplicates, len(plan.intake.rejected)) == (1, 2, 2)
+        assert (plan.intake.new, plan.intake.duplicates, plan.intake.rejected) == (1, 2, 2)
         later = make_plan(tomorrow, run_id="tomorrow")
-        assert (later.intake.new, later.intake.duplicates, len(later.intake.rejected)) == (0, 1, 1)
+        assert (later.intake.new, later.intake.duplicates, later.intake.rejected) == (0, 1, 1)
         assert later.batches == []
         assert [(row["file"], row["line"], row["request_id"]) for row in rejected(inbox)] == [
             ("r.jsonl", 3, "DSR-1"),
@@ -160,7 +160,7 @@ class TestIntake:
     ) -> None:
         hand_in(inbox, line(1), line(2, "opt_out_of_sale", regulation="ccpa"))
         plan = make_plan(default_products=())
-        assert (plan.intake.new, len(plan.intake.rejected)) == (1, 1)
+        assert (plan.intake.new, plan.intake.rejected) == (1, 1)
 
     def test_no_value_of_a_line_is_ever_repeated(self, inbox: Store, make_plan: MakePlan) -> None:
         hand_in(
@@ -178,7 +178,7 @@ class TestIntake:
         hand_in(inbox, f"{CANARY},x", f"{CANARY},{CANARY}", name="s.csv")
         inbox.write(f"{DAY}/{CANARY}.txt", b"")
         plan = make_plan()
-        assert len(plan.intake.rejected) == 10
+        assert plan.intake.rejected == 10
         assert plan.intake.new == 0
         told = json.dumps(rejected(inbox)) + "\n".join(plan_lines(plan))
         assert "cana" not in told
@@ -247,6 +247,17 @@ class TestBatches:
         # Batches of one moment come in any order.
         assert sorted((p.content.users, p.content.jobs) for p in plan.batches) == [(1, 2), (1000, 2000)]
 
+    def test_a_plan_has_no_more_batches_than_airflow_maps(
+        self, inbox: Store, make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(planning, "MAX_BATCHES", 3)
+        hand_in(inbox, *(line(n, products=[f"product{n}"]) for n in range(5)))
+        plan = make_plan()
+        assert (len(plan.batches), plan.waiting) == (3, 2)
+        assert len(make_plan().batches) == 3
+        tomorrow = make_plan(DAY + timedelta(days=1), run_id="tomorrow")
+        assert (len(tomorrow.batches), tomorrow.waiting) == (2, 0)
+
     def test_a_plan_whose_batches_are_all_sent_and_done_is_empty(self, make_plan: MakePlan) -> None:
         assert plan_lines(make_plan()) == [
             "The inbox has nothing for this day, and nothing waits from earlier days."
@@ -287,10 +298,14 @@ class TestReport:
         assert sum(text.startswith("Rejected: ") for text in told) == 50
         assert "… and 10 more rejected lines" in told
 
-    def test_adobes_quota_refusal_is_told(self, inbox: Store, make_plan: MakePlan, ledger: Ledger) -> None:
+    def test_adobes_quota_refusal_is_told(
+        self, inbox: Store, make_plan: MakePlan, ledger: Ledger, clock: FakeClock
+    ) -> None:
         hand_in(inbox, line(1))
-        ledger.record_quota_refusal()
+        ledger.record_quota_refusal(40)
         assert "Adobe takes no more today" in plan_lines(make_plan())[-2]
+        clock.advance(days=1)
+        assert "Batches of at most 4 jobs: Adobe refused a larger one" in plan_lines(make_plan())[-1]
 
     def test_a_settlement_names_every_job_that_needs_a_look(
         self, inbox: Store, make_plan: MakePlan, ledger: Ledger
@@ -311,17 +326,17 @@ class TestReport:
             ledger.record_complete(job, completed_at=None, outcome=outcome, outcome_code="6054-200")
             ledger.record_archived(job, manifest="m")
         settlement = settle(ledger.run_jobs(run_id="run", inbox_date=DAY))
-        assert settlement.waiting == 1
-        assert sorted(problem.partition(" ")[0] for problem in settlement.problems) == [
+        assert (settlement.jobs, settlement.problems, settlement.waiting) == (6, 3, 1)
+        assert sorted(problem.partition(" ")[0] for problem in settlement.named) == [
             "DSR-1",
             "DSR-2",
             "DSR-5",
         ]
-        assert any("DSR-2" in problem and "1000-400" in problem for problem in settlement.problems)
+        assert any("DSR-2" in problem and "1000-400" in problem for problem in settlement.named)
         assert any(text.startswith("Partial: DSR-3 (access)") for text in settlement.lines)
 
     def test_a_day_without_jobs_is_settled_at_once(self) -> None:
-        assert settle([]).problems == []
+        assert settle([]).problems == 0
 
 
 def _dies_after(calls: int, call: Callable[..., Any]) -> Callable[..., Any]:

@@ -61,6 +61,11 @@ UNSENT_STATES = (JobState.PLANNED, JobState.SUBMITTING)
 UNSUBMITTED_STATES = (JobState.RECEIVED, *UNSENT_STATES, JobState.REFUSED)
 # A batch that nobody has sent after this long has lost its run: the next plan takes it over.
 ABANDONED_AFTER = timedelta(hours=1)
+# Adobe takes at most 1,000 users in a call, each with an access job, a delete job or both.
+MAX_BATCH_USERS = 1000
+MAX_BATCH_JOBS = 2 * MAX_BATCH_USERS
+# By so much batches shrink after a day on which Adobe refused more than it took, and grow after any other.
+BATCH_LIMIT_STEP = 10
 
 
 def utc_now() -> datetime:
@@ -112,12 +117,14 @@ class OthersJob:
 
 @dataclass(frozen=True)
 class Quota:
-    """One UTC day's jobs: sent (or perhaps sent), reserved by batches, and whether Adobe refused more."""
+    """One UTC day's jobs: sent (or perhaps sent), reserved by batches, and whether Adobe refused more.
+    `batch_limit` is how many a batch may have, where Adobe's refusals of former days limit that."""
 
     day: date
     used: int
     planned: int
     refused: bool
+    batch_limit: int | None = None
 
     def available(self, limit: int) -> int:
         return 0 if self.refused else max(0, limit - self.used - self.planned)
@@ -242,7 +249,7 @@ class Ledger:
         daily_limit: int,
         products: str = "",
         default_products: str = "",
-        max_users: int = 1000,
+        max_users: int = MAX_BATCH_USERS,
         max_jobs: int | None = None,
     ) -> Batch | None:
         """Takes the most urgent waiting jobs of `inbox_date` and before, of one regulation and product list,
@@ -257,6 +264,7 @@ class Ledger:
             first = session.execute(waiting(inbox_date, Job.regulation, Job.products).limit(1)).first()
             if first is None or room <= 0:
                 return None
+            room = min(room, self._usage(session, self.now().date()).batch_limit or room)
             same_group = waiting(inbox_date, Job.id, Job.key).where(
                 Job.regulation == first.regulation, Job.products == first.products
             )
@@ -437,11 +445,17 @@ class Ledger:
             if to is JobState.RECEIVED:
                 row.batch_id = None
 
-    def record_quota_refusal(self) -> None:
-        """Adobe said that the day's limit is reached: nothing more is intended before the next UTC day."""
+    def record_quota_refusal(self, jobs: int) -> None:
+        """Adobe said to a call with so many jobs that the day's limit is reached: nothing more is intended before
+        the next UTC day.
+
+        Others may use the same limit and leave less of it than one batch needs, every day. So after a day on
+        which Adobe took fewer jobs than it refused at once, batches are a tenth of what it refused.
+        """
         with self._write() as session:
             usage = self._usage(session, self.now().date())
             usage.refused_at = usage.refused_at or self.now()
+            usage.refused_jobs = max(usage.refused_jobs, jobs)
 
     def known_adobe_jobs(self, adobe_job_ids: Collection[str]) -> set[str]:
         """Which of these Adobe job ids belong to some attempt in the ledger, present or past."""
@@ -672,13 +686,14 @@ class Ledger:
 
     # -- reports ------------------------------------------------------------------------------------------
 
-    def run_jobs(self, *, run_id: str, inbox_date: date) -> list[Job]:
-        """The jobs that a run of `inbox_date` reports on: of its own batches, or of its own day."""
+    def run_jobs(self, *, run_id: str, inbox_date: date) -> Iterator[Job]:
+        """The jobs that a run of `inbox_date` reports on, the most urgent first: of its own batches, or of its own
+        day. They are read as they are asked for."""
         with self._read() as session:
             own_batches = session.scalars(select(Batch.id).where(Batch.run_id == run_id)).all()
             of_day = and_(Job.inbox_date == inbox_date, Job.origin == Origin.INBOX)
             query = select(Job).where(or_(Job.batch_id.in_(own_batches), of_day))
-            return list(session.scalars(query.order_by(Job.due_on, Job.id)))
+            yield from session.scalars(query.order_by(Job.due_on, Job.id).execution_options(yield_per=1000))
 
     def counts(self) -> dict[JobState, int]:
         with self._read() as session:
@@ -799,20 +814,34 @@ class Ledger:
     def _usage(self, session: Session, day: date) -> Usage:
         usage = session.get(Usage, day)
         if usage is None:
-            usage = Usage(day=day, jobs=0)
+            usage = Usage(day=day, jobs=0, refused_jobs=0, batch_limit=self._batch_limit(session, day))
             session.add(usage)
             session.flush()
         return usage
 
+    @staticmethod
+    def _batch_limit(session: Session, day: date) -> int | None:
+        last = session.scalar(select(Usage).where(Usage.day < day).order_by(Usage.day.desc()).limit(1))
+        if last is None:
+            return None
+        if last.refused_at is not None and last.jobs < last.refused_jobs:
+            return max(1, last.refused_jobs // BATCH_LIMIT_STEP)
+        if last.batch_limit is None or last.refused_at is not None or not last.jobs:
+            return last.batch_limit
+        grown = last.batch_limit * BATCH_LIMIT_STEP
+        return grown if grown < MAX_BATCH_JOBS else None
+
     def _quota(self, session: Session) -> Quota:
         day = self.now().date()
         usage = session.get(Usage, day)
+        batch_limit = usage.batch_limit if usage else self._batch_limit(session, day)
         planned = session.scalar(select(func.count()).where(Job.state == JobState.PLANNED)) or 0
         return Quota(
             day=day,
             used=usage.jobs if usage else 0,
             planned=planned,
             refused=bool(usage and usage.refused_at),
+            batch_limit=batch_limit,
         )
 
     @cached_property

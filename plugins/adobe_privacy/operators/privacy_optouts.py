@@ -44,7 +44,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                 len(intake.files),
                 intake.new,
                 intake.opt_outs,
-                len(intake.rejected),
+                intake.rejected,
             )
             counts = {"accepted": 0, "sent_again": 0, "receipts": 0}
             unfinished = (JobState.RECEIVED, JobState.SUBMITTING, JobState.COMPLETE)

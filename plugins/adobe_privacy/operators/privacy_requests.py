@@ -181,7 +181,7 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
                 client=client,
                 settings=SubmissionSettings(
                     daily_limit=settings.daily_job_limit,
-                    call_timeout=settings.client.timeout + 30,
+                    timeout=settings.client.timeout,
                     list_lag=settings.list_lag,
                     company_contexts=settings.company_contexts,
                 ),
@@ -292,18 +292,18 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
             return {}
         with plain_failures(self.log), self.ledger(context) as ledger:
             jobs = ledger.run_jobs(run_id=run_of(context), inbox_date=inbox_day(context))
-        settlement = settle(jobs, left_to_sweep=is_backfill(context))
+            settlement = settle(jobs, left_to_sweep=is_backfill(context))
         for line in settlement.lines:
             self.log.info("%s", line)
         if settlement.waiting:
             self.log.info("%d jobs wait for the next run", settlement.waiting)
-        for problem in settlement.problems:
+        for problem in settlement.named:
             self.log.error("%s", problem)
         if settlement.problems:
-            shown = "; ".join(settlement.problems[:10])
-            more = len(settlement.problems) - 10
+            shown = "; ".join(settlement.named[:10])
+            more = settlement.problems - 10
             raise AirflowFailException(
-                f"{len(settlement.problems)} of {len(jobs)} jobs need a look: {shown}"
+                f"{settlement.problems} of {settlement.jobs} jobs need a look: {shown}"
                 + (f"; and {more} more, see the log" if more > 0 else "")
             )
-        return {"jobs": len(jobs), "waiting": settlement.waiting}
+        return {"jobs": settlement.jobs, "waiting": settlement.waiting}

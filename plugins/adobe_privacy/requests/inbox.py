@@ -68,19 +68,27 @@ def find_requests(store: Store, source: str, wanted: Collection[str]) -> Iterato
 
 
 def write_rejected(store: Store, source: str, rejected: Iterable[Line]) -> int:
-    """Writes the report of one file's unusable lines; without any, removes an older report. Returns how many."""
+    """Writes the report of one file's unusable lines; without any, removes an older report. Returns how many.
+
+    Only the report's text is kept in memory, not the lines.
+    """
     folder, name = source.split("/", 1)
-    key = f"{folder}/rejected/{name if not _is_csv(source) else f'{name}.jsonl'}"
-    rows = [
-        {"file": name, "line": line.number, "reason": line.reason}
-        | ({"request_id": line.request_id} if line.request_id else {})
-        for line in rejected
-    ]
-    if rows:
-        store.write(key, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+    # `requests.csv` and `requests.csv.jsonl` may lie beside each other.
+    is_plain = not source.lower().endswith((".csv", ".csv.jsonl"))
+    key = f"{folder}/rejected/{name if is_plain else f'{name}.jsonl'}"
+    report = bytearray()
+    count = 0
+    for line in rejected:
+        row = {"file": name, "line": line.number, "reason": line.reason}
+        if line.request_id:
+            row["request_id"] = line.request_id
+        report += json.dumps(row, ensure_ascii=False).encode() + b"\n"
+        count += 1
+    if report:
+        store.write(key, bytes(report))
     else:
         store.delete(key)
-    return len(rows)
+    return count
 
 
 def _is_csv(source: str) -> bool:

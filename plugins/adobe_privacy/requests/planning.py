@@ -5,7 +5,7 @@ Planning sends nothing. It may be repeated: what is known is recognised, what is
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
@@ -26,6 +26,10 @@ from adobe_privacy.requests.request import Action, PrivacyRequest, check_opt_out
 from adobe_privacy.storage import Store
 
 CHUNK = 1000
+# Airflow maps a task group over at most 1,024 batches.
+MAX_BATCHES = 1000
+# So many of a day's rejected lines a plan names; the reports in the inbox name all.
+MAX_REJECTED_LINES = 50
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Intake:
     """What one reading of a day's folder found. Holds request ids and reasons, no identity.
 
     `opt_outs` and `at_risk` count new requests only. `empty` files hold no request at all; `not_read` are
-    files of another kind.
+    files of another kind. `rejected_lines` are the first of the `rejected`.
     """
 
     files: list[str] = field(default_factory=list)
@@ -58,7 +62,8 @@ class Intake:
     new: int = 0
     duplicates: int = 0
     opt_outs: int = 0
-    rejected: list[Line] = field(default_factory=list)
+    rejected: int = 0
+    rejected_lines: list[Line] = field(default_factory=list)
     at_risk: Counter[str] = field(default_factory=Counter)
 
 
@@ -102,11 +107,20 @@ def take_in_day(
     intake = Intake()
     intake.files, intake.not_read = files_of(store, day)
     for source in intake.files:
-        rejected = list(_take_in(store, ledger, source, day, settings, intake))
-        intake.rejected += rejected
+        rejected = _noted(_take_in(store, ledger, source, day, settings, intake), intake)
         if report:
             write_rejected(store, source, rejected)
+        else:
+            deque(rejected, maxlen=0)
     return intake
+
+
+def _noted(rejected: Iterator[Line], intake: Intake) -> Iterator[Line]:
+    for line in rejected:
+        intake.rejected += 1
+        if len(intake.rejected_lines) < MAX_REJECTED_LINES:
+            intake.rejected_lines.append(line)
+        yield line
 
 
 def _plan(
@@ -124,7 +138,7 @@ def _plan(
             # A run that may send only so many jobs sends no other run's.
             if batch.id in contents
             and (settings.max_jobs is None or batch.run_id == run_id or not contents[batch.id].unsent)
-        ],
+        ][:MAX_BATCHES],
         waiting=ledger.count_waiting(day),
         quota=ledger.quota(),
         daily_limit=settings.daily_limit,
@@ -132,7 +146,7 @@ def _plan(
 
 
 def _claim(ledger: Ledger, day: date, run_id: str, settings: PlanSettings) -> None:
-    """Claims batches for the run until nothing waits or there is no room for more."""
+    """Claims batches for the run until nothing waits, or there is no room for more in the day or the run."""
     room = settings.max_jobs
     if room is not None:
         # What the run claimed before it was tried again counts as well.
@@ -144,7 +158,9 @@ def _claim(ledger: Ledger, day: date, run_id: str, settings: PlanSettings) -> No
                 if batch.run_id == run_id
             ),
         )
-    while room is None or room > 0:
+    for _ in range(MAX_BATCHES - len(ledger.open_batches(run_id=run_id, inbox_date=day))):
+        if room is not None and room <= 0:
+            return
         batch = ledger.claim_batch(
             run_id=run_id,
             inbox_date=day,

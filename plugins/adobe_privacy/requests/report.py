@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from adobe_privacy.ledger.tables import Job, JobState
 from adobe_privacy.requests.planning import Plan
 from adobe_privacy.requests.request import Action
 
 SHOWN = 50  # lines of one kind in a log; the rest is counted
+NAMED = 1000  # jobs that need a look, which are named even where they are many
 
 
 def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
@@ -20,7 +21,7 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
         return ["The inbox has nothing for this day, and nothing waits from earlier days."]
     lines = [
         f"Inbox: {len(intake.files)} files, {intake.new} new requests, {intake.duplicates} known already, "
-        f"{len(intake.rejected)} lines rejected"
+        f"{intake.rejected} lines rejected"
     ]
     lines += [f"Empty: {source} holds no request" for source in intake.empty]
     if intake.not_read:
@@ -29,8 +30,9 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
     if intake.opt_outs:
         lines.append(f"Opt-outs of sale: {intake.opt_outs}, left to the DAG privacy_optouts")
     lines += _some(
-        [f"Rejected: {line.source} line {line.number}: {line.reason}" for line in intake.rejected],
+        [f"Rejected: {line.source} line {line.number}: {line.reason}" for line in intake.rejected_lines],
         "rejected lines",
+        of=intake.rejected,
     )
     lines += [f"At risk: {count} requests under {reason}" for reason, count in intake.at_risk.items()]
     for planned in plan.batches:
@@ -44,55 +46,75 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
     lines.append(
         f"Quota of {quota.day}: {quota.used} used, {quota.planned} planned, of {plan.daily_limit}{refused}"
     )
+    if quota.batch_limit is not None:
+        lines.append(
+            f"Batches of at most {quota.batch_limit} jobs: Adobe refused a larger one for its daily limit, which "
+            "others use too"
+        )
     if plan.waiting:
         lines.append(
-            f"{plan.waiting} jobs are left for the next run: the day's quota or max_jobs has no room"
+            f"{plan.waiting} jobs are left for the next run: the day's quota, max_jobs or the number of batches "
+            "in a run has no room"
         )
     return lines
 
 
 @dataclass(frozen=True)
 class Settlement:
-    """The end of a run: `problems` name every job that a person must look at. `waiting` jobs are for the next
-    run, those `at_adobe` for the sweep."""
+    """The end of a run of so many `jobs`: `problems` counts those that a person must look at, `named` tells of the
+    first of them. `waiting` jobs are for the next run, those `at_adobe` for the sweep."""
 
     lines: list[str]
-    problems: list[str]
-    waiting: int
+    jobs: int = 0
+    problems: int = 0
+    named: list[str] = field(default_factory=list)
+    waiting: int = 0
     at_adobe: int = 0
 
 
-def settle(jobs: Sequence[Job], *, left_to_sweep: bool = False) -> Settlement:
-    """Sums up the jobs that a run answers for; opt-outs of sale are not among them. With `left_to_sweep`, a job
-    that Adobe still works on is no problem."""
-    jobs = [job for job in jobs if job.action != Action.OPT_OUT_OF_SALE]
-    if not jobs:
-        return Settlement(["Nothing to do for this day."], [], 0)
-    counts = Counter((job.regulation, job.action, job.state.value, job.outcome or "-") for job in jobs)
+def settle(jobs: Iterable[Job], *, left_to_sweep: bool = False) -> Settlement:
+    """Sums up the jobs that a run answers for, one by one; opt-outs of sale are not among them. With
+    `left_to_sweep`, a job that Adobe still works on is no problem."""
+    counts: Counter[tuple[str, str, str, str]] = Counter()
+    states: Counter[JobState] = Counter()
+    problems = partial = 0
+    named: list[str] = []
+    partial_lines: list[str] = []
+    for job in jobs:
+        if job.action == Action.OPT_OUT_OF_SALE:
+            continue
+        states[job.state] += 1
+        counts[job.regulation, job.action, job.state.value, job.outcome or "-"] += 1
+        if job.state is JobState.SUBMITTED and left_to_sweep:
+            continue
+        if text := _problem(job):
+            problems += 1
+            if len(named) < NAMED:
+                named.append(text)
+        if job.state is JobState.ARCHIVED and job.outcome not in ("full", None):
+            partial += 1
+            if len(partial_lines) < SHOWN:
+                partial_lines.append(f"Partial: {job.key} ({job.action}): {job.outcome}, {job.outcome_code}")
+    if not states:
+        return Settlement(["Nothing to do for this day."])
     rows = [("regulation", "action", "state", "outcome", "jobs")]
     rows += [(*group, str(count)) for group, count in sorted(counts.items())]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    at_adobe = sum(left_to_sweep and job.state is JobState.SUBMITTED for job in jobs)
-    problems = [
-        text
-        for job in jobs
-        if not (left_to_sweep and job.state is JobState.SUBMITTED) and (text := _problem(job))
-    ]
-    waiting = sum(job.state is JobState.RECEIVED for job in jobs)
-    lines += _some(
-        [
-            f"Partial: {job.key} ({job.action}): {job.outcome}, {job.outcome_code}"
-            for job in jobs
-            if job.state is JobState.ARCHIVED and job.outcome not in ("full", None)
-        ],
-        "partial outcomes",
-    )
+    lines += _some(partial_lines, "partial outcomes", of=partial)
+    at_adobe = states[JobState.SUBMITTED] if left_to_sweep else 0
     if at_adobe:
         lines.append(
             f"{at_adobe} jobs are at Adobe: the DAG privacy_sweep archives their results as they come"
         )
-    return Settlement(lines, problems, waiting, at_adobe)
+    return Settlement(
+        lines,
+        jobs=states.total(),
+        problems=problems,
+        named=named,
+        waiting=states[JobState.RECEIVED],
+        at_adobe=at_adobe,
+    )
 
 
 def _problem(job: Job) -> str | None:
@@ -108,5 +130,6 @@ def _problem(job: Job) -> str | None:
     return None
 
 
-def _some(lines: list[str], kind: str) -> list[str]:
-    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"… and {len(lines) - SHOWN} more {kind}"]
+def _some(lines: list[str], kind: str, *, of: int) -> list[str]:
+    shown = lines[:SHOWN]
+    return shown if of <= len(shown) else [*shown, f"… and {of - len(shown)} more {kind}"]

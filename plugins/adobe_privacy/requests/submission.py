@@ -11,9 +11,9 @@ Adobe has no idempotency key, so the order of steps is the promise:
    is it sent again.
 
 What it does not promise: a process that is suspended in the moment between the last look at its intent's age
-(`MAX_INTENT_AGE`) and the call, for longer than `settle_after`, could send what another process has sent
-meanwhile. The clocks of the machines that submit are taken to agree to within a minute or so; Adobe's is not.
-A call under way at midnight UTC is charged to the day of its intent.
+and the call, for longer than `settle_after`, could send what another process has sent meanwhile. The clocks of
+the machines that submit are taken to agree to within a minute or so; Adobe's is not. A call under way at midnight
+UTC is charged to the day of its intent.
 """
 
 from __future__ import annotations
@@ -55,8 +55,6 @@ log = logging.getLogger(__name__)
 
 AT_ADOBE = (JobState.SUBMITTED, JobState.COMPLETE, JobState.ARCHIVED, JobState.ERROR)
 
-# An intent that waited longer than this for its call is not sent but looked up.
-MAX_INTENT_AGE = timedelta(seconds=15)
 # Adobe rounds creation times to minutes, and clocks differ.
 CLOCK_TOLERANCE = timedelta(days=1)
 # Adobe lists jobs of the last 45 days (privacy jobs guide, "fromDate"); a day is left for time zones.
@@ -74,20 +72,35 @@ MAX_LOST_CALLS = 3
 
 @dataclass(frozen=True)
 class SubmissionSettings:
-    """`call_timeout`: seconds after which a create call is given up; Adobe's gateway drops one after 60 by itself
-    (best practices page). `list_lag`: seconds for which a job may be missing from Adobe's list, counted from
-    the end of the call; what Adobe still makes of a call that was given up must appear within them.
-    `look_interval`: seconds between two looks for jobs whose fate is unknown."""
+    """`timeout`: seconds within which an answer must begin; Adobe's gateway drops a call after 60 by itself (best
+    practices page). `list_lag`: seconds for which a job may be missing from Adobe's list, counted from the end of
+    the call; what Adobe still makes of a call that was given up must appear within them. All other times follow
+    from `timeout`."""
 
     daily_limit: int = 20_000
-    call_timeout: float = 90.0
+    timeout: float = 60.0
     list_lag: float = 300.0
-    look_interval: float = 10.0
     company_contexts: tuple[CompanyContext, ...] = ()
 
     @property
+    def call_timeout(self) -> float:
+        """Seconds after which a create call is given up, whatever it is doing."""
+        return 1.5 * self.timeout
+
+    @property
+    def max_intent_age(self) -> timedelta:
+        """An intent that waited longer than this for its call is not sent."""
+        return timedelta(seconds=self.timeout / 2)
+
+    @property
+    def look_interval(self) -> float:
+        """Seconds between two looks for jobs whose fate is unknown."""
+        return self.timeout / 4
+
+    @property
     def settle_after(self) -> timedelta:
-        return MAX_INTENT_AGE + timedelta(seconds=self.call_timeout + self.list_lag)
+        """So long after an intent, a job that is in no list was not made and will not be."""
+        return self.max_intent_age + timedelta(seconds=self.call_timeout + self.list_lag)
 
 
 @dataclass
@@ -350,7 +363,7 @@ class _Work:
     async def _post(self, request: CreateJobsRequest, users: Sequence[User], jobs: Sequence[Job]) -> None:
         """One call for `jobs`, whose intent is committed. Leaves them settled, or `SUBMITTING` where the
         outcome is unknown."""
-        if self.ledger.now() - _intent(jobs[0]) > MAX_INTENT_AGE:
+        if self.ledger.now() - _intent(jobs[0]) > self.settings.max_intent_age:
             # Somebody else may soon take the call for over.
             self.ledger.withdraw(jobs, JobState.PLANNED, "not sent: the intent was too old", refund=True)
             return
@@ -370,7 +383,7 @@ class _Work:
                 reason = f"not sent: {type(error).__name__}"
                 self.ledger.withdraw(jobs, JobState.PLANNED, reason, refund=True)
                 raise
-            self.ledger.record_quota_refusal()
+            self.ledger.record_quota_refusal(len(jobs))
             self.ledger.withdraw(jobs, JobState.PLANNED, "Adobe: daily limit reached", refund=True)
             self._carry_over(jobs, "Adobe says that the organisation's limit of this UTC day is reached")
             return

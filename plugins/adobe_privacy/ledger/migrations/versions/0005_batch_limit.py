@@ -1,0 +1,23 @@
+"""What Adobe's refusals of a day say about the batches of the next."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column(
+        "privacy_usage", sa.Column("refused_jobs", sa.Integer(), nullable=False, server_default="0")
+    )
+    op.add_column("privacy_usage", sa.Column("batch_limit", sa.Integer(), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("privacy_usage", "batch_limit")
+    op.drop_column("privacy_usage", "refused_jobs")
