@@ -1,0 +1,78 @@
+"""Airflow's own api-server application in this process, with our page mounted as it mounts any plugin's."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.web.source import Source
+from tests.support.ledgers import sqlite_template, sqlite_url  # noqa: F401
+
+with warnings.catch_warnings():
+    # Starlette would like another HTTP library.
+    warnings.simplefilter("ignore")
+    from fastapi.testclient import TestClient
+
+# One login of each role that matters; the officer may edit DAGs.
+USERS = {"officer": "user", "reader": "viewer"}
+LogIn = Callable[[str | None], TestClient]
+
+
+@pytest.fixture(scope="session")
+def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+    """With the SimpleAuthManager, and passwords."""
+    passwords = tmp_path_factory.mktemp("airflow") / "passwords.json"
+    passwords.write_text(json.dumps({name: f"{name}-password" for name in USERS}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(passwords))
+        users = ",".join(f"{name}:{role}" for name, role in USERS.items())
+        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", users)
+        patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "j" * 64)
+        from airflow.api_fastapi.app import create_app, purge_cached_app
+        from airflow.utils.db import initdb
+
+        initdb()
+        purge_cached_app()
+        yield create_app(apps="core")
+        purge_cached_app()
+
+
+@pytest.fixture(scope="session")
+def page(airflow: FastAPI) -> FastAPI:
+    """Our application within Airflow's."""
+    (found,) = (route.app for route in airflow.routes if getattr(route, "path", "") == "/privacy")
+    return found
+
+
+@pytest.fixture
+def ledger(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:  # noqa: F811
+    """The ledger that Airflow's connection names."""
+    path = sqlite_url.removeprefix("sqlite:///")
+    monkeypatch.setenv("AIRFLOW_CONN_PRIVACY_LEDGER", json.dumps({"conn_type": "sqlite", "host": path}))
+    with Ledger(sqlite_url, actor="privacy_requests/scheduled__2026-11-20/plan") as ledger:
+        yield ledger
+
+
+@pytest.fixture
+def log_in(
+    airflow: FastAPI, page: FastAPI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[LogIn]:
+    """Makes a client that is logged in as a browser is, by Airflow's cookie; None is anonymous."""
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI", f"file://{tmp_path / 'archive'}")
+    page.state.source = Source()
+
+    def client(user: str | None) -> TestClient:
+        client = TestClient(airflow, follow_redirects=False)
+        if user is not None:
+            answer = client.post("/auth/token", json={"username": user, "password": f"{user}-password"})
+            client.cookies.set("_token", answer.raise_for_status().json()["access_token"])
+        return client
+
+    yield client
+    page.state.source.close()
