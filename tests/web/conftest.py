@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -25,15 +27,42 @@ LogIn = Callable[[str | None], TestClient]
 
 
 @pytest.fixture(scope="session")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
-    """With the SimpleAuthManager, and passwords."""
+def simple_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+    """With Airflow's SimpleAuthManager."""
     passwords = tmp_path_factory.mktemp("airflow") / "passwords.json"
     passwords.write_text(json.dumps({name: f"{name}-password" for name in USERS}))
+    users = ",".join(f"{name}:{role}" for name, role in USERS.items())
+    settings = {
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": users,
+    }
+    with _airflow(settings) as app:
+        yield app
+
+
+@pytest.fixture(scope="session")
+def fab_airflow() -> Iterator[FastAPI]:
+    """With the auth manager of the FAB provider, and its roles as they come."""
+    name = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+    with _airflow({"AIRFLOW__CORE__AUTH_MANAGER": name}) as app:
+        from airflow.api_fastapi.app import get_auth_manager
+
+        manager: Any = get_auth_manager()
+        with manager.flask_app.app_context():
+            users = manager.security_manager
+            # Public may do nothing. The SimpleAuthManager has no such role.
+            for name, role in (USERS | {"stranger": "public"}).items():
+                found = users.find_role(role.capitalize())
+                made = users.add_user(name, name, name, f"{name}@example.com", found, f"{name}-password")
+                assert made
+        yield app
+
+
+@contextmanager
+def _airflow(settings: dict[str, str]) -> Iterator[FastAPI]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE", str(passwords))
-        users = ",".join(f"{name}:{role}" for name, role in USERS.items())
-        patch.setenv("AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS", users)
-        patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "j" * 64)
+        for name, value in ({"AIRFLOW__API_AUTH__JWT_SECRET": "j" * 64} | settings).items():
+            patch.setenv(name, value)
         from airflow.api_fastapi.app import create_app, purge_cached_app
         from airflow.utils.db import initdb
 
@@ -41,6 +70,13 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
         purge_cached_app()
         yield create_app(apps="core")
         purge_cached_app()
+
+
+@pytest.fixture(scope="session")
+def airflow(request: pytest.FixtureRequest) -> FastAPI:
+    """A module may have its tests run with both: `pytest.mark.parametrize("airflow", …, indirect=True)`."""
+    app: FastAPI = request.getfixturevalue(getattr(request, "param", "simple_airflow"))
+    return app
 
 
 @pytest.fixture(scope="session")

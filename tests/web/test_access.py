@@ -14,6 +14,7 @@ from adobe_privacy.ledger.tables import JobState
 from tests.support.ledgers import received
 from tests.web.conftest import LogIn
 
+BOTH = pytest.mark.parametrize("airflow", ["simple_airflow", "fab_airflow"], indirect=True)
 QUERIES = {
     "/request": "?id=DSR-1",
     "/api/request": "?id=DSR-1",
@@ -32,12 +33,14 @@ def calls(page: FastAPI) -> Iterator[tuple[str, str]]:
             yield method, f"/privacy{path}{QUERIES.get(path, '')}"
 
 
+@BOTH
 def test_there_are_routes_to_be_tested(page: FastAPI) -> None:
     assert {("GET", "/privacy/"), ("GET", "/privacy/api/jobs"), ("POST", "/privacy/api/hold")} <= set(
         calls(page)
     )
 
 
+@BOTH
 def test_nothing_is_told_to_anonymous_callers(page: FastAPI, ledger: Ledger, log_in: LogIn) -> None:
     ledger.receive([received(1)])
     client = log_in(None)
@@ -52,6 +55,7 @@ def test_nothing_is_told_to_anonymous_callers(page: FastAPI, ledger: Ledger, log
     assert [job.on_hold for job in ledger.request_jobs("DSR-1")] == [False]
 
 
+@BOTH
 def test_a_reader_reads_everything_and_changes_nothing(page: FastAPI, ledger: Ledger, log_in: LogIn) -> None:
     ledger.receive([received(1)])
     client = log_in("reader")
@@ -64,10 +68,22 @@ def test_a_reader_reads_everything_and_changes_nothing(page: FastAPI, ledger: Le
     assert [job.on_hold for job in ledger.request_jobs("DSR-1")] == [False]
 
 
+@pytest.mark.parametrize("airflow", ["fab_airflow"], indirect=True)
+def test_a_login_without_the_right_to_read_the_dag_is_told_so(
+    page: FastAPI, ledger: Ledger, log_in: LogIn
+) -> None:
+    client = log_in("stranger")
+    for method, url in calls(page):
+        assert client.request(method, url, json=HOLD if method == "POST" else None).status_code == 403, url
+    assert "You need the right to read the DAG privacy_requests." in client.get("/privacy/").text
+
+
+@BOTH
 def test_routes_that_change_something_are_posts(page: FastAPI) -> None:
     assert {method for method, _ in calls(page)} == {"GET", "POST"}
 
 
+@BOTH
 def test_a_forged_login_is_none(page: FastAPI, ledger: Ledger, log_in: LogIn) -> None:
     client = log_in(None)
     client.cookies.set("_token", "e30.e30.e30")
@@ -76,6 +92,7 @@ def test_a_forged_login_is_none(page: FastAPI, ledger: Ledger, log_in: LogIn) ->
         assert answer.status_code in (303, 401, 403), url
 
 
+@BOTH
 class TestDecisions:
     def test_an_officer_holds_and_releases_under_their_name(self, ledger: Ledger, log_in: LogIn) -> None:
         ledger.receive([received(1, "access", "delete")])
@@ -119,6 +136,7 @@ class TestDecisions:
         assert "Put on hold" not in log_in("reader").get("/privacy/request?id=DSR-1").text
 
 
+@BOTH
 class TestOtherSites:
     """What a page of another site can make an officer's browser send."""
 
@@ -144,6 +162,7 @@ class TestOtherSites:
         assert officer.get("/privacy/api/hold", params=HOLD).status_code == 405
 
 
+@BOTH
 def test_answers_may_be_framed_by_airflow_alone_and_are_kept_nowhere(ledger: Ledger, log_in: LogIn) -> None:
     client = log_in("reader")
     for url in ("/privacy/", "/privacy/api/overview", "/privacy/nothing"):
@@ -155,6 +174,7 @@ def test_answers_may_be_framed_by_airflow_alone_and_are_kept_nowhere(ledger: Led
         assert headers["cache-control"] == "no-store"
 
 
+@BOTH
 def test_after_the_login_one_is_where_one_wanted_to_be(log_in: LogIn) -> None:
     client = log_in(None)
     answer = client.get("/privacy/?state=error&batch=b%261")
@@ -162,4 +182,15 @@ def test_after_the_login_one_is_where_one_wanted_to_be(log_in: LogIn) -> None:
         "../api/v2/auth/login?next=%2Fprivacy%2F%3Fstate%3Derror%26batch%3Db%25261"
     )
     to_login = client.get("/api/v2/auth/login?next=%2Fprivacy%2F%3Fstate%3Derror")
-    assert to_login.headers["location"] == "/auth/login?next=%2Fprivacy%2F%3Fstate%3Derror"
+    login, _, query = to_login.headers["location"].partition("?")
+    assert (login.rstrip("/"), query) == ("/auth/login", "next=%2Fprivacy%2F%3Fstate%3Derror")
+
+
+def test_airflow_may_be_served_below_a_path(airflow: FastAPI, log_in: LogIn) -> None:
+    log_in(None)
+    client = TestClient(airflow, root_path="/airflow", follow_redirects=False)
+    answer = client.get("/airflow/privacy/request?id=DSR-1")
+    assert answer.headers["location"] == (
+        "../api/v2/auth/login?next=%2Fairflow%2Fprivacy%2Frequest%3Fid%3DDSR-1"
+    )
+    assert client.get("/airflow/privacy/api/request?id=DSR-1").status_code == 401

@@ -24,6 +24,7 @@ from adobe_privacy.web.source import Source
 
 log = logging.getLogger(__name__)
 
+PREFIX = "/privacy"  # below which Airflow mounts it
 HEADERS = {
     # Airflow shows the page in a frame of its own; nobody else may. Nothing comes from elsewhere.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -60,8 +61,13 @@ async def _with_headers(request: Request, call_next: Callable[[Request], Awaitab
     return response
 
 
+def _within(request: Request) -> str:
+    """The path below PREFIX, wherever Airflow itself is served."""
+    return request.url.path.partition(f"{PREFIX}/")[2]
+
+
 def _for_programs(request: Request) -> bool:
-    return request.url.path.removeprefix(request.scope["root_path"]).startswith("/api/")
+    return _within(request).startswith("api/")
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -70,8 +76,8 @@ async def _refused(request: Request, error: Exception) -> Response:
     if _for_programs(request):
         return await http_exception_handler(request, error)
     if error.status_code == status.HTTP_401_UNAUTHORIZED:
-        url = request.url
-        here = f"{url.path}?{url.query}" if url.query else url.path
+        query = f"?{request.url.query}" if request.url.query else ""
+        here = f"{request.base_url.path.rstrip('/')}{PREFIX}/{_within(request)}{query}"
         return RedirectResponse(
             f"../api/v2/auth/login?{urlencode({'next': here})}", status.HTTP_303_SEE_OTHER
         )

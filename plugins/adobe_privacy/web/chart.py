@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 WIDTH, HEIGHT = 720, 120
-LEFT = 44  # room for the numbers
+LEFT, RIGHT = 44, 16  # room for the numbers, and for half of the last day's name
 
 
 def chart(days: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Two panels of one width: bars of jobs a day, and the mean and longest days from reception to archive."""
-    step = (WIDTH - LEFT) / len(days)
+    step = (WIDTH - LEFT - RIGHT) / len(days)
     most = _ceiling(max(max(day["arrived"], day["archived"]) for day in days))
     longest = _ceiling(max(day["longest_days"] or 0 for day in days))
     bars, dots = [], []
@@ -41,6 +41,7 @@ def chart(days: Sequence[dict[str, Any]]) -> dict[str, Any]:
     ]
     return {
         "width": WIDTH,
+        "right": WIDTH - RIGHT,
         "height": HEIGHT,
         "left": LEFT,
         "bars": bars,

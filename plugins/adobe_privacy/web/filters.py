@@ -7,9 +7,11 @@ from datetime import date
 from typing import Annotated
 from urllib.parse import urlencode
 
+from airflow.sdk.exceptions import AirflowNotFoundException
 from fastapi import Depends, HTTPException, Request, status
 from starlette.datastructures import QueryParams
 
+from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
 from adobe_privacy.ledger.overview import Concern, Filters, Position
 from adobe_privacy.ledger.tables import JobState
 from adobe_privacy.web.source import SourceDep
@@ -56,8 +58,8 @@ NAMES = ("state", "concern", "regulation", "action", "product", "request", "batc
 def read_query(request: Request, source: SourceDep) -> Query:
     try:
         default_products = source.settings().products
-    except Exception:  # said elsewhere on the page; without the connection no product is the default
-        default_products = ()
+    except (ConnectionProblem, AirflowNotFoundException):
+        default_products = ()  # the page tells of it beside the quota
     return Query(request.query_params, default_products)
 
 

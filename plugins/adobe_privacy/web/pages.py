@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -95,9 +96,9 @@ def one_request(request: Request, source: SourceDep, id: str, may_write: MayWrit
 
 @router.get("/manifest", response_class=HTMLResponse)
 def manifest(request: Request, source: SourceDep, job: int) -> Response:
-    return templates.TemplateResponse(
-        request, "manifest.html", {"job": job, "manifest": read_manifest(source, job)}
-    )
+    found = read_manifest(source, job)
+    text = json.dumps(found, indent=2, ensure_ascii=False)
+    return templates.TemplateResponse(request, "manifest.html", {"job": job, "manifest": found, "text": text})
 
 
 @router.get("/static/{name}")

@@ -76,6 +76,9 @@ class _Kept(Generic[T]):
                 self._value = (self._fetch(), time.monotonic() + self._seconds)
             return self._value[0]
 
+    def forget(self) -> None:
+        self._value = None
+
 
 def _source(request: Request) -> Source:
     source: Source = request.app.state.source
