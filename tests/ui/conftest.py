@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from scripts.stack import ROOT, Stack
 from tests.support.history import write_history
@@ -76,26 +76,47 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def _windows() -> dict[tuple[object, ...], BrowserContext]:
+    """Kept from test to test: Airflow's UI is large, and is fetched once for each."""
+    return {}
+
+
 @pytest.fixture
-def open_as(stack: Stack, browser: Browser) -> Iterator[OpenAs]:
-    """A browser window of a user who is logged in, or of nobody."""
+def open_as(
+    stack: Stack, browser: Browser, _windows: dict[tuple[object, ...], BrowserContext]
+) -> Iterator[OpenAs]:
+    """A page in a window of a user who is logged in, or of nobody. `theme` is Airflow's own setting, `dark` that
+    of the machine."""
     opened = []
 
-    def window(user: str | None, *, width: int = 1400, height: int = 1000, dark: bool = False) -> Page:
-        scheme = "dark" if dark else "light"
-        context = browser.new_context(
-            base_url=stack.url, viewport={"width": width, "height": height}, color_scheme=scheme
-        )
-        opened.append(context)
-        if user is not None:
-            context.add_cookies([{"name": "_token", "value": stack.token(user), "url": stack.url}])
-        page = context.new_page()
-        page.set_default_timeout(30_000)
-        return page
+    def window(
+        user: str | None,
+        *,
+        width: int = 1400,
+        height: int = 900,
+        dark: bool = False,
+        theme: str | None = None,
+    ) -> Page:
+        key = (user, width, height, dark, theme)
+        if key not in _windows or user is None:
+            context = _windows[key] = browser.new_context(
+                base_url=stack.url,
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if dark else "light",
+            )
+            context.set_default_timeout(30_000)
+            if user is not None:
+                token = {"name": "_token", "value": stack.token(user), "url": stack.url}
+                context.add_cookies([token])  # type: ignore[list-item]
+            if theme is not None:
+                context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+        opened.append(_windows[key].new_page())
+        return opened[-1]
 
     yield window
-    for context in opened:
-        context.close()
+    for page in opened:
+        page.close()
 
 
 @pytest.fixture

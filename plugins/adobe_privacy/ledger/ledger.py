@@ -612,11 +612,12 @@ class Ledger:
             return bool(rows)
 
     def _archive(self, session: Session, rows: Sequence[Job], places: Mapping[int, str], reason: str) -> None:
-        now = self.now()
+        if not rows:
+            return
+        now, figures = self.now(), self._figures(session)
         for row in rows:
             row.archived_at, row.manifest = now, places[row.id]
             seconds = max(0, int((now - row.received_at).total_seconds()))
-            figures = self._figures(session)
             figures.archived += 1
             figures.seconds += seconds
             figures.longest = max(figures.longest, seconds)
