@@ -216,6 +216,8 @@ class TestPages:
             (Filters(product="%"), set()),
             (Filters(product="campaign", default_products=["campaign"]), {"DSR-default"}),
             (Filters(first_day=DAY + timedelta(days=1)), {"DSR-day"}),
+            (Filters(first_day=DAY + timedelta(days=1), last_day=DAY + timedelta(days=1)), {"DSR-day"}),
+            (Filters(first_day=DAY, last_day=DAY, states=(JobState.ARCHIVED,)), set()),
             (Filters(last_day=DAY, regulation="ccpa"), {"DSR-ccpa"}),
             (Filters(batch_id="none"), set()),
             (Filters(states=(JobState.PLANNED,)), set()),

@@ -142,6 +142,19 @@ class TestJobs:
         query = "?request=&state=&concern=&regulation=&action=&product=&from=&to=&batch=+"
         assert len(reader.get(f"/privacy/api/jobs{query}").json()["jobs"]) == 1
 
+    @pytest.mark.parametrize(
+        ("query", "state"),
+        [("", ""), ("?request=DSR-1", "all"), ("?batch=b", "all"), ("?concern=held", "all"),
+         ("?concern=overdue", ""), ("?state=error", "error")],
+    )  # fmt: skip
+    def test_the_form_shows_which_states_are_meant(
+        self, ledger: Ledger, reader: TestClient, query: str, state: str
+    ) -> None:
+        text = reader.get(f"/privacy/{query}").text
+        states = text[text.index('<select name="state">') :].split("</select>")[0]
+        assert states.count(" selected") == 1
+        assert f'<option value="{state}" selected>' in states
+
     def test_what_comes_with_the_address_is_shown_as_text(self, ledger: Ledger, reader: TestClient) -> None:
         text = reader.get('/privacy/?request="><script>alert(1)</script>').text
         assert "<script>alert" not in text

@@ -56,9 +56,9 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class Filters:
-    """Which jobs to show. Empty `states` means: all that are not archived, or with a request, a batch or a
-    concern all of them. `product` is one of the request's products; a request that names none counts where it is
-    among `default_products`. Days are those of the inbox, both included."""
+    """Which jobs to show. Empty `states` means those that `chosen_states` says. `product` is one of the request's
+    products; a request that names none counts where it is among `default_products`. Days are those of the inbox,
+    both included."""
 
     states: tuple[JobState, ...] = ()
     concern: Concern | None = None
@@ -70,6 +70,29 @@ class Filters:
     first_day: date | None = None
     last_day: date | None = None
     default_products: Collection[str] = field(default=(), compare=False)
+
+    @property
+    def chosen_states(self) -> tuple[JobState, ...]:
+        """Where none were given: all of a request or a batch, or of a concern that archived jobs can be of; else
+        all but the archived ones."""
+        if self.states:
+            return self.states
+        if self.concern is Concern.FAILED:
+            return FAILED_STATES
+        if self.concern in (Concern.OVERDUE, Concern.SOON):
+            return UNFINISHED_STATES
+        narrow = self.request_id is not None or self.batch_id is not None or self.concern is not None
+        return tuple(JobState) if narrow else UNFINISHED_STATES
+
+    @property
+    def leave_few(self) -> bool:
+        """Whether an index leads to few jobs, whatever their states."""
+        return (
+            self.request_id is not None
+            or self.batch_id is not None
+            or self.concern in (Concern.HELD, Concern.EXPIRING)
+            or (self.first_day is not None and self.first_day == self.last_day)
+        )
 
 
 @dataclass(frozen=True)
@@ -107,7 +130,7 @@ class Overview:
 
     def page(self, filters: Filters, *, after: Position | None = None, limit: int = 50) -> Page:
         """The first `limit` jobs that `filters` leave, behind the position `after`."""
-        states = filters.states or _default_states(filters)
+        states = filters.chosen_states
         latest_first = JobState.ARCHIVED in states
         order = tuple_(Job.due_on, Job.id)
         query = select(Job.due_on, Job.id).where(*self._conditions(filters))
@@ -116,7 +139,7 @@ class Overview:
         directions = (column.desc() if latest_first else column for column in (Job.due_on, Job.id))
         query = query.order_by(*directions).limit(limit + 1)
         with self._read() as session:
-            if _few(filters):
+            if filters.leave_few:
                 # A plain comparison would let the database read all jobs of a state instead of these few.
                 queries = [query.where(func.trim(Job.state).in_(states))]
             else:
@@ -166,10 +189,10 @@ class Overview:
             yield Job.regulation == filters.regulation
         if filters.action is not None:
             yield Job.action == filters.action
-        if filters.first_day is not None:
-            yield Job.inbox_date >= filters.first_day
-        if filters.last_day is not None:
-            yield Job.inbox_date <= filters.last_day
+        if filters.first_day is not None and filters.first_day == filters.last_day:
+            yield Job.inbox_date == filters.first_day
+        elif filters.first_day is not None or filters.last_day is not None:
+            yield Job.inbox_date.between(filters.first_day or date.min, filters.last_day or date.max)
         if filters.product is not None:
             named = ("," + Job.products + ",").contains(f",{filters.product},", autoescape=True)
             by_default = filters.product in filters.default_products
@@ -203,17 +226,3 @@ def expires_at(job: Job) -> datetime | None:
     if job.state is JobState.SUBMITTED and job.submitted_at is not None:
         return job.submitted_at + LISTED
     return None
-
-
-def _default_states(filters: Filters) -> tuple[JobState, ...]:
-    if filters.concern is Concern.FAILED:
-        return FAILED_STATES
-    if filters.concern in (Concern.OVERDUE, Concern.SOON):
-        return UNFINISHED_STATES
-    return tuple(JobState) if _few(filters) else UNFINISHED_STATES
-
-
-def _few(filters: Filters) -> bool:
-    """Whether an index leads to few jobs, whatever their states."""
-    few = (Concern.HELD, Concern.EXPIRING)
-    return filters.request_id is not None or filters.batch_id is not None or filters.concern in few

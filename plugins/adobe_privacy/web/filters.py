@@ -43,6 +43,12 @@ class Query:
             default_products=default_products,
         )
 
+    @property
+    def shown(self) -> dict[str, str]:
+        """What the form shows: what was given, and which states that means."""
+        with_archived = JobState.ARCHIVED in self.filters.chosen_states
+        return {"state": ALL if with_archived else ""} | self.given
+
     def link(self, **changes: str | None) -> str:
         """The query of a link that changes some of the filters and begins with the first page."""
         values = {name: value for name, value in (self.given | changes).items() if value}
