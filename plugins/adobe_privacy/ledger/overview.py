@@ -194,7 +194,11 @@ class Overview:
         elif filters.first_day is not None or filters.last_day is not None:
             yield Job.inbox_date.between(filters.first_day or date.min, filters.last_day or date.max)
         if filters.product is not None:
-            named = ("," + Job.products + ",").contains(f",{filters.product},", autoescape=True)
+            named = and_(
+                # Cheaper than what decides, and false for nearly all of a million where it matters.
+                Job.products.contains(filters.product, autoescape=True),
+                ("," + Job.products + ",").contains(f",{filters.product},", autoescape=True),
+            )
             by_default = filters.product in filters.default_products
             yield or_(named, Job.products == "") if by_default else named
 
