@@ -11,7 +11,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 # Each prints a Markdown section: what was measured, beside what it is compared with, in the same run.
-BENCHMARKS = ("archive.py", "planning.py")
+BENCHMARKS = ("archive.py", "planning.py", "page.py")
 
 
 def main() -> int:

@@ -47,7 +47,10 @@ def free_port(preferred: int) -> int:
 
 class Stack:
     """`home` takes Airflow's files and the logs, `data` the inbox and the archive. `connection` replaces fields
-    of airflow_settings.yaml's adobe_privacy_default, `environment` adds to every process's."""
+    of airflow_settings.yaml's adobe_privacy_default, `environment` adds to every process's.
+
+    Whoever opens the UI is an admin, unless there are `users`, each with a role: then they log in, with their
+    `passwords`, and the stack's own calls are the first one's."""
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class Stack:
         simulator_arguments: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
         connection: Mapping[str, Any] | None = None,
+        users: Mapping[str, str] | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
         self.home, self.data, self.say = home, data, say
@@ -70,7 +74,13 @@ class Stack:
         self._simulator_arguments = simulator_arguments
         self._connection = dict(connection or {})
         self._processes: dict[str, subprocess.Popen[Any]] = {}
-        self.environment = {**os.environ, **self._airflow_environment(), **(environment or {})}
+        self.passwords = {name: secrets.token_urlsafe(12) for name in users or {}}
+        self.environment = {
+            **os.environ,
+            **self._airflow_environment(),
+            **self._login_environment(users or {}),
+            **(environment or {}),
+        }
 
     def _airflow_environment(self) -> dict[str, str]:
         keys = self._kept_keys()
@@ -82,7 +92,6 @@ class Stack:
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "8",
             "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
@@ -95,6 +104,20 @@ class Stack:
             "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             "PYTHONUNBUFFERED": "1",
+        }
+
+    def _login_environment(self, users: Mapping[str, str]) -> dict[str, str]:
+        if not users:
+            return {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True"}
+        path = self.home / "passwords.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(self.passwords))
+        return {
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+                f"{name}:{role}" for name, role in users.items()
+            ),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(path),
         }
 
     def _kept_keys(self) -> dict[str, str]:
@@ -281,11 +304,18 @@ class Stack:
 
     @contextlib.contextmanager
     def api(self) -> Iterator[httpx.Client]:
-        token = httpx.get(f"{self.url}/auth/token", timeout=30).raise_for_status().json()["access_token"]
-        with httpx.Client(
-            base_url=f"{self.url}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=30
-        ) as client:
+        headers = {"Authorization": f"Bearer {self.token(next(iter(self.passwords), None))}"}
+        with httpx.Client(base_url=f"{self.url}/api/v2", headers=headers, timeout=30) as client:
             yield client
+
+    def token(self, user: str | None = None) -> str:
+        """A user's login; of whoever comes where there are no users."""
+        url = f"{self.url}/auth/token"
+        if user is None:
+            answer = httpx.get(url, timeout=30)
+        else:
+            answer = httpx.post(url, json={"username": user, "password": self.passwords[user]}, timeout=30)
+        return str(answer.raise_for_status().json()["access_token"])
 
     def wait_for_dag(self, dag_id: str) -> None:
         deadline = time.monotonic() + START_TIMEOUT

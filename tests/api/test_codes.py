@@ -6,6 +6,7 @@ from adobe_privacy.api.codes import (
     REGULATION_CODES,
     Outcome,
     outcome_code,
+    outcome_in_words,
     outcome_of,
     product_code,
     retry_can_help,
@@ -56,6 +57,23 @@ def test_a_product_has_one_name(name: str, product: str) -> None:
 def test_an_outcome_code_is_read(wire: str | None, code: str | None, outcome: Outcome | None) -> None:
     assert outcome_code(wire) == code
     assert outcome_of(wire) is outcome
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("PRVCY-6000-200", "done"),
+        ("6052-200", "some identities were not found"),
+        ("1000-400", "the data is not in the format that the application needs"),
+        ("7000-400", "failed"),
+        ("7000-200", "done, with a reservation"),
+        ("7000-300", "unknown code"),
+        ("someone@example.com", "unknown code"),
+        (None, "unknown code"),
+    ],
+)
+def test_an_outcome_code_is_told_in_words(code: str | None, words: str) -> None:
+    assert outcome_in_words(code) == words
 
 
 def test_only_processing_and_rate_failures_are_worth_another_request() -> None:

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import event, insert, text
 
 from adobe_privacy.ledger.ledger import Ledger, OthersJob
+from adobe_privacy.ledger.overview import Concern, Filters, Overview, Position
 from adobe_privacy.ledger.tables import Batch, Job, JobState
 from tests.support.ledgers import DAY, NOON, FakeClock, Postgres, received
 
@@ -150,6 +151,11 @@ def others_job(number: int) -> OthersJob:
     )
 
 
+def _page(**filters: Any) -> Callable[[Ledger], Any]:
+    after = Position(DAY - timedelta(days=100), 20_000)
+    return lambda ledger: Overview(ledger.engine, ledger.now).page(Filters(**filters), after=after)
+
+
 CALLS: dict[str, Callable[[Ledger], Any]] = {
     "receive": lambda ledger: ledger.receive(
         [received(n) for n in range(1000)] + [received(0, source="2026-11-21/again.jsonl")]
@@ -198,11 +204,29 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "run_jobs": lambda ledger: list(ledger.run_jobs(run_id="run-20", inbox_date=DAY)),
     "counts": lambda ledger: ledger.counts(),
     "due": lambda ledger: ledger.due(DAY + timedelta(days=400), limit=100),
+    "Overview.counts": lambda ledger: Overview(ledger.engine, ledger.now).counts(),
+    "Overview.concerns": lambda ledger: Overview(ledger.engine, ledger.now).concerns(),
+    "Overview.page": _page(),
+    "Overview.page, all states": _page(states=tuple(JobState)),
+    "Overview.page, archived of a rare kind": _page(
+        states=(JobState.ARCHIVED,), regulation="lgpd_bra", action="access", product="target"
+    ),
+    "Overview.page, a month": _page(
+        states=(JobState.ARCHIVED,), first_day=DAY - timedelta(days=30), last_day=DAY
+    ),
+    "Overview.page, a day": _page(states=(JobState.ARCHIVED,), first_day=DAY, last_day=DAY),
+    "Overview.page, a request": _page(request_id="OLD-7"),
+    "Overview.page, a batch": _page(batch_id="batch-0007", states=(JobState.ARCHIVED,)),
+    **{f"Overview.page, {concern}": _page(concern=concern) for concern in Concern},
+    "Overview.job": lambda ledger: Overview(ledger.engine).job(7),
+    "Overview.request": lambda ledger: Overview(ledger.engine).request("OLD-7"),
+    "Overview.daily_figures": lambda ledger: Overview(ledger.engine).daily_figures(60),
 }
 
 
 def test_the_list_of_calls_is_complete() -> None:
     public = {name for name, value in vars(Ledger).items() if callable(value) and not name.startswith("_")}
+    public |= {f"Overview.{name}" for name in vars(Overview) if not name.startswith("_")}
     named = {name.split(",")[0] for name in CALLS}
     recorded = {"record_submitted", "record_complete", "record_archived", "record_error", "record_receipts"}
     assert public - named - recorded - {"close", "rehearsal", "fingerprint"} == set()
@@ -246,13 +270,27 @@ def _explained(ledger: Ledger) -> Iterator[list[tuple[str, list[str]]]]:
 
 
 # What these are about is every entry of an index that is narrow, or holds few of the jobs.
-WHOLE_INDEXES = {"counts": "USING COVERING INDEX ix_privacy_jobs_state", "holds": "ix_privacy_jobs_held"}
+WHOLE_INDEXES: dict[str, str | tuple[str, ...]] = {
+    "counts": "USING COVERING INDEX ix_privacy_jobs_state",
+    "holds": "ix_privacy_jobs_held",
+    "Overview.counts": "SCAN privacy_daily_figures",
+    "Overview.concerns": ("USING INDEX ix_privacy_jobs_held", "INDEX ix_privacy_jobs_at_adobe"),
+    "Overview.page, held": "USING INDEX ix_privacy_jobs_held",
+    "Overview.page, expiring": "USING INDEX ix_privacy_jobs_at_adobe",
+}
 SORTED_BY_INDEX = (
     "claim_batch",
     "claim_batch, a day before the waiting ones",
     "count_waiting",
     "due",
     "counts",
+    "Overview.page",
+    "Overview.page, all states",
+    "Overview.page, archived of a rare kind",
+    "Overview.page, a month",
+    "Overview.page, overdue",
+    "Overview.page, soon",
+    "Overview.page, failed",
 )
 
 

@@ -1,16 +1,22 @@
-"""A real Airflow with the simulator behind it, and a real browser before it."""
+"""A real Airflow with the simulator behind it, and a real browser before it.
+
+Its ledger has two months of history, and a backfill has carried the sample inbox through before the first test.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from scripts.stack import Stack
+from scripts.stack import ROOT, Stack
+from tests.support.history import write_history
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
@@ -22,22 +28,97 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+SAMPLES = ROOT / "include" / "samples"
+AGO = {"three-days-ago": 3, "two-days-ago": 2, "yesterday": 1}
+USERS = {"admin": "admin", "officer": "user", "reader": "viewer"}
+OpenAs = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, today: date) -> Iterator[Stack]:
     home: Path = tmp_path_factory.mktemp("ui")
-    with Stack(home / "airflow", home / "data", port=18180, simulator_arguments=("--port", "0")) as stack:
+    for name, ago in AGO.items():
+        shutil.copytree(SAMPLES / "inbox" / name, home / "data" / "inbox" / f"{today - timedelta(days=ago)}")
+    write_history(f"sqlite:///{home / 'airflow' / 'privacy_ledger.db'}", today)
+    simulator = ("--port", "0", "--scenario", str(SAMPLES / "scenario.json"))
+    with Stack(
+        home / "airflow", home / "data", port=18180, simulator_arguments=simulator, users=USERS
+    ) as stack:
+        stack.wait_for_dag("privacy_requests")
+        stack.backfill("privacy_requests", str(today - timedelta(days=3)), str(today - timedelta(days=1)))
+        wait_for_runs(stack, len(AGO))
         yield stack
 
 
-@pytest.fixture
-def page(stack: Stack) -> Iterator[Page]:
+def wait_for_runs(stack: Stack, count: int) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        stack.check_processes()
+        states = [run["state"] for run in stack.runs("privacy_requests")]
+        if len(states) >= count and set(states) <= {"success", "failed"}:
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"the runs have not ended: {states}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.fail("no Chromium found: install Debian's package chromium, or set CHROMIUM to its path")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(base_url=stack.url, viewport={"width": 1400, "height": 1000})
-        page.set_default_timeout(60_000)
-        yield page
+        yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def _windows() -> dict[tuple[object, ...], BrowserContext]:
+    """Kept from test to test: Airflow's UI is large, and is fetched once for each."""
+    return {}
+
+
+@pytest.fixture
+def open_as(
+    stack: Stack, browser: Browser, _windows: dict[tuple[object, ...], BrowserContext]
+) -> Iterator[OpenAs]:
+    """A page in a window of a user who is logged in, or of nobody. `theme` is Airflow's own setting, `dark` that
+    of the machine."""
+    opened = []
+
+    def window(
+        user: str | None,
+        *,
+        width: int = 1400,
+        height: int = 900,
+        dark: bool = False,
+        theme: str | None = None,
+    ) -> Page:
+        key = (user, width, height, dark, theme)
+        if key not in _windows or user is None:
+            context = _windows[key] = browser.new_context(
+                base_url=stack.url,
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if dark else "light",
+            )
+            context.set_default_timeout(30_000)
+            if user is not None:
+                token = {"name": "_token", "value": stack.token(user), "url": stack.url}
+                context.add_cookies([token])  # type: ignore[list-item]
+            if theme is not None:
+                context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+        opened.append(_windows[key].new_page())
+        return opened[-1]
+
+    yield window
+    for page in opened:
+        page.close()
+
+
+@pytest.fixture
+def page(open_as: OpenAs) -> Page:
+    return open_as("admin")

@@ -86,6 +86,10 @@ _PRODUCTS = {
 }
 
 
+PRODUCTS = tuple(_PRODUCT_ALIASES)
+"""The `include` codes of Adobe's products."""
+
+
 def product_code(name: str) -> str:
     """The one name of a product, for an `include` code in any spelling or a display name of an answer.
 
@@ -106,6 +110,25 @@ class Outcome(StrEnum):
     NOT_APPLICABLE = "not_applicable"
     FAILED = "failed"
 
+
+# Adobe's table of error codes, in few words.
+_IN_WORDS = {
+    "1000-400": "the data is not in the format that the application needs",
+    "1001-400": "the organisation is not provisioned for the application",
+    "1010-400": "permissions are missing",
+    "1020-400": "the access data could not be uploaded",
+    "1021-400": "one or more of the application's own jobs failed",
+    "1022-400": "the data could not be accessed",
+    "1023-400": "a dataset could not be found or accessed",
+    "1024-400": "unexpected error",
+    "1030-400": "too many documents at once",
+    "1040-400": "access to the encryption key was revoked",
+    "6000-200": "done",
+    "6051-200": "not applicable: the organisation does not have this application",
+    "6052-200": "some identities were not found",
+    "6053-200": "the application does not know this identity namespace",
+    "6054-200": "done in part: some identities or data were not found",
+}
 
 _NOT_APPLICABLE = frozenset({"6051-200", "6052-200", "6053-200"})
 _TRANSIENT = frozenset({"1020-400", "1021-400", "1022-400", "1023-400", "1024-400", "1030-400"})
@@ -135,6 +158,16 @@ def outcome_of(message_code: str | None) -> Outcome | None:
     if code.endswith("-200"):
         return Outcome.PARTIAL
     return Outcome.FAILED if code.endswith("-400") else None
+
+
+def outcome_in_words(message_code: str | None) -> str:
+    """What a code says to a person; of a code that is not in Adobe's table only whether it means failure."""
+    code = outcome_code(message_code)
+    if code in _IN_WORDS:
+        return _IN_WORDS[code]
+    words = {Outcome.FAILED: "failed", Outcome.PARTIAL: "done, with a reservation"}
+    outcome = outcome_of(code)
+    return words.get(outcome, "unknown code") if outcome is not None else "unknown code"
 
 
 def retry_can_help(message_code: str | None) -> bool:

@@ -24,11 +24,19 @@ def open_ledger(actor: str, conn_id: str = LEDGER_CONN_ID) -> Ledger:
 
     Without such a connection it is a SQLite file under AIRFLOW_HOME. Raises ConnectionProblem or LedgerError.
     """
+    return _open(_connection(conn_id), actor, conn_id)
+
+
+def configured_ledger(conn_id: str = LEDGER_CONN_ID) -> str:
+    """The database URL that `open_ledger` would open, with its password. Raises ConnectionProblem."""
+    return ledger_url(_connection(conn_id))[0]
+
+
+def _connection(conn_id: str) -> Connection | None:
     try:
-        connection: Connection | None = BaseHook.get_connection(conn_id)
+        return BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
-        connection = None
-    return _open(connection, actor, conn_id)
+        return None
 
 
 async def aopen_ledger(actor: str, conn_id: str = LEDGER_CONN_ID) -> Ledger:

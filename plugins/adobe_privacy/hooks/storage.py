@@ -31,10 +31,10 @@ def open_inbox(uri: str | None = None) -> Store:
     return open_store(location, _options(location, create=False))
 
 
-def open_archive(uri: str | None = None) -> Store:
-    """The archive; a missing folder on disk is made. Raises ConnectionProblem or StorageError."""
+def open_archive(uri: str | None = None, *, create: bool = True) -> Store:
+    """The archive; a missing folder on disk is made with `create`. Raises ConnectionProblem or StorageError."""
     location = parse_location(uri or _variable(ARCHIVE_VARIABLE))
-    return open_store(location, _options(location, create=True))
+    return open_store(location, _options(location, create=create))
 
 
 def _variable(name: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -44,6 +44,7 @@ from adobe_privacy.ledger.tables import (
     UNFINISHED,
     WAITING,
     Batch,
+    DailyFigures,
     Job,
     JobState,
     Origin,
@@ -225,6 +226,7 @@ class Ledger:
             last = session.scalar(select(func.max(Job.id))) or 0
             session.execute(insert(Job), rows)
             self._note_rows(session, Job.id > last, None, JobState.RECEIVED, "arrived in the inbox")
+            self._figures(session).arrived += len(rows)
 
     @staticmethod
     def _follow(session: Session, moved: dict[str, str]) -> None:
@@ -494,6 +496,7 @@ class Ledger:
                 last = session.scalar(select(func.max(Job.id))) or 0
                 session.execute(insert(Job), rows)
                 self._note_rows(session, Job.id > last, None, JobState.SUBMITTED, "found at Adobe, not ours")
+                self._figures(session).arrived += len(rows)
             return {job.adobe_job_id for job in new} - {str(row["adobe_job_id"]) for row in rows}
 
     def jobs_at_adobe(self, adobe_job_ids: Collection[str], *states: JobState) -> list[Job]:
@@ -577,9 +580,7 @@ class Ledger:
         places = {job.id: place for job, place in receipts}
         with self._write() as session:
             rows = self._in_state(session, places, JobState.COMPLETE)
-            for row in rows:
-                row.archived_at, row.manifest = self.now(), places[row.id]
-            self._move(session, rows, JobState.ARCHIVED, "receipt written")
+            self._archive(session, rows, places, "receipt written")
             return len(rows)
 
     # -- results ------------------------------------------------------------------------------------------
@@ -621,11 +622,20 @@ class Ledger:
     def record_archived(self, job: Job, *, manifest: str) -> bool:
         with self._write() as session:
             rows = self._in_state(session, [job.id], JobState.COMPLETE)
-            for row in rows:
-                row.archived_at = self.now()
-                row.manifest = manifest
-            self._move(session, rows, JobState.ARCHIVED, "manifest written")
+            self._archive(session, rows, {job.id: manifest}, "manifest written")
             return bool(rows)
+
+    def _archive(self, session: Session, rows: Sequence[Job], places: Mapping[int, str], reason: str) -> None:
+        if not rows:
+            return
+        now, figures = self.now(), self._figures(session)
+        for row in rows:
+            row.archived_at, row.manifest = now, places[row.id]
+            seconds = max(0, int((now - row.received_at).total_seconds()))
+            figures.archived += 1
+            figures.seconds += seconds
+            figures.longest = max(figures.longest, seconds)
+        self._move(session, rows, JobState.ARCHIVED, reason)
 
     def _new_attempt(self, session: Session, rows: Sequence[Job], reason: str) -> None:
         for row in rows:
@@ -830,6 +840,15 @@ class Ledger:
             return last.batch_limit
         grown = last.batch_limit * BATCH_LIMIT_STEP
         return grown if grown < MAX_BATCH_JOBS else None
+
+    def _figures(self, session: Session) -> DailyFigures:
+        day = self.now().date()
+        figures = session.get(DailyFigures, day)
+        if figures is None:
+            figures = DailyFigures(day=day, arrived=0, archived=0, seconds=0, longest=0)
+            session.add(figures)
+            session.flush()
+        return figures
 
     def _quota(self, session: Session) -> Quota:
         day = self.now().date()

@@ -1,0 +1,232 @@
+"""What a person looks for in the ledger: how many, what is late, which jobs. It reads, and changes nothing.
+
+Every query follows an index or counts few rows, at a million jobs too. The archived jobs, which are nearly all of
+an old ledger, are not counted but summed up from the daily figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Engine, and_, func, or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from adobe_privacy.ledger.ledger import utc_now
+from adobe_privacy.ledger.tables import (
+    AT_ADOBE,
+    HELD,
+    UNFINISHED,
+    Batch,
+    DailyFigures,
+    Job,
+    JobState,
+    Transition,
+)
+
+UNFINISHED_STATES = tuple(state for state in JobState if state is not JobState.ARCHIVED)
+FAILED_STATES = (JobState.ERROR, JobState.REFUSED)
+SOON = timedelta(days=7)
+# Privacy jobs guide: a job can be read for 30 days after its completion ("job ID"), and is listed for 45 days
+# ("fromDate").
+READABLE = timedelta(days=30)
+LISTED = timedelta(days=45)
+
+
+class Concern(StrEnum):
+    """Why a person should look at a job. One job may be of several concerns."""
+
+    OVERDUE = "overdue"  # its answer was due before today
+    SOON = "soon"  # its answer is due within a week
+    HELD = "held"  # on legal hold
+    FAILED = "failed"  # ended in error, or refused
+    EXPIRING = "expiring"  # at Adobe, which will not keep it for another week
+
+
+class Position(NamedTuple):
+    """A job's place in the order of pages."""
+
+    due_on: date
+    job_id: int
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which jobs to show. Empty `states` means those that `chosen_states` says. `product` is one of the request's
+    products; a request that names none counts where it is among `default_products`. Days are those of the inbox,
+    both included."""
+
+    states: tuple[JobState, ...] = ()
+    concern: Concern | None = None
+    regulation: str | None = None
+    action: str | None = None
+    product: str | None = None
+    request_id: str | None = None
+    batch_id: str | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+    default_products: Collection[str] = field(default=(), compare=False)
+
+    @property
+    def chosen_states(self) -> tuple[JobState, ...]:
+        """Where none were given: all of a request or a batch, or of a concern that archived jobs can be of; else
+        all but the archived ones."""
+        if self.states:
+            return self.states
+        if self.concern is Concern.FAILED:
+            return FAILED_STATES
+        if self.concern in (Concern.OVERDUE, Concern.SOON):
+            return UNFINISHED_STATES
+        narrow = self.request_id is not None or self.batch_id is not None or self.concern is not None
+        return tuple(JobState) if narrow else UNFINISHED_STATES
+
+    @property
+    def leave_few(self) -> bool:
+        """Whether an index leads to few jobs, whatever their states."""
+        return (
+            self.request_id is not None
+            or self.batch_id is not None
+            or self.concern in (Concern.HELD, Concern.EXPIRING)
+            or (self.first_day is not None and self.first_day == self.last_day)
+        )
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some of the jobs, the next due first; the latest due first where archived ones are among them. `next` is
+    where the following page begins, None on the last one."""
+
+    jobs: list[Job]
+    next: Position | None
+
+
+class Overview:
+    """Reads through an engine that `Ledger` has made ready. `now` is replaced in tests."""
+
+    def __init__(self, engine: Engine, now: Callable[[], datetime] = utc_now) -> None:
+        # PostgreSQL refuses a write in such a transaction.
+        self._engine = engine.execution_options(read_only=True, postgresql_readonly=True)
+        self._now = now
+
+    def counts(self) -> dict[JobState, int]:
+        """Jobs by state, of every state."""
+        query = select(Job.state, func.count()).where(Job.state.in_(UNFINISHED_STATES)).group_by(Job.state)
+        with self._read() as session:
+            counted = dict(session.execute(query).tuples().all())
+            archived = session.scalar(select(func.sum(DailyFigures.archived))) or 0
+        return {state: counted.get(state, 0) for state in UNFINISHED_STATES} | {JobState.ARCHIVED: archived}
+
+    def concerns(self) -> dict[Concern, int]:
+        """How many jobs are of each concern."""
+        with self._read() as session:
+            return {
+                concern: session.scalar(select(func.count()).select_from(Job).where(self._of(concern))) or 0
+                for concern in Concern
+            }
+
+    def page(self, filters: Filters, *, after: Position | None = None, limit: int = 50) -> Page:
+        """The first `limit` jobs that `filters` leave, behind the position `after`."""
+        states = filters.chosen_states
+        latest_first = JobState.ARCHIVED in states
+        order = tuple_(Job.due_on, Job.id)
+        query = select(Job.due_on, Job.id).where(*self._conditions(filters))
+        if after is not None:
+            query = query.where(order < after if latest_first else order > after)
+        directions = (column.desc() if latest_first else column for column in (Job.due_on, Job.id))
+        query = query.order_by(*directions).limit(limit + 1)
+        with self._read() as session:
+            if filters.leave_few:
+                # A plain comparison would let the database read all jobs of a state instead of these few.
+                queries = [query.where(func.trim(Job.state).in_(states))]
+            else:
+                queries = [query.where(Job.state == state) for state in states]
+            found = [Position(*row) for each in queries for row in session.execute(each)]
+            found = sorted(found, reverse=latest_first)[: limit + 1]
+            rows = session.scalars(select(Job).where(Job.id.in_([place.job_id for place in found[:limit]])))
+            jobs = sorted(rows, key=lambda job: (job.due_on, job.id), reverse=latest_first)
+        return Page(jobs, found[limit - 1] if len(found) > limit else None)
+
+    def job(self, job_id: int) -> Job | None:
+        with self._read() as session:
+            return session.get(Job, job_id)
+
+    def request(self, request_id: str) -> tuple[list[Job], list[Transition], dict[str, Batch]]:
+        """A request's jobs, all their changes, the oldest first, and the batches they are in."""
+        with self._read() as session:
+            jobs = list(session.scalars(select(Job).where(Job.request_id == request_id).order_by(Job.id)))
+            ids = [job.id for job in jobs]
+            changes = select(Transition).where(Transition.job_id.in_(ids)).order_by(Transition.id)
+            batches = select(Batch).where(Batch.id.in_({job.batch_id for job in jobs if job.batch_id}))
+            return jobs, list(session.scalars(changes)), {each.id: each for each in session.scalars(batches)}
+
+    def daily_figures(self, days: int) -> list[DailyFigures]:
+        """Each of the last `days` days, today included, also where nothing happened."""
+        today = self._now().date()
+        first = today - timedelta(days=days - 1)
+        with self._read() as session:
+            rows = session.scalars(select(DailyFigures).where(DailyFigures.day >= first))
+            known = {row.day: row for row in rows}
+        every = (first + timedelta(days=number) for number in range(days))
+        return [
+            known.get(day) or DailyFigures(day=day, arrived=0, archived=0, seconds=0, longest=0)
+            for day in every
+        ]
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _conditions(self, filters: Filters) -> Iterator[ColumnElement[bool]]:
+        if filters.request_id is not None:
+            yield Job.request_id == filters.request_id
+        if filters.batch_id is not None:
+            yield Job.batch_id == filters.batch_id
+        if filters.concern is not None:
+            yield self._of(filters.concern)
+        if filters.regulation is not None:
+            yield Job.regulation == filters.regulation
+        if filters.action is not None:
+            yield Job.action == filters.action
+        if filters.first_day is not None and filters.first_day == filters.last_day:
+            yield Job.inbox_date == filters.first_day
+        elif filters.first_day is not None or filters.last_day is not None:
+            yield Job.inbox_date.between(filters.first_day or date.min, filters.last_day or date.max)
+        if filters.product is not None:
+            named = and_(
+                # Cheaper than what decides, and false for nearly all of a million where it matters.
+                Job.products.contains(filters.product, autoescape=True),
+                ("," + Job.products + ",").contains(f",{filters.product},", autoescape=True),
+            )
+            by_default = filters.product in filters.default_products
+            yield or_(named, Job.products == "") if by_default else named
+
+    def _of(self, concern: Concern) -> ColumnElement[bool]:
+        now = self._now()
+        today = now.date()
+        if concern is Concern.OVERDUE:
+            return and_(UNFINISHED, Job.due_on < today)
+        if concern is Concern.SOON:
+            return and_(UNFINISHED, Job.due_on >= today, Job.due_on <= today + SOON)
+        if concern is Concern.HELD:
+            return and_(HELD)
+        if concern is Concern.FAILED:
+            return Job.state.in_(FAILED_STATES)
+        complete = and_(Job.state == JobState.COMPLETE, Job.completed_at < now + SOON - READABLE)
+        submitted = and_(Job.state == JobState.SUBMITTED, Job.submitted_at < now + SOON - LISTED)
+        return and_(AT_ADOBE, or_(complete, submitted))
+
+    @contextmanager
+    def _read(self) -> Iterator[Session]:
+        with Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+
+def expires_at(job: Job) -> datetime | None:
+    """Until when Adobe is sure to tell of a job that is not archived yet; None where it is not there."""
+    if job.state is JobState.COMPLETE and job.completed_at is not None:
+        return job.completed_at + READABLE
+    if job.state is JobState.SUBMITTED and job.submitted_at is not None:
+        return job.submitted_at + LISTED
+    return None

@@ -1,0 +1,101 @@
+"""The web application that Airflow's api-server mounts under /privacy: the page "Privacy requests" and its API.
+
+Airflow does not guard what a plugin mounts. Here every route needs a login and the right to read
+(`access.may_read`), and every route that changes something `access.may_write` besides.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlencode
+
+from fastapi import Depends, FastAPI, Request, Response, status
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.responses import JSONResponse, RedirectResponse
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
+from adobe_privacy.ledger.database import LedgerError
+from adobe_privacy.web import api, pages
+from adobe_privacy.web.access import may_read
+from adobe_privacy.web.source import Source
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/privacy"  # below which Airflow mounts it
+HEADERS = {
+    # Airflow shows the page in a frame of its own; nobody else may. Nothing comes from elsewhere.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
+    "X-Frame-Options": "SAMEORIGIN",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+def create_app() -> FastAPI:
+    """Opens nothing: ledger and archive are opened by the first call that needs them."""
+    app = FastAPI(
+        title="Privacy requests",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        dependencies=[Depends(may_read)],
+    )
+    app.state.source = Source()
+    app.include_router(pages.router)
+    app.include_router(api.router, prefix="/api")
+    app.add_exception_handler(HTTPException, _refused)
+    for kind in (LedgerError, ConnectionProblem, SQLAlchemyError):
+        app.add_exception_handler(kind, _no_ledger)
+    app.middleware("http")(_with_headers)
+    return app
+
+
+async def _with_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await call_next(request)
+    response.headers.update(HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _within(request: Request) -> str:
+    """The path below PREFIX, wherever Airflow itself is served."""
+    return request.url.path.partition(f"{PREFIX}/")[2]
+
+
+def _for_programs(request: Request) -> bool:
+    return _within(request).startswith("api/")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """A program gets JSON; a person a page, or Airflow's login."""
+    assert isinstance(error, HTTPException)
+    if _for_programs(request):
+        return await http_exception_handler(request, error)
+    if error.status_code == status.HTTP_401_UNAUTHORIZED:
+        query = f"?{request.url.query}" if request.url.query else ""
+        here = f"{request.base_url.path.rstrip('/')}{PREFIX}/{_within(request)}{query}"
+        return RedirectResponse(
+            f"../api/v2/auth/login?{urlencode({'next': here})}", status.HTTP_303_SEE_OTHER
+        )
+    texts = {status.HTTP_403_FORBIDDEN: "You need the right to read the DAG privacy_requests."}
+    text = texts.get(error.status_code, str(error.detail))
+    return _problem(request, text, error.status_code)
+
+
+async def _no_ledger(request: Request, error: Exception) -> Response:
+    text = str(error)
+    if isinstance(error, SQLAlchemyError):
+        # The database's own text may quote its address with the password.
+        log.error("the ledger does not answer: %s", type(error).__name__)
+        text = f"The ledger's database does not answer as expected ({type(error).__name__})."
+    if _for_programs(request):
+        return JSONResponse({"detail": text}, status.HTTP_503_SERVICE_UNAVAILABLE)
+    return _problem(request, text, status.HTTP_503_SERVICE_UNAVAILABLE)
+
+
+def _problem(request: Request, text: str, code: int) -> Response:
+    return pages.templates.TemplateResponse(request, "problem.html", {"text": text}, status_code=code)

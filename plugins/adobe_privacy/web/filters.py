@@ -1,0 +1,107 @@
+"""The page's filters as they stand in an address: read from a query, written into links."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+from typing import Annotated
+from urllib.parse import urlencode
+
+from airflow.sdk.exceptions import AirflowNotFoundException
+from fastapi import Depends, HTTPException, Request, status
+from starlette.datastructures import QueryParams
+
+from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
+from adobe_privacy.ledger.overview import Concern, Filters, Position
+from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.web.source import SourceDep
+
+ALL = "all"  # as a state: the archived ones too
+LONGEST = 128  # of a value; no id or code is longer
+
+
+class Query:
+    """The filters of one call, and where its page begins. Raises HTTPException 400 for what cannot be read."""
+
+    def __init__(self, params: QueryParams, default_products: Collection[str] = ()) -> None:
+        given = {name: value.strip() for name, value in params.items() if value.strip()}
+        if any(len(value) > LONGEST for value in given.values()):
+            raise _bad("a filter is too long")
+        self.given = {name: given[name] for name in NAMES if name in given}
+        state = given.get("state")
+        self.after = _position(given.get("after"))
+        self.filters = Filters(
+            states=tuple(JobState) if state == ALL else (_state(state),) if state else (),
+            concern=_concern(given.get("concern")),
+            regulation=given.get("regulation"),
+            action=given.get("action"),
+            product=given.get("product"),
+            request_id=given.get("request"),
+            batch_id=given.get("batch"),
+            first_day=_day(given.get("from")),
+            last_day=_day(given.get("to")),
+            default_products=default_products,
+        )
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """What the form shows: what was given, and which states that means."""
+        with_archived = JobState.ARCHIVED in self.filters.chosen_states
+        return {"state": ALL if with_archived else ""} | self.given
+
+    def link(self, **changes: str | None) -> str:
+        """The query of a link that changes some of the filters and begins with the first page."""
+        values = {name: value for name, value in (self.given | changes).items() if value}
+        return f"?{urlencode(values)}" if values else "./"
+
+    def link_to(self, after: Position) -> str:
+        return self.link(after=f"{after.due_on}.{after.job_id}")
+
+
+NAMES = ("state", "concern", "regulation", "action", "product", "request", "batch", "from", "to")
+
+
+def read_query(request: Request, source: SourceDep) -> Query:
+    try:
+        default_products = source.settings().products
+    except (ConnectionProblem, AirflowNotFoundException):
+        default_products = ()  # the page tells of it beside the quota
+    return Query(request.query_params, default_products)
+
+
+QueryDep = Annotated[Query, Depends(read_query)]
+
+
+def _bad(text: str) -> HTTPException:
+    return HTTPException(status.HTTP_400_BAD_REQUEST, text)
+
+
+def _state(value: str) -> JobState:
+    try:
+        return JobState(value)
+    except ValueError:
+        raise _bad(f"state: one of {ALL}, {', '.join(JobState)}") from None
+
+
+def _concern(value: str | None) -> Concern | None:
+    try:
+        return Concern(value) if value else None
+    except ValueError:
+        raise _bad(f"concern: one of {', '.join(Concern)}") from None
+
+
+def _day(value: str | None) -> date | None:
+    try:
+        return date.fromisoformat(value) if value else None
+    except ValueError:
+        raise _bad("from, to: a day as YYYY-MM-DD") from None
+
+
+def _position(value: str | None) -> Position | None:
+    if not value:
+        return None
+    try:
+        due_on, _, job_id = value.partition(".")
+        return Position(date.fromisoformat(due_on), int(job_id))
+    except ValueError:
+        raise _bad("after: as it came with the page before") from None

@@ -1,0 +1,109 @@
+"""The HTML of the page: the list, one request, one manifest, and the files that these need."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request, Response, status
+from fastapi.responses import HTMLResponse
+from fastapi.templating import Jinja2Templates
+
+from adobe_privacy.api.codes import PRODUCTS, outcome_in_words
+from adobe_privacy.ledger.overview import Concern
+from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.regulations.codes import REGULATIONS
+from adobe_privacy.requests.request import Action
+from adobe_privacy.web.access import MayWriteDep
+from adobe_privacy.web.chart import chart
+from adobe_privacy.web.filters import ALL, QueryDep
+from adobe_privacy.web.read import read_manifest, read_manifests, read_overview, read_page, read_request
+from adobe_privacy.web.source import SourceDep
+from adobe_privacy.web.words import CONCERNS, STATES
+
+HERE = Path(__file__).parent
+TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+FILES = {path.name: path.read_bytes() for path in sorted((HERE / "static").iterdir())}
+# Part of their addresses, so that a browser may keep them until they change.
+VERSION = sha256(b"".join(FILES.values())).hexdigest()[:12]
+
+templates = Jinja2Templates(HERE / "templates")
+templates.env.globals |= {
+    "states": STATES,
+    "concerns": CONCERNS,
+    "version": VERSION,
+    "outcome_in_words": outcome_in_words,
+}
+router = APIRouter()
+
+
+@router.get("/", response_class=HTMLResponse)
+def page(request: Request, source: SourceDep, query: QueryDep) -> Response:
+    overview = read_overview(source)
+    found = read_page(source, query, limit=50)
+    return templates.TemplateResponse(
+        request,
+        "page.html",
+        {
+            "overview": overview,
+            "bar": list(_bar(overview["states"])),
+            "chart": chart(overview["days"]),
+            "found": found,
+            "query": query,
+            "choices": {
+                "state": ["", *(state.value for state in JobState), ALL],
+                "concern": ["", *(concern.value for concern in Concern)],
+                "regulation": ["", *REGULATIONS],
+                "action": ["", *(action.value for action in Action)],
+                "product": ["", *PRODUCTS],
+            },
+        },
+    )
+
+
+def _bar(states: dict[str, int]) -> Iterator[dict[str, Any]]:
+    """The parts of the progress bar, of a thousand; what is there is seen, however few they are."""
+    total = sum(states.values())
+    if not total:
+        return
+    widths = {state: max(6, count * 1000 / total) for state, count in states.items() if count}
+    scale = 1000 / sum(widths.values())
+    left = 0.0
+    # What is done comes first, as in any progress bar.
+    for state in reversed(JobState):
+        if state.value in widths:
+            width = widths[state.value] * scale
+            yield {"state": state.value, "left": round(left, 2), "width": round(width, 2)}
+            left += width
+
+
+@router.get("/request", response_class=HTMLResponse)
+def one_request(request: Request, source: SourceDep, id: str, may_write: MayWriteDep) -> Response:
+    told = read_request(source, id)
+    archived = [job for job in told["jobs"] if job["manifest"]]
+    manifests = read_manifests(source, [job["manifest"] for job in archived])
+    answers = {job["id"]: manifest for job, manifest in zip(archived, manifests, strict=True)}
+    ended = any(job["state"] in ("error", "refused") for job in told["jobs"])
+    return templates.TemplateResponse(
+        request,
+        "request.html",
+        {"request_words": told, "answers": answers, "may_write": may_write, "ended": ended},
+    )
+
+
+@router.get("/manifest", response_class=HTMLResponse)
+def manifest(request: Request, source: SourceDep, job: int) -> Response:
+    found = read_manifest(source, job)
+    text = json.dumps(found, indent=2, ensure_ascii=False)
+    return templates.TemplateResponse(request, "manifest.html", {"job": job, "manifest": found, "text": text})
+
+
+@router.get("/static/{name}")
+def static(name: str) -> Response:
+    if name not in FILES:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such file.")
+    kept = {"Cache-Control": "private, max-age=86400"}
+    return Response(FILES[name], media_type=TYPES[Path(name).suffix], headers=kept)

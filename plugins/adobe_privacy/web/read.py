@@ -1,0 +1,131 @@
+"""What the page and its API show, put together; both show the same."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+from fastapi import HTTPException, status
+
+from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
+from adobe_privacy.ledger.overview import Concern
+from adobe_privacy.ledger.tables import DailyFigures
+from adobe_privacy.storage import ObjectNotFound, StorageError
+from adobe_privacy.web.filters import Query
+from adobe_privacy.web.source import Source
+from adobe_privacy.web.words import job_words, request_words
+
+log = logging.getLogger(__name__)
+
+DAYS = 60
+ARCHIVE_TIMEOUT = 8.0
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+def read_overview(source: Source) -> dict[str, Any]:
+    """Jobs by state and by concern, the day's quota, the last days' figures."""
+    overview = source.overview()
+    concerns = overview.concerns()
+    return {
+        "states": {state.value: count for state, count in overview.counts().items()},
+        "concerns": {concern.value: concerns[concern] for concern in Concern},
+        "quota": _quota(source),
+        "days": [_day(figures) for figures in overview.daily_figures(DAYS)],
+    }
+
+
+def _quota(source: Source) -> dict[str, Any]:
+    quota = source.ledger().quota()
+    told: dict[str, Any] = {
+        "day": quota.day.isoformat(),
+        "used": quota.used,
+        "planned": quota.planned,
+        "refused": quota.refused,
+        "limit": None,
+        "problem": None,
+    }
+    try:
+        told["limit"] = source.settings().daily_job_limit
+    except ConnectionProblem as problem:
+        told["problem"] = str(problem)
+    except AirflowNotFoundException:
+        told["problem"] = "The limit is unknown: there is no connection adobe_privacy_default."
+    return told
+
+
+def _day(figures: DailyFigures) -> dict[str, Any]:
+    mean = figures.seconds / figures.archived / 86_400 if figures.archived else None
+    return {
+        "day": figures.day.isoformat(),
+        "arrived": figures.arrived,
+        "archived": figures.archived,
+        "mean_days": None if mean is None else round(mean, 2),
+        "longest_days": round(figures.longest / 86_400, 2) if figures.archived else None,
+    }
+
+
+def read_page(source: Source, query: Query, limit: int) -> dict[str, Any]:
+    """One page of jobs. `next` is the query of the following page, None on the last one."""
+    page = source.overview().page(query.filters, after=query.after, limit=limit)
+    day = today()
+    return {
+        "jobs": [job_words(job, day) for job in page.jobs],
+        "next": query.link_to(page.next) if page.next else None,
+    }
+
+
+def read_request(source: Source, request_id: str) -> dict[str, Any]:
+    jobs, changes, batches = source.overview().request(request_id)
+    if not jobs:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, f"The ledger has no request {request_id}.")
+    return request_words(jobs, changes, batches, today())
+
+
+def read_manifest(source: Source, job_id: int) -> dict[str, Any]:
+    """A job's manifest, or the receipt of an opt-out."""
+    job = source.overview().job(job_id)
+    if job is None or job.manifest is None:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "This job has no manifest: it is not archived.")
+    (found,) = read_manifests(source, [job.manifest])
+    if isinstance(found, str):
+        raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, found)
+    return found
+
+
+def read_manifests(source: Source, keys: Sequence[str]) -> list[dict[str, Any] | str]:
+    """Each manifest, or why it cannot be read. Gives up after some seconds: what waits is a person."""
+
+    async def read() -> list[dict[str, Any] | str]:
+        store = source.archive()
+
+        async def one(key: str) -> dict[str, Any] | str:
+            try:
+                return dict(json.loads(await asyncio.wait_for(store.read_async(key), ARCHIVE_TIMEOUT)))
+            except ObjectNotFound:
+                return f"The archive has no {key}."
+            except StorageError as error:
+                return f"The archive cannot be read: {error}"
+            except TimeoutError:
+                return "The archive does not answer."
+            except ValueError:
+                return f"{key} is not JSON."
+
+        return list(await asyncio.gather(*map(one, keys)))
+
+    try:
+        return asyncio.run(read()) if keys else []
+    except (ConnectionProblem, StorageError) as error:
+        return [f"The archive cannot be read: {error}"] * len(keys)
+    except AirflowException as error:
+        log.warning("the archive cannot be opened: %s", type(error).__name__)
+        return ["The archive cannot be opened: see the connection that privacy_archive_uri names."] * len(
+            keys
+        )

@@ -1,0 +1,88 @@
+"""What the page reads: the ledger, the service's settings, the archive. Each is opened when it is first needed,
+not when Airflow starts, and is looked up anew every minute, so that a corrected connection is taken up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Depends, Request
+from sqlalchemy import make_url
+
+from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook, ServiceSettings
+from adobe_privacy.hooks.ledger import configured_ledger, open_ledger
+from adobe_privacy.hooks.storage import open_archive
+from adobe_privacy.ledger.database import LedgerError
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.overview import Overview
+from adobe_privacy.storage import Store
+
+T = TypeVar("T")
+
+
+class Source:
+    """One per web application; its methods may be called in any thread."""
+
+    def __init__(self) -> None:
+        self._opened: tuple[str, Ledger] | None = None
+        self.ledger: Callable[[], Ledger] = _Kept(self._open_ledger)
+        self.settings: Callable[[], ServiceSettings] = _Kept(lambda: AdobePrivacyHook().settings())
+        self.archive: Callable[[], Store] = _Kept(lambda: open_archive(create=False))
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened[1].close()
+
+    def overview(self) -> Overview:
+        """Raises what `open_ledger` does, and LedgerError where there is no ledger yet."""
+        return Overview(self.ledger().engine)
+
+    def ledger_of(self, user: str) -> Ledger:
+        """For one change, which is signed by the user; the caller closes it."""
+        self.ledger()
+        return open_ledger(f"user/{user}")
+
+    def _open_ledger(self) -> Ledger:
+        url = configured_ledger()
+        path = make_url(url).database if url.startswith("sqlite") else None
+        # Opening would make an empty one, which says that there are no requests.
+        if path is not None and not Path(path).exists():
+            raise LedgerError(
+                f"There is no ledger yet: {path} does not exist. The first run of privacy_requests makes it. If "
+                "there has been one, the connection privacy_ledger leads this api-server to another place than "
+                "the workers."
+            )
+        if self._opened is None or self._opened[0] != url:
+            self.close()
+            self._opened = (url, open_ledger("page"))
+        return self._opened[1]
+
+
+class _Kept(Generic[T]):
+    """Fetches a value, and again after a minute; a failure is not kept."""
+
+    def __init__(self, fetch: Callable[[], T], seconds: float = 60) -> None:
+        self._fetch = fetch
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._value: tuple[T, float] | None = None
+
+    def __call__(self) -> T:
+        with self._lock:
+            if self._value is None or self._value[1] < time.monotonic():
+                self._value = (self._fetch(), time.monotonic() + self._seconds)
+            return self._value[0]
+
+    def forget(self) -> None:
+        self._value = None
+
+
+def _source(request: Request) -> Source:
+    source: Source = request.app.state.source
+    return source
+
+
+SourceDep = Annotated[Source, Depends(_source)]

@@ -1,0 +1,70 @@
+// Airflow shows the page in a frame of the same origin, which may neither navigate its parent nor open windows.
+"use strict";
+
+const framed = window.parent !== window;
+
+// Light or dark as Airflow is, also when that is switched; by itself as the browser is.
+if (framed) {
+  const airflow = window.parent.document.documentElement;
+  const follow = () => {
+    document.documentElement.style.colorScheme = airflow.classList.contains("dark") ? "dark" : "light";
+  };
+  follow();
+  new MutationObserver(follow).observe(airflow, { attributeFilter: ["class"] });
+}
+
+// A link into Airflow is followed by Airflow's own window.
+function followInAirflow(event) {
+  const link = event.target.closest("a[data-airflow]");
+  if (!framed || !link || event.button > 1) return;
+  event.preventDefault();
+  const twin = window.parent.document.createElement("a");
+  twin.href = link.href;
+  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button === 1) {
+    twin.target = "_blank";
+    twin.rel = "noopener";
+  }
+  window.parent.document.body.append(twin);
+  twin.click();
+  twin.remove();
+}
+document.addEventListener("click", followInAirflow);
+document.addEventListener("auxclick", followInAirflow);
+
+// Hold and release: a reason is asked for, then sent as JSON, which no other site can have sent.
+document.addEventListener("DOMContentLoaded", () => {
+  const dialog = document.getElementById("decision");
+  if (!dialog) return;
+  const form = dialog.querySelector("form");
+  const [submit, failure] = [form.querySelector("[type=submit]"), form.querySelector(".failure")];
+  let decision = "";
+
+  for (const button of document.querySelectorAll("[data-decision]")) {
+    button.addEventListener("click", () => {
+      decision = button.dataset.decision;
+      dialog.querySelector("h2").textContent = submit.textContent = button.textContent;
+      for (const text of form.querySelectorAll("[data-for]")) text.hidden = text.dataset.for !== decision;
+      failure.textContent = "";
+      dialog.showModal();
+      form.elements.reason.focus();
+    });
+  }
+  form.querySelector("[data-cancel]").addEventListener("click", () => dialog.close());
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    submit.disabled = true;
+    try {
+      const answer = await fetch(`api/${decision}`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ request_id: form.dataset.request, reason: form.elements.reason.value }),
+      });
+      if (answer.ok) return void window.location.reload();
+      const { detail } = await answer.json();
+      failure.textContent = typeof detail === "string" ? detail : "The reason must have 3 to 400 characters.";
+    } catch {
+      failure.textContent = "Airflow does not answer. Nothing was changed, as far as this page knows.";
+    }
+    submit.disabled = false;
+  });
+});

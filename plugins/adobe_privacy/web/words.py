@@ -1,0 +1,118 @@
+"""The ledger's rows as the page and its API tell them: plain values and words, no identity."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import quote
+
+from adobe_privacy.api.codes import outcome_in_words
+from adobe_privacy.ledger.overview import Concern, expires_at
+from adobe_privacy.ledger.tables import Batch, Job, JobState, Transition
+
+STATES = {
+    JobState.RECEIVED: "waits for a batch",
+    JobState.PLANNED: "in a batch, nothing sent yet",
+    JobState.SUBMITTING: "being sent: Adobe may have it already",
+    JobState.SUBMITTED: "at Adobe, which works on it",
+    JobState.COMPLETE: "done at Adobe, not archived yet",
+    JobState.ARCHIVED: "archived, the manifest is written",
+    JobState.ERROR: "Adobe ended it in error",
+    JobState.REFUSED: "could not be sent, see its history",
+}
+CONCERNS = {
+    Concern.OVERDUE: "overdue",
+    Concern.SOON: "due within 7 days",
+    Concern.HELD: "on hold",
+    Concern.FAILED: "in error or refused",
+    Concern.EXPIRING: "expiring at Adobe",
+}
+OUTCOMES = {
+    "full": "in full",
+    "partial": "in part",
+    "not_applicable": "not applicable",
+    "failed": "failed",
+    "error": "error",
+    "accepted": "accepted",
+}
+
+
+def job_words(job: Job, today: date) -> dict[str, Any]:
+    """One job. `days_left` is negative once it is late, and None once it is archived."""
+    late = None if job.state is JobState.ARCHIVED else (job.due_on - today).days
+    return {
+        "id": job.id,
+        "request_id": job.request_id,
+        "regulation": job.regulation,
+        "action": job.action,
+        "part": job.part,
+        "products": job.products.split(",") if job.products else [],
+        "state": job.state.value,
+        "state_in_words": STATES[job.state],
+        "on_hold": job.on_hold,
+        "attempt": job.attempt,
+        "inbox_date": job.inbox_date.isoformat(),
+        "due_on": job.due_on.isoformat(),
+        "days_left": late,
+        "received_at": _moment(job.received_at),
+        "submitted_at": _moment(job.submitted_at),
+        "completed_at": _moment(job.completed_at),
+        "archived_at": _moment(job.archived_at),
+        "expires_at": _moment(expires_at(job)),
+        "outcome": job.outcome and OUTCOMES.get(job.outcome, job.outcome),
+        "outcome_code": job.outcome_code,
+        "outcome_in_words": outcome_in_words(job.outcome_code) if job.outcome_code else None,
+        "batch_id": job.batch_id,
+        "adobe_job_id": job.adobe_job_id,
+        "manifest": job.manifest,
+    }
+
+
+def change_words(change: Transition) -> dict[str, Any]:
+    return {
+        "at": _moment(change.at),
+        "from": change.from_state and change.from_state.value,
+        "to": change.to_state.value,
+        "reason": change.reason,
+        "actor": change.actor,
+        "attempt": change.attempt,
+        "batch_id": change.batch_id,
+        "adobe_job_id": change.adobe_job_id,
+    } | links_of(change.actor)
+
+
+def request_words(
+    jobs: Sequence[Job], changes: Sequence[Transition], batches: dict[str, Batch], today: date
+) -> dict[str, Any]:
+    """A request: its jobs, each with its history and its batch's run."""
+    told = []
+    for job in jobs:
+        batch = batches.get(job.batch_id or "")
+        history = [change_words(change) for change in changes if change.job_id == job.id]
+        run = links_of(batch.run_id).get("run") if batch else None
+        told.append(job_words(job, today) | {"run": run, "history": history})
+    return {"request_id": jobs[0].request_id, "on_hold": any(job.on_hold for job in jobs), "jobs": told}
+
+
+_MAPPED = re.compile(r"(?P<task>.+)\[(?P<index>\d+)\]")
+
+
+def links_of(actor: str) -> dict[str, str]:
+    """Where in Airflow's UI the run and the log of `dag/run` or `dag/run/task[index]` are, relative to Airflow's
+    root; nothing for a user."""
+    parts = actor.split("/")
+    if parts[0] == "user" or len(parts) not in (2, 3):
+        return {}
+    dag, run, *task = (quote(part, safe="") for part in parts)
+    links = {"run": f"dags/{dag}/runs/{run}"}
+    if task:
+        mapped = _MAPPED.fullmatch(parts[2])
+        name = quote(mapped["task"] if mapped else parts[2], safe="")
+        links["log"] = f"{links['run']}/tasks/{name}" + (f"/mapped/{mapped['index']}" if mapped else "")
+    return links
+
+
+def _moment(value: datetime | None) -> str | None:
+    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if value else None

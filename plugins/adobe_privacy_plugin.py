@@ -1,0 +1,30 @@
+"""What Airflow's plugin loader finds: the page "Privacy requests". Everything else is in the package."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+
+class AdobePrivacyPlugin(AirflowPlugin):
+    name = "adobe_privacy"
+    external_views = [  # noqa: RUF012
+        {
+            "name": "Privacy requests",
+            # Relative: Airflow may be served below a path.
+            "href": "privacy/",
+            "url_route": "privacy-requests",
+            "destination": "nav",
+            "icon": "privacy/static/icon.svg",
+            "icon_dark_mode": "privacy/static/icon-dark.svg",
+        }
+    ]
+
+    @cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        # Read by the api-server alone, while every component loads plugins: FastAPI is not theirs to import.
+        from adobe_privacy.web.app import PREFIX, create_app
+
+        return [{"app": create_app(), "url_prefix": PREFIX, "name": "Privacy requests"}]

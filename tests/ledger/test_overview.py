@@ -1,0 +1,284 @@
+"""Every test runs on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.exc import DBAPIError
+
+from adobe_privacy.ledger.database import MIGRATIONS
+from adobe_privacy.ledger.ledger import Ledger, OthersJob
+from adobe_privacy.ledger.overview import Concern, Filters, Overview, Position, expires_at
+from adobe_privacy.ledger.tables import DailyFigures, Job, JobState
+from tests.support.ledgers import DAY, NOON, FakeClock, Postgres, received
+
+TODAY = NOON.date()
+RUN = "privacy_requests/scheduled__2026-11-20"
+
+
+@pytest.fixture
+def overview(ledger: Ledger) -> Overview:
+    return Overview(ledger.engine, ledger.now)
+
+
+def submit(ledger: Ledger) -> list[Job]:
+    """Everything that waits is at Adobe afterwards."""
+    batch = ledger.claim_batch(run_id=RUN, inbox_date=TODAY, daily_limit=20_000)
+    assert batch is not None
+    jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=20_000)
+    made = [(job, f"adobe-{job.id}") for job in jobs]
+    ledger.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
+    return ledger.batch_jobs(batch.id)
+
+
+def archive(ledger: Ledger, job: Job, *, completed_at: datetime | None = None) -> None:
+    ledger.record_complete(job, completed_at=completed_at, outcome="full", outcome_code="6000-200")
+    assert ledger.record_archived(job, manifest=f"jobs/{job.adobe_job_id}/manifest.json")
+
+
+def ids(jobs: list[Job]) -> list[str]:
+    return [job.request_id for job in jobs]
+
+
+class TestCounts:
+    def test_every_state_is_counted_as_the_rows_say(self, ledger: Ledger, overview: Overview) -> None:
+        assert set(overview.counts().values()) == {0}
+        ledger.receive([received(n, "access", "delete") for n in range(5)])
+        jobs = submit(ledger)
+        ledger.receive([received(n) for n in range(10, 13)])
+        for job in jobs[:3]:
+            archive(ledger, job)
+        ledger.record_error(jobs[3], completed_at=None, outcome_code="1000-400", reason="", try_again=False)
+        ledger.adopt([others(1)])
+        counts = overview.counts()
+        assert {state: count for state, count in counts.items() if count} == ledger.counts()
+        assert counts[JobState.ARCHIVED] == 3
+
+    def test_opt_outs_are_counted_once_their_receipt_is_written(
+        self, ledger: Ledger, overview: Overview
+    ) -> None:
+        ledger.receive([received(1, "opt_out_of_sale")])
+        jobs = ledger.record_opted_out(ledger.intend_opt_outs(DAY, limit=10, abandoned_before=NOON))
+        ledger.record_receipts([(job, "optouts/1.json") for job in jobs])
+        assert overview.counts()[JobState.ARCHIVED] == 1
+
+    def test_a_rehearsal_leaves_no_figures(self, ledger: Ledger, overview: Overview) -> None:
+        with ledger.rehearsal():
+            ledger.receive([received(1)])
+        assert sum(figures.arrived for figures in overview.daily_figures(3)) == 0
+
+
+class TestDailyFigures:
+    def test_they_tell_arrivals_archived_and_how_long_it_took(
+        self, ledger: Ledger, overview: Overview, clock: FakeClock
+    ) -> None:
+        ledger.receive([received(n, received_at=NOON - timedelta(hours=n)) for n in (0, 1)])
+        jobs = submit(ledger)
+        clock.advance(days=2)
+        for job in jobs:
+            archive(ledger, job)
+        archive_again = ledger.record_archived(jobs[0], manifest="other")
+        first, between, last = overview.daily_figures(3)
+        assert not archive_again
+        assert [figures.day for figures in (first, between, last)] == [
+            TODAY,
+            TODAY + timedelta(days=1),
+            TODAY + timedelta(days=2),
+        ]
+        assert (first.arrived, first.archived) == (2, 0)
+        assert (between.arrived, between.archived) == (0, 0)
+        assert (last.archived, last.seconds, last.longest) == (2, (48 + 49) * 3600, 49 * 3600)
+
+    def test_an_older_ledger_gets_them_from_its_rows(self, ledger: Ledger, overview: Overview) -> None:
+        ledger.receive([received(n, received_at=NOON - timedelta(days=2)) for n in range(3)])
+        for job in submit(ledger)[:2]:
+            archive(ledger, job)
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with ledger.engine.begin() as connection:
+            DailyFigures.__table__.drop(connection)  # type: ignore[attr-defined]
+            for index in Job.__table__.indexes:  # type: ignore[attr-defined]
+                if index.name == "ix_privacy_jobs_at_adobe":
+                    index.drop(connection)
+            config.attributes["connection"] = connection
+            command.stamp(config, "0001", purge=True)
+            command.upgrade(config, "0003")
+        arrival, _, archival = overview.daily_figures(3)
+        assert (arrival.day, arrival.arrived) == (TODAY - timedelta(days=2), 3)
+        assert (archival.archived, archival.seconds, archival.longest) == (2, 2 * 172_800, 172_800)
+
+
+class TestConcerns:
+    def test_what_is_due_is_told_by_the_day(self, ledger: Ledger, overview: Overview) -> None:
+        days = {"late": -1, "today": 0, "week": 7, "later": 8}
+        ledger.receive([received(name, due=TODAY + timedelta(days=n)) for name, n in days.items()])
+        assert overview.concerns() == {
+            Concern.OVERDUE: 1,
+            Concern.SOON: 2,
+            Concern.HELD: 0,
+            Concern.FAILED: 0,
+            Concern.EXPIRING: 0,
+        }
+        assert ids(overview.page(Filters(concern=Concern.OVERDUE)).jobs) == ["DSR-late"]
+        assert ids(overview.page(Filters(concern=Concern.SOON)).jobs) == ["DSR-today", "DSR-week"]
+
+    def test_what_is_archived_is_late_no_more(self, ledger: Ledger, overview: Overview) -> None:
+        ledger.receive([received(1, due=TODAY - timedelta(days=1))])
+        archive(ledger, submit(ledger)[0])
+        assert overview.concerns()[Concern.OVERDUE] == 0
+        assert overview.page(Filters(concern=Concern.OVERDUE)).jobs == []
+
+    def test_held_and_failed_jobs(self, ledger: Ledger, overview: Overview) -> None:
+        ledger.receive([received(n) for n in range(3)])
+        jobs = submit(ledger)
+        ledger.record_error(jobs[0], completed_at=None, outcome_code="1000-400", reason="", try_again=False)
+        ledger.hold("DSR-1", "lawsuit")
+        concerns = overview.concerns()
+        assert (concerns[Concern.HELD], concerns[Concern.FAILED]) == (1, 1)
+        assert ids(overview.page(Filters(concern=Concern.HELD)).jobs) == ["DSR-1"]
+        assert ids(overview.page(Filters(concern=Concern.FAILED)).jobs) == ["DSR-0"]
+
+    def test_a_held_job_is_of_concern_in_the_archive_too(self, ledger: Ledger, overview: Overview) -> None:
+        ledger.receive([received(1)])
+        archive(ledger, submit(ledger)[0])
+        ledger.hold("DSR-1", "lawsuit")
+        held = Filters(concern=Concern.HELD)
+        assert ids(overview.page(held).jobs) == ["DSR-1"]
+        submitted = Filters(concern=Concern.HELD, states=(JobState.SUBMITTED,))
+        assert overview.page(submitted).jobs == []
+
+    def test_what_adobe_will_not_keep_for_another_week(
+        self, ledger: Ledger, overview: Overview, clock: FakeClock
+    ) -> None:
+        ledger.receive([received(n) for n in range(2)])
+        complete, still_open = submit(ledger)
+        ledger.record_complete(complete, completed_at=NOON, outcome="full", outcome_code=None)
+        clock.advance(days=23)
+        assert overview.concerns()[Concern.EXPIRING] == 0
+        clock.advance(seconds=1)
+        (job,) = overview.page(Filters(concern=Concern.EXPIRING)).jobs
+        assert (job.request_id, expires_at(job)) == (complete.request_id, NOON + timedelta(days=30))
+        clock.advance(days=15)
+        assert overview.concerns()[Concern.EXPIRING] == 2
+        jobs = overview.page(Filters(concern=Concern.EXPIRING)).jobs
+        assert [expires_at(job) for job in jobs if job.id == still_open.id] == [NOON + timedelta(days=45)]
+
+
+class TestPages:
+    def test_pages_join_without_a_gap_or_a_repetition(self, ledger: Ledger, overview: Overview) -> None:
+        # Several on one due date, in several states.
+        ledger.receive([received(n, due=TODAY + timedelta(days=n % 4)) for n in range(10)])
+        jobs = submit(ledger)
+        ledger.record_error(jobs[4], completed_at=None, outcome_code="1000-400", reason="", try_again=False)
+        ledger.receive([received(n, due=TODAY + timedelta(days=n % 4)) for n in range(20, 25)])
+        seen: list[Job] = []
+        after: Position | None = None
+        for _ in range(4):
+            page = overview.page(Filters(), after=after, limit=4)
+            seen += page.jobs
+            after = page.next
+        assert after is None
+        assert [(job.due_on, job.id) for job in seen] == sorted((job.due_on, job.id) for job in seen)
+        assert len({job.id for job in seen}) == 15
+
+    def test_a_last_page_that_is_full_has_no_next_one(self, ledger: Ledger, overview: Overview) -> None:
+        ledger.receive([received(n) for n in range(4)])
+        assert overview.page(Filters(), limit=4).next is None
+
+    def test_with_archived_jobs_the_latest_come_first(self, ledger: Ledger, overview: Overview) -> None:
+        ledger.receive([received(n, due=TODAY + timedelta(days=n)) for n in range(4)])
+        for job in submit(ledger)[:3]:
+            archive(ledger, job)
+        archived = Filters(states=(JobState.ARCHIVED,))
+        first = overview.page(archived, limit=2)
+        assert ids(first.jobs) == ["DSR-2", "DSR-1"]
+        assert ids(overview.page(archived, after=first.next, limit=2).jobs) == ["DSR-0"]
+        assert ids(overview.page(Filters(states=tuple(JobState))).jobs) == [
+            "DSR-3",
+            "DSR-2",
+            "DSR-1",
+            "DSR-0",
+        ]
+        assert ids(overview.page(Filters()).jobs) == ["DSR-3"]
+
+    @pytest.mark.parametrize(
+        ("filters", "found"),
+        [
+            (Filters(regulation="ccpa"), {"DSR-ccpa"}),
+            (Filters(action="delete"), {"DSR-delete"}),
+            (Filters(request_id="DSR-delete"), {"DSR-delete"}),
+            (Filters(request_id="DSR-"), set()),
+            (Filters(product="target"), {"DSR-target"}),
+            (Filters(product="targe"), set()),
+            (Filters(product="%"), set()),
+            (Filters(product="campaign", default_products=["campaign"]), {"DSR-default"}),
+            (Filters(first_day=DAY + timedelta(days=1)), {"DSR-day"}),
+            (Filters(first_day=DAY + timedelta(days=1), last_day=DAY + timedelta(days=1)), {"DSR-day"}),
+            (Filters(first_day=DAY, last_day=DAY, states=(JobState.ARCHIVED,)), set()),
+            (Filters(last_day=DAY, regulation="ccpa"), {"DSR-ccpa"}),
+            (Filters(batch_id="none"), set()),
+            (Filters(states=(JobState.PLANNED,)), set()),
+            (Filters(states=(JobState.RECEIVED,), regulation="ccpa", action="access"), {"DSR-ccpa"}),
+        ],
+    )
+    def test_a_filter_leaves_what_it_says(
+        self, ledger: Ledger, overview: Overview, filters: Filters, found: set[str]
+    ) -> None:
+        ledger.receive(
+            [
+                received("ccpa", regulation="ccpa"),
+                received("delete", "delete"),
+                received("target", products="analytics,target"),
+                received("default", products=""),
+                received("day", inbox_date=DAY + timedelta(days=1)),
+            ]
+        )
+        assert set(ids(overview.page(filters).jobs)) == found
+
+    def test_a_batch_shows_all_its_jobs(self, ledger: Ledger, overview: Overview) -> None:
+        ledger.receive([received(n) for n in range(3)])
+        jobs = submit(ledger)
+        archive(ledger, jobs[0])
+        ledger.receive([received(9)])
+        assert len(overview.page(Filters(batch_id=jobs[0].batch_id)).jobs) == 3
+
+
+class TestOneRequest:
+    def test_its_jobs_history_and_batches(self, ledger: Ledger, overview: Overview) -> None:
+        ledger.receive([received(1, "access", "delete"), received(2)])
+        (batch_id,) = {job.batch_id for job in submit(ledger)}
+        jobs, changes, batches = overview.request("DSR-1")
+        assert [job.action for job in jobs] == ["access", "delete"]
+        assert [change.to_state.value for change in changes if change.job_id == jobs[0].id] == [
+            "received",
+            "planned",
+            "submitting",
+            "submitted",
+        ]
+        assert {batch.run_id for batch in batches.values()} == {RUN}
+        assert list(batches) == [batch_id]
+        assert overview.job(jobs[0].id) is not None
+        assert overview.request("DSR-9") == ([], [], {})
+
+
+def test_postgresql_would_not_let_it_write(postgres: Postgres) -> None:
+    with Ledger(postgres.empty_ledger(), actor="test") as ledger:
+        ledger.receive([received(1)])
+        with Overview(ledger.engine)._read() as session, pytest.raises(DBAPIError, match="read-only"):
+            session.execute(Job.__table__.delete())  # type: ignore[attr-defined]
+        ledger.receive([received(2)])
+        assert sum(ledger.counts().values()) == 2
+
+
+def others(number: int) -> OthersJob:
+    return OthersJob(
+        adobe_job_id=f"others-{number}",
+        regulation="gdpr",
+        action="access",
+        created_at=NOON,
+        due_on=date(2026, 12, 21),
+        request_id_in_key=None,
+    )

@@ -1,0 +1,313 @@
+"""The page "Privacy requests" in Airflow's UI, in a real browser."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import date, timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Frame, FrameLocator, Page, expect
+
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.tables import JobState
+from scripts.stack import ROOT, Stack
+from tests.ui.conftest import OpenAs, wait_for_runs
+
+PAGE = "/plugin/privacy-requests"
+IMAGES = ROOT / "docs" / "images"
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
+FAILED, DONE = "DSR-2026-000107", "DSR-2026-000104"  # of the sample inbox
+
+
+def frame_of(page: Page) -> FrameLocator:
+    return page.frame_locator("iframe[title='Privacy requests']")
+
+
+def opened(page: Page, query: str = "") -> FrameLocator:
+    """The page within Airflow, as a link from elsewhere opens it."""
+    page.goto(f"{PAGE}/privacy/{query}")
+    frame = frame_of(page)
+    expect(frame.locator("main h1")).to_be_visible()
+    return frame
+
+
+def request_ids(frame: FrameLocator) -> list[str]:
+    return frame.locator("table.jobs tbody th a").all_inner_texts()
+
+
+class TestLogin:
+    def test_one_logs_in_and_opens_it_from_the_navigation(self, stack: Stack, open_as: OpenAs) -> None:
+        page = open_as(None)
+        page.goto("/")
+        page.get_by_label("Username").fill("officer")
+        page.get_by_label("Password").fill(stack.passwords["officer"])
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("link", name="Privacy requests").click()
+        expect(frame_of(page).get_by_role("heading", name="Privacy requests")).to_be_visible()
+
+    def test_an_address_leads_to_the_login_and_from_there_on(self, stack: Stack, open_as: OpenAs) -> None:
+        page = open_as(None)
+        page.goto("/privacy/?state=error")
+        page.get_by_label("Username").fill("reader")
+        page.get_by_label("Password").fill(stack.passwords["reader"])
+        page.get_by_role("button", name="Sign in").click()
+        expect(page).to_have_url(f"{stack.url}/privacy/?state=error")
+        expect(page.get_by_role("heading", name="Jobs error")).to_be_visible()
+
+
+class TestList:
+    def test_what_is_late_is_seen_at_once_and_leads_to_the_jobs(self, page: Page) -> None:
+        frame = opened(page)
+        concerns = frame.get_by_role("navigation", name="What needs a look").get_by_role("link")
+        words = ["overdue", "due within 7 days", "on hold", "in error or refused", "expiring at Adobe"]
+        assert [text.split(maxsplit=1)[1] for text in concerns.all_inner_texts()] == words
+        overdue = frame.get_by_role("link", name="overdue")
+        expect(overdue).to_contain_text("1")
+        overdue.click()
+        expect(frame.get_by_role("heading", name="Jobs overdue")).to_be_visible()
+        assert request_ids(frame) == ["DSR-2026-000200"]
+        expect(frame.get_by_text("3 days late")).to_be_visible()
+        expect(page).to_have_url(re.compile(r"/plugin/privacy-requests/privacy/\?concern=overdue$"))
+
+    def test_a_filter_is_kept_in_the_address(self, page: Page) -> None:
+        frame = opened(page)
+        form = frame.get_by_role("form", name="Filter jobs")
+        form.get_by_label("State").select_option("archived")
+        form.get_by_label("Regulation").select_option("lgpd_bra")
+        form.get_by_label("Product").select_option("analytics")
+        form.get_by_role("button", name="Filter").click()
+        expect(frame.get_by_role("heading", name="Jobs archived")).to_be_visible()
+        assert request_ids(frame) == ["DSR-2026-000106"]
+        page.reload()
+        expect(frame.get_by_role("heading", name="Jobs archived")).to_be_visible()
+        assert request_ids(frame) == ["DSR-2026-000106"]
+        frame.get_by_role("link", name="Clear").click()
+        expect(frame.get_by_role("heading", name="Jobs that are not archived yet")).to_be_visible()
+
+    def test_pages_follow_each_other(self, page: Page) -> None:
+        frame = opened(page, "?state=archived")
+        first = request_ids(frame)
+        frame.get_by_role("link", name="Next page").click()
+        expect(frame.get_by_role("link", name="First page")).to_be_visible()
+        second = request_ids(frame)
+        assert len(first) == len(second) == 50
+        assert not set(first) & set(second)
+
+    def test_the_days_quota_and_states_are_told(self, page: Page) -> None:
+        frame = opened(page)
+        expect(frame.get_by_text(re.compile(r"\d+ used, 0 planned, of 20,000 jobs a day"))).to_be_visible()
+        expect(frame.get_by_role("img", name="Jobs by state")).to_be_visible()
+        frame.get_by_text("As a table").click()
+        expect(frame.get_by_role("region", name="Figures by day")).to_be_visible()
+
+
+class TestOneRequest:
+    def test_it_tells_what_each_product_answered(self, page: Page) -> None:
+        frame = opened(page, f"?request={DONE}")
+        frame.get_by_role("link", name=DONE).click()
+        timeline = frame.locator(".timeline")
+        expect(timeline).to_contain_text(
+            "AudienceManager: done in part: some identities or data were not found"
+        )
+        expect(timeline).to_contain_text("Analytics: done")
+        expect(frame.locator("dl")).to_contain_text("archived, the manifest is written")
+
+    def test_its_links_lead_to_run_log_batch_and_manifest(self, page: Page, today: date) -> None:
+        at = f"/plugin/privacy-requests/privacy/request?id={DONE}"
+        page.goto(at)
+        frame = frame_of(page)
+        frame.get_by_role("link", name="of its batch").click()
+        expect(page).to_have_url(re.compile(r"/dags/privacy_requests/runs/backfill__[^/]+$"))
+        expect(page.get_by_text("backfill__").first).to_be_visible()
+
+        page.goto(at)
+        frame.get_by_role("row", name="intent committed").get_by_role("link", name="log").click()
+        expect(page).to_have_url(re.compile(r"/runs/backfill__[^/]+/tasks/batch\.submit/mapped/\d+"))
+        expect(page.get_by_text("1 submitted").or_(page.get_by_text("submitted, ")).first).to_be_visible()
+
+        page.goto(at)
+        frame.get_by_role("link", name=re.compile("^[0-9a-f-]{36}$")).click()
+        expect(frame.get_by_role("heading", name="Jobs", exact=True)).to_be_visible()
+        assert DONE in request_ids(frame)
+
+        page.goto(at)
+        frame.get_by_role("link", name="manifest.json").click()
+        manifest = json.loads(frame.locator("pre").inner_text())
+        assert (manifest["request_id"], manifest["completeness"]["verdict"]) == (DONE, "partial")
+        with page.expect_download() as download:
+            frame.get_by_role("link", name="Download").click()
+        assert json.loads(download.value.path().read_text()) == manifest
+
+    def test_an_error_is_told_in_words(self, page: Page) -> None:
+        frame = opened(page, f"?request={FAILED}")
+        expect(frame.locator("table.jobs")).to_contain_text(
+            "1000-400: the data is not in the format that the application needs"
+        )
+
+
+class TestDecisions:
+    def test_a_request_on_hold_is_not_sent(self, stack: Stack, page: Page, today: date) -> None:
+        folder = stack.data / "inbox" / f"{today - timedelta(days=1)}"
+        names = [f"DSR-2026-HOLD-{number}" for number in (1, 2, 3)]
+        lines = [
+            {"request_id": name, "regulation": "gdpr", "actions": ["delete"], "products": ["analytics"],
+             "identities": [{"namespace": "email", "value": f"held{name[-1]}@example.com"}]}
+            for name in names
+        ]  # fmt: skip
+        (folder / "hold.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        trigger(stack, max_jobs=1)
+        frame = opened(page, "?state=received")
+        assert request_ids(frame) == names[1:]
+
+        frame.get_by_role("link", name=names[1]).click()
+        frame.get_by_role("button", name="Put on hold").click()
+        dialog = frame.get_by_role("dialog")
+        dialog.get_by_label("Reason").fill("claim 2026-18 is in court")
+        dialog.get_by_role("button", name="Put on hold").click()
+        expect(frame.get_by_role("heading", name=names[1])).to_contain_text("on hold")
+        expect(frame.get_by_role("region", name="History")).to_contain_text(
+            "on hold: claim 2026-18 is in court"
+        )
+        expect(frame.get_by_role("region", name="History")).to_contain_text("user/admin")
+
+        trigger(stack)
+        assert keys_at_adobe(stack) >= {names[0], names[2]}
+        assert names[1] not in keys_at_adobe(stack)
+        with Ledger(f"sqlite:///{stack.home / 'privacy_ledger.db'}", actor="test") as ledger:
+            assert [job.state for job in ledger.request_jobs(names[1])] == [JobState.RECEIVED]
+            assert [job.state for job in ledger.request_jobs(names[2])] == [JobState.ARCHIVED]
+
+        page.reload()
+        frame.get_by_role("button", name="Release").click()
+        dialog.get_by_label("Reason").fill("the claim is settled")
+        dialog.get_by_role("button", name="Release").click()
+        expect(frame.get_by_role("button", name="Put on hold")).to_be_visible()
+        expect(frame.get_by_role("region", name="History")).to_contain_text(
+            "hold ended: the claim is settled"
+        )
+
+    def test_a_reader_has_no_buttons_and_is_refused(self, open_as: OpenAs) -> None:
+        page = open_as("reader")
+        page.goto(f"{PAGE}/privacy/request?id={FAILED}")
+        frame = frame_of(page)
+        expect(frame.get_by_role("heading", name=FAILED)).to_be_visible()
+        expect(frame.get_by_role("button")).to_have_count(0)
+        status = inner_frame(page).evaluate(
+            """async id => (await fetch("api/hold", {method: "POST", headers: {"Content-Type": "application/json"},
+                body: JSON.stringify({request_id: id, reason: "because"})})).status""",
+            FAILED,
+        )
+        assert status == 403
+
+
+class TestForEverybody:
+    @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+    def test_axe_finds_no_fault(self, open_as: OpenAs, dark: bool) -> None:
+        page = open_as("admin", dark=dark)
+        for where in ("", "?state=planned", f"request?id={DONE}", f"request?id={FAILED}", "nothing"):
+            page.goto(f"/privacy/{where}")
+            expect(page.locator("main h1")).to_be_visible()
+            assert faults(page.main_frame) == [], where
+        page.goto(f"/privacy/request?id={FAILED}")
+        page.get_by_role("button", name="Release").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert faults(page.main_frame) == []
+
+    def test_it_is_as_dark_as_airflow_is(self, open_as: OpenAs) -> None:
+        page = open_as("admin", theme="dark")
+        frame = opened(page)
+        expect(frame.locator("body")).to_have_css("background-color", "rgb(17, 17, 17)")
+        # As Airflow's own switch does, while the page is open.
+        page.evaluate("document.documentElement.classList.replace('dark', 'light')")
+        expect(frame.locator("body")).to_have_css("background-color", "rgb(255, 255, 255)")
+
+    def test_it_can_be_used_with_the_keyboard_alone(self, page: Page) -> None:
+        page.goto("/privacy/")
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.name") == "request":
+                break
+        page.keyboard.type(FAILED)
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(f"request={FAILED}"))
+        press_until(page, "a", FAILED)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name=FAILED)).to_be_visible()
+        press_until(page, "button", "Put on hold")
+        ring = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert ring == "solid"
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Reason")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        expect(page.get_by_role("button", name="Put on hold")).to_be_focused()
+
+    @pytest.mark.parametrize("where", ["", f"request?id={DONE}"])
+    def test_at_twice_the_size_nothing_must_be_scrolled_sideways(self, open_as: OpenAs, where: str) -> None:
+        # A window of 1280 pixels, zoomed to 200 %.
+        page = open_as("admin", width=640, height=512)
+        page.goto(f"/privacy/{where}")
+        expect(page.locator("main h1")).to_be_visible()
+        wide = """[...document.querySelectorAll("html, .scroll")]
+            .filter(each => each.scrollWidth > each.clientWidth).map(each => each.outerHTML.slice(0, 80))"""
+        assert page.evaluate(wide) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pictures_for_the_readme(open_as: OpenAs, tmp_path: Path, theme: str) -> None:
+    """With PICTURES set they go to where the README shows them."""
+    page = open_as("admin", theme=theme)
+    frame = opened(page)
+    expect(frame.locator("table.jobs")).to_be_visible()
+    page.mouse.move(700, 5)
+    page.wait_for_timeout(500)
+    folder = IMAGES if os.environ.get("PICTURES") else tmp_path
+    page.screenshot(path=folder / f"privacy-requests-{theme}.png")
+
+
+# -- what these tests do with a page ----------------------------------------------------------------------
+
+
+def inner_frame(page: Page) -> Frame:
+    (frame,) = (frame for frame in page.frames if "/privacy/" in frame.url and frame != page.main_frame)
+    return frame
+
+
+def faults(frame: Frame) -> list[str]:
+    """What axe finds, however small, each with the element."""
+    frame.evaluate(AXE)
+    found: dict[str, Any] = frame.evaluate("axe.run()")
+    return [
+        f"{fault['impact']}: {fault['id']}: {node['html'][:120]}"
+        for fault in found["violations"]
+        for node in fault["nodes"]
+    ]
+
+
+def press_until(page: Page, tag: str, text: str) -> None:
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        focused = page.evaluate("[document.activeElement.tagName, document.activeElement.textContent.trim()]")
+        if focused == [tag.upper(), text]:
+            return
+    raise AssertionError(f"the keyboard does not reach {text}")
+
+
+def trigger(stack: Stack, **conf: Any) -> None:
+    """Runs privacy_requests for yesterday's folder, to its end."""
+    before = len(stack.runs("privacy_requests"))
+    with stack.api() as api:
+        body = {"logical_date": None, "conf": conf}
+        api.post("/dags/privacy_requests/dagRuns", json=body).raise_for_status()
+    wait_for_runs(stack, before + 1)
+
+
+def keys_at_adobe(stack: Stack) -> set[str]:
+    jobs = httpx.get(f"{stack.simulator_url}/_simulator/jobs").raise_for_status().json()
+    return {job["key"] for job in (jobs if isinstance(jobs, list) else jobs["jobs"])}

@@ -1,0 +1,196 @@
+"""Every route, with Airflow's real logins: a new one without a permission fails here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.tables import JobState
+from tests.support.ledgers import received
+from tests.web.conftest import LogIn
+
+BOTH = pytest.mark.parametrize("airflow", ["simple_airflow", "fab_airflow"], indirect=True)
+QUERIES = {
+    "/request": "?id=DSR-1",
+    "/api/request": "?id=DSR-1",
+    "/manifest": "?job=1",
+    "/api/manifest": "?job=1",
+}
+HOLD = {"request_id": "DSR-1", "reason": "a lawsuit"}
+
+
+def calls(page: FastAPI) -> Iterator[tuple[str, str]]:
+    """Method and address of every route."""
+    for route in page.routes:
+        assert isinstance(route, APIRoute), f"{route} is not guarded by the application's dependencies"
+        path = route.path.replace("{name}", "page.css")
+        for method in route.methods:
+            yield method, f"/privacy{path}{QUERIES.get(path, '')}"
+
+
+@BOTH
+def test_there_are_routes_to_be_tested(page: FastAPI) -> None:
+    assert {("GET", "/privacy/"), ("GET", "/privacy/api/jobs"), ("POST", "/privacy/api/hold")} <= set(
+        calls(page)
+    )
+
+
+@BOTH
+def test_nothing_is_told_to_anonymous_callers(page: FastAPI, ledger: Ledger, log_in: LogIn) -> None:
+    ledger.receive([received(1)])
+    client = log_in(None)
+    for method, url in calls(page):
+        answer = client.request(method, url, json=HOLD if method == "POST" else None)
+        assert "DSR-1" not in answer.text
+        if "/api/" in url:
+            assert answer.status_code == 401, url
+        else:
+            assert answer.status_code == 303, url
+            assert answer.headers["location"].startswith("../api/v2/auth/login?next=%2Fprivacy%2F"), url
+    assert [job.on_hold for job in ledger.request_jobs("DSR-1")] == [False]
+
+
+@BOTH
+def test_a_reader_reads_everything_and_changes_nothing(page: FastAPI, ledger: Ledger, log_in: LogIn) -> None:
+    ledger.receive([received(1)])
+    client = log_in("reader")
+    for method, url in calls(page):
+        answer = client.request(method, url, json=HOLD if method == "POST" else None)
+        if method == "GET":
+            assert answer.status_code == (404 if "manifest" in url else 200), url
+        else:
+            assert answer.status_code == 403, url
+    assert [job.on_hold for job in ledger.request_jobs("DSR-1")] == [False]
+
+
+@pytest.mark.parametrize("airflow", ["fab_airflow"], indirect=True)
+def test_a_login_without_the_right_to_read_the_dag_is_told_so(
+    page: FastAPI, ledger: Ledger, log_in: LogIn
+) -> None:
+    client = log_in("stranger")
+    for method, url in calls(page):
+        assert client.request(method, url, json=HOLD if method == "POST" else None).status_code == 403, url
+    assert "You need the right to read the DAG privacy_requests." in client.get("/privacy/").text
+
+
+@BOTH
+def test_routes_that_change_something_are_posts(page: FastAPI) -> None:
+    assert {method for method, _ in calls(page)} == {"GET", "POST"}
+
+
+@BOTH
+def test_a_forged_login_is_none(page: FastAPI, ledger: Ledger, log_in: LogIn) -> None:
+    client = log_in(None)
+    client.cookies.set("_token", "e30.e30.e30")
+    for method, url in calls(page):
+        answer = client.request(method, url, json=HOLD if method == "POST" else None)
+        assert answer.status_code in (303, 401, 403), url
+
+
+@BOTH
+class TestDecisions:
+    def test_an_officer_holds_and_releases_under_their_name(self, ledger: Ledger, log_in: LogIn) -> None:
+        ledger.receive([received(1, "access", "delete")])
+        client = log_in("officer")
+        assert client.post("/privacy/api/hold", json=HOLD).json() == {"changed": 2}
+        assert [job.on_hold for job in ledger.request_jobs("DSR-1")] == [True, True]
+        assert client.post("/privacy/api/hold", json=HOLD).json() == {"changed": 0}
+        released = client.post("/privacy/api/release", json=HOLD | {"reason": "settled"})
+        assert released.json() == {"changed": 2}
+        steps = [(step.actor, step.reason) for step in ledger.history("DSR-1")[2:]]
+        assert (
+            steps
+            == [("user/officer", "on hold: a lawsuit")] * 2 + [("user/officer", "hold ended: settled")] * 2
+        )
+
+    def test_what_ended_in_error_is_sent_again_once_released(self, ledger: Ledger, log_in: LogIn) -> None:
+        ledger.receive([received(1)])
+        batch = ledger.claim_batch(run_id="r", inbox_date=ledger.now().date(), daily_limit=10)
+        assert batch is not None
+        ledger.refuse([job.id for job in ledger.batch_jobs(batch.id)], "gone")
+        client = log_in("officer")
+        assert "Release" in client.get("/privacy/request?id=DSR-1").text
+        client.post("/privacy/api/release", json=HOLD).raise_for_status()
+        (job,) = ledger.request_jobs("DSR-1")
+        assert (job.state, job.attempt) == (JobState.RECEIVED, 2)
+
+    @pytest.mark.parametrize("reason", ["", "  ", "ab", "x" * 401, None])
+    def test_a_reason_must_be_given(self, ledger: Ledger, log_in: LogIn, reason: str | None) -> None:
+        ledger.receive([received(1)])
+        answer = log_in("officer").post("/privacy/api/hold", json=HOLD | {"reason": reason})
+        assert answer.status_code == 422
+        assert not ledger.request_jobs("DSR-1")[0].on_hold
+
+    def test_a_request_that_is_unknown_cannot_be_held(self, ledger: Ledger, log_in: LogIn) -> None:
+        answer = log_in("officer").post("/privacy/api/hold", json=HOLD)
+        assert (answer.status_code, answer.json()) == (404, {"detail": "The ledger has no request DSR-1."})
+
+    def test_the_buttons_are_there_for_those_who_may(self, ledger: Ledger, log_in: LogIn) -> None:
+        ledger.receive([received(1)])
+        assert "Put on hold" in log_in("officer").get("/privacy/request?id=DSR-1").text
+        assert "Put on hold" not in log_in("reader").get("/privacy/request?id=DSR-1").text
+
+
+@BOTH
+class TestOtherSites:
+    """What a page of another site can make an officer's browser send."""
+
+    @pytest.fixture
+    def officer(self, ledger: Ledger, log_in: LogIn) -> Iterator[TestClient]:
+        ledger.receive([received(1)])
+        yield log_in("officer")
+        assert not ledger.request_jobs("DSR-1")[0].on_hold
+
+    def test_a_form_is_refused(self, officer: TestClient) -> None:
+        assert officer.post("/privacy/api/hold", data=HOLD).status_code == 415
+        text = '{"request_id": "DSR-1", "reason": "a lawsuit"}'
+        for kind in ("text/plain", "text/plain; charset=application/json", "multipart/form-data", ""):
+            answer = officer.post("/privacy/api/hold", content=text, headers={"Content-Type": kind})
+            assert answer.status_code == 415, kind
+
+    @pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
+    def test_json_from_elsewhere_is_refused(self, officer: TestClient, site: str) -> None:
+        answer = officer.post("/privacy/api/hold", json=HOLD, headers={"Sec-Fetch-Site": site})
+        assert answer.status_code == 403
+
+    def test_a_link_changes_nothing(self, officer: TestClient) -> None:
+        assert officer.get("/privacy/api/hold", params=HOLD).status_code == 405
+
+
+@BOTH
+def test_answers_may_be_framed_by_airflow_alone_and_are_kept_nowhere(ledger: Ledger, log_in: LogIn) -> None:
+    client = log_in("reader")
+    for url in ("/privacy/", "/privacy/api/overview", "/privacy/nothing"):
+        headers = client.get(url).headers
+        assert "frame-ancestors 'self'" in headers["content-security-policy"]
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert headers["x-frame-options"] == "SAMEORIGIN"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == "no-store"
+
+
+@BOTH
+def test_after_the_login_one_is_where_one_wanted_to_be(log_in: LogIn) -> None:
+    client = log_in(None)
+    answer = client.get("/privacy/?state=error&batch=b%261")
+    assert answer.headers["location"] == (
+        "../api/v2/auth/login?next=%2Fprivacy%2F%3Fstate%3Derror%26batch%3Db%25261"
+    )
+    to_login = client.get("/api/v2/auth/login?next=%2Fprivacy%2F%3Fstate%3Derror")
+    login, _, query = to_login.headers["location"].partition("?")
+    assert (login.rstrip("/"), query) == ("/auth/login", "next=%2Fprivacy%2F%3Fstate%3Derror")
+
+
+def test_airflow_may_be_served_below_a_path(airflow: FastAPI, log_in: LogIn) -> None:
+    log_in(None)
+    client = TestClient(airflow, root_path="/airflow", follow_redirects=False)
+    answer = client.get("/airflow/privacy/request?id=DSR-1")
+    assert answer.headers["location"] == (
+        "../api/v2/auth/login?next=%2Fairflow%2Fprivacy%2Frequest%3Fid%3DDSR-1"
+    )
+    assert client.get("/airflow/privacy/api/request?id=DSR-1").status_code == 401

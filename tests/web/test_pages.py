@@ -1,0 +1,288 @@
+"""What the page and its API say."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.tables import Job, JobState
+from adobe_privacy.web.source import Source
+from tests.support.ledgers import received
+from tests.web.conftest import LogIn
+
+TODAY = datetime.now(UTC).date()
+RUN = "privacy_requests/scheduled__2026-11-20T00:00:00+00:00"
+
+
+@pytest.fixture
+def reader(ledger: Ledger, log_in: LogIn) -> TestClient:
+    return log_in("reader")
+
+
+def submit(ledger: Ledger) -> list[Job]:
+    batch = ledger.claim_batch(run_id=RUN, inbox_date=TODAY, daily_limit=20_000)
+    assert batch is not None
+    ledger.actor = f"{RUN}/batch.submit[3]"
+    jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=20_000)
+    ledger.record_submitted([(job, f"adobe-{job.id}") for job in jobs], adobe_request_id=None, reason="")
+    return ledger.batch_jobs(batch.id)
+
+
+def archive(ledger: Ledger, job: Job, folder: Path, **manifest: Any) -> None:
+    place = f"jobs/gdpr/2026/11/20/{job.adobe_job_id}/manifest.json"
+    ledger.record_complete(job, completed_at=None, outcome="partial", outcome_code="6054-200")
+    ledger.record_archived(job, manifest=place)
+    path = folder / "archive" / place
+    path.parent.mkdir(parents=True)
+    products = [
+        {"name": "AudienceManager", "status": "complete", "code": "6054-200"},
+        {"name": "<b>Analytics</b>", "status": "complete", "code": "6000-200"},
+    ]
+    path.write_text(json.dumps({"request_id": job.request_id, "products": products} | manifest))
+
+
+class TestOverview:
+    def test_it_counts_states_concerns_and_days(self, ledger: Ledger, reader: TestClient) -> None:
+        ledger.receive([received(n, due=TODAY - timedelta(days=1)) for n in range(3)])
+        ledger.hold("DSR-1", "lawsuit")
+        told = reader.get("/privacy/api/overview").json()
+        assert told["states"] == {state.value: 0 for state in JobState} | {"received": 3}
+        assert told["concerns"] == {"overdue": 3, "soon": 0, "held": 1, "failed": 0, "expiring": 0}
+        assert (told["days"][-1]["day"], told["days"][-1]["arrived"]) == (str(TODAY), 3)
+        assert len(told["days"]) == 60
+
+    def test_the_quota_stands_beside_the_limit_of_the_connection(
+        self, ledger: Ledger, reader: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        extra = {"org_id": "X@AdobeOrg", "daily_job_limit": 500}
+        connection = {"conn_type": "adobe_privacy", "login": "id", "password": "secret-value", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", json.dumps(connection))
+        ledger.receive([received(n) for n in range(3)])
+        submit(ledger)
+        ledger.record_quota_refusal()
+        quota = reader.get("/privacy/api/overview").json()["quota"]
+        assert quota == {
+            "day": str(TODAY), "used": 3, "planned": 0, "limit": 500, "refused": True, "problem": None
+        }  # fmt: skip
+        text = reader.get("/privacy/").text
+        assert "of 500 jobs a day" in text
+        assert "Adobe takes no more today" in text
+
+    @pytest.mark.parametrize("connection", [None, {"conn_type": "adobe_privacy", "login": "id"}])
+    def test_a_connection_that_is_missing_or_wrong_hides_nothing_else(
+        self,
+        ledger: Ledger,
+        reader: TestClient,
+        monkeypatch: pytest.MonkeyPatch,
+        connection: dict[str, str] | None,
+    ) -> None:
+        if connection is not None:
+            monkeypatch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", json.dumps(connection))
+        ledger.receive([received(1)])
+        assert "adobe_privacy_default" in reader.get("/privacy/api/overview").json()["quota"]["problem"]
+        page = reader.get("/privacy/")
+        assert page.status_code == 200
+        assert "DSR-1" in page.text
+
+    def test_an_empty_ledger_is_said_to_be_one(self, ledger: Ledger, reader: TestClient) -> None:
+        text = reader.get("/privacy/").text
+        assert "Nothing waits" in text
+        assert "Nothing has arrived yet." in text
+
+
+class TestJobs:
+    def test_pages_are_linked(self, ledger: Ledger, reader: TestClient) -> None:
+        ledger.receive([received(n, due=TODAY + timedelta(days=n)) for n in range(5)])
+        seen: list[str] = []
+        url: str | None = "?limit=2"
+        for _ in range(3):
+            page = reader.get(f"/privacy/api/jobs{url}").json()
+            seen += [job["request_id"] for job in page["jobs"]]
+            url = page["next"] and page["next"] + "&limit=2"
+        assert (seen, url) == ([f"DSR-{n}" for n in range(5)], None)
+
+    def test_a_job_is_told_in_plain_values(self, ledger: Ledger, reader: TestClient) -> None:
+        ledger.receive([received(1, due=TODAY + timedelta(days=2))])
+        (told,) = reader.get("/privacy/api/jobs?request=DSR-1").json()["jobs"]
+        assert told["days_left"] == 2
+        assert told["products"] == ["analytics"]
+        assert told["received_at"] == "2026-11-20T09:30:00Z"
+        assert not {"fingerprint", "source", "key"} & set(told)
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "state=nothing",
+            "concern=x",
+            "from=yesterday",
+            "after=1",
+            "after=2026-01-01.x",
+            "request=" + "x" * 200,
+        ],
+    )
+    def test_a_filter_that_cannot_be_read_is_named(
+        self, ledger: Ledger, reader: TestClient, query: str
+    ) -> None:
+        answer = reader.get(f"/privacy/api/jobs?{query}")
+        assert answer.status_code == 400
+        assert answer.json()["detail"]
+        page = reader.get(f"/privacy/?{query}")
+        assert page.status_code == 400
+        assert "<h1>" in page.text
+
+    def test_fields_that_were_left_empty_filter_nothing(self, ledger: Ledger, reader: TestClient) -> None:
+        ledger.receive([received(1)])
+        query = "?request=&state=&concern=&regulation=&action=&product=&from=&to=&batch=+"
+        assert len(reader.get(f"/privacy/api/jobs{query}").json()["jobs"]) == 1
+
+    @pytest.mark.parametrize(
+        ("query", "state"),
+        [("", ""), ("?request=DSR-1", "all"), ("?batch=b", "all"), ("?concern=held", "all"),
+         ("?concern=overdue", ""), ("?state=error", "error")],
+    )  # fmt: skip
+    def test_the_form_shows_which_states_are_meant(
+        self, ledger: Ledger, reader: TestClient, query: str, state: str
+    ) -> None:
+        text = reader.get(f"/privacy/{query}").text
+        states = text[text.index('<select name="state">') :].split("</select>")[0]
+        assert states.count(" selected") == 1
+        assert f'<option value="{state}" selected>' in states
+
+    def test_what_comes_with_the_address_is_shown_as_text(self, ledger: Ledger, reader: TestClient) -> None:
+        text = reader.get('/privacy/?request="><script>alert(1)</script>').text
+        assert "<script>alert" not in text
+        assert "&lt;script&gt;alert(1)" in text
+
+    @pytest.mark.parametrize("request_id", ["A/B#1", "A:B.C_D-1", "../admin"])
+    def test_every_id_that_a_request_may_have_has_an_address(
+        self, ledger: Ledger, reader: TestClient, request_id: str
+    ) -> None:
+        jobs = received("x").jobs
+        ledger.receive([received("x", request_id=request_id, jobs=jobs)])
+        text = reader.get("/privacy/").text
+        (link,) = [part.split('"')[0] for part in text.split('href="') if part.startswith("request?id=")]
+        assert f"<h1>{request_id} " in reader.get(f"/privacy/{link}").text
+
+
+class TestOneRequest:
+    def test_it_links_to_airflow(self, ledger: Ledger, reader: TestClient) -> None:
+        ledger.receive([received(1)])
+        (job,) = submit(ledger)
+        text = reader.get("/privacy/request?id=DSR-1").text
+        run = "../dags/privacy_requests/runs/scheduled__2026-11-20T00%3A00%3A00%2B00%3A00"
+        assert f'href="{run}"' in text
+        assert f'href="{run}/tasks/batch.submit/mapped/3"' in text
+        assert f'href="./?batch={job.batch_id}"' in text
+
+    def test_the_manifest_tells_what_products_answered(
+        self, ledger: Ledger, reader: TestClient, tmp_path: Path
+    ) -> None:
+        ledger.receive([received(1, "access", "delete")])
+        jobs = submit(ledger)
+        archive(
+            ledger, jobs[0], tmp_path, completeness={"products_missing": ["target"]}, size=1234, members=2
+        )
+        text = reader.get("/privacy/request?id=DSR-1").text
+        assert "done in part: some identities or data were not found" in text
+        assert "&lt;b&gt;Analytics&lt;/b&gt;" in text
+        assert "<b>target</b>: no answer" in text
+        assert "1,234 bytes, 2 files" in text
+        assert "<pre" in reader.get(f"/privacy/manifest?job={jobs[0].id}").text
+        assert reader.get(f"/privacy/api/manifest?job={jobs[0].id}").json()["members"] == 2
+        assert reader.get(f"/privacy/api/manifest?job={jobs[1].id}").status_code == 404
+
+    def test_an_archive_that_cannot_be_read_hides_nothing_else(
+        self, ledger: Ledger, reader: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ledger.receive([received(1)])
+        (job,) = submit(ledger)
+        archive(ledger, job, tmp_path)
+        monkeypatch.delenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI")
+        page = reader.get("/privacy/request?id=DSR-1")
+        assert page.status_code == 200
+        assert "privacy_archive_uri is not set" in page.text
+        answer = reader.get(f"/privacy/api/manifest?job={job.id}")
+        assert (answer.status_code, "privacy_archive_uri" in answer.text) == (503, True)
+
+    def test_a_manifest_that_is_gone_is_said_to_be(
+        self, ledger: Ledger, reader: TestClient, tmp_path: Path
+    ) -> None:
+        ledger.receive([received(1)])
+        (job,) = submit(ledger)
+        archive(ledger, job, tmp_path)
+        (tmp_path / "archive" / f"jobs/gdpr/2026/11/20/{job.adobe_job_id}/manifest.json").unlink()
+        assert "The archive has no jobs/gdpr/" in reader.get("/privacy/request?id=DSR-1").text
+
+    def test_an_unknown_request_is_said_to_be(self, ledger: Ledger, reader: TestClient) -> None:
+        page = reader.get("/privacy/request?id=DSR-9")
+        assert (page.status_code, "The ledger has no request DSR-9." in page.text) == (404, True)
+
+
+class TestLedgerThatCannotBeRead:
+    def test_there_is_none_yet_and_none_is_made(
+        self, log_in: LogIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "elsewhere" / "ledger.db"
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_PRIVACY_LEDGER", json.dumps({"conn_type": "sqlite", "host": str(path)})
+        )
+        reader = log_in("reader")
+        for url in ("/privacy/", "/privacy/api/overview", "/privacy/request?id=DSR-1"):
+            answer = reader.get(url)
+            assert answer.status_code == 503
+            assert f"There is no ledger yet: {path} does not exist." in answer.text
+        assert not path.parent.exists()
+        # As soon as there is one, it is shown.
+        Ledger(f"sqlite:///{path}", actor="test").close()
+        assert reader.get("/privacy/").status_code == 200
+
+    def test_a_database_that_does_not_answer_is_named_without_its_password(
+        self, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        connection = {
+            "conn_type": "postgres", "host": "127.0.0.1", "port": 1, "login": "u", "password": "very-secret"
+        }  # fmt: skip
+        monkeypatch.setenv("AIRFLOW_CONN_PRIVACY_LEDGER", json.dumps(connection))
+        for url in ("/privacy/", "/privacy/api/jobs"):
+            answer = log_in("reader").get(url)
+            assert answer.status_code == 503
+            assert "privacy_ledger" in answer.text
+            assert "very-secret" not in answer.text
+
+    def test_a_connection_of_another_type_is_named(
+        self, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_PRIVACY_LEDGER", json.dumps({"conn_type": "mysql"}))
+        assert (
+            "use sqlite (host: a path) or postgres"
+            in log_in("reader").get("/privacy/api/jobs").json()["detail"]
+        )
+
+    def test_another_ledger_is_taken_up(
+        self, page: FastAPI, ledger: Ledger, log_in: LogIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        reader = log_in("reader")
+        ledger.receive([received(1)])
+        assert len(reader.get("/privacy/api/jobs").json()["jobs"]) == 1
+        path = tmp_path / "other.db"
+        Ledger(f"sqlite:///{path}", actor="test").close()
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_PRIVACY_LEDGER", json.dumps({"conn_type": "sqlite", "host": str(path)})
+        )
+        source: Source = page.state.source
+        source.ledger.forget()  # type: ignore[attr-defined]
+        assert reader.get("/privacy/api/jobs").json()["jobs"] == []
+
+
+def test_day_names_are_those_of_the_calendar(ledger: Ledger, reader: TestClient) -> None:
+    days = reader.get("/privacy/api/overview").json()["days"]
+    assert [date.fromisoformat(day["day"]) for day in days] == [
+        TODAY - timedelta(days=ago) for ago in reversed(range(60))
+    ]
