@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text
 
+from adobe_privacy.ledger.alarms import Raised, jobs_with_alarm, record, unarchived
+from adobe_privacy.ledger.latency import recent_latencies
 from adobe_privacy.ledger.ledger import Ledger, OthersJob
 from adobe_privacy.ledger.tables import Batch, Job, JobState
 from tests.support.ledgers import DAY, NOON, FakeClock, Postgres, received
@@ -23,6 +25,7 @@ RUN = "privacy_requests/scheduled__2026-11-20"
 # A ledger of some years has mostly archived jobs; a request in five is an opt-out that another DAG takes.
 STATES = [JobState.ARCHIVED] * 40 + [JobState.SUBMITTED] * 2 + [JobState.ERROR, JobState.REFUSED]
 IN_BATCH = frozenset(JobState) - {JobState.RECEIVED}
+FINISHED = frozenset({JobState.COMPLETE, JobState.ARCHIVED})
 # Small enough to sort: a batch, a page, the batches of a day.
 SORTABLE = 2500
 
@@ -64,6 +67,9 @@ def _fill(ledger: Ledger) -> None:
                     "products": "analytics",
                     "received_at": NOON - timedelta(days=age),
                     "due_on": DAY + timedelta(days=(15 if opt_out else 30) - age),
+                    "alarm_at": NOON + timedelta(days=15 - age),
+                    "submitted_at": NOON - timedelta(days=age) if state in FINISHED else None,
+                    "completed_at": NOON - timedelta(days=age - 9) if state in FINISHED else None,
                     "state": state,
                     "on_hold": False,
                     "attempt": 1,
@@ -198,6 +204,14 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "run_jobs": lambda ledger: ledger.run_jobs(run_id="run-20", inbox_date=DAY),
     "counts": lambda ledger: ledger.counts(),
     "due": lambda ledger: ledger.due(DAY + timedelta(days=400), limit=100),
+    "recent_latencies": lambda ledger: recent_latencies(ledger, "access"),
+    "jobs_with_alarm": lambda ledger: list(jobs_with_alarm(ledger, NOON - timedelta(days=100))),
+    "unarchived": lambda ledger: unarchived(ledger, NOON),
+    "raised, record": lambda ledger: record(
+        ledger,
+        [Raised("clock", f"OLD-{n}", 50) for n in range(2000)],
+        dict.fromkeys(range(1, 2000), NOON),
+    ),
 }
 
 
@@ -253,6 +267,8 @@ SORTED_BY_INDEX = (
     "count_waiting",
     "due",
     "counts",
+    "recent_latencies",
+    "jobs_with_alarm",
 )
 
 

@@ -88,6 +88,7 @@ WAITING = text("state = 'received' AND NOT on_hold AND action <> 'opt_out_of_sal
 UNFINISHED = text("state <> 'archived'")
 HELD = text("on_hold")
 OPT_OUTS = text("action = 'opt_out_of_sale' AND state <> 'archived'")
+ARCHIVED = text("state = 'archived'")
 
 
 class Base(DeclarativeBase):
@@ -128,6 +129,18 @@ class Job(Base):
             sqlite_where=OPT_OUTS,
             postgresql_where=OPT_OUTS,
         ),
+        Index(
+            "ix_privacy_jobs_alarm", "alarm_at", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED
+        ),
+        Index(
+            "ix_privacy_jobs_finished",
+            "action",
+            "completed_at",
+            "submitted_at",
+            "batch_id",
+            sqlite_where=ARCHIVED,
+            postgresql_where=ARCHIVED,
+        ),
         Index("ix_privacy_jobs_held", "request_id", sqlite_where=HELD, postgresql_where=HELD),
         Index("ix_privacy_jobs_state", "state"),
         Index("ix_privacy_jobs_batch", "batch_id", "state"),
@@ -147,6 +160,8 @@ class Job(Base):
     products: Mapped[str] = mapped_column(String(512), default="")  # comma-separated; empty: the default
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     due_on: Mapped[date] = mapped_column(Date)
+    submit_by: Mapped[date | None] = mapped_column(Date)  # to Adobe, so that it is done by `due_on`
+    alarm_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when its clock is worth the next alarm
     origin: Mapped[Origin] = mapped_column(OriginName, default=Origin.INBOX)
     state: Mapped[JobState] = mapped_column(StateName)
     on_hold: Mapped[bool] = mapped_column(default=False)
@@ -208,6 +223,17 @@ class Usage(Base):
     refused_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime
     )  # when Adobe said that the limit is reached
+
+
+class Alarm(Base):
+    """An alarm that was raised: about what, and at how many percent. Each is raised once."""
+
+    __tablename__ = "privacy_alarms"
+
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(160), primary_key=True)
+    percent: Mapped[int] = mapped_column(primary_key=True)
+    raised_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Setting(Base):
