@@ -108,6 +108,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
     """
 
     def execute(self, context: Context) -> list[str]:
+        from adobe_privacy.hooks.legal_clocks import legal_clocks
         from adobe_privacy.hooks.storage import open_inbox
         from adobe_privacy.requests.planning import PlanSettings, plan_day
         from adobe_privacy.requests.report import plan_lines
@@ -129,6 +130,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
                         products=tuple(params.get("products") or ()),
                         default_products=settings.products,
                         max_jobs=params.get("max_jobs"),
+                        clocks=legal_clocks(),
                     ),
                     dry_run=dry_run,
                 )
