@@ -8,8 +8,8 @@ One run carries **one day of the inbox** through Adobe's Privacy Service:
 3. **settle** says what became of the day, and names every job that a person must look at.
 
 Running a date again, or backfilling it twice, submits nothing twice: the ledger knows every request id for ever.
-A backfilled run waits for two minutes only, so that a long range is submitted at once: `privacy_sweep`, which must not
-be paused, archives the rest as it comes.
+A backfilled run waits for two minutes only (`privacy_backfill_patience`), so that a long range is submitted at once:
+`privacy_sweep`, which must not be paused, archives the rest as it comes.
 """
 
 from __future__ import annotations

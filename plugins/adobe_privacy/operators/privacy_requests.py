@@ -31,18 +31,25 @@ DEFAULT_POLL_INTERVAL = 300.0
 DEFAULT_TIMEOUT = timedelta(days=46)
 # A backfill runs ten runs at a time unless told otherwise: were each to wait for weeks, the eleventh day would
 # be submitted weeks late. So its runs wait only for what is done at once, and privacy_sweep archives the rest.
-BACKFILL_PATIENCE = timedelta(minutes=2)
+DEFAULT_BACKFILL_PATIENCE = 120.0
 
 
 def poll_interval() -> float:
     """Seconds between two looks at waiting jobs: the variable `privacy_poll_interval`, else 300."""
-    value = Variable.get("privacy_poll_interval", default=None)
+    return _seconds("privacy_poll_interval", DEFAULT_POLL_INTERVAL)
+
+
+def backfill_patience() -> float:
+    """Seconds that a backfilled run waits: the variable `privacy_backfill_patience`, else 120."""
+    return _seconds("privacy_backfill_patience", DEFAULT_BACKFILL_PATIENCE)
+
+
+def _seconds(variable: str, default: float) -> float:
+    value = Variable.get(variable, default=None)
     try:
-        return float(value) if value else DEFAULT_POLL_INTERVAL
+        return float(value) if value else default
     except (TypeError, ValueError):
-        raise AirflowFailException(
-            "the Airflow variable privacy_poll_interval is not a number of seconds"
-        ) from None
+        raise AirflowFailException(f"the Airflow variable {variable} is not a number of seconds") from None
 
 
 def actor_of(context: Context) -> str:
