@@ -51,7 +51,7 @@ from adobe_privacy.requests.report import settle  # noqa: E402
 from adobe_privacy.requests.shared_looks import shared_looks  # noqa: E402
 from adobe_privacy.requests.submission import SubmissionSettings, submit_batch  # noqa: E402
 from adobe_privacy.requests.sweeping import sweep  # noqa: E402
-from adobe_privacy.requests.waiting import JobWatch, waiting_jobs  # noqa: E402
+from adobe_privacy.requests.waiting import JobWatch, WaitingJob  # noqa: E402
 from adobe_privacy.storage import FileOptions, Store, open_store  # noqa: E402
 from adobe_privacy.triggers import privacy_jobs  # noqa: E402
 from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger  # noqa: E402
@@ -86,8 +86,8 @@ async def looks(simulator: Simulator) -> bool:
         completed_at="2099-01-01T00:00:00Z",
         products=["analytics"],
     )
-    jobs = [SimpleNamespace(adobe_job_id=job_id, submitted_at=since) for job_id in ids]
-    batches = [waiting_jobs(jobs[start : start + 200]) for start in range(0, len(jobs), 200)]  # type: ignore[arg-type]
+    jobs = [WaitingJob(job_id, since) for job_id in ids]
+    batches = [jobs[start : start + 200] for start in range(0, len(jobs), 200)]
     watches = [JobWatch(list_lag=0) for _ in batches]
     rows: list[tuple[int, int, int, float]] = []
 

@@ -17,6 +17,7 @@ from adobe_privacy.ledger.alarms import Raised, jobs_with_alarm, record, unarchi
 from adobe_privacy.ledger.latency import recent_latencies
 from adobe_privacy.ledger.ledger import Ledger, OthersJob
 from adobe_privacy.ledger.tables import Batch, Job, JobState
+from adobe_privacy.ledger.waiting import submitted_jobs
 from tests.support.ledgers import DAY, NOON, FakeClock, Postgres, received
 
 REQUESTS = 20_000
@@ -204,6 +205,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "run_jobs": lambda ledger: ledger.run_jobs(run_id="run-20", inbox_date=DAY),
     "counts": lambda ledger: ledger.counts(),
     "due": lambda ledger: ledger.due(DAY + timedelta(days=400), limit=100),
+    "submitted_jobs": lambda ledger: submitted_jobs(ledger, "batch-0001"),
     "recent_latencies": lambda ledger: recent_latencies(ledger, "access"),
     "jobs_with_alarm": lambda ledger: list(jobs_with_alarm(ledger, NOON - timedelta(days=100))),
     "unarchived": lambda ledger: unarchived(ledger, NOON),

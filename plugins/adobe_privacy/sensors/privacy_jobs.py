@@ -126,14 +126,13 @@ class PrivacyJobsSensor(BaseSensorOperator):
     async def _look(self, context: Context) -> Progress:
         from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
         from adobe_privacy.hooks.ledger import open_ledger
-        from adobe_privacy.ledger.tables import JobState
         from adobe_privacy.requests.waiting import JobWatch, OpenJobsList, Progress, waiting_jobs
 
         hook = AdobePrivacyHook(self.adobe_privacy_conn_id)
         self._watch = watch = self._watch or JobWatch(hook.settings().list_lag)
         with open_ledger(actor_of(context), self.ledger_conn_id) as ledger:
             batch = ledger.batch(self.batch_id)
-            jobs = waiting_jobs(ledger.batch_jobs(self.batch_id, JobState.SUBMITTED))
+            jobs = waiting_jobs(ledger, self.batch_id)
         if not jobs:
             return Progress(0, 0)
         async with hook.get_conn() as client:
