@@ -82,7 +82,8 @@ def raised(ledger: Ledger, kind: str, subjects: Collection[str]) -> dict[str, in
 
 
 def record(ledger: Ledger, alarms: Collection[Raised], next_alarms: Mapping[int, datetime | None]) -> None:
-    """Notes that these alarms were raised, and when their jobs are worth the next, in one transaction."""
+    """Notes that these alarms were raised, then when their jobs are worth the next. A crash between the two costs
+    nothing: what was raised is known."""
     with ledger._write() as session:
         for kind in {alarm.kind for alarm in alarms}:
             of_kind = [alarm for alarm in alarms if alarm.kind == kind]
@@ -94,8 +95,10 @@ def record(ledger: Ledger, alarms: Collection[Raised], next_alarms: Mapping[int,
             ]
             if rows:
                 session.execute(insert(Alarm), rows)
-        if next_alarms:
-            session.execute(update(Job), [{"id": job, "alarm_at": at} for job, at in next_alarms.items()])
+    # Other writers wait for a transaction.
+    for some in _chunks(next_alarms.items(), PAGE):
+        with ledger._write() as session:
+            session.execute(update(Job), [{"id": job, "alarm_at": at} for job, at in some])
 
 
 def _raised(session: Session, kind: str, subjects: Collection[str]) -> dict[str, int]:
