@@ -177,6 +177,16 @@ def test_the_days_quota_is_told_at_90_and_100_percent_of_each_day(ledger: Ledger
     assert what(told(ledger, 10)) == [("quota", 100, ("2026-11-21",))]
 
 
+def test_a_job_from_before_there_were_alarms_is_told_in_its_time(ledger: Ledger, clock: FakeClock) -> None:
+    job = ReceivedJob("access", 1, "DSR-1", DUE, None, alarm_at=RECEIVED)
+    ledger.receive([received(1, received_at=RECEIVED, jobs=(job,))])
+    clock.advance(hours=1)
+    assert what(told(ledger)) == []
+    assert ledger.request_jobs("DSR-1")[0].alarm_at == RECEIVED + timedelta(days=15)
+    clock.advance(days=15)
+    assert what(told(ledger)) == [("clock", 50, ("DSR-1",))]
+
+
 def test_many_alarms_are_one_message_that_counts_what_it_does_not_show(
     ledger: Ledger, clock: FakeClock
 ) -> None:

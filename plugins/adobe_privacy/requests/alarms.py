@@ -104,7 +104,7 @@ def _clocks(ledger: Ledger, result: Alarms) -> None:
         case: _reached(clock_moments(jobs[0].received_at, jobs[0].due_on), now)
         for case, jobs in by_case.items()
     }
-    for percent, cases in _new(ledger, CLOCK, reached, CLOCK_PERCENTS, result):
+    for percent, cases in _new(ledger, CLOCK, reached, result):
         some = sorted(cases, key=lambda case: (by_case[case][0].due_on, case))
         result.groups.append(
             AlarmGroup(
@@ -136,7 +136,7 @@ def _results(ledger: Ledger, result: Alarms) -> None:
         )
         for job_id, job in jobs.items()
     }
-    for percent, job_ids in _new(ledger, RESULT, reached, RESULT_PERCENTS, result):
+    for percent, job_ids in _new(ledger, RESULT, reached, result):
         some = sorted(job_ids, key=lambda job_id: (jobs[job_id].completed_at, job_id))
         days = RESULT_KEPT.days * percent // 100
         result.groups.append(
@@ -158,7 +158,7 @@ def _quota(ledger: Ledger, daily_limit: int, result: Alarms) -> None:
     quota = ledger.quota()
     percent = 100 if quota.refused else quota.used * 100 // daily_limit if daily_limit else 0
     reached = {str(quota.day): max((p for p in QUOTA_PERCENTS if p <= percent), default=None)}
-    for told, days in _new(ledger, QUOTA, reached, QUOTA_PERCENTS, result):
+    for told, days in _new(ledger, QUOTA, reached, result):
         what = f"{quota.used} of {daily_limit} jobs of {quota.day} (UTC) used"
         headline = "Adobe takes no more jobs today" if quota.refused else f"{told} % of the day's jobs used"
         result.groups.append(AlarmGroup(QUOTA, told, headline, tuple(days), (what,)))
@@ -169,11 +169,7 @@ def _reached(moments: Iterable[tuple[int, datetime]], now: datetime) -> int | No
 
 
 def _new(
-    ledger: Ledger,
-    kind: str,
-    reached: dict[str, int | None],
-    percents: Sequence[int],
-    result: Alarms,
+    ledger: Ledger, kind: str, reached: dict[str, int | None], result: Alarms
 ) -> list[tuple[int, list[str]]]:
     """The subjects by the percent that they have reached and that was not raised, the highest percent first."""
     before = alarms.raised(ledger, kind, reached.keys())
