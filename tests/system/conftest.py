@@ -6,8 +6,4 @@ from tests.support.ledgers import postgres  # noqa: F401
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--backfill-days",
-        default=11,
-        help="how many days of privacy_requests are backfilled; ten run at a time, two seconds each at best",
-    )
+    parser.addoption("--backfill-days", help="how many days of privacy_requests are backfilled")

@@ -32,6 +32,8 @@ TODAY = datetime.now(UTC).date()
 DAY = timedelta(days=1)
 # How long a job takes in the simulator, whose clock is moved on in the end; from noon, so that no day ends meanwhile.
 DELAY = 1800
+# A backfill runs ten runs at a time.
+DAYS = 11
 
 
 class Mailbox(Message):
@@ -308,7 +310,7 @@ def test_a_long_range_is_submitted_at_once_told_of_and_archived_as_it_comes(
     mails: list[tuple[str, str]],
     pytestconfig: pytest.Config,
 ) -> None:
-    days = int(pytestconfig.getoption("--backfill-days"))
+    days = int(pytestconfig.getoption("--backfill-days", None) or DAYS)
     first, last = TODAY - (10 + days - 1) * DAY, TODAY - 10 * DAY
     for number in range(days):
         ids = [f"LONG-{number}-{n}" for n in range(2)]
