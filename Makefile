@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-faults test-ui bench lint format lock
+.PHONY: help setup demo up test test-faults test-weeks test-ui bench lint format lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -20,11 +20,14 @@ demo: $(INSTALLED) ## simulator, real Airflow, a backfill over the sample's date
 up: $(INSTALLED) ## the same stack left running, UI on port 8080, until Ctrl-C
 	@$(BIN)/python scripts/up.py
 
-test: $(INSTALLED) ## the whole test suite, but for the two below
-	@$(BIN)/python -m pytest --ignore=tests/ui
+test: $(INSTALLED) ## the whole test suite, but for those below
+	@$(BIN)/python -m pytest --ignore=tests/ui --ignore=tests/system/test_weeks.py
 
 test-faults: $(INSTALLED) ## the long crash suite: killed and cut off at every step of a submission
 	@$(BIN)/python -m pytest tests/faults --full-faults
+
+test-weeks: $(INSTALLED) ## backfills of 60 days and 30, waiting, alarms and deadlines on a real Airflow (minutes)
+	@$(BIN)/python -m pytest tests/system/test_weeks.py --backfill-days=60
 
 test-ui: $(INSTALLED) ## the UI in a real browser; needs Chromium
 	@$(BIN)/python -m pytest tests/ui

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import DAG, CronDataIntervalTimetable
+from airflow.sdk import DAG, AsyncCallback, CronDataIntervalTimetable, DeadlineAlert, DeadlineReference
 
+from adobe_privacy.callbacks import ENDED_WITHIN, tell_of_unfinished
 from adobe_privacy.operators.privacy_optouts import SendPrivacyOptOutsOperator
 
 with DAG(
@@ -27,6 +28,12 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=4,
+    deadline=DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=ENDED_WITHIN,
+        callback=AsyncCallback(tell_of_unfinished),
+        name="ended in time",
+    ),
     default_args={"owner": "privacy", "retries": 3, "retry_delay": timedelta(minutes=5)},
     tags=["privacy", "adobe"],
 ):

@@ -8,14 +8,26 @@ One run carries **one day of the inbox** through Adobe's Privacy Service:
 3. **settle** says what became of the day, and names every job that a person must look at.
 
 Running a date again, or backfilling it twice, submits nothing twice: the ledger knows every request id for ever.
+A backfilled run waits for two minutes only (`privacy_backfill_patience`), so that a long range is submitted at once:
+`privacy_sweep`, which must not be paused, archives the rest as it comes.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, task_group
+from airflow.sdk import (
+    DAG,
+    AsyncCallback,
+    CronDataIntervalTimetable,
+    DeadlineAlert,
+    DeadlineReference,
+    Param,
+    TriggerRule,
+    task_group,
+)
 
+from adobe_privacy.callbacks import SUBMITTED_WITHIN, tell_of_unsubmitted
 from adobe_privacy.operators.privacy_requests import (
     ArchivePrivacyResultsOperator,
     CreatePrivacyJobsOperator,
@@ -34,6 +46,12 @@ with DAG(
     catchup=False,
     # A run may wait for 45 days, and a new one begins every day.
     max_active_runs=64,
+    deadline=DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=SUBMITTED_WITHIN,
+        callback=AsyncCallback(tell_of_unsubmitted),
+        name="submitted in time",
+    ),
     default_args={"owner": "privacy", "retries": 3, "retry_delay": timedelta(seconds=30)},
     params={
         "dry_run": Param(False, type="boolean", title="Dry run", description="Print the plan, send nothing"),

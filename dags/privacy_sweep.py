@@ -17,8 +17,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param
+from airflow.sdk import DAG, AsyncCallback, CronDataIntervalTimetable, DeadlineAlert, DeadlineReference, Param
 
+from adobe_privacy.callbacks import ENDED_WITHIN, tell_of_unfinished
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
 
 with DAG(
@@ -31,6 +32,12 @@ with DAG(
     catchup=False,
     # A run that is being retried for hours must not keep the next day's waiting.
     max_active_runs=4,
+    deadline=DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_QUEUED_AT,
+        interval=ENDED_WITHIN,
+        callback=AsyncCallback(tell_of_unfinished),
+        name="ended in time",
+    ),
     default_args={"owner": "privacy", "retries": 3, "retry_delay": timedelta(minutes=5)},
     params={
         "regulations": Param(

@@ -65,6 +65,12 @@ def test_no_template_field_could_carry_an_identity(bag: DagBag) -> None:
             assert set(task.template_fields) <= allowed, task.task_id
 
 
+@pytest.mark.parametrize("dag_id", ["privacy_requests", "privacy_sweep", "privacy_optouts"])
+def test_a_late_run_is_told_by_a_callback_that_a_triggerer_can_import(bag: DagBag, dag_id: str) -> None:
+    (alert,) = bag.dags[dag_id].deadline
+    assert alert.callback.path.startswith("adobe_privacy.callbacks.tell_of_un")
+
+
 def test_loading_a_dag_file_uses_no_network() -> None:
     files = [str(path) for path in (ROOT / "dags").glob("*.py")]
     done = subprocess.run(

@@ -4,16 +4,25 @@ import multiprocessing
 import os
 import threading
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import StatementError
 
-from adobe_privacy.ledger.database import VERSION_TABLE, LedgerError, create_ledger_engine, exclusive, upgrade
+from adobe_privacy.ledger.database import (
+    MIGRATIONS,
+    VERSION_TABLE,
+    LedgerError,
+    create_ledger_engine,
+    exclusive,
+    upgrade,
+)
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import Base, Usage
 from tests.support.ledgers import DAY, Postgres, received
@@ -44,7 +53,10 @@ def test_the_migrations_make_the_tables_that_the_code_expects(ledger_url: str) -
     engine.dispose()
 
 
-@pytest.mark.parametrize("name", ["ix_privacy_jobs_waiting", "ix_privacy_jobs_due", "ix_privacy_jobs_held"])
+@pytest.mark.parametrize(
+    "name",
+    ["ix_privacy_jobs_waiting", "ix_privacy_jobs_due", "ix_privacy_jobs_held", "ix_privacy_jobs_alarm"],
+)
 def test_indexes_with_a_condition_are_made_with_it(ledger_url: str, name: str) -> None:
     engine = create_ledger_engine(ledger_url)
     lookup = {
@@ -69,6 +81,34 @@ def test_another_schema_revision_is_recognised_and_refused(ledger_url: str) -> N
         with engine.begin() as connection:
             connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = :head"), {"head": head})
         engine.dispose()
+
+
+def test_a_ledger_of_before_the_alarms_gets_their_columns_and_its_unfinished_jobs_their_alarms(
+    bare_url: str,
+) -> None:
+    engine = create_ledger_engine(bare_url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with exclusive(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        columns = (
+            "request_id, regulation, action, part, key, fingerprint, source, inbox_date, products, received_at, "
+            "due_on, on_hold, attempt, origin, state"
+        )
+        for request_id, rest in (
+            ("A", "'inbox', 'submitted'"),
+            ("B", "'inbox', 'archived'"),
+            ("C", "'adobe', 'error'"),
+        ):
+            connection.exec_driver_sql(
+                f"INSERT INTO privacy_jobs ({columns}) VALUES ('{request_id}', 'gdpr', 'access', 1, 'k', 'f', 's', "
+                f"'2026-11-20', '', '2026-11-20 09:30:00+00:00', '2026-12-20', false, 1, {rest})"
+            )
+    engine.dispose()
+    with Ledger(bare_url, actor="test") as ledger:
+        alarms = {id: ledger.request_jobs(id)[0].alarm_at for id in "ABC"}
+    assert alarms == {"A": datetime(2026, 11, 20, 9, 30, tzinfo=UTC), "B": None, "C": None}
 
 
 def test_tables_come_by_themselves_and_an_upgrade_again_does_nothing(bare_url: str) -> None:

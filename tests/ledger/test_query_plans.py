@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text
 
+from adobe_privacy.ledger.alarms import Raised, jobs_with_alarm, record, unarchived
+from adobe_privacy.ledger.latency import recent_latencies
 from adobe_privacy.ledger.ledger import Ledger, OthersJob
 from adobe_privacy.ledger.overview import Concern, Filters, Overview, Position
 from adobe_privacy.ledger.tables import Batch, Job, JobState
+from adobe_privacy.ledger.waiting import submitted_jobs
 from tests.support.ledgers import DAY, NOON, FakeClock, Postgres, received
 
 REQUESTS = 20_000
@@ -24,6 +27,7 @@ RUN = "privacy_requests/scheduled__2026-11-20"
 # A ledger of some years has mostly archived jobs; a request in five is an opt-out that another DAG takes.
 STATES = [JobState.ARCHIVED] * 40 + [JobState.SUBMITTED] * 2 + [JobState.ERROR, JobState.REFUSED]
 IN_BATCH = frozenset(JobState) - {JobState.RECEIVED}
+FINISHED = frozenset({JobState.COMPLETE, JobState.ARCHIVED})
 # Small enough to sort: a batch, a page, the batches of a day.
 SORTABLE = 2500
 
@@ -65,6 +69,9 @@ def _fill(ledger: Ledger) -> None:
                     "products": "analytics",
                     "received_at": NOON - timedelta(days=age),
                     "due_on": DAY + timedelta(days=(15 if opt_out else 30) - age),
+                    "alarm_at": NOON + timedelta(days=15 - age),
+                    "submitted_at": NOON - timedelta(days=age) if state in FINISHED else None,
+                    "completed_at": NOON - timedelta(days=age - 9) if state in FINISHED else None,
                     "state": state,
                     "on_hold": False,
                     "attempt": 1,
@@ -221,6 +228,15 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "Overview.job": lambda ledger: Overview(ledger.engine).job(7),
     "Overview.request": lambda ledger: Overview(ledger.engine).request("OLD-7"),
     "Overview.daily_figures": lambda ledger: Overview(ledger.engine).daily_figures(60),
+    "submitted_jobs": lambda ledger: submitted_jobs(ledger, "batch-0001"),
+    "recent_latencies": lambda ledger: recent_latencies(ledger, "access"),
+    "jobs_with_alarm": lambda ledger: list(jobs_with_alarm(ledger, NOON - timedelta(days=100))),
+    "unarchived": lambda ledger: unarchived(ledger, NOON),
+    "raised, record": lambda ledger: record(
+        ledger,
+        [Raised("clock", f"OLD-{n}", 50) for n in range(2000)],
+        dict.fromkeys(range(1, 2000), NOON),
+    ),
 }
 
 
@@ -291,6 +307,8 @@ SORTED_BY_INDEX = (
     "Overview.page, overdue",
     "Overview.page, soon",
     "Overview.page, failed",
+    "recent_latencies",
+    "jobs_with_alarm",
 )
 
 

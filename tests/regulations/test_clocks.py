@@ -91,7 +91,6 @@ def test_an_opt_out_alone_is_answered_by_being_done_and_knows_no_extension() -> 
     due = due_dates("ccpa", date(2026, 11, 20), actions=["opt_out_of_sale"])
     assert due.answer_by == due.opt_out_by == date(2026, 12, 11)
     assert (due.answer_by_extended, due.extension_notice_by, due.acknowledge_by) == (None, None, None)
-    assert due.at_risk is None
 
 
 def test_an_opt_out_has_the_period_of_an_answer_where_the_law_gives_it_none_of_its_own() -> None:
@@ -142,33 +141,6 @@ def test_an_unknown_and_an_ambiguous_code_are_refused() -> None:
         due_dates("gpdr", date(2026, 11, 20))
     with pytest.raises(AmbiguousRegulation):
         due_dates("dpdpa", date(2026, 11, 20))
-
-
-@pytest.mark.parametrize(
-    ("regulation", "received", "days"),
-    [
-        ("lgpd_bra", "2026-11-20", 15),
-        ("pipa_kor", "2026-11-20", 10),
-        ("gdpr", "2027-02-03", 28),  # a month of February
-        ("gdpr", "2026-06-15", 30),  # a month of 30 days
-        ("hipaa_usa", "2026-11-20", 30),
-        ("nzpa_nzl", "2026-11-02", 28),
-    ],
-)
-def test_a_period_no_longer_than_adobes_latency_is_at_risk(regulation: str, received: str, days: int) -> None:
-    risk = due_dates(regulation, date.fromisoformat(received)).at_risk
-    assert risk is not None
-    assert f"due in {days} days" in risk
-
-
-def test_a_risk_advises_a_notice_of_extension_only_where_there_is_one() -> None:
-    assert "notice of extension" in str(due_dates("hipaa_usa", date(2026, 11, 20)).at_risk)
-    assert "notice of extension" not in str(due_dates("lgpd_bra", date(2026, 11, 20)).at_risk)
-
-
-@pytest.mark.parametrize(("regulation", "received"), [("gdpr", "2026-10-15"), ("ccpa", "2026-11-20")])
-def test_a_period_longer_than_adobes_latency_is_not_at_risk(regulation: str, received: str) -> None:
-    assert due_dates(regulation, date.fromisoformat(received)).at_risk is None
 
 
 def test_every_regulation_has_a_clock_and_every_clock_a_regulation() -> None:

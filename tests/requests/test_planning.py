@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import JobState
 from adobe_privacy.requests import planning
+from adobe_privacy.requests.latency import Latencies
 from adobe_privacy.requests.planning import Plan, PlanSettings, plan_day
 from adobe_privacy.requests.report import plan_lines, settle
 from adobe_privacy.storage import Store, open_store
@@ -120,7 +121,7 @@ class TestIntake:
         plan = make_plan()
         assert plan.intake.opt_outs == 1
         assert list(plan.intake.at_risk.values()) == [1]
-        assert next(iter(plan.intake.at_risk)).startswith("lgpd_bra: The answer is due in 15 days")
+        assert next(iter(plan.intake.at_risk)).startswith("lgpd_bra: The answer is due in 14 days")
         again = make_plan()
         assert (again.intake.opt_outs, len(again.intake.at_risk)) == (0, 0)
 
@@ -145,6 +146,31 @@ class TestIntake:
         assert due["DSR-1", "access"] == date(2026, 12, 2)
         assert due["DSR-2", "access"] == due["DSR-3", "access"] == DAY + timedelta(days=45)
         assert due["DSR-2", "opt_out_of_sale"] < DAY + timedelta(days=30)
+
+    def test_a_job_is_to_be_submitted_so_early_that_adobe_can_do_it_by_its_due_date(
+        self, inbox: Store, make_plan: MakePlan, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen = Latencies({("access", "analytics"): 6.5, ("delete", "analytics"): 20.0})
+        monkeypatch.setattr(planning, "observed_latencies", lambda _ledger: seen)
+        hand_in(
+            inbox,
+            line(1, "access", "delete", received_at="2026-11-02T09:00:00Z"),
+            line(2, "opt_out_of_sale", regulation="ccpa"),
+        )
+        lines = plan_lines(make_plan())
+        found = {job.action: job for number in (1, 2) for job in ledger.request_jobs(f"DSR-{number}")}
+        assert {action: job.submit_by for action, job in found.items()} == {
+            "access": date(2026, 11, 25),
+            "delete": date(2026, 11, 12),
+            "opt_out_of_sale": None,
+        }
+        # Half of the time from 2 November to the begin of 2 December.
+        assert found["access"].alarm_at == datetime(2026, 11, 17, 4, 30, tzinfo=UTC)
+        assert "first answer due 2026-12-02, to be submitted by 2026-11-12" in "\n".join(lines)
+        assert (
+            "At risk: 1 requests under gdpr: The answer is due in 11 days but Adobe may take 20"
+            in "\n".join(lines)
+        )
 
     def test_a_delete_that_would_hang_is_rejected_with_the_products_that_count(
         self, inbox: Store, make_plan: MakePlan

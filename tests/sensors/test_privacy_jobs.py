@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowSensorTimeout, TaskDeferred
@@ -87,9 +86,9 @@ def test_in_a_backfill_poking_ends_well_after_two_minutes(
     world.put(request(1))
     (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
     CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
-    monkeypatch.setattr("adobe_privacy.sensors.privacy_jobs.BACKFILL_PATIENCE", timedelta(minutes=10))
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_BACKFILL_PATIENCE", "600")
     sensor = PrivacyJobsSensor(task_id="wait", batch_id=batch_id, deferrable=False)
     assert sensor.poke(context(run_type="backfill")) is False
-    monkeypatch.setattr("adobe_privacy.sensors.privacy_jobs.BACKFILL_PATIENCE", timedelta(0))
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_BACKFILL_PATIENCE", "0")
     assert sensor.poke(context(run_type="backfill")) is True
     assert sensor.poke(context()) is False

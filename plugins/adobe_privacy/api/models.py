@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -221,8 +222,12 @@ def parse_date(value: object) -> datetime | None:
 
     A date without a zone counts as UTC, as the guides say. None for anything else.
     """
-    if not isinstance(value, str):
-        return None
+    return _parse_date(value) if isinstance(value, str) else None
+
+
+# Adobe tells whole minutes: a list of a thousand jobs has few different dates.
+@lru_cache(maxsize=10_000)
+def _parse_date(value: str) -> datetime | None:
     text = value.strip()
     try:
         if match := _US_DATE.fullmatch(text):

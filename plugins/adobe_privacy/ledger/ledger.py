@@ -87,6 +87,8 @@ class ReceivedJob:
     part: int
     key: str
     due_on: date
+    submit_by: date | None = None
+    alarm_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ class BatchContent:
     unsent: int
     actions: dict[str, int]
     first_due: date
+    submit_by: date | None
 
 
 class DailyLimitReached(Exception):
@@ -335,9 +338,11 @@ class Ledger:
                     func.count(),
                     func.sum(case((Job.state.in_(UNSENT_STATES), 1), else_=0)),
                     func.min(Job.due_on),
+                    func.min(Job.submit_by),
                 ).where(here)
-                for batch_id, users, jobs, unsent, due in session.execute(summed.group_by(Job.batch_id)):
-                    contents[batch_id] = BatchContent(users, jobs, unsent, actions[batch_id], due)
+                for batch_id, *sums in session.execute(summed.group_by(Job.batch_id)):
+                    users, jobs, unsent, due, submit_by = sums
+                    contents[batch_id] = BatchContent(users, jobs, unsent, actions[batch_id], due, submit_by)
         return contents
 
     def count_waiting(self, inbox_date: date) -> int:
@@ -908,6 +913,8 @@ def _new_row(request: ReceivedRequest, job: ReceivedJob) -> dict[str, object]:
         "products": request.products,
         "received_at": request.received_at,
         "due_on": job.due_on,
+        "submit_by": job.submit_by,
+        "alarm_at": job.alarm_at,
         "state": JobState.RECEIVED,
         "on_hold": False,
         "attempt": 1,

@@ -89,6 +89,7 @@ UNFINISHED = text("state <> 'archived'")
 HELD = text("on_hold")
 OPT_OUTS = text("action = 'opt_out_of_sale' AND state <> 'archived'")
 AT_ADOBE = text("state IN ('submitted', 'complete')")
+ARCHIVED = text("state = 'archived'")
 
 
 class Base(DeclarativeBase):
@@ -129,6 +130,18 @@ class Job(Base):
             sqlite_where=OPT_OUTS,
             postgresql_where=OPT_OUTS,
         ),
+        Index(
+            "ix_privacy_jobs_alarm", "alarm_at", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED
+        ),
+        Index(
+            "ix_privacy_jobs_finished",
+            "action",
+            "completed_at",
+            "submitted_at",
+            "batch_id",
+            sqlite_where=ARCHIVED,
+            postgresql_where=ARCHIVED,
+        ),
         Index("ix_privacy_jobs_held", "request_id", sqlite_where=HELD, postgresql_where=HELD),
         # Holds all that the page can filter by, so that a rare value among a million jobs is found in the index.
         Index(
@@ -166,6 +179,8 @@ class Job(Base):
     products: Mapped[str] = mapped_column(String(512), default="")  # comma-separated; empty: the default
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     due_on: Mapped[date] = mapped_column(Date)
+    submit_by: Mapped[date | None] = mapped_column(Date)  # to Adobe, so that it is done by `due_on`
+    alarm_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when its clock is worth the next alarm
     origin: Mapped[Origin] = mapped_column(OriginName, default=Origin.INBOX)
     state: Mapped[JobState] = mapped_column(StateName)
     on_hold: Mapped[bool] = mapped_column(default=False)
@@ -242,6 +257,17 @@ class DailyFigures(Base):
     # From reception to the archive, of those that were archived on this day: the sum and the longest.
     seconds: Mapped[int] = mapped_column(BigInteger, default=0)
     longest: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class Alarm(Base):
+    """An alarm that was raised: about what, and at how many percent. Each is raised once."""
+
+    __tablename__ = "privacy_alarms"
+
+    kind: Mapped[str] = mapped_column(String(16), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(160), primary_key=True)
+    percent: Mapped[int] = mapped_column(primary_key=True)
+    raised_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Setting(Base):

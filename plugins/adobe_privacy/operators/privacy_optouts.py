@@ -28,6 +28,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
     """
 
     def execute(self, context: Context) -> dict[str, int]:
+        from adobe_privacy.hooks.legal_clocks import legal_clocks
         from adobe_privacy.hooks.storage import open_inbox
         from adobe_privacy.ledger.tables import JobState
         from adobe_privacy.requests.planning import PlanSettings, take_in_day
@@ -37,7 +38,10 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
             settings = self.hook.settings()
             inbox = open_inbox()
             intake = take_in_day(
-                inbox, ledger, day=day, settings=PlanSettings(default_products=settings.products)
+                inbox,
+                ledger,
+                day=day,
+                settings=PlanSettings(default_products=settings.products, clocks=legal_clocks()),
             )
             self.log.info(
                 "Inbox: %d files, %d new requests, %d of them opt-outs, %d lines rejected",

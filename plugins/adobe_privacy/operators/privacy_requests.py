@@ -31,18 +31,25 @@ DEFAULT_POLL_INTERVAL = 300.0
 DEFAULT_TIMEOUT = timedelta(days=46)
 # A backfill runs ten runs at a time unless told otherwise: were each to wait for weeks, the eleventh day would
 # be submitted weeks late. So its runs wait only for what is done at once, and privacy_sweep archives the rest.
-BACKFILL_PATIENCE = timedelta(minutes=2)
+DEFAULT_BACKFILL_PATIENCE = 120.0
 
 
 def poll_interval() -> float:
     """Seconds between two looks at waiting jobs: the variable `privacy_poll_interval`, else 300."""
-    value = Variable.get("privacy_poll_interval", default=None)
+    return _seconds("privacy_poll_interval", DEFAULT_POLL_INTERVAL)
+
+
+def backfill_patience() -> float:
+    """Seconds that a backfilled run waits: the variable `privacy_backfill_patience`, else 120."""
+    return _seconds("privacy_backfill_patience", DEFAULT_BACKFILL_PATIENCE)
+
+
+def _seconds(variable: str, default: float) -> float:
+    value = Variable.get(variable, default=None)
     try:
-        return float(value) if value else DEFAULT_POLL_INTERVAL
+        return float(value) if value else default
     except (TypeError, ValueError):
-        raise AirflowFailException(
-            "the Airflow variable privacy_poll_interval is not a number of seconds"
-        ) from None
+        raise AirflowFailException(f"the Airflow variable {variable} is not a number of seconds") from None
 
 
 def actor_of(context: Context) -> str:
@@ -108,6 +115,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
     """
 
     def execute(self, context: Context) -> list[str]:
+        from adobe_privacy.hooks.legal_clocks import legal_clocks
         from adobe_privacy.hooks.storage import open_inbox
         from adobe_privacy.requests.planning import PlanSettings, plan_day
         from adobe_privacy.requests.report import plan_lines
@@ -129,6 +137,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
                         products=tuple(params.get("products") or ()),
                         default_products=settings.products,
                         max_jobs=params.get("max_jobs"),
+                        clocks=legal_clocks(),
                     ),
                     dry_run=dry_run,
                 )

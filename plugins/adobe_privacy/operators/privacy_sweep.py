@@ -88,6 +88,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             raise AirflowFailException(f"{problems} jobs need a look, see the log: {shown}")
 
     async def _sweep(self, ledger: Ledger, first: date, last: date, regulations: list[str]) -> Sweep:
+        from adobe_privacy.hooks.legal_clocks import legal_clocks
         from adobe_privacy.hooks.storage import open_archive
         from adobe_privacy.requests.sweeping import sweep
 
@@ -99,6 +100,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
                 archive=open_archive(),
                 client=client,
                 regulations=regulations,
+                clocks=legal_clocks(),
                 on_progress=self._progress,
             )
 

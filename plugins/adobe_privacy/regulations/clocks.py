@@ -282,8 +282,6 @@ class DueDates:
     """Receipt confirmed; None where the law asks for no confirmation."""
     opt_out_by: date | None
     """The opt-out done; None where none is requested."""
-    at_risk: str | None
-    """Why Adobe's documented latency leaves no day to spare, for a person to read; None where it does."""
 
 
 def due_dates(
@@ -321,7 +319,6 @@ def due_dates(
             extension_notice_by=None,
             acknowledge_by=None,
             opt_out_by=opt_out_by,
-            at_risk=None,  # an opt-out is one call that Adobe answers at once; there is no job to wait for
         )
     extended = None
     if clock.extension and clock.extension.amount is not None:
@@ -334,7 +331,6 @@ def due_dates(
         extension_notice_by=answer_by if clock.extension else None,
         acknowledge_by=clock.last_day(received_on, clock.acknowledge) if clock.acknowledge else None,
         opt_out_by=opt_out_by,
-        at_risk=_risk(clock, (answer_by - received_on).days),
     )
 
 
@@ -350,14 +346,3 @@ def submit_by(answer_by: date, latency_days: float, safety_days: float = 0) -> d
     if not (math.isfinite(days) and latency_days >= 0 and safety_days >= 0):
         raise ValueError(f"latency_days ({latency_days}) and safety_days ({safety_days}) must be 0 or more.")
     return answer_by - timedelta(days=math.ceil(days))
-
-
-def _risk(clock: Clock, days: int) -> str | None:
-    if days > ADOBE_LATENCY_DAYS:
-        return None
-    advice = "submit on the day of receipt"
-    if clock.extension:
-        advice += " and prepare the notice of extension"
-    if days == ADOBE_LATENCY_DAYS:
-        return f"The answer is due in {days} days, as many as Adobe may take: {advice}."
-    return f"The answer is due in {days} days but Adobe may take {ADOBE_LATENCY_DAYS}: {advice}."

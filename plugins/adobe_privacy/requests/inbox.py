@@ -9,10 +9,12 @@ from __future__ import annotations
 import codecs
 import csv
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.tables import Job
 from adobe_privacy.requests.request import PrivacyRequest, UnusableRequest, parse_request
 from adobe_privacy.storage import Line as StoredLine
 from adobe_privacy.storage import ObjectNotFound, Store
@@ -65,6 +67,21 @@ def find_requests(store: Store, source: str, wanted: Collection[str]) -> Iterato
                 yield line.request
     except ObjectNotFound:
         return
+
+
+def requests_of(jobs: Sequence[Job], store: Store, ledger: Ledger) -> dict[str, PrivacyRequest]:
+    """The requests of the ledger's jobs by id, as far as the inbox still holds what was taken in."""
+    prints = {job.request_id: job.fingerprint for job in jobs}
+    found: dict[str, PrivacyRequest] = {}
+    for source in sorted({job.source for job in jobs}):
+        wanted = {job.request_id for job in jobs if job.source == source}
+        for request in find_requests(store, source, wanted):
+            if ledger.fingerprint(request.content()) == prints[request.request_id]:
+                found[request.request_id] = request
+                wanted.discard(request.request_id)
+                if not wanted:
+                    break
+    return found
 
 
 def write_rejected(store: Store, source: str, rejected: Iterable[Line]) -> int:

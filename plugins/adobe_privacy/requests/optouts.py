@@ -31,7 +31,7 @@ from adobe_privacy.api.errors import (
 from adobe_privacy.api.models import ConsentEntity, ConsentRequest
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import Job, JobState
-from adobe_privacy.requests.inbox import find_requests
+from adobe_privacy.requests.inbox import requests_of
 from adobe_privacy.requests.request import PrivacyRequest
 from adobe_privacy.storage import ObjectExists, Store
 
@@ -173,7 +173,7 @@ class _Work:
         return max(1.0, left.total_seconds())
 
     async def send(self, jobs: Sequence[Job]) -> None:
-        requests = _read_requests(self.inbox, self.ledger, jobs)
+        requests = requests_of(jobs, self.inbox, self.ledger)
         gone = [job for job in jobs if job.request_id not in requests]
         if gone:
             reason = "the request's line is not in the inbox any more, or was changed"
@@ -286,14 +286,3 @@ def _consent(requests: Sequence[PrivacyRequest]) -> ConsentRequest:
             for namespace, some in values.items()
         )
     )
-
-
-def _read_requests(inbox: Store, ledger: Ledger, jobs: Sequence[Job]) -> dict[str, PrivacyRequest]:
-    """The requests of `jobs` by id, as far as the inbox still holds what was taken in."""
-    prints = {job.request_id: job.fingerprint for job in jobs}
-    return {
-        request.request_id: request
-        for source in sorted({job.source for job in jobs})
-        for request in find_requests(inbox, source, {job.request_id for job in jobs if job.source == source})
-        if ledger.fingerprint(request.content()) == prints[request.request_id]
-    }

@@ -6,7 +6,7 @@ Planning sends nothing. It may be repeated: what is known is recognised, what is
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
@@ -21,7 +21,9 @@ from adobe_privacy.ledger.ledger import (
 )
 from adobe_privacy.ledger.tables import Batch
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, DueDates, due_dates
+from adobe_privacy.requests.alarms import next_alarm
 from adobe_privacy.requests.inbox import Line, files_of, read_file, write_rejected
+from adobe_privacy.requests.latency import Latencies, observed_latencies, risk
 from adobe_privacy.requests.request import Action, PrivacyRequest, check_opt_out, check_products, user_key
 from adobe_privacy.storage import Store
 
@@ -106,8 +108,9 @@ def take_in_day(
     Raises StorageError where the inbox cannot be read."""
     intake = Intake()
     intake.files, intake.not_read = files_of(store, day)
+    latencies = observed_latencies(ledger) if intake.files else Latencies()
     for source in intake.files:
-        rejected = _noted(_take_in(store, ledger, source, day, settings, intake), intake)
+        rejected = _noted(_take_in(store, ledger, source, day, settings, latencies, intake), intake)
         if report:
             write_rejected(store, source, rejected)
         else:
@@ -180,7 +183,13 @@ def _jobs_in(ledger: Ledger, *batches: Batch) -> int:
 
 
 def _take_in(
-    store: Store, ledger: Ledger, source: str, day: date, settings: PlanSettings, intake: Intake
+    store: Store,
+    ledger: Ledger,
+    source: str,
+    day: date,
+    settings: PlanSettings,
+    latencies: Latencies,
+    intake: Intake,
 ) -> Iterator[Line]:
     """Writes a file's new requests into the ledger, a chunk at a time, and yields the lines it refuses."""
     chunk: list[_Arrival] = []
@@ -193,12 +202,11 @@ def _take_in(
             continue
         problem = check_opt_out(request) if Action.OPT_OUT_OF_SALE in request.actions else None
         if any(action is not Action.OPT_OUT_OF_SALE for action in request.actions):
-            products = settings.products or request.products or settings.default_products
-            problem = problem or check_products(request.actions, products)
+            problem = problem or check_products(request.actions, _products(request, settings))
         if problem:
             yield Line(source, line.number, reason=problem, request_id=request.request_id)
             continue
-        chunk.append(_arrival(line.number, request, ledger, source, day, settings.clocks))
+        chunk.append(_arrival(line.number, request, ledger, source, day, settings, latencies))
         if len(chunk) == CHUNK:
             yield from _record(ledger, chunk, intake)
             chunk = []
@@ -217,23 +225,30 @@ class _Arrival:
     at_risk: str | None
 
 
+def _products(request: PrivacyRequest, settings: PlanSettings) -> tuple[str, ...]:
+    return settings.products or request.products or settings.default_products
+
+
 def _arrival(
-    number: int, request: PrivacyRequest, ledger: Ledger, source: str, day: date, clocks: Clocks
+    number: int,
+    request: PrivacyRequest,
+    ledger: Ledger,
+    source: str,
+    day: date,
+    settings: PlanSettings,
+    latencies: Latencies,
 ) -> _Arrival:
     """The request as the ledger knows it: with its clock, without its identities."""
     # A request without a time came some time on the folder's day, wherever the law holds.
     unsaid = request.received_at == datetime.combine(day, time(), UTC)
-    due = _due_dates(request.regulation, day if unsaid else request.received_at, request.actions, clocks)
-    parts = range(1, len(request.parts()) + 1)
-    jobs: list[ReceivedJob] = []
-    for action in request.actions:
-        if action is Action.OPT_OUT_OF_SALE:
-            jobs.append(ReceivedJob(action.value, 1, request.request_id, due.opt_out_by or due.answer_by))
-        else:
-            jobs += [
-                ReceivedJob(action.value, part, user_key(request.request_id, part), due.answer_by)
-                for part in parts
-            ]
+    received = day if unsaid else request.received_at
+    due = _due_dates(request.regulation, received, request.actions, settings.clocks)
+    products = _products(request, settings)
+    at_adobe = [action for action in request.actions if action is not Action.OPT_OUT_OF_SALE]
+    at_risk = None
+    if at_adobe:
+        latency = max(latencies.days(action, products) for action in at_adobe)
+        at_risk = risk(due, latency, ledger.now().date())
     return _Arrival(
         number,
         ReceivedRequest(
@@ -244,11 +259,29 @@ def _arrival(
             inbox_date=day,
             products=",".join(request.products),
             received_at=request.received_at,
-            jobs=tuple(jobs),
+            jobs=tuple(_jobs(request, due, products, latencies)),
         ),
         opt_out=Action.OPT_OUT_OF_SALE in request.actions,
-        at_risk=f"{request.regulation}: {due.at_risk}" if due.at_risk else None,
+        at_risk=f"{request.regulation}: {at_risk}" if at_risk else None,
     )
+
+
+def _jobs(
+    request: PrivacyRequest, due: DueDates, products: Sequence[str], latencies: Latencies
+) -> Iterator[ReceivedJob]:
+    for action in request.actions:
+        opt_out = action is Action.OPT_OUT_OF_SALE
+        due_on = (opt_out and due.opt_out_by) or due.answer_by
+        for part in range(1, 2 if opt_out else len(request.parts()) + 1):
+            yield ReceivedJob(
+                action=action.value,
+                part=part,
+                key=user_key(request.request_id, part),
+                due_on=due_on,
+                # Adobe answers an opt-out at once.
+                submit_by=None if opt_out else latencies.submit_by(due_on, action, products),
+                alarm_at=next_alarm(request.received_at, due_on),
+            )
 
 
 @lru_cache(maxsize=10_000)

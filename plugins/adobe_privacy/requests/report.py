@@ -41,6 +41,7 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
         lines.append(
             f"Batch {batch.id}: {batch.regulation}, {content.users} users, {actions}; "
             f"products {batch.products}; first answer due {content.first_due}"
+            + (f", to be submitted by {content.submit_by}" if content.submit_by else "")
         )
     refused = ", Adobe takes no more today" if quota.refused else ""
     lines.append(

@@ -47,8 +47,8 @@ from adobe_privacy.api.models import (
 from adobe_privacy.ledger.ledger import UNSENT_STATES, DailyLimitReached, Ledger
 from adobe_privacy.ledger.tables import Batch, Job, JobState
 from adobe_privacy.regulations.codes import listing_codes
-from adobe_privacy.requests.inbox import find_requests
-from adobe_privacy.requests.request import PrivacyRequest, check_products, explain
+from adobe_privacy.requests.inbox import requests_of
+from adobe_privacy.requests.request import check_products, explain
 from adobe_privacy.storage import Store
 
 log = logging.getLogger(__name__)
@@ -314,7 +314,7 @@ class _Work:
 
     def _payload(self, jobs: Sequence[Job]) -> tuple[list[User], list[Job]] | None:
         """The users of `jobs`, identities read from the inbox now. Jobs whose line is gone are refused."""
-        requests = self._read_requests(jobs)
+        requests = requests_of(jobs, self.inbox, self.ledger)
         gone = [job for job in jobs if job.request_id not in requests]
         if gone:
             self.result.refused += self.ledger.refuse(
@@ -345,20 +345,6 @@ class _Work:
             for key, rows in by_key.items()
         ]
         return (users, [job for rows in by_key.values() for job in rows]) if users else None
-
-    def _read_requests(self, jobs: Sequence[Job]) -> dict[str, PrivacyRequest]:
-        """The requests of `jobs` by id, as far as the inbox still holds what was taken in."""
-        prints = {job.request_id: job.fingerprint for job in jobs}
-        found: dict[str, PrivacyRequest] = {}
-        for source in sorted({job.source for job in jobs}):
-            wanted = {job.request_id for job in jobs if job.source == source}
-            for request in find_requests(self.inbox, source, wanted):
-                if self.ledger.fingerprint(request.content()) == prints[request.request_id]:
-                    found[request.request_id] = request
-                    wanted.discard(request.request_id)
-                    if not wanted:
-                        break
-        return found
 
     async def _post(self, request: CreateJobsRequest, users: Sequence[User], jobs: Sequence[Job]) -> None:
         """One call for `jobs`, whose intent is committed. Leaves them settled, or `SUBMITTING` where the

@@ -21,7 +21,9 @@ from typing import NamedTuple
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import NotFound, RequestRefused
 from adobe_privacy.api.models import JobStatus
+from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import Job
+from adobe_privacy.ledger.waiting import submitted_jobs
 
 # Adobe lists jobs of the last 45 days (privacy jobs guide, "fromDate"); a day is left for time zones.
 LOOK_BACK = timedelta(days=44)
@@ -40,13 +42,9 @@ class WaitingJob(NamedTuple):
     submitted_at: datetime
 
 
-def waiting_jobs(jobs: Iterable[Job]) -> list[WaitingJob]:
-    """Those of the ledger's jobs that are at Adobe."""
-    return [
-        WaitingJob(job.adobe_job_id, job.submitted_at)
-        for job in jobs
-        if job.adobe_job_id is not None and job.submitted_at is not None
-    ]
+def waiting_jobs(ledger: Ledger, batch_id: str) -> list[WaitingJob]:
+    """The jobs of a batch that are at Adobe and not known to be finished."""
+    return [WaitingJob(*job) for job in submitted_jobs(ledger, batch_id)]
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,7 @@ async def list_open_jobs(
     client: PrivacyServiceClient, regulation: str, jobs: Iterable[Job]
 ) -> frozenset[str]:
     """Which of the ledger's jobs Adobe lists as open, by Adobe's ids. Raises PrivacyServiceError."""
-    since = min((job.submitted_at for job in waiting_jobs(jobs)), default=None)
+    since = min((job.submitted_at for job in jobs if job.submitted_at is not None), default=None)
     if since is None:
         return frozenset()
     listed = await OpenJobsList(regulation).look(client, since=since, new_since=since)

@@ -12,11 +12,11 @@ from airflow.sdk import BaseSensorOperator
 
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.operators.privacy_requests import (
-    BACKFILL_PATIENCE,
     CONN_ID,
     DEFAULT_TIMEOUT,
     LEDGER_CONN_ID,
     actor_of,
+    backfill_patience,
     is_backfill,
     poll_interval,
 )
@@ -32,7 +32,7 @@ class PrivacyJobsSensor(BaseSensorOperator):
 
     Deferrable by default: while it waits, no worker slot is held. With `deferrable=False` it pokes or
     reschedules as every sensor does, and needs no triggerer. The timeout counts from the batch's creation, so
-    that neither a retry nor a restart moves it. In a backfill it succeeds after `BACKFILL_PATIENCE` as well: a
+    that neither a retry nor a restart moves it. In a backfill it succeeds after `backfill_patience` as well: a
     range is submitted at once, and privacy_sweep archives what comes later.
 
     :param batch_id: a batch of the ledger.
@@ -78,8 +78,9 @@ class PrivacyJobsSensor(BaseSensorOperator):
         interval = self.poll_interval or poll_interval()
         deadline = created_at.timestamp() + self.timeout
         if is_backfill(context):
-            patience = BACKFILL_PATIENCE.total_seconds()
-            interval, deadline = min(interval, patience / 4), min(deadline, time.time() + patience)
+            patience = backfill_patience()
+            interval = min(interval, max(1.0, patience / 4))
+            deadline = min(deadline, time.time() + patience)
         self.defer(
             trigger=PrivacyJobsTrigger(
                 batch_id=self.batch_id,
@@ -119,19 +120,19 @@ class PrivacyJobsSensor(BaseSensorOperator):
         from adobe_privacy.hooks.ledger import open_ledger
 
         with open_ledger(actor_of(context), self.ledger_conn_id) as ledger:
-            return datetime.now(UTC) - ledger.batch(self.batch_id).created_at > BACKFILL_PATIENCE
+            age = datetime.now(UTC) - ledger.batch(self.batch_id).created_at
+        return age.total_seconds() > backfill_patience()
 
     async def _look(self, context: Context) -> Progress:
         from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
         from adobe_privacy.hooks.ledger import open_ledger
-        from adobe_privacy.ledger.tables import JobState
         from adobe_privacy.requests.waiting import JobWatch, OpenJobsList, Progress, waiting_jobs
 
         hook = AdobePrivacyHook(self.adobe_privacy_conn_id)
         self._watch = watch = self._watch or JobWatch(hook.settings().list_lag)
         with open_ledger(actor_of(context), self.ledger_conn_id) as ledger:
             batch = ledger.batch(self.batch_id)
-            jobs = waiting_jobs(ledger.batch_jobs(self.batch_id, JobState.SUBMITTED))
+            jobs = waiting_jobs(ledger, self.batch_id)
         if not jobs:
             return Progress(0, 0)
         async with hook.get_conn() as client:

@@ -17,7 +17,6 @@ from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook, ConnectionProble
 from adobe_privacy.hooks.ledger import aopen_ledger
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import JobState
 from adobe_privacy.requests.shared_looks import PASSING, SharedLooks, shared_looks
 from adobe_privacy.requests.waiting import JobWatch, Progress, WaitingJob, look_interval, waiting_jobs
 
@@ -146,8 +145,7 @@ class PrivacyJobsTrigger(BaseTrigger):
         return await watch.judge(jobs, listed, looks.client, datetime.now(UTC))
 
     async def _open_jobs(self, ledger: Ledger) -> list[WaitingJob]:
-        jobs = await asyncio.to_thread(ledger.batch_jobs, self.batch_id, JobState.SUBMITTED)
-        return waiting_jobs(jobs)
+        return await asyncio.to_thread(waiting_jobs, ledger, self.batch_id)
 
     def _event(self, status: str, **details: Any) -> TriggerEvent:
         return TriggerEvent({"status": status, "batch_id": self.batch_id, **details})

@@ -1,0 +1,185 @@
+"""Tells before it is late: requests near the end of their clock, results near expiry, the day's quota near its end.
+
+`due_alarms` finds what is to be told now, `record` notes that it was told. Each alarm is found until it is
+recorded, and never after: who tells first and records then tells each at least once, and twice only where it was
+interrupted between the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+
+from adobe_privacy.ledger import alarms
+from adobe_privacy.ledger.alarms import ClockJob, Raised
+from adobe_privacy.ledger.ledger import Ledger
+
+CLOCK_PERCENTS = (50, 80, 100)
+RESULT_PERCENTS = (50, 80, 100)
+QUOTA_PERCENTS = (90, 100)
+# Privacy jobs guide: job data can be read for 30 days after completion. Another of Adobe's pages says 60 of results.
+RESULT_KEPT = timedelta(days=30)
+SHOWN = 20  # of one kind in a message; the rest is counted
+
+CLOCK, RESULT, QUOTA = "clock", "result", "quota"
+
+
+@dataclass(frozen=True)
+class AlarmGroup:
+    """Alarms that are told together. `names` are request ids, or the day of a quota; `lines` say of each what
+    there is to say."""
+
+    kind: str
+    percent: int
+    headline: str
+    names: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
+@dataclass
+class Alarms:
+    """What is to be told, the most urgent first. It holds no identity."""
+
+    groups: list[AlarmGroup] = field(default_factory=list)
+    raised: list[Raised] = field(default_factory=list)
+    # When each job that was looked at is worth another look; None: never.
+    next_alarms: dict[int, datetime | None] = field(default_factory=dict)
+
+    @property
+    def subject(self) -> str:
+        return "Privacy requests: " + "; ".join(group.headline for group in self.groups)
+
+    @property
+    def message(self) -> str:
+        """Plain text; a person's mail or channel is meant to take it whole."""
+        blocks: list[str] = []
+        for group in self.groups:
+            more = len(group.names) - SHOWN
+            shown = [f"- {line}" for line in group.lines[:SHOWN]]
+            blocks.append(
+                "\n".join([f"{group.headline}:", *shown] + ([f"- and {more} more"] if more > 0 else []))
+            )
+        return "\n\n".join(blocks)
+
+
+def clock_moments(received_at: datetime, due_on: date) -> list[tuple[int, datetime]]:
+    """When which percent of a request's time is used up.
+
+    All of it is used when the last day begins in UTC: wherever the law holds, some hours of it are left then.
+    """
+    length = max(datetime.combine(due_on, time(), UTC) - received_at, timedelta())
+    return [(percent, received_at + length * percent / 100) for percent in CLOCK_PERCENTS]
+
+
+def next_alarm(received_at: datetime, due_on: date, after: datetime | None = None) -> datetime | None:
+    """When a request's next alarm is due: its first, or the first after a moment."""
+    moments = [moment for _, moment in clock_moments(received_at, due_on)]
+    return next((moment for moment in moments if after is None or moment > after), None)
+
+
+def due_alarms(ledger: Ledger, *, daily_limit: int) -> Alarms:
+    """What is to be told now and was not told yet. Of several percents reached at once the highest is told."""
+    result = Alarms()
+    _clocks(ledger, result)
+    _results(ledger, result)
+    _quota(ledger, daily_limit, result)
+    result.groups.sort(key=lambda group: -group.percent)
+    return result
+
+
+def record(ledger: Ledger, told: Alarms) -> None:
+    """None of it is told again."""
+    alarms.record(ledger, told.raised, told.next_alarms)
+
+
+def _clocks(ledger: Ledger, result: Alarms) -> None:
+    now = ledger.now()
+    by_case: dict[str, list[ClockJob]] = {}
+    for job in alarms.jobs_with_alarm(ledger, now):
+        result.next_alarms[job.id] = next_alarm(job.received_at, job.due_on, now)
+        # An opt-out and the rest of its request are due on different days.
+        by_case.setdefault(f"{job.request_id} {job.due_on}", []).append(job)
+    reached = {
+        case: _reached(clock_moments(jobs[0].received_at, jobs[0].due_on), now)
+        for case, jobs in by_case.items()
+    }
+    for percent, cases in _new(ledger, CLOCK, reached, result):
+        some = sorted(cases, key=lambda case: (by_case[case][0].due_on, case))
+        result.groups.append(
+            AlarmGroup(
+                CLOCK,
+                percent,
+                f"{_count(some, 'unfinished request')} on the last day or later"
+                if percent == 100
+                else f"{_count(some, 'unfinished request')} with {percent} % of the time used",
+                tuple(by_case[case][0].request_id for case in some),
+                tuple(_case_line(by_case[case]) for case in some),
+            )
+        )
+
+
+def _case_line(jobs: Sequence[ClockJob]) -> str:
+    actions = ", ".join(
+        sorted({f"{job.action} {job.state}" + (" (on hold)" if job.on_hold else "") for job in jobs})
+    )
+    return f"{jobs[0].request_id} ({jobs[0].regulation}), due {jobs[0].due_on}: {actions}"
+
+
+def _results(ledger: Ledger, result: Alarms) -> None:
+    now = ledger.now()
+    share = RESULT_PERCENTS[0] / 100
+    jobs = {job.adobe_job_id: job for job in alarms.unarchived(ledger, now - RESULT_KEPT * share)}
+    reached = {
+        job_id: _reached(
+            [(percent, job.completed_at + RESULT_KEPT * percent / 100) for percent in RESULT_PERCENTS], now
+        )
+        for job_id, job in jobs.items()
+    }
+    for percent, job_ids in _new(ledger, RESULT, reached, result):
+        some = sorted(job_ids, key=lambda job_id: (jobs[job_id].completed_at, job_id))
+        days = RESULT_KEPT.days * percent // 100
+        result.groups.append(
+            AlarmGroup(
+                RESULT,
+                percent,
+                f"{_count(some, 'result')} not archived, {days} of Adobe's {RESULT_KEPT.days} days over",
+                tuple(jobs[job_id].request_id for job_id in some),
+                tuple(
+                    f"{jobs[job_id].request_id} ({jobs[job_id].action}, Adobe job {job_id}), "
+                    f"complete since {jobs[job_id].completed_at:%Y-%m-%d}"
+                    for job_id in some
+                ),
+            )
+        )
+
+
+def _quota(ledger: Ledger, daily_limit: int, result: Alarms) -> None:
+    quota = ledger.quota()
+    percent = 100 if quota.refused else quota.used * 100 // daily_limit if daily_limit else 0
+    reached = {str(quota.day): max((p for p in QUOTA_PERCENTS if p <= percent), default=None)}
+    for told, days in _new(ledger, QUOTA, reached, result):
+        what = f"{quota.used} of {daily_limit} jobs of {quota.day} (UTC) used"
+        headline = "Adobe takes no more jobs today" if quota.refused else f"{told} % of the day's jobs used"
+        result.groups.append(AlarmGroup(QUOTA, told, headline, tuple(days), (what,)))
+
+
+def _reached(moments: Iterable[tuple[int, datetime]], now: datetime) -> int | None:
+    return max((percent for percent, moment in moments if moment <= now), default=None)
+
+
+def _new(
+    ledger: Ledger, kind: str, reached: dict[str, int | None], result: Alarms
+) -> list[tuple[int, list[str]]]:
+    """The subjects by the percent that they have reached and that was not raised, the highest percent first."""
+    before = alarms.raised(ledger, kind, reached.keys())
+    groups: dict[int, list[str]] = {}
+    for subject, percent in reached.items():
+        if percent is not None and percent > before.get(subject, 0):
+            groups.setdefault(percent, []).append(subject)
+            result.raised.append(Raised(kind, subject, percent))
+    return [(percent, groups[percent]) for percent in sorted(groups, reverse=True)]
+
+
+def _count(some: Collection[object], noun: str) -> str:
+    return f"{len(some)} {noun}{'' if len(some) == 1 else 's'}"

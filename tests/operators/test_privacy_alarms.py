@@ -1,0 +1,159 @@
+"""Alarms as the DAG's task tells them, through notifiers of a user's choice."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Message
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.operators.privacy_alarms import PrivacyAlarmsOperator
+from adobe_privacy.operators.privacy_requests import PlanPrivacyRequestsOperator
+from scripts.stack import free_port
+from tests.support.notifiers import FileNotifier, told
+from tests.support.privacy import World, context, request
+
+FILE_NOTIFIER = "tests.support.notifiers.FileNotifier"
+
+
+@pytest.fixture
+def late(world: World) -> World:
+    """Two requests that came three weeks ago and are not even planned to be sent."""
+    day = datetime.now(UTC).date() - timedelta(days=21)
+    world.put(request(1, "access", "delete"), request(2), day=day)
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context(day, max_jobs=1))
+    return world
+
+
+def use(patch: pytest.MonkeyPatch, *notifiers: dict[str, Any]) -> None:
+    patch.setenv("AIRFLOW_VAR_PRIVACY_ALARM_NOTIFIER", json.dumps(list(notifiers)))
+
+
+def raise_alarms(**options: Any) -> dict[str, int]:
+    return PrivacyAlarmsOperator(task_id="alarms", **options).execute(context())
+
+
+def test_one_message_tells_of_all_with_ids_and_without_identities(
+    late: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "told"
+    use(monkeypatch, {"class": FILE_NOTIFIER, "kwargs": {"path": str(path)}})
+    assert raise_alarms() == {"clock": 2}
+    (message,) = told(path)
+    assert message["subject"] == "Privacy requests: 2 unfinished requests with 50 % of the time used"
+    assert "- DSR-1 (gdpr), due " in message["message"]
+    assert "access planned, delete received" in message["message"]
+    assert "example.com" not in json.dumps(message)
+    assert raise_alarms() == {}
+    assert len(told(path)) == 1
+
+
+def test_without_a_notifier_the_log_tells_once(late: World, caplog: pytest.LogCaptureFixture) -> None:
+    assert raise_alarms() == {"clock": 2}
+    (record,) = [record for record in caplog.records if "DSR-1" in record.getMessage()]
+    assert record.levelno == logging.WARNING
+    caplog.clear()
+    assert raise_alarms() == {}
+    assert "DSR-1" not in caplog.text
+
+
+def test_what_a_notifier_could_not_tell_is_told_again_by_all_of_them(
+    late: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, path = tmp_path / "folder", tmp_path / "told"
+    folder.mkdir()
+    use(
+        monkeypatch,
+        {"class": FILE_NOTIFIER, "kwargs": {"path": str(folder)}},
+        {"class": FILE_NOTIFIER, "kwargs": {"path": str(path)}},
+    )
+    with pytest.raises(AirflowException, match=r"1 of 2 notifiers failed: FileNotifier .IsADirectoryError"):
+        raise_alarms()
+    assert len(told(path)) == 1
+    folder.rmdir()
+    assert raise_alarms() == {"clock": 2}
+    assert [len(told(folder)), len(told(path))] == [1, 2]
+    assert raise_alarms() == {}
+
+
+def test_an_operator_may_bring_its_own_notifiers(
+    late: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, {"class": "not.there"})
+    own = FileNotifier(str(tmp_path / "own"), message="{{ dag_run.run_type }}: {{ alarm.message }}")
+    assert raise_alarms(notifiers=[own]) == {"clock": 2}
+    assert told(tmp_path / "own")[0]["message"].startswith("scheduled: ")
+
+
+class Mailbox(Message):
+    def __init__(self) -> None:
+        super().__init__()
+        self.mails: list[Any] = []
+
+    def handle_message(self, message: Any) -> None:
+        self.mails.append(message)
+
+
+@pytest.fixture
+def mailbox() -> Iterator[tuple[Mailbox, int]]:
+    handler, port = Mailbox(), free_port(10025)
+    controller = Controller(handler, hostname="127.0.0.1", port=port)
+    controller.start()
+    yield handler, port
+    controller.stop()
+
+
+def test_airflows_own_smtp_notifier_sends_it_as_the_docs_say(
+    late: World, mailbox: tuple[Mailbox, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler, port = mailbox
+    extra = {"disable_tls": True, "disable_ssl": True, "from_email": "airflow@example.com"}
+    connection = {"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+    settings = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    example = settings.split("```json\n")[1].split("```")[0]
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_ALARM_NOTIFIER", example)
+    assert raise_alarms() == {"clock": 2}
+    (mail,) = handler.mails
+    assert mail["Subject"] == "Privacy requests: 2 unfinished requests with 50 % of the time used"
+    (body,) = (part.get_payload(decode=True).decode() for part in mail.walk() if not part.is_multipart())
+    assert "DSR-1 (gdpr), due" in body
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("{", "not JSON"),
+        ('"mail"', "must be like"),
+        ('{"class": "x.Y", "token": "s3cret"}', "must be like"),
+        ('{"class": "not.there.Notifier"}', "cannot be imported"),
+        ('{"class": "builtins.print"}', "is no notifier"),
+        (json.dumps({"class": FILE_NOTIFIER, "kwargs": {"to": "s3cret"}}), "cannot be made"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_told_before_anything_is_noted(
+    late: World, monkeypatch: pytest.MonkeyPatch, value: str, text: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_ALARM_NOTIFIER", value)
+    with pytest.raises(AirflowFailException, match=text) as failure:
+        raise_alarms()
+    assert "s3cret" not in str(failure.value)
+    monkeypatch.delenv("AIRFLOW_VAR_PRIVACY_ALARM_NOTIFIER")
+    assert raise_alarms() == {"clock": 2}
+
+
+def test_a_used_up_quota_is_told(world: World) -> None:
+    world.put(request(1))
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        ledger.record_quota_refusal()
+    assert raise_alarms() == {"quota": 1}
+    assert raise_alarms() == {}
