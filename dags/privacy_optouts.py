@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
+from adobe_privacy.links import owner_links
 from adobe_privacy.operators.privacy_optouts import SendPrivacyOptOutsOperator
 
 with DAG(
@@ -29,5 +30,6 @@ with DAG(
     max_active_runs=4,
     default_args={"owner": "privacy", "retries": 3, "retry_delay": timedelta(minutes=5)},
     tags=["privacy", "adobe"],
+    owner_links=owner_links(),
 ):
     SendPrivacyOptOutsOperator(task_id="send")

@@ -19,6 +19,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 
+from adobe_privacy.links import owner_links
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
 
 with DAG(
@@ -42,5 +43,6 @@ with DAG(
         ),
     },
     tags=["privacy", "adobe"],
+    owner_links=owner_links(),
 ):
     SweepPrivacyJobsOperator(task_id="sweep")

@@ -60,13 +60,14 @@ def test_indexes_with_a_condition_are_made_with_it(ledger_url: str, name: str) -
 def test_another_schema_revision_is_recognised_and_refused(ledger_url: str) -> None:
     engine = create_ledger_engine(ledger_url)
     with engine.begin() as connection:
+        present = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
     try:
         with pytest.raises(LedgerError, match=r"newer version .*9999.*install"):
             upgrade(engine)
     finally:
         with engine.begin() as connection:
-            connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '0001'"))
+            connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{present}'"))
         engine.dispose()
 
 

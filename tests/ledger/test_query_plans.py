@@ -164,6 +164,15 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "count_waiting": lambda ledger: ledger.count_waiting(DAY),
     "batch": lambda ledger: ledger.batch("batch-0001"),
     "batch_jobs": lambda ledger: ledger.batch_jobs("batch-0001", JobState.ARCHIVED, JobState.ERROR),
+    "delete_plan": lambda ledger: ledger.delete_plan("batch-0003"),
+    "unapproved_deletes": lambda ledger: ledger.unapproved_deletes("batch-0003", approve_deletes=True),
+    "decide": lambda ledger: (
+        ledger.decide("batch-0003", ledger.delete_plan("batch-0003").hash, approved=True, hold={"OLD-301"}),
+        ledger.unapproved_deletes("batch-0003", approve_deletes=True),
+    ),
+    "claim_batch, deletes apart": lambda ledger: ledger.claim_batch(
+        run_id=RUN, inbox_date=DAY, daily_limit=20_000, max_users=500, approve_deletes=True
+    ),
     "intend": _intend,
     "record_…": _submit_and_finish,
     "withdraw": lambda ledger: ledger.withdraw(
@@ -250,6 +259,7 @@ WHOLE_INDEXES = {"counts": "USING COVERING INDEX ix_privacy_jobs_state", "holds"
 SORTED_BY_INDEX = (
     "claim_batch",
     "claim_batch, a day before the waiting ones",
+    "claim_batch, deletes apart",
     "count_waiting",
     "due",
     "counts",

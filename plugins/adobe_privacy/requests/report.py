@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adobe_privacy.ledger.tables import Job, JobState
-from adobe_privacy.requests.planning import Plan
+from adobe_privacy.requests.planning import Plan, PlannedBatch
 from adobe_privacy.requests.request import Action
 
 SHOWN = 50  # lines of one kind in a log; the rest is counted
@@ -39,6 +39,7 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
         lines.append(
             f"Batch {batch.id}: {batch.regulation}, {content.users} users, {actions}; "
             f"products {batch.products}; first answer due {content.first_due}"
+            + ("; its deletes need a person's approval" if batch.needs_approval else "")
         )
     refused = ", Adobe takes no more today" if quota.refused else ""
     lines.append(
@@ -51,15 +52,25 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
     return lines
 
 
+def batch_label(planned: PlannedBatch) -> str:
+    """A batch in one short line, as the grid shows it: `gdpr · delete · 412 users · due 2026-12-20`."""
+    content = planned.content
+    users = f"{content.users} user{'s' * (content.users != 1)}"
+    return " · ".join(
+        (planned.batch.regulation, " + ".join(sorted(content.actions)), users, f"due {content.first_due}")
+    )
+
+
 @dataclass(frozen=True)
 class Settlement:
     """The end of a run: `problems` name every job that a person must look at. `waiting` jobs are for the next
-    run, those `at_adobe` for the sweep."""
+    run, those `at_adobe` for the sweep, those `on_hold` for whoever releases them."""
 
     lines: list[str]
     problems: list[str]
     waiting: int
     at_adobe: int = 0
+    on_hold: int = 0
 
 
 def settle(jobs: Sequence[Job], *, left_to_sweep: bool = False) -> Settlement:
@@ -79,7 +90,8 @@ def settle(jobs: Sequence[Job], *, left_to_sweep: bool = False) -> Settlement:
         for job in jobs
         if not (left_to_sweep and job.state is JobState.SUBMITTED) and (text := _problem(job))
     ]
-    waiting = sum(job.state is JobState.RECEIVED for job in jobs)
+    waiting = sum(job.state is JobState.RECEIVED and not job.on_hold for job in jobs)
+    on_hold = sum(job.state is JobState.RECEIVED and job.on_hold for job in jobs)
     lines += _some(
         [
             f"Partial: {job.key} ({job.action}): {job.outcome}, {job.outcome_code}"
@@ -92,7 +104,9 @@ def settle(jobs: Sequence[Job], *, left_to_sweep: bool = False) -> Settlement:
         lines.append(
             f"{at_adobe} jobs are at Adobe: the DAG privacy_sweep archives their results as they come"
         )
-    return Settlement(lines, problems, waiting, at_adobe)
+    if on_hold:
+        lines.append(f"{on_hold} jobs are on hold: not sent before a person releases them")
+    return Settlement(lines, problems, waiting, at_adobe, on_hold)
 
 
 def _problem(job: Job) -> str | None:
