@@ -11,6 +11,7 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "airflow-adobe-privacy",
         "name": "Adobe Privacy Service",
         "description": "Privacy requests through Adobe's Privacy Service API.",
+        "cli": ["adobe_privacy.airflow_commands.privacy_commands"],
         "extra-links": [
             "adobe_privacy.links.PrivacyPageLink",
             "adobe_privacy.links.PrivacyArchiveLink",

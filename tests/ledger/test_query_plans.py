@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text
 
+from adobe_privacy.ledger.figures import figures
 from adobe_privacy.ledger.ledger import Ledger, OthersJob
 from adobe_privacy.ledger.tables import Batch, Job, JobState
+from adobe_privacy.requests.reports import evidence
 from tests.support.ledgers import DAY, NOON, FakeClock, Postgres, received
 
 REQUESTS = 20_000
@@ -206,6 +208,8 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "release": lambda ledger: ledger.release("OLD-7", "settled"),
     "run_jobs": lambda ledger: ledger.run_jobs(run_id="run-20", inbox_date=DAY),
     "counts": lambda ledger: ledger.counts(),
+    "figures": lambda ledger: figures(ledger, DAY - timedelta(days=3), DAY),
+    "evidence": lambda ledger: evidence(ledger, "OLD-7"),
     "due": lambda ledger: ledger.due(DAY + timedelta(days=400), limit=100),
 }
 

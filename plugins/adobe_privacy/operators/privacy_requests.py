@@ -146,7 +146,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
     def execute(self, context: Context) -> list[str]:
         from adobe_privacy.hooks.storage import open_inbox
         from adobe_privacy.requests.planning import PlanSettings, plan_day
-        from adobe_privacy.requests.report import batch_label, plan_lines
+        from adobe_privacy.requests.run_report import batch_label, plan_lines
 
         params = context["params"]
         dry_run = bool(params.get("dry_run"))
@@ -334,7 +334,7 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
         self.batch_ids = batch_ids
 
     def execute(self, context: Context) -> dict[str, int]:
-        from adobe_privacy.requests.report import settle
+        from adobe_privacy.requests.run_report import settle
 
         if self.batch_ids is None:
             raise AirflowFailException("the day was not planned: see the log of the task plan")
