@@ -65,7 +65,12 @@ with DAG(
     @task_group(group_id="batch")
     def batch(batch_id: str) -> None:
         approve = ApprovePrivacyDeletesOperator(
-            task_id="approve", batch_id=batch_id, map_index_template=BATCH_LABEL
+            task_id="approve",
+            batch_id=batch_id,
+            map_index_template=BATCH_LABEL,
+            # An answer that cannot be taken, with a mistyped request id for example, is asked for again.
+            retries=10,
+            retry_delay=timedelta(seconds=5),
         )
         submit = CreatePrivacyJobsOperator(
             task_id="submit", batch_id=batch_id, map_index_template=BATCH_LABEL

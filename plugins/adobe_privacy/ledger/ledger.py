@@ -403,8 +403,9 @@ class Ledger:
             self._note(session, allowed, JobState.PLANNED, JobState.PLANNED, f"approved, plan {plan_hash}")
             said = "held back" if approved else "rejected"
             newly = [job for job in stopped if not job.on_hold]
-            for job in newly:
-                job.on_hold = True
+            for job in stopped:
+                # Of an earlier plan, which is answered otherwise by this one.
+                job.on_hold, job.approval_id = True, None
             self._note(
                 session,
                 newly,
