@@ -24,7 +24,15 @@ for name in sys.argv[1:]:
     spec = importlib.util.spec_from_file_location("dag_under_test", name)
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
 """
-HEAVY = ("httpx", "obstore", "alembic", "holidays", "isal", "adobe_privacy.api.client")
+HEAVY = (
+    "httpx",
+    "obstore",
+    "alembic",
+    "holidays",
+    "isal",
+    "adobe_privacy.api.client",
+    "adobe_privacy.ledger.tables",
+)
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,11 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from adobe_privacy.ledger.tables import Batch, Job
+# A DAG that is only parsed needs no tables.
+if TYPE_CHECKING:
+    from adobe_privacy.ledger.tables import Batch, Job
 
 DELETE = "delete"
 # So long a question waits for its answer. Then the jobs go back to the next plan, which asks again.

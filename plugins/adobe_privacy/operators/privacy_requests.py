@@ -267,7 +267,7 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
         for failure in result.failures:
             self.log.error("Not archived: %s", failure)
         self.summary = (
-            f"{result.archived} archived, {result.bytes} bytes, {result.partial} of them partial; "
+            f"{result.archived} archived ({result.partial} in part, {result.bytes} bytes), "
             f"{len(result.errors)} in error, {result.open} not final yet, {len(result.failures)} failed"
         )
         self.log.info("Batch %s: %s", self.batch_id, self.summary)
