@@ -42,6 +42,7 @@ from adobe_privacy.ledger.tables import (
     HELD,
     OPEN_STATES,
     OPT_OUTS,
+    PLANNED,
     UNFINISHED,
     WAITING,
     Approval,
@@ -923,21 +924,26 @@ class Ledger:
     def _quota(self, session: Session) -> Quota:
         day = self.now().date()
         usage = session.get(Usage, day)
+        in_batches = (
+            select(Job.batch_id, func.count().label("jobs"), func.count(Job.approval_id).label("approved"))
+            .where(PLANNED)
+            .group_by(Job.batch_id)
+            .subquery()
+        )
         # What waits for a person takes no room away from what does not.
-        asked = Batch.needs_approval.is_(True) & Job.approval_id.is_(None)
+        counted = case((Batch.needs_approval, in_batches.c.approved), else_=in_batches.c.jobs)
         planned = (
             session.scalar(
-                select(func.count())
-                .select_from(Job)
-                .join(Batch, Batch.id == Job.batch_id)
-                .where(Job.state == JobState.PLANNED, ~asked)
+                select(func.sum(counted))
+                .select_from(in_batches)
+                .join(Batch, Batch.id == in_batches.c.batch_id)
             )
             or 0
         )
         return Quota(
             day=day,
             used=usage.jobs if usage else 0,
-            planned=planned,
+            planned=int(planned),
             refused=bool(usage and usage.refused_at),
         )
 

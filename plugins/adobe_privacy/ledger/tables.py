@@ -85,6 +85,7 @@ RowId = BigInteger().with_variant(Integer(), "sqlite")
 # A condition of queries and of the indexes for them. Its values are written out, since a database cannot know
 # that an index with a condition serves a query whose values come as parameters.
 WAITING = text("state = 'received' AND NOT on_hold AND action <> 'opt_out_of_sale'")
+PLANNED = text("state = 'planned'")
 UNFINISHED = text("state <> 'archived'")
 HELD = text("on_hold")
 OPT_OUTS = text("action = 'opt_out_of_sale' AND state <> 'archived'")
@@ -127,6 +128,14 @@ class Job(Base):
             "inbox_date",
             sqlite_where=OPT_OUTS,
             postgresql_where=OPT_OUTS,
+        ),
+        Index(
+            "ix_privacy_jobs_planned",
+            "state",
+            "batch_id",
+            "approval_id",
+            sqlite_where=PLANNED,
+            postgresql_where=PLANNED,
         ),
         Index("ix_privacy_jobs_held", "request_id", sqlite_where=HELD, postgresql_where=HELD),
         Index("ix_privacy_jobs_state", "state"),

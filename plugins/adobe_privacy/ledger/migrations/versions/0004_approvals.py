@@ -1,4 +1,4 @@
-"""Approval of deletes, and an index for the figures of a period."""
+"""Approval of deletes, an index for what is planned, and one for the figures of a period."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ branch_labels = None
 depends_on = None
 
 row_id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+planned = sa.text("state = 'planned'")
 
 
 def upgrade() -> None:
@@ -33,5 +34,12 @@ def upgrade() -> None:
     op.add_column(
         "privacy_batches",
         sa.Column("needs_approval", sa.Boolean(), nullable=False, server_default=sa.false()),
+    )
+    op.create_index(
+        "ix_privacy_jobs_planned",
+        "privacy_jobs",
+        ["state", "batch_id", "approval_id"],
+        sqlite_where=planned,
+        postgresql_where=planned,
     )
     op.create_index("ix_privacy_jobs_received", "privacy_jobs", ["received_at"])
