@@ -93,7 +93,8 @@ def _job(job: Job) -> dict[str, Any]:
         "products": job.products,
         "received_at": job.received_at,
         "due_on": job.due_on,
-        "source": job.source,
+        # Not the file, whose name may be anything.
+        "inbox_date": job.inbox_date,
         "fingerprint": job.fingerprint,
         "state": job.state.value,
         "on_hold": job.on_hold,
