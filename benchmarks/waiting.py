@@ -47,7 +47,7 @@ from adobe_privacy.ledger.ledger import Ledger  # noqa: E402
 from adobe_privacy.ledger.tables import JobState  # noqa: E402
 from adobe_privacy.requests.completion import Completion, complete_jobs  # noqa: E402
 from adobe_privacy.requests.planning import PlanSettings, plan_day  # noqa: E402
-from adobe_privacy.requests.report import settle  # noqa: E402
+from adobe_privacy.requests.run_report import settle  # noqa: E402
 from adobe_privacy.requests.shared_looks import shared_looks  # noqa: E402
 from adobe_privacy.requests.submission import SubmissionSettings, submit_batch  # noqa: E402
 from adobe_privacy.requests.sweeping import sweep  # noqa: E402

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, AsyncCallback, CronDataIntervalTimetable, DeadlineAlert, DeadlineReference
 
 from adobe_privacy.callbacks import ENDED_WITHIN, tell_of_unfinished
+from adobe_privacy.links import owner_links
 from adobe_privacy.operators.privacy_optouts import SendPrivacyOptOutsOperator
 
 with DAG(
@@ -36,5 +37,6 @@ with DAG(
     ),
     default_args={"owner": "privacy", "retries": 3, "retry_delay": timedelta(minutes=5)},
     tags=["privacy", "adobe"],
+    owner_links=owner_links(),
 ):
     SendPrivacyOptOutsOperator(task_id="send")

@@ -3,8 +3,10 @@
 One run carries **one day of the inbox** through Adobe's Privacy Service:
 
 1. **plan** takes the day's requests into the ledger and claims batches of at most 1,000 users;
-2. for each batch, **submit** creates its jobs at Adobe, exactly once, **wait** holds no worker while Adobe works
-   (minutes to 45 days), **archive** downloads, verifies and keeps every result;
+2. for each batch, **approve** asks a person whether its deletes may be sent, where the variable
+   `privacy_approve_deletes` is true, and passes at once otherwise; **submit** creates its jobs at Adobe, exactly
+   once; **wait** holds no worker while Adobe works (minutes to 45 days); **archive** downloads, verifies and keeps
+   every result, and is an event of the asset `privacy_archive`;
 3. **settle** says what became of the day, and names every job that a person must look at.
 
 Running a date again, or backfilling it twice, submits nothing twice: the ledger knows every request id for ever.
@@ -28,7 +30,10 @@ from airflow.sdk import (
 )
 
 from adobe_privacy.callbacks import SUBMITTED_WITHIN, tell_of_unsubmitted
+from adobe_privacy.links import owner_links
+from adobe_privacy.operators.privacy_approval import ApprovePrivacyDeletesOperator
 from adobe_privacy.operators.privacy_requests import (
+    BATCH_LABEL,
     ArchivePrivacyResultsOperator,
     CreatePrivacyJobsOperator,
     PlanPrivacyRequestsOperator,
@@ -71,18 +76,33 @@ with DAG(
         ),
     },
     tags=["privacy", "adobe"],
-):
+    owner_links=owner_links(),
+) as dag:
     plan = PlanPrivacyRequestsOperator(task_id="plan")
 
     @task_group(group_id="batch")
     def batch(batch_id: str) -> None:
-        submit = CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id)
-        wait = PrivacyJobsSensor(task_id="wait", batch_id=batch_id)
-        archive = ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id)
-        submit >> wait >> archive
+        approve = ApprovePrivacyDeletesOperator(
+            task_id="approve",
+            batch_id=batch_id,
+            map_index_template=BATCH_LABEL,
+            # An answer that cannot be taken, with a mistyped request id for example, is asked for again.
+            retries=10,
+            retry_delay=timedelta(seconds=5),
+        )
+        submit = CreatePrivacyJobsOperator(
+            task_id="submit", batch_id=batch_id, map_index_template=BATCH_LABEL
+        )
+        wait = PrivacyJobsSensor(task_id="wait", batch_id=batch_id, map_index_template=BATCH_LABEL)
+        archive = ArchivePrivacyResultsOperator(
+            task_id="archive", batch_id=batch_id, map_index_template=BATCH_LABEL
+        )
+        approve >> submit >> wait >> archive
 
     settle = SettlePrivacyRequestsOperator(
         task_id="settle", batch_ids=plan.output, retries=0, trigger_rule=TriggerRule.ALL_DONE
     )
 
     batch.expand(batch_id=plan.output) >> settle
+    # The day's figures: what the run returns to whoever asks the API for its result.
+    dag.add_result(settle.output)

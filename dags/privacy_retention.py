@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 
+from adobe_privacy.links import owner_links
 from adobe_privacy.operators.privacy_retention import (
     ErasePrivacyResultsOperator,
     SweepPrivacyAttemptsOperator,
@@ -36,6 +37,7 @@ with DAG(
         )
     },
     tags=["privacy", "adobe"],
+    owner_links=owner_links(),
 ):
     erase = ErasePrivacyResultsOperator(task_id="erase")
     sweep = SweepPrivacyAttemptsOperator(task_id="sweep")

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, AsyncCallback, CronDataIntervalTimetable, DeadlineAlert, DeadlineReference, Param
 
 from adobe_privacy.callbacks import ENDED_WITHIN, tell_of_unfinished
+from adobe_privacy.links import owner_links
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
 
 with DAG(
@@ -49,5 +50,6 @@ with DAG(
         ),
     },
     tags=["privacy", "adobe"],
+    owner_links=owner_links(),
 ):
     SweepPrivacyJobsOperator(task_id="sweep")

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.cli.cli_parser import get_parser
 
 from adobe_privacy.command_line import main
 from adobe_privacy.operators.privacy_requests import (
@@ -131,6 +137,117 @@ def test_due_lists_what_must_be_answered_soon(world: World, capsys: pytest.Captu
     PlanPrivacyRequestsOperator(task_id="plan").execute(context())
     assert run(capsys, "due", "--within", "0")[1] == []
     assert [row["request_id"] for row in run(capsys, "due", "--within", "400")[1]] == ["DSR-1"]
+
+
+def test_a_report_counts_a_periods_requests(finished: World, capsys: pytest.CaptureFixture[str]) -> None:
+    code, report = run(capsys, "report", "--from", "2026-11-20", "--to", "2026-11-20")
+    assert code == 0
+    rows = [
+        (row["requests_to"], row["received"], row["complied"], row["denied"]) for row in report["figures"]
+    ]
+    assert rows == [("know", 1, 1, 0), ("delete", 1, 0, 1)]
+    _, before = run(capsys, "report", "--from", "2026-11-19", "--to", "2026-11-19")
+    assert before["figures"] == []
+    _, other = run(capsys, "report", "--from", "2026-11-20", "--to", "2026-11-20", "--regulation", "ccpa")
+    assert other["figures"] == []
+    assert main(["report", "--from", "2026-11-20", "--to", "2026-11-20"]) == 0
+    assert "know" in capsys.readouterr().out
+
+
+def test_a_report_is_of_last_year_where_no_period_is_given(
+    finished: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, report = run(capsys, "report")
+    year = datetime.now(UTC).year - 1
+    assert (report["from"], report["to"]) == (f"{year}-01-01", f"{year}-12-31")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("report", "--from", "2026-02-30"),
+        ("report", "--from", "2026-02-02", "--to", "2026-02-01"),
+        ("report", "--html", "/no/such/folder/report.html"),
+        ("hold", "DSR-1"),
+        ("sing",),
+    ],
+)
+def test_wrong_arguments_are_wrong_usage(
+    finished: World, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
+def test_evidence_is_history_and_manifests_as_json_and_as_a_page(
+    finished: World, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    code, pack = run(capsys, "evidence", "DSR-1")
+    assert code == 0
+    [manifest] = pack["manifests"].values()
+    assert manifest["request_id"] == pack["request_id"] == "DSR-1"
+    assert "example.com" not in json.dumps(pack)
+    page = tmp_path / "evidence.html"
+    assert main(["evidence", "DSR-1", "--html", str(page)]) == 0
+    assert manifest["sha256"] in page.read_text()
+    assert main(["evidence", "DSR-1", "--archive", f"file://{finished.archive}"]) == 0
+    assert "manifest" in capsys.readouterr().out
+    assert main(["evidence", "DSR-9"]) == 1
+
+
+def test_evidence_that_the_archive_does_not_hold_is_an_error(
+    finished: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in finished.archive.rglob("manifest.json"):
+        path.unlink()
+    code, pack = run(capsys, "evidence", "DSR-1")
+    assert code == 1
+    assert list(pack["manifests"].values()) == [{"problem": "it is not in the archive"}]
+
+
+def test_the_history_says_which_user_put_a_request_on_hold(
+    finished: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "jdoe")
+    assert run(capsys, "hold", "DSR-1", "--reason", "litigation")[0] == 0
+    assert run(capsys, "show", "DSR-1")[1]["history"][-1]["who"] == "user jdoe"
+    assert main(["hold", "DSR-1", "--reason", "litigation"]) == 1, "it is on hold already"
+
+
+def test_verify_says_on_a_terminal_how_far_it_is(finished: World) -> None:
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "adobe_privacy", "verify", f"file://{finished.archive}", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=dict(os.environ) | {"TERM": "xterm", "NO_COLOR": "1"},
+        check=True,
+    )
+    os.close(theirs)
+    assert b"1 results" in os.read(ours, 10_000)
+    os.close(ours)
+    assert json.loads(done.stdout)["ok"] is True
+
+
+def test_airflow_has_the_same_commands_and_finds_the_ledger_by_its_connection(
+    finished: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def airflow(*arguments: str) -> int:
+        capsys.readouterr()
+        options = get_parser().parse_args(["privacy", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            options.func(options)
+        return int(exit_.value.code or 0)
+
+    assert airflow("status", "--json") == 0
+    counts = json.loads(capsys.readouterr().out)
+    assert counts == [{"state": "archived", "jobs": 1}, {"state": "error", "jobs": 1}]
+    assert airflow("evidence", "DSR-1") == 0, "the archive is the variable's"
+    assert airflow("show", "DSR-9") == 1
+    assert airflow("sing") == 2
+    assert "usage: airflow privacy" in capsys.readouterr().err
 
 
 def test_without_a_ledger_the_command_says_where_it_looked(

@@ -10,26 +10,43 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from adobe_privacy.archive import verify_archive
+from adobe_privacy.archive.verification import VerificationSummary
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import Job
-from adobe_privacy.storage import StorageError, open_store
+from adobe_privacy.requests import reports
+from adobe_privacy.storage import StorageError, Store, open_store
 
 FINE, WRONG_DATA, WRONG_USAGE = 0, 1, 2
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code."""
-    options = _parser().parse_args(arguments)
+@dataclass(frozen=True)
+class Places:
+    """How the ledger, for an actor, and the archive are found where no option names them."""
+
+    ledger: Callable[[str], Ledger]
+    archive: Callable[[], Store]
+
+
+def main(
+    arguments: Sequence[str] | None = None, *, places: Places | None = None, prog: str = "adobe_privacy"
+) -> int:
+    """Runs one command and returns its exit code. Without `places` the environment is asked for them."""
+    options = _parser(prog).parse_args(arguments)
+    options.places = places or Places(_ledger_of_environment, _archive_of_environment)
     try:
         return int(options.run(options))
     except (LedgerError, StorageError) as error:
@@ -39,13 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FINE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="adobe_privacy", description=__doc__.split("\n", 1)[0])
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, description="Privacy requests: the ledger and the archive.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(name: str, run: Any, text: str, *, ledger: bool = True) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, usage_error=command.error)
         command.add_argument("--json", action="store_true", help="print JSON instead of a table")
         if ledger:
             command.add_argument(
@@ -53,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="URL",
                 default=None,
                 help="database URL; else $PRIVACY_LEDGER_URL, $AIRFLOW_CONN_PRIVACY_LEDGER, "
-                "or the file under $AIRFLOW_HOME",
+                "or the file under $AIRFLOW_HOME; `airflow privacy` takes Airflow's connection",
             )
         return command
 
@@ -69,11 +86,59 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--reason", required=True, help="kept in the history")
     due = add("due", _due, "unfinished jobs by the date on which they must be answered")
     due.add_argument("--within", type=int, default=7, metavar="DAYS", help="due in so many days (7)")
+    report = add(
+        "report", _report, "requests received, complied with and denied in a period, and in how many days"
+    )
+    last_year = datetime.now(UTC).year - 1
+    for flag, name, default in (
+        ("--from", "first", date(last_year, 1, 1)),
+        ("--to", "last", date(last_year, 12, 31)),
+    ):
+        report.add_argument(
+            flag,
+            dest=name,
+            type=date.fromisoformat,
+            default=default,
+            metavar="DATE",
+            help=f"{default} if not given",
+        )
+    report.add_argument("--regulation", help="one regulation code; else all")
+    evidence = add("evidence", _evidence, "all that the ledger and the archive know of one request")
+    evidence.add_argument("request_id")
+    evidence.add_argument(
+        "--archive",
+        metavar="URI",
+        help="as for verify; else $AIRFLOW_VAR_PRIVACY_ARCHIVE_URI or Airflow's variable",
+    )
+    for command in (report, evidence):
+        command.add_argument(
+            "--html", metavar="FILE", help="write one page that prints well; - for standard output"
+        )
     return parser
 
 
 def _open_ledger(options: argparse.Namespace) -> Ledger:
-    return Ledger(options.ledger or _ledger_url(), actor=f"user {getpass.getuser()}")
+    actor = f"user {_user()}"
+    return Ledger(options.ledger, actor=actor) if options.ledger else options.places.ledger(actor)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # A container may run under a number that has no name.
+        return str(os.getuid())
+
+
+def _ledger_of_environment(actor: str) -> Ledger:
+    return Ledger(_ledger_url(), actor=actor)
+
+
+def _archive_of_environment() -> Store:
+    uri = os.environ.get("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI")
+    if not uri:
+        raise LedgerError("say where the archive is with --archive file:///… or s3://bucket/…")
+    return open_store(uri)
 
 
 def _ledger_url() -> str:
@@ -94,10 +159,11 @@ def _ledger_url() -> str:
 def _verify(options: argparse.Namespace) -> int:
     verification = verify_archive(open_store(options.uri))
     findings = []
-    for finding in verification:
-        findings.append(finding)
-        if not options.json:
-            print(f"{finding.severity}: {finding.key}: {finding.detail}")
+    with _progress(verification.summary):
+        for finding in verification:
+            findings.append(finding)
+            if not options.json:
+                print(f"{finding.severity}: {finding.key}: {finding.detail}")
     summary = verification.summary
     if options.json:
         _print_json(
@@ -129,9 +195,11 @@ def _show(options: argparse.Namespace) -> int:
     if not jobs:
         print(f"the ledger has no request {options.request_id}", file=sys.stderr)
         return WRONG_DATA
+    actions = {job.id: job.action for job in jobs}
     steps = [
         {
             "at": step.at,
+            "action": actions[step.job_id],
             "from": step.from_state,
             "to": step.to_state,
             "attempt": step.attempt,
@@ -172,6 +240,80 @@ def _due(options: argparse.Namespace) -> int:
     return FINE
 
 
+def _report(options: argparse.Namespace) -> int:
+    if options.first > options.last:
+        options.usage_error(f"the period ends on {options.last}, before it begins on {options.first}")
+    with _open_ledger(options) as ledger:
+        report = reports.figures_report(ledger, options.first, options.last, regulation=options.regulation)
+    if not _printed(options, report, reports.figures_html):
+        names = ("regulation", "requests_to", "received", "complied", "part", "denied", "open", "median_days")
+        _print(options, [{name: row[name] for name in (*names, "mean_days")} for row in report["figures"]])
+    return FINE
+
+
+def _evidence(options: argparse.Namespace) -> int:
+    archive = open_store(options.archive) if options.archive else options.places.archive()
+    with _open_ledger(options) as ledger:
+        pack = reports.evidence(ledger, options.request_id, archive)
+    if pack is None:
+        print(f"the ledger has no request {options.request_id}", file=sys.stderr)
+        return WRONG_DATA
+    if not _printed(options, pack, reports.evidence_html):
+        columns: tuple[str, ...]
+        columns = (
+            "action",
+            "part",
+            "state",
+            "received_at",
+            "due_on",
+            "adobe_job_id",
+            "outcome",
+            "archived_at",
+        )
+        _print(options, [{name: job[name] for name in columns} for job in pack["jobs"]])
+        columns = ("at", "action", "from", "to", "who", "why")
+        _print(options, [{name: step[name] for name in columns} for step in pack["history"]])
+        _print(options, [{"manifest": path} for path in pack["manifests"]])
+    wrong = [path for path, manifest in pack["manifests"].items() if "problem" in manifest]
+    for path in wrong:
+        print(f"{path}: {pack['manifests'][path]['problem']}", file=sys.stderr)
+    return WRONG_DATA if wrong else FINE
+
+
+def _printed(options: argparse.Namespace, data: Any, page: Callable[[Any], str]) -> bool:
+    """Prints or writes a report in the form that was asked for; False where none was."""
+    if options.html == "-":
+        print(page(data))
+    elif options.html:
+        try:
+            Path(options.html).write_text(page(data), encoding="utf-8")
+        except OSError as error:
+            options.usage_error(f"cannot write {options.html}: {error.strerror}")
+    elif options.json:
+        _print_json(data)
+    else:
+        return False
+    return True
+
+
+@contextmanager
+def _progress(summary: VerificationSummary) -> Iterator[None]:
+    """One line on a terminal that says how far the verification is; nothing where nobody looks."""
+
+    class Line:
+        def __rich__(self) -> Text:
+            return Text(
+                f"{summary.manifests} manifests, {summary.results} results, {summary.bytes / 1e9:.2f} GB re-read"
+            )
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with Live(Line(), console=console, transient=True, redirect_stdout=sys.stdout.isatty()):
+        yield
+
+
 def _row(job: Job) -> dict[str, Any]:
     return {
         "request_id": job.request_id,
@@ -198,12 +340,17 @@ def _print(options: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
         for name in rows[0]:
             table.add_column(name.replace("_", " "), overflow="fold")
         for row in rows:
-            table.add_row(*("" if value is None else str(value) for value in row.values()))
+            table.add_row(*map(_cell, row.values()))
         Console().print(table)
 
 
-def _print_json(value: Any) -> None:
-    def plain(item: Any) -> str:
-        return item.isoformat() if isinstance(item, date) else str(item)
+def _cell(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
 
-    print(json.dumps(value, default=plain, indent=2, ensure_ascii=False))
+
+def _print_json(value: Any) -> None:
+    print(reports.as_json(value))

@@ -1,4 +1,4 @@
-"""What Airflow reads of an installed provider: the connection type and its form."""
+"""What Airflow reads of an installed provider: the connection type and its form, links and commands."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "airflow-adobe-privacy",
         "name": "Adobe Privacy Service",
         "description": "Privacy requests through Adobe's Privacy Service API.",
+        "cli": ["adobe_privacy.airflow_commands.privacy_commands"],
+        "extra-links": [
+            "adobe_privacy.links.PrivacyPageLink",
+            "adobe_privacy.links.PrivacyArchiveLink",
+            "adobe_privacy.links.AdobePrivacyLink",
+        ],
         "connection-types": [
             {
                 "connection-type": "adobe_privacy",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 
+from adobe_privacy.operators.privacy_requests import BATCH_LABEL
 from tests.conftest import ROOT
 
 WITHOUT_NETWORK = """
@@ -22,12 +24,22 @@ for name in sys.argv[1:]:
     spec = importlib.util.spec_from_file_location("dag_under_test", name)
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
 """
-HEAVY = ("httpx", "obstore", "alembic", "holidays", "isal", "adobe_privacy.api.client")
+HEAVY = (
+    "httpx",
+    "obstore",
+    "alembic",
+    "holidays",
+    "isal",
+    "adobe_privacy.api.client",
+    "adobe_privacy.ledger.tables",
+)
 
 
 @pytest.fixture(scope="module")
-def bag() -> DagBag:
-    return DagBag(dag_folder=str(ROOT / "dags"))
+def bag() -> Iterator[DagBag]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com")
+        yield DagBag(dag_folder=str(ROOT / "dags"))
 
 
 def test_every_dag_loads(bag: DagBag) -> None:
@@ -43,6 +55,45 @@ def test_every_dag_says_what_it_is(bag: DagBag) -> None:
         assert all(task.owner != "airflow" for task in dag.tasks), dag.dag_id
 
 
+def test_every_task_says_what_it_does_and_links_to_the_page(bag: DagBag) -> None:
+    for dag in bag.dags.values():
+        assert dag.owner_links == {"privacy": "https://airflow.example.com/privacy/"}, dag.dag_id
+        for task in dag.tasks:
+            assert task.doc_md, task.task_id
+            assert ":param" not in task.doc_md, task.task_id
+            assert task.owner == "privacy", task.task_id
+            assert "Privacy requests" in [link.name for link in task.operator_extra_links], task.task_id
+
+
+def test_every_parameter_is_a_form_field_with_a_title_and_a_description(bag: DagBag) -> None:
+    for dag in bag.dags.values():
+        for name in dag.params:
+            schema = dag.params.get_param(name)
+            assert schema.schema.get("title"), f"{dag.dag_id}: {name}"
+            assert schema.description, f"{dag.dag_id}: {name}"
+            assert schema.schema.get("type"), f"{dag.dag_id}: {name}"
+
+
+def test_every_mapped_task_is_named_by_its_batch(bag: DagBag) -> None:
+    tasks = [task for task in bag.dags["privacy_requests"].tasks if task.task_id.startswith("batch.")]
+    assert tasks
+    for task in tasks:
+        assert task.map_index_template == BATCH_LABEL
+
+
+def test_what_archives_is_an_event_of_the_archives_asset(bag: DagBag) -> None:
+    outlets = {
+        f"{dag.dag_id}.{task.task_id}": [asset.name for asset in task.outlets]
+        for dag in bag.dags.values()
+        for task in dag.tasks
+        if task.outlets
+    }
+    assert outlets == {
+        "privacy_requests.batch.archive": ["privacy_archive"],
+        "privacy_sweep.sweep": ["privacy_archive"],
+    }
+
+
 def test_runs_that_wait_for_weeks_do_not_keep_each_other_out(bag: DagBag) -> None:
     assert bag.dags["privacy_requests"].max_active_runs > 45, "a run may wait for 45 days, one begins a day"
 
@@ -55,11 +106,18 @@ def test_every_step_that_can_fail_for_a_while_is_retried(bag: DagBag) -> None:
 
 def test_one_task_instance_per_batch_and_step_never_per_job(bag: DagBag) -> None:
     dag = bag.dags["privacy_requests"]
-    assert sorted(dag.task_ids) == ["batch.archive", "batch.submit", "batch.wait", "plan", "settle"]
+    assert sorted(dag.task_ids) == [
+        "batch.approve",
+        "batch.archive",
+        "batch.submit",
+        "batch.wait",
+        "plan",
+        "settle",
+    ]
 
 
 def test_no_template_field_could_carry_an_identity(bag: DagBag) -> None:
-    allowed = {"adobe_privacy_conn_id", "ledger_conn_id", "batch_id", "batch_ids"}
+    allowed = {"adobe_privacy_conn_id", "ledger_conn_id", "batch_id", "batch_ids", "summary"}
     for dag in bag.dags.values():
         for task in dag.tasks:
             assert set(task.template_fields) <= allowed, task.task_id
@@ -89,6 +147,7 @@ def test_loading_our_operators_loads_nothing_heavy() -> None:
         "import airflow.sdk, airflow.triggers.base\n"
         "before = set(sys.modules)\n"
         "import adobe_privacy.operators.privacy_requests, adobe_privacy.sensors.privacy_jobs\n"
+        "import adobe_privacy.operators.privacy_approval\n"
         f"print([name for name in {HEAVY!r} if name in set(sys.modules) - before])"
     )
     done = subprocess.run(

@@ -14,11 +14,13 @@ import pytest
 from sqlalchemy import event, insert, text
 
 from adobe_privacy.ledger.alarms import Raised, jobs_with_alarm, record, unarchived
+from adobe_privacy.ledger.figures import figures
 from adobe_privacy.ledger.latency import recent_latencies
 from adobe_privacy.ledger.ledger import Ledger, OthersJob
 from adobe_privacy.ledger.overview import Concern, Filters, Overview, Position
 from adobe_privacy.ledger.tables import Batch, Job, JobState
 from adobe_privacy.ledger.waiting import submitted_jobs
+from adobe_privacy.requests.reports import evidence
 from tests.support.ledgers import DAY, NOON, FakeClock, Postgres, received
 
 REQUESTS = 20_000
@@ -177,6 +179,15 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "count_waiting": lambda ledger: ledger.count_waiting(DAY),
     "batch": lambda ledger: ledger.batch("batch-0001"),
     "batch_jobs": lambda ledger: ledger.batch_jobs("batch-0001", JobState.ARCHIVED, JobState.ERROR),
+    "delete_plan": lambda ledger: ledger.delete_plan("batch-0003"),
+    "unapproved_deletes": lambda ledger: ledger.unapproved_deletes("batch-0003", approve_deletes=True),
+    "decide": lambda ledger: (
+        ledger.decide("batch-0003", ledger.delete_plan("batch-0003").hash, approved=True, hold={"OLD-301"}),
+        ledger.unapproved_deletes("batch-0003", approve_deletes=True),
+    ),
+    "claim_batch, deletes apart": lambda ledger: ledger.claim_batch(
+        run_id=RUN, inbox_date=DAY, daily_limit=20_000, max_users=500, approve_deletes=True
+    ),
     "intend": _intend,
     "record_…": _submit_and_finish,
     "withdraw": lambda ledger: ledger.withdraw(
@@ -210,6 +221,8 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "release": lambda ledger: ledger.release("OLD-7", "settled"),
     "run_jobs": lambda ledger: list(ledger.run_jobs(run_id="run-20", inbox_date=DAY)),
     "counts": lambda ledger: ledger.counts(),
+    "figures": lambda ledger: figures(ledger, DAY - timedelta(days=3), DAY),
+    "evidence": lambda ledger: evidence(ledger, "OLD-7"),
     "due": lambda ledger: ledger.due(DAY + timedelta(days=400), limit=100),
     "Overview.counts": lambda ledger: Overview(ledger.engine, ledger.now).counts(),
     "Overview.concerns": lambda ledger: Overview(ledger.engine, ledger.now).concerns(),
@@ -297,6 +310,7 @@ WHOLE_INDEXES: dict[str, str | tuple[str, ...]] = {
 SORTED_BY_INDEX = (
     "claim_batch",
     "claim_batch, a day before the waiting ones",
+    "claim_batch, deletes apart",
     "count_waiting",
     "due",
     "counts",

@@ -43,7 +43,7 @@ def test_a_day_goes_from_the_inbox_to_the_archive(world: World) -> None:
     assert create(batch_id) == {"submitted": 3, "adopted": 0, "refused": 0, "carried_over": 0}
     world.simulator.advance(60)
     assert archive(batch_id) == {"archived": 3, "errors": 0}
-    assert settle([batch_id]) == {"jobs": 3, "waiting": 0}
+    assert settle([batch_id]) == {"jobs": 3, "waiting": 0, "on_hold": 0}
     manifests = world.manifests()
     assert sorted((entry["request_id"], entry["action"]) for entry in manifests) == [
         ("DSR-1", "access"),
@@ -57,7 +57,7 @@ def test_an_empty_day_is_a_quick_success_that_says_so(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert plan() == []
-    assert settle([]) == {"jobs": 0, "waiting": 0}
+    assert settle([]) == {"jobs": 0, "waiting": 0, "on_hold": 0}
     assert "nothing for this day" in capsys.readouterr().out
     assert world.simulator.calls()["token"] == 0
 

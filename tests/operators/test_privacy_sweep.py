@@ -270,7 +270,7 @@ def test_a_range_is_submitted_by_a_backfill_and_archived_by_the_sweep_as_it_come
     world.simulator.advance(60)
     assert archive.execute(run) == {"archived": 2, "errors": 0}
     assert world.simulator.calls()["detail"] == 2
-    assert settle.execute(run) == {"jobs": 3, "waiting": 0}
+    assert settle.execute(run) == {"jobs": 3, "waiting": 0, "on_hold": 0}
     assert "1 jobs are at Adobe: the DAG privacy_sweep archives" in capsys.readouterr().out
     with pytest.raises(AirflowFailException, match="1 of 3 jobs need a look"):
         settle.execute(context(day))

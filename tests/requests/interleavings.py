@@ -30,6 +30,7 @@ from adobe_privacy.api.errors import (
     TemporarilyUnavailable,
 )
 from adobe_privacy.api.models import CompanyContext, CreatedJobs, CreateJobsRequest, JobSummary
+from adobe_privacy.ledger.approvals import PlanChanged
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import Base, Job, JobState, Usage
 from adobe_privacy.requests.planning import PlanSettings, plan_day
@@ -56,6 +57,8 @@ FATAL_CALLS = frozenset(
         "refuse",
         "record_quota_refusal",
         "known_adobe_jobs",
+        "unapproved_deletes",
+        "decide",
     )
 )
 
@@ -66,6 +69,10 @@ class Crash(BaseException):
 
 class Twice(AssertionError):
     """Adobe got a job that it had already."""
+
+
+class NotApproved(AssertionError):
+    """A delete was sent that nobody approved, or that was rejected since."""
 
 
 @dataclass
@@ -106,6 +113,10 @@ class World:
     # Of that, what other applications take each day; the last for all further days.
     taken_by_others: tuple[int, ...] = (0,)
     ahead: timedelta = timedelta()
+    approve_deletes: bool = False
+    # What a person was shown and has not answered: batch, hash, and each job with its attempt.
+    questions: list[tuple[str, str, set[tuple[int, int]]]] = field(default_factory=list)
+    approved: set[tuple[int, int]] = field(default_factory=set)
     bad_keys: set[str] = field(default_factory=set)
     jobs: list[AdobeJob] = field(default_factory=list)
     on_its_way: list[tuple[datetime, CreateJobsRequest]] = field(default_factory=list)
@@ -137,6 +148,8 @@ class World:
             (2, self.hold_or_release),
             (1, self.hand_in_again),
         ]
+        if self.approve_deletes:
+            happenings += [(4, self.ask), (4, self.answer)]
         if awake:
             happenings += [
                 (24, lambda: self.go_on(self.random.choice(awake))),
@@ -181,7 +194,7 @@ class World:
                 self._mortal(f"run {run}"),
                 day=day,
                 run_id=f"run {run}",
-                settings=PlanSettings(daily_limit=self.daily_limit),
+                settings=PlanSettings(daily_limit=self.daily_limit, approve_deletes=self.approve_deletes),
             )
 
     def claim(self) -> None:
@@ -191,9 +204,57 @@ class World:
         ledger = self._mortal(f"run {run}")
         with suppress(Crash):
             while ledger.claim_batch(
-                run_id=f"run {run}", inbox_date=self.now.date(), daily_limit=self.daily_limit
+                run_id=f"run {run}",
+                inbox_date=self.now.date(),
+                daily_limit=self.daily_limit,
+                approve_deletes=self.approve_deletes,
             ):
                 pass
+
+    def ask(self) -> None:
+        """Shows a person what a batch would send, where it needs an approval."""
+        batches = sorted(self._unsent_batches())
+        if batches:
+            self.ask_about(self.random.choice(batches))
+
+    def ask_about(self, batch_id: str) -> bool:
+        if not self.ledger.unapproved_deletes(batch_id, approve_deletes=self.approve_deletes):
+            return False
+        plan = self.ledger.delete_plan(batch_id)
+        self.questions.append((batch_id, plan.hash, {(job.id, job.attempt) for job in plan.jobs}))
+        return True
+
+    def answer(self, *, well: bool = False) -> None:
+        """The person's answer, to a question of now or of long ago."""
+        if not self.questions:
+            return
+        batch_id, plan_hash, shown = self.questions.pop(self.random.randrange(len(self.questions)))
+        approved = well or self.random.random() < 0.8
+        request_ids = {row.request_id for row in self._rows() if (row.id, row.attempt) in shown}
+        hold = set() if well else {one for one in request_ids if self.random.random() < 0.2}
+        self.log.append(f"{batch_id}: {'approved' if approved else 'rejected'}, {sorted(hold)} held")
+        before = set(self.approved)
+        held = {row.id for row in self._rows() if row.on_hold or row.request_id in hold}
+        # What it may commit before the process dies counts.
+        sent = {place for place in shown if approved and place[0] not in held}
+        self.approved = (self.approved - shown) | sent
+        try:
+            self._mortal("a person").decide(batch_id, plan_hash, approved=approved, hold=hold)
+        except PlanChanged:
+            self.log.append("the plan has changed")
+            self.approved = before
+        except Crash:
+            if not any(row.approval_id for row in self._rows() if (row.id, row.attempt) in sent - before):
+                self.approved = before
+
+    def check_approved(self, request: CreateJobsRequest) -> None:
+        if not self.approve_deletes:
+            return
+        rows = {row.key: row for row in self._rows() if row.action == "delete"}
+        for user in request.users:
+            row = rows.get(user.key) if "delete" in user.actions else None
+            if row is not None and (row.id, row.attempt) not in self.approved:
+                raise NotApproved(f"{user.key} is deleted in attempt {row.attempt}")
 
     def start_submission(self) -> None:
         batches = sorted(self._unsent_batches())
@@ -211,6 +272,7 @@ class World:
             settings=SubmissionSettings(
                 daily_limit=self.daily_limit,
                 list_lag=LIST_LAG,
+                approve_deletes=self.approve_deletes,
                 company_contexts=(CompanyContext.organisation(ORGANISATION),),
             ),
             sleep=lambda seconds: self.sleep(process, seconds),
@@ -290,7 +352,7 @@ class World:
     # -- coming to rest -----------------------------------------------------------------------------------
 
     def come_to_rest(self) -> None:
-        """Nothing goes wrong any more: processes end, holds end, and plans of later days send what is left."""
+        """Little goes wrong any more: processes end, holds end, and plans of later days send what is left."""
         self.calm = True
         self._finish_processes()
         if not all(self.ledger.request_jobs(request_id) for request_id in self.requests):
@@ -298,12 +360,17 @@ class World:
         for request_id in self.requests:
             if any(job.on_hold for job in self.ledger.request_jobs(request_id)):
                 self.ledger.release(request_id, "end of the test")
-        for _ in range(40):
+        for day in range(40):
             self.move_clock(timedelta(days=1))
             self.claim()
             for batch_id in sorted(self._unsent_batches()):
+                self.questions.clear()
+                if self.ask_about(batch_id):
+                    self.answer(well=True)
                 self.submit(batch_id)
                 self._finish_processes()
+            if day < 2:
+                self.fail_a_job()
             if not self._rows(JobState.RECEIVED, JobState.PLANNED, JobState.SUBMITTING):
                 return
 
@@ -413,8 +480,9 @@ class World:
         return MortalLedger(self, actor)  # type: ignore[return-value]
 
     def _rows(self, *states: JobState) -> list[Job]:
+        query = select(Job).where(Job.state.in_(states or tuple(JobState)))
         with Session(self.ledger.engine, expire_on_commit=False) as session:
-            return list(session.scalars(select(Job).where(Job.state.in_(states)).order_by(Job.id)))
+            return list(session.scalars(query.order_by(Job.id)))
 
     def _unsent_batches(self) -> set[str]:
         return {str(row.batch_id) for row in self._rows(JobState.PLANNED, JobState.SUBMITTING)}
@@ -468,6 +536,7 @@ class Client:
     async def create_jobs(self, request: CreateJobsRequest) -> CreatedJobs:
         world, process = self._world, self._process
         outcome = self._outcome(request)
+        world.check_approved(request)
         process.post_started = world.now
         made: list[AdobeJob] = []
         arrived = False

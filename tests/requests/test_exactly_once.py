@@ -1,4 +1,5 @@
-"""Never twice, never lost, never over quota: in many orders in which things can happen and go wrong.
+"""Never twice, never lost, never over quota, and nothing deleted that nobody approved: in many orders in which things
+can happen and go wrong.
 
 `ADOBE_PRIVACY_INTERLEAVINGS=100000` tries more of them than the usual suite does; a failure names its seed and tells
 what had happened.
@@ -42,6 +43,7 @@ def play(seed: int, ledger: Ledger) -> World:
         # They leave something of each day, though perhaps less than a batch needs.
         taken_by_others=tuple(random.randint(0, limit - 1) for _ in range(random.randint(1, 4))),
         ahead=random.choice(SKEWS),
+        approve_deletes=seed % 2 == 1,
     )
     try:
         world.hand_in(random.randint(1, 3))
@@ -108,6 +110,22 @@ def _charges_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Ledger, "intend", unlimited)
 
 
+def _asks_nobody(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Ledger, "_approved", lambda _ledger, _session, _batch, jobs: {job.id for job in jobs})
+
+
+def _takes_an_approval_for_the_next_attempt_too(patch: pytest.MonkeyPatch) -> None:
+    new_attempt = Ledger._new_attempt
+
+    def keeping(ledger: Ledger, session: Any, rows: Any, reason: str) -> None:
+        approvals = {row.id: row.approval_id for row in rows}
+        new_attempt(ledger, session, rows, reason)
+        for row in rows:
+            row.approval_id = approvals[row.id]
+
+    patch.setattr(Ledger, "_new_attempt", keeping)
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -116,6 +134,8 @@ def _charges_nothing(patch: pytest.MonkeyPatch) -> None:
         _adopts_jobs_of_earlier_attempts,
         _takes_adobes_clock_for_its_own,
         _charges_nothing,
+        _asks_nobody,
+        _takes_an_approval_for_the_next_attempt_too,
     ],
 )
 def test_the_interleavings_show_a_submission_that(

@@ -14,7 +14,7 @@ from adobe_privacy.ledger.tables import JobState
 from adobe_privacy.requests import planning
 from adobe_privacy.requests.latency import Latencies
 from adobe_privacy.requests.planning import Plan, PlanSettings, plan_day
-from adobe_privacy.requests.report import plan_lines, settle
+from adobe_privacy.requests.run_report import plan_lines, settle
 from adobe_privacy.storage import Store, open_store
 from tests.support.ledgers import DAY, FakeClock, OpenLedger
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from tests.support.simulator import Simulator
 
@@ -72,10 +73,21 @@ def make_world(simulator: Simulator, folder: Path, patch: pytest.MonkeyPatch, **
 def context(day: date = DAY, *, run_type: str = "scheduled", **params: Any) -> Any:
     """As much of a task's context as our operators read."""
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    xcoms: dict[str, Any] = {}
+    task_instance = SimpleNamespace(
+        id="task-instance",
+        dag_id="privacy_requests",
+        run_id=f"{run_type}__{day}",
+        task_id="task",
+        map_index=-1,
+        try_number=1,
+        xcoms=xcoms,
+        xcom_push=lambda key, value: xcoms.update({key: value}),
+    )
     return {
-        "ti": SimpleNamespace(
-            dag_id="privacy_requests", run_id=f"{run_type}__{day}", task_id="task", map_index=-1, try_number=1
-        ),
+        "ti": task_instance,
+        "task_instance": task_instance,
+        "outlet_events": OutletEventAccessors(),
         "dag_run": SimpleNamespace(run_type=run_type, run_after=start),
         "data_interval_start": start,
         "params": {"dry_run": False, "products": None, "max_jobs": None} | params,

@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import JobState
 from adobe_privacy.storage import open_store
-from scripts.stack import Stack
+from scripts.stack import ROOT, Stack
 
 # Most of it is Airflow starting; a loaded machine takes its time.
 pytestmark = pytest.mark.timeout(1200)
@@ -35,6 +35,15 @@ CANARY = "c4n4ry"
 SECRET = f"{CANARY}-secret-5d1f"
 TOKEN = f"{CANARY}-token-8e2a"
 REQUESTS = 12
+# A DAG of another team's.
+LISTENER = """
+from airflow.sdk import DAG, Asset, task
+with DAG("listener", schedule=[Asset("privacy_archive")], is_paused_upon_creation=False, catchup=False):
+    @task
+    def listen():
+        pass
+    listen()
+"""
 
 
 def identity(number: int) -> dict[str, str]:
@@ -85,6 +94,8 @@ def stack(home: Path) -> Iterator[Stack]:
         folder = home / "data" / "inbox" / str(day)
         folder.mkdir(parents=True)
         (folder / "requests.jsonl").write_text(lines(number))
+    shutil.copytree(ROOT / "dags", home / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+    (home / "dags" / "listener.py").write_text(LISTENER)
     arguments = ("--port", "0", f"--switch=client_secret={SECRET}", f"--switch=token_prefix={TOKEN}")
     with Stack(
         home / "airflow",
@@ -92,8 +103,13 @@ def stack(home: Path) -> Iterator[Stack]:
         port=18080,
         simulator_arguments=arguments,
         connection={"password": SECRET},
-        environment={"AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG", "AIRFLOW__CORE__PARALLELISM": "4"},
+        environment={
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        },
     ) as stack:
+        stack.wait_for_dag("listener")
         stack.wait_for_dag(DAG_ID)
         assert stack.airflow("dags", "list-import-errors", "-o", "json").splitlines()[-1] == "[]"
         stack.backfill(DAG_ID, str(days[0]), str(days[1]))
@@ -177,6 +193,78 @@ def test_the_search_would_find_them(stack: Stack, home: Path) -> None:
         assert any(name.endswith(f":{table}") for name in names), table
     assert any("task_id=plan" in name for name in names), "task logs"
     assert any("process-logs/triggerer" in name for name in names)
+
+
+def test_other_teams_dags_hear_of_what_was_archived_in_counts(stack: Stack) -> None:
+    with stack.api() as api:
+        events = api.get("/assets/events", params={"source_dag_id": DAG_ID, "limit": 100}).json()
+    extras = [event["extra"] for event in events["asset_events"]]
+    assert {frozenset(extra) for extra in extras} == {
+        frozenset(["archived", "errors", "partial", "bytes", "regulation"])
+    }
+    actions = sum(len(request["actions"]) for day in range(2) for request in requests(day))
+    assert sum(extra["archived"] for extra in extras) == actions
+    assert {extra["regulation"] for extra in extras} == {"gdpr", "ccpa"}
+    wait_for(lambda: any(run["state"] == "success" for run in stack.runs("listener")), stack)
+    assert {run["run_type"] for run in stack.runs("listener")} == {"asset_triggered"}
+
+
+def test_a_person_approves_deletes_and_holds_one_back(stack: Stack, home: Path) -> None:
+    """Answered through Airflow's API, as the UI does. Accesses wait for nobody."""
+    day = datetime.now(UTC).date() - timedelta(days=3)
+    folder = home / "data" / "inbox" / str(day)
+    folder.mkdir()
+    asked = [requests(9)[number] | {"regulation": "gdpr", "actions": ["delete"]} for number in range(3)]
+    asked[0]["actions"] = ["access", "delete"]
+    (folder / "requests.jsonl").write_text("".join(json.dumps(request) + "\n" for request in asked))
+    first, second, held = [request["request_id"] for request in asked]
+    with stack.api() as api:
+        variable = {"key": "privacy_approve_deletes", "value": "true"}
+        api.post("/variables", json=variable).raise_for_status()
+        stack.backfill(DAG_ID, str(day), str(day))
+        wait_for(lambda: len(stack.runs(DAG_ID)) == 3 and questions(api, stack), stack)
+        [question] = questions(api, stack)
+        instance = question["task_instance"]
+        assert question["subject"] == "Send 3 deletes under gdpr to Adobe?"
+        assert instance["rendered_map_index"].startswith("gdpr · delete · 3 users · due ")
+        here = f"/dags/{DAG_ID}/dagRuns/{instance['dag_run_id']}/taskInstances/batch.approve"
+        wait_for(lambda: at_adobe(stack, first) == ["access"], stack)
+        # Links are there while it waits.
+        links = api.get(f"{here}/links", params={"map_index": instance["map_index"]}).json()
+        batch_page = links["extra_links"]["Privacy requests"]
+        assert batch_page.startswith(f"{stack.url}/privacy/?batch=")
+        assert batch_page in question["body"]
+        answer = {"chosen_options": ["Approve"], "params_input": {"hold": [held]}}
+        api.patch(f"{here}/{instance['map_index']}/hitlDetails", json=answer).raise_for_status()
+    wait_for_runs(stack, 3)
+    assert [run["state"] for run in stack.runs(DAG_ID)] == ["success"] * 3
+    assert at_adobe(stack, first) == ["access", "delete"]
+    assert at_adobe(stack, second) == ["delete"]
+    assert at_adobe(stack, held) == []
+    with Ledger(f"sqlite:///{stack.home / 'privacy_ledger.db'}", actor="test") as ledger:
+        [job] = ledger.request_jobs(held)
+        assert (job.state, job.on_hold) == (JobState.RECEIVED, True)
+        assert any(step.actor.startswith("user ") for step in ledger.history(second))
+
+
+def questions(api: httpx.Client, stack: Stack) -> list[dict[str, Any]]:
+    run_id = stack.runs(DAG_ID)[0]["dag_run_id"]
+    answer = api.get(f"/dags/{DAG_ID}/dagRuns/{run_id}/hitlDetails").raise_for_status()
+    details: list[dict[str, Any]] = answer.json()["hitl_details"]
+    return [detail for detail in details if detail["task_instance"]["state"] == "awaiting_input"]
+
+
+def at_adobe(stack: Stack, request_id: str) -> list[str]:
+    made = httpx.get(f"{stack.simulator_url}/_simulator/jobs", timeout=30).json()
+    return sorted(job["action"] for job in made if job["key"] == request_id)
+
+
+def wait_for(condition: Callable[[], object], stack: Stack) -> None:
+    deadline = time.monotonic() + 240
+    while not condition():
+        stack.check_processes()
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
 
 
 def contains(data: bytes) -> bool:

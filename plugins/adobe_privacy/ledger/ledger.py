@@ -36,13 +36,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from adobe_privacy.ledger.approvals import ANSWERED_WITHIN, DELETE, DeletePlan, PlanChanged, UnknownRequests
 from adobe_privacy.ledger.database import LedgerError, create_ledger_engine, exclusive, lock, upgrade
 from adobe_privacy.ledger.tables import (
     HELD,
     OPEN_STATES,
     OPT_OUTS,
+    PLANNED,
     UNFINISHED,
     WAITING,
+    Approval,
     Batch,
     DailyFigures,
     Job,
@@ -256,23 +259,30 @@ class Ledger:
         default_products: str = "",
         max_users: int = MAX_BATCH_USERS,
         max_jobs: int | None = None,
+        approve_deletes: bool = False,
     ) -> Batch | None:
         """Takes the most urgent waiting jobs of `inbox_date` and before, of one regulation and product list,
         into a new batch of at most `max_users` users; None where nothing waits or the quota leaves no room.
 
         `products` replaces what the requests ask for; `default_products` serves those that ask for nothing.
+        With `approve_deletes`, deletes get batches of their own, which nobody sends before they are approved.
         """
         with self._write() as session:
             room = self._quota(session).available(daily_limit)
             if max_jobs is not None:
                 room = min(room, max_jobs)
-            first = session.execute(waiting(inbox_date, Job.regulation, Job.products).limit(1)).first()
+            first = session.execute(
+                waiting(inbox_date, Job.regulation, Job.products, Job.action).limit(1)
+            ).first()
             if first is None or room <= 0:
                 return None
             room = min(room, self._usage(session, self.now().date()).batch_limit or room)
             same_group = waiting(inbox_date, Job.id, Job.key).where(
                 Job.regulation == first.regulation, Job.products == first.products
             )
+            if approve_deletes:
+                deletes = first.action == DELETE
+                same_group = same_group.where(Job.action == DELETE if deletes else Job.action != DELETE)
             keys: set[str] = set()
             ids: list[int] = []
             # A user has an access job, a delete job or both.
@@ -288,6 +298,7 @@ class Ledger:
                 inbox_date=inbox_date,
                 run_id=run_id,
                 created_at=self.now(),
+                needs_approval=approve_deletes and first.action == DELETE,
             )
             session.add(batch)
             for some in _chunks(ids):
@@ -298,7 +309,8 @@ class Ledger:
 
     def open_batches(self, *, run_id: str, inbox_date: date) -> list[Batch]:
         """The batches with work left that a run of `inbox_date` answers for: its own, those with jobs of its
-        day, and those of earlier days whose run never sent them."""
+        day, and those of earlier days whose run never sent them; not while a person is being asked about one."""
+        now = self.now()
         of_run = (
             select(Job.batch_id)
             .join(Batch, Batch.id == Job.batch_id)
@@ -312,7 +324,12 @@ class Ledger:
             .join(Batch, Batch.id == Job.batch_id)
             .where(
                 Job.state.in_(UNSENT_STATES),
-                Batch.created_at < self.now() - ABANDONED_AFTER,
+                Batch.created_at < now - ABANDONED_AFTER,
+                or_(
+                    Batch.needs_approval.is_(False),
+                    Job.approval_id.is_not(None),
+                    Batch.created_at < now - ANSWERED_WITHIN - timedelta(days=1),
+                ),
                 Batch.inbox_date <= inbox_date,
             )
         )
@@ -350,6 +367,99 @@ class Ledger:
         with self._read() as session:
             return session.scalar(waiting(inbox_date, func.count()).order_by(None)) or 0
 
+    # -- approval of deletes ------------------------------------------------------------------------------
+
+    def delete_plan(self, batch_id: str) -> DeletePlan:
+        """The deletes of a batch that nothing was sent of, those on hold among them."""
+        with self._read() as session:
+            return self._delete_plan(session, batch_id)
+
+    def unapproved_deletes(self, batch_id: str, *, approve_deletes: bool = False) -> list[Job]:
+        """The deletes of a batch that `intend` would not let through; those on hold are not among them."""
+        with self._read() as session:
+            plan = self._delete_plan(session, batch_id)
+            if not (approve_deletes or plan.batch.needs_approval):
+                return []
+            approved = self._approved(session, plan.batch, plan.jobs)
+            return [job for job in plan.jobs if job.id not in approved and not job.on_hold]
+
+    def decide(
+        self, batch_id: str, plan_hash: str, *, approved: bool, hold: Collection[str] = ()
+    ) -> tuple[int, int]:
+        """A person's answer, signed by the ledger's actor: the deletes of the plan with this hash may be sent
+        in their present attempt, to these products; or they may not, and are put on hold. The requests in
+        `hold` are put on hold in either case. Returns how many jobs may be sent and how many may not.
+
+        Raises PlanChanged where the plan is another by now, and UnknownRequests; then nothing was changed.
+        """
+        with self._write() as session:
+            plan = self._delete_plan(session, batch_id)
+            if plan.hash != plan_hash:
+                raise PlanChanged
+            if unknown := set(hold) - {job.request_id for job in plan.jobs}:
+                raise UnknownRequests(unknown)
+            stopped = [job for job in plan.jobs if not approved or job.on_hold or job.request_id in hold]
+            stopped_ids = {job.id for job in stopped}
+            allowed = [job for job in plan.jobs if job.id not in stopped_ids]
+            approval = Approval(
+                batch_id=batch_id,
+                plan_hash=plan_hash,
+                regulation=plan.batch.regulation,
+                products=plan.batch.products,
+                approved=approved,
+                jobs=len(plan.jobs),
+                on_hold=len(stopped),
+                decided_by=self.actor[:512],
+                decided_at=self.now(),
+            )
+            session.add(approval)
+            session.flush()
+            for job in allowed:
+                job.approval_id = approval.id
+            self._note(session, allowed, JobState.PLANNED, JobState.PLANNED, f"approved, plan {plan_hash}")
+            said = "held back" if approved else "rejected"
+            newly = [job for job in stopped if not job.on_hold]
+            for job in stopped:
+                # Of an earlier plan, which is answered otherwise by this one.
+                job.on_hold, job.approval_id = True, None
+            self._note(
+                session,
+                newly,
+                JobState.PLANNED,
+                JobState.PLANNED,
+                f"on hold: {said} by {self.actor.removeprefix('user ')}, plan {plan_hash}",
+            )
+            self._put_back(session, stopped, JobState.RECEIVED, "on hold")
+            return len(allowed), len(stopped)
+
+    @staticmethod
+    def _delete_plan(session: Session, batch_id: str) -> DeletePlan:
+        batch = session.get(Batch, batch_id)
+        if batch is None:
+            raise LedgerError(f"the ledger has no batch {batch_id}: is privacy_ledger the right one?")
+        query = select(Job).where(
+            Job.batch_id == batch_id, Job.state == JobState.PLANNED, Job.action == DELETE
+        )
+        return DeletePlan(batch, tuple(session.scalars(query.order_by(Job.due_on, Job.id))))
+
+    @staticmethod
+    def _approved(session: Session, batch: Batch, jobs: Collection[Job]) -> set[int]:
+        """Which of `jobs` were approved, in their present attempt, to be sent as a part of `batch`."""
+        ids = {job.approval_id for job in jobs if job.approval_id is not None}
+        valid = {
+            found
+            for some in _chunks(ids)
+            for found in session.scalars(
+                select(Approval.id).where(
+                    Approval.id.in_(some),
+                    Approval.approved,
+                    Approval.regulation == batch.regulation,
+                    Approval.products == batch.products,
+                )
+            )
+        }
+        return {job.id for job in jobs if job.approval_id in valid}
+
     # -- submission ---------------------------------------------------------------------------------------
 
     def batch(self, batch_id: str) -> Batch:
@@ -366,17 +476,24 @@ class Ledger:
         with self._read() as session:
             return list(session.scalars(query))
 
-    def intend(self, batch_id: str, job_ids: Collection[int], *, daily_limit: int) -> list[Job]:
+    def intend(
+        self, batch_id: str, job_ids: Collection[int], *, daily_limit: int, approve_deletes: bool = False
+    ) -> list[Job]:
         """Commits the intent to send these jobs and charges them against the day; returns those that were
         still `PLANNED` in this batch and not on hold. Only what is returned may be sent.
 
-        Raises DailyLimitReached where the day has no room for all of them.
+        A delete is among them only once it is approved, where the batch was claimed so or `approve_deletes`
+        says so. Raises DailyLimitReached where the day has no room for all of them.
         """
         with self._write() as session:
             # Not before the lock was got: an intent must not look older than it is.
             now = self.now()
             jobs = self._in_state(session, job_ids, JobState.PLANNED)
             jobs = [job for job in jobs if job.batch_id == batch_id and not job.on_hold]
+            batch = session.get_one(Batch, batch_id)
+            if approve_deletes or batch.needs_approval:
+                approved = self._approved(session, batch, jobs)
+                jobs = [job for job in jobs if job.action != DELETE or job.id in approved]
             usage = self._usage(session, now.date())
             if usage.refused_at is not None or usage.jobs + len(jobs) > daily_limit:
                 raise DailyLimitReached
@@ -647,7 +764,7 @@ class Ledger:
             row.attempt += 1
             row.intent_at = row.submitted_at = row.completed_at = None
             row.adobe_request_id = row.adobe_job_id = row.outcome = row.outcome_code = None
-            row.batch_id = None
+            row.batch_id = row.approval_id = None
         self._move(session, rows, JobState.RECEIVED, reason)
 
     # -- people -------------------------------------------------------------------------------------------
@@ -859,11 +976,26 @@ class Ledger:
         day = self.now().date()
         usage = session.get(Usage, day)
         batch_limit = usage.batch_limit if usage else self._batch_limit(session, day)
-        planned = session.scalar(select(func.count()).where(Job.state == JobState.PLANNED)) or 0
+        in_batches = (
+            select(Job.batch_id, func.count().label("jobs"), func.count(Job.approval_id).label("approved"))
+            .where(PLANNED)
+            .group_by(Job.batch_id)
+            .subquery()
+        )
+        # What waits for a person takes no room away from what does not.
+        counted = case((Batch.needs_approval, in_batches.c.approved), else_=in_batches.c.jobs)
+        planned = (
+            session.scalar(
+                select(func.sum(counted))
+                .select_from(in_batches)
+                .join(Batch, Batch.id == in_batches.c.batch_id)
+            )
+            or 0
+        )
         return Quota(
             day=day,
             used=usage.jobs if usage else 0,
-            planned=planned,
+            planned=int(planned),
             refused=bool(usage and usage.refused_at),
             batch_limit=batch_limit,
         )

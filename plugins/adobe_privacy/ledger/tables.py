@@ -85,6 +85,7 @@ RowId = BigInteger().with_variant(Integer(), "sqlite")
 # A condition of queries and of the indexes for them. Its values are written out, since a database cannot know
 # that an index with a condition serves a query whose values come as parameters.
 WAITING = text("state = 'received' AND NOT on_hold AND action <> 'opt_out_of_sale'")
+PLANNED = text("state = 'planned'")
 UNFINISHED = text("state <> 'archived'")
 HELD = text("on_hold")
 OPT_OUTS = text("action = 'opt_out_of_sale' AND state <> 'archived'")
@@ -142,6 +143,14 @@ class Job(Base):
             sqlite_where=ARCHIVED,
             postgresql_where=ARCHIVED,
         ),
+        Index(
+            "ix_privacy_jobs_planned",
+            "state",
+            "batch_id",
+            "approval_id",
+            sqlite_where=PLANNED,
+            postgresql_where=PLANNED,
+        ),
         Index("ix_privacy_jobs_held", "request_id", sqlite_where=HELD, postgresql_where=HELD),
         # Holds all that the page can filter by, so that a rare value among a million jobs is found in the index.
         Index(
@@ -165,6 +174,7 @@ class Job(Base):
         Index("ix_privacy_jobs_batch", "batch_id", "state"),
         Index("ix_privacy_jobs_inbox", "inbox_date", "state", "batch_id"),
         Index("ix_privacy_jobs_adobe", "adobe_job_id", unique=True),
+        Index("ix_privacy_jobs_received", "received_at"),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
@@ -186,6 +196,7 @@ class Job(Base):
     on_hold: Mapped[bool] = mapped_column(default=False)
     attempt: Mapped[int] = mapped_column(default=1)
     batch_id: Mapped[str | None] = mapped_column(String(36))
+    approval_id: Mapped[int | None] = mapped_column(RowId)  # by which this attempt may be sent
     intent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     submitted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     adobe_request_id: Mapped[str | None] = mapped_column(String(255))
@@ -230,6 +241,25 @@ class Batch(Base):
     inbox_date: Mapped[date] = mapped_column(Date)  # of the run that claimed it
     run_id: Mapped[str] = mapped_column(String(512))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    needs_approval: Mapped[bool] = mapped_column(default=False)  # its deletes are sent only once approved
+
+
+class Approval(Base):
+    """A person's answer to one batch's deletes as they were shown, told by their hash."""
+
+    __tablename__ = "privacy_approvals"
+    __table_args__ = (Index("ix_privacy_approvals_batch", "batch_id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    batch_id: Mapped[str] = mapped_column(String(36))
+    plan_hash: Mapped[str] = mapped_column(String(64))
+    regulation: Mapped[str] = mapped_column(String(32))
+    products: Mapped[str] = mapped_column(String(512))
+    approved: Mapped[bool]  # else rejected
+    jobs: Mapped[int]  # of the plan, with those put on hold
+    on_hold: Mapped[int]  # of these, put or left on hold
+    decided_by: Mapped[str] = mapped_column(String(512))
+    decided_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Usage(Base):

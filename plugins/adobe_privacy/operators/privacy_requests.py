@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, Variable
+from airflow.sdk import Asset, BaseOperator, Variable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.failures import plain_failures
+from adobe_privacy.links import AdobePrivacyLink, PrivacyArchiveLink, PrivacyPageLink
 
 # Everything else of ours is imported where it is used: the scheduler's parts and every task read this file,
 # and what they don't need would cost each of them half a second.
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperatorLink, Context
 
     from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
     from adobe_privacy.ledger.ledger import Ledger
@@ -32,6 +34,13 @@ DEFAULT_TIMEOUT = timedelta(days=46)
 # A backfill runs ten runs at a time unless told otherwise: were each to wait for weeks, the eleventh day would
 # be submitted weeks late. So its runs wait only for what is done at once, and privacy_sweep archives the rest.
 DEFAULT_BACKFILL_PATIENCE = 120.0
+# What other DAGs can be scheduled on: something was archived. Its events carry counts.
+PRIVACY_ARCHIVE = Asset("privacy_archive")
+# Of one batch's task instances, for those who look at the grid. Rendered before the task runs, and so while it
+# waits, too.
+BATCH_LABEL = (
+    "{{ (ti.xcom_pull(task_ids='plan', key='batch_labels') or {}).get(task.batch_id, task.batch_id) }}"
+)
 
 
 def poll_interval() -> float:
@@ -50,6 +59,27 @@ def _seconds(variable: str, default: float) -> float:
         return float(value) if value else default
     except (TypeError, ValueError):
         raise AirflowFailException(f"the Airflow variable {variable} is not a number of seconds") from None
+
+
+def approve_deletes() -> bool:
+    """Whether a person must approve deletes: the variable `privacy_approve_deletes`, else no.
+
+    Raises AirflowFailException where it is neither true nor false: that deletes may be sent is not guessed.
+    """
+    value = str(Variable.get("privacy_approve_deletes", default=None) or "false").strip().lower()
+    if value not in ("true", "false"):
+        raise AirflowFailException("the Airflow variable privacy_approve_deletes is neither true nor false")
+    return value == "true"
+
+
+def doc_of(operator: type) -> str:
+    """What a task shows as its documentation: its class's, without the parameters."""
+    return (inspect.getdoc(operator) or "").split(":param", 1)[0].strip()
+
+
+def report_archived(context: Context, **counts: Any) -> None:
+    """Puts counts, never more, onto the event of the asset `privacy_archive` that the task's success makes."""
+    context["outlet_events"][PRIVACY_ARCHIVE].extra.update(counts)
 
 
 def actor_of(context: Context) -> str:
@@ -79,9 +109,13 @@ def inbox_day(context: Context) -> date:
 
 
 class PrivacyOperator(BaseOperator):
-    """What the steps share: which connections they use."""
+    """What the steps share: which connections they use, and `summary`, which the UI shows among a task
+    instance's rendered fields: what it did, in counts and request ids."""
 
-    template_fields: Sequence[str] = ("adobe_privacy_conn_id", "ledger_conn_id")
+    template_fields: Sequence[str] = ("adobe_privacy_conn_id", "ledger_conn_id", "summary")
+    # The summary is made while the task runs.
+    overwrite_rtif_after_execution = True
+    operator_extra_links: Collection[BaseOperatorLink] = (PrivacyPageLink(),)
     ui_color = "#e8f1fa"
 
     def __init__(
@@ -91,9 +125,11 @@ class PrivacyOperator(BaseOperator):
         ledger_conn_id: str = LEDGER_CONN_ID,
         **kwargs: Any,
     ) -> None:
+        kwargs.setdefault("doc_md", doc_of(type(self)))
         super().__init__(**kwargs)
         self.adobe_privacy_conn_id = adobe_privacy_conn_id
         self.ledger_conn_id = ledger_conn_id
+        self.summary = ""
 
     @property
     def hook(self) -> AdobePrivacyHook:
@@ -118,7 +154,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
         from adobe_privacy.hooks.legal_clocks import legal_clocks
         from adobe_privacy.hooks.storage import open_inbox
         from adobe_privacy.requests.planning import PlanSettings, plan_day
-        from adobe_privacy.requests.report import plan_lines
+        from adobe_privacy.requests.run_report import batch_label, plan_lines
 
         params = context["params"]
         dry_run = bool(params.get("dry_run"))
@@ -138,24 +174,32 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
                         default_products=settings.products,
                         max_jobs=params.get("max_jobs"),
                         clocks=legal_clocks(),
+                        approve_deletes=approve_deletes(),
                     ),
                     dry_run=dry_run,
                 )
-        for line in plan_lines(plan):
+        lines = plan_lines(plan)
+        for line in lines:
             self.log.info("%s", line)
+        self.summary = "\n".join(lines)
         if dry_run:
             self.log.info("Dry run: this was the plan; nothing was kept or sent")
             return []
+        labels = {planned.batch.id: batch_label(planned) for planned in plan.batches}
+        context["ti"].xcom_push(key="batch_labels", value=labels)
         return [planned.batch.id for planned in plan.batches]
 
 
 class CreatePrivacyJobsOperator(PrivacyOperator):
     """Creates one batch's jobs at Adobe, each exactly once; may be retried after any failure.
 
+    Deletes that a person must approve and did not are left to the next plan.
+
     :param batch_id: a batch of the ledger.
     """
 
     template_fields = (*PrivacyOperator.template_fields, "batch_id")
+    operator_extra_links = (PrivacyPageLink(), AdobePrivacyLink())
 
     def __init__(self, *, batch_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -172,9 +216,10 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
             "refused": result.refused,
             "carried_over": result.carried_over,
         }
-        self.log.info(
-            "Batch %s: %s", self.batch_id, ", ".join(f"{count} {name}" for name, count in counts.items())
+        self.summary = "\n".join(
+            (", ".join(f"{count} {name}" for name, count in counts.items()), *result.notes)
         )
+        self.log.info("Batch %s: %s", self.batch_id, self.summary)
         return counts
 
     async def _submit(self, ledger: Ledger, batch: Batch) -> Submission:
@@ -192,6 +237,7 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
                     daily_limit=settings.daily_job_limit,
                     timeout=settings.client.timeout,
                     list_lag=settings.list_lag,
+                    approve_deletes=approve_deletes(),
                     company_contexts=settings.company_contexts,
                 ),
             )
@@ -202,14 +248,17 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
 
     Should some not be finished after all, it waits for them in the triggerer and goes on; in a backfill it
     leaves them to privacy_sweep. A job that ends in error stops no other; a job that cannot be archived fails
-    the task once all others are, and a retry takes up only what is missing.
+    the task once all others are, and a retry takes up only what is missing. Its success is an event of the
+    asset `privacy_archive`, which carries counts.
 
     :param batch_id: a batch of the ledger.
     """
 
     template_fields = (*PrivacyOperator.template_fields, "batch_id")
+    operator_extra_links = (PrivacyArchiveLink(), PrivacyPageLink(), AdobePrivacyLink())
 
     def __init__(self, *, batch_id: str, **kwargs: Any) -> None:
+        kwargs.setdefault("outlets", [PRIVACY_ARCHIVE])
         super().__init__(**kwargs)
         self.batch_id = batch_id
 
@@ -220,19 +269,17 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
             finished_jobs(event)
         backfill = is_backfill(context)
         with plain_failures(self.log), self.ledger(context) as ledger:
-            result = asyncio.run(self._complete(ledger, ledger.batch(self.batch_id), without_open=backfill))
+            batch = ledger.batch(self.batch_id)
+            result = asyncio.run(self._complete(ledger, batch, without_open=backfill))
         for error in result.errors:
             self.log.warning("Ended in error: %s", error)
         for failure in result.failures:
             self.log.error("Not archived: %s", failure)
-        self.log.info(
-            "Batch %s: %d archived, %d in error, %d not final yet, %d failed",
-            self.batch_id,
-            result.archived,
-            len(result.errors),
-            result.open,
-            len(result.failures),
+        self.summary = (
+            f"{result.archived} archived ({result.partial} in part, {result.bytes} bytes), "
+            f"{len(result.errors)} in error, {result.open} not final yet, {len(result.failures)} failed"
         )
+        self.log.info("Batch %s: %s", self.batch_id, self.summary)
         if result.failures:
             raise AirflowException(
                 f"{len(result.failures)} jobs of batch {self.batch_id} could not be archived"
@@ -250,7 +297,11 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
                 ),
                 method_name="execute",
             )
-        return {"archived": result.archived, "errors": len(result.errors)}
+        counts = {"archived": result.archived, "errors": len(result.errors)}
+        report_archived(
+            context, **counts, partial=result.partial, bytes=result.bytes, regulation=batch.regulation
+        )
+        return counts
 
     async def _complete(self, ledger: Ledger, batch: Batch, *, without_open: bool) -> Completion:
         """Looks at every job of the batch, or else at those only that Adobe does not list as open."""
@@ -292,7 +343,7 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
         self.batch_ids = batch_ids
 
     def execute(self, context: Context) -> dict[str, int]:
-        from adobe_privacy.requests.report import settle
+        from adobe_privacy.requests.run_report import settle
 
         if self.batch_ids is None:
             raise AirflowFailException("the day was not planned: see the log of the task plan")
@@ -302,6 +353,7 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
         with plain_failures(self.log), self.ledger(context) as ledger:
             jobs = ledger.run_jobs(run_id=run_of(context), inbox_date=inbox_day(context))
             settlement = settle(jobs, left_to_sweep=is_backfill(context))
+        self.summary = "\n".join((*settlement.lines, *settlement.named[:50]))
         for line in settlement.lines:
             self.log.info("%s", line)
         if settlement.waiting:
@@ -315,4 +367,4 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
                 f"{settlement.problems} of {settlement.jobs} jobs need a look: {shown}"
                 + (f"; and {more} more, see the log" if more > 0 else "")
             )
-        return {"jobs": settlement.jobs, "waiting": settlement.waiting}
+        return {"jobs": settlement.jobs, "waiting": settlement.waiting, "on_hold": settlement.on_hold}

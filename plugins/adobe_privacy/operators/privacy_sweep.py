@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.failures import plain_failures
-from adobe_privacy.operators.privacy_requests import PrivacyOperator, inbox_day, is_backfill
+from adobe_privacy.links import AdobePrivacyLink, PrivacyArchiveLink, PrivacyPageLink
+from adobe_privacy.operators.privacy_requests import (
+    PRIVACY_ARCHIVE,
+    PrivacyOperator,
+    inbox_day,
+    is_backfill,
+    report_archived,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -24,13 +31,16 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
     Reads the DAG's param `regulations`: codes to which the sweep is limited. A day that Adobe's lists do not
     reach fails at once. Jobs of ours that ended in error, and results that can be read no more, fail the task
     after all others are archived; a retry could not help there. What could not be archived for another reason
-    is retried.
+    is retried. Its success is an event of the asset `privacy_archive`, which carries counts.
 
     :param overlap_days: a scheduled run sweeps so many days before its own as well, for what the lists showed
         late or an outage left out, and what has finished since midnight. A backfill takes its own days only.
     """
 
+    operator_extra_links = (PrivacyArchiveLink(), PrivacyPageLink(), AdobePrivacyLink())
+
     def __init__(self, *, overlap_days: int = 2, **kwargs: Any) -> None:
+        kwargs.setdefault("outlets", [PRIVACY_ARCHIVE])
         super().__init__(**kwargs)
         self.overlap_days = overlap_days
 
@@ -53,18 +63,21 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
                 result = asyncio.run(self._sweep(ledger, first, last, regulations))
             except DayOutOfReach as error:
                 raise AirflowFailException(str(error)) from None
-        self.log.info(
-            "%s to %s: Adobe finished %d jobs; %d archived now, %d of others found for the first time, "
-            "%d ended in error, %d failed",
-            first,
-            last,
-            result.finished,
-            result.archived,
-            result.adopted,
-            len(result.errors),
-            len(result.failures),
+        self.summary = (
+            f"{first} to {last}: Adobe finished {result.finished} jobs; {result.archived} archived now, "
+            f"{result.adopted} of others found for the first time, {len(result.errors)} ended in error, "
+            f"{len(result.failures)} failed"
         )
+        self.log.info("%s", self.summary)
         self._judge(result)
+        report_archived(
+            context,
+            archived=result.archived,
+            errors=len(result.errors),
+            partial=result.partial,
+            bytes=result.bytes,
+            regulation=regulations[0] if len(regulations) == 1 else "*",
+        )
         return {"finished": result.finished, "archived": result.archived, "adopted": result.adopted}
 
     def _judge(self, result: Sweep) -> None:

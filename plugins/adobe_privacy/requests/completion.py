@@ -29,9 +29,12 @@ MAX_ATTEMPTS = 3
 
 @dataclass
 class Completion:
-    """What became of the jobs that were looked at. `open` ones are not final at Adobe yet."""
+    """What became of the jobs that were looked at. `open` ones are not final at Adobe yet. Of the `archived`
+    ones, `partial` are those that some product did not do in full; `bytes` is the size of their results."""
 
     archived: int = 0
+    partial: int = 0
+    bytes: int = 0
     open: int = 0
     errors: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -122,6 +125,8 @@ class _Work:
         manifest = await archive_job(self.archive, completed, download)
         self.ledger.record_archived(job, manifest=f"{manifest.folder}/manifest.json")
         self.result.archived += 1
+        self.result.partial += outcome == Outcome.PARTIAL
+        self.result.bytes += manifest.size or 0
 
     def _record_error(self, job: Job, detail: JobDetail) -> None:
         _, code = overall_outcome(detail)

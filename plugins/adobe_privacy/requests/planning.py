@@ -40,6 +40,7 @@ class PlanSettings:
 
     `daily_limit` is the organisation's jobs per UTC day. `share` is the part of it that this run may fill:
     below 1 for a backfill, so that the schedule keeps its room. `products` replaces what requests ask for.
+    With `approve_deletes`, deletes get batches of their own, for a person to approve.
     """
 
     daily_limit: int = 20_000
@@ -47,6 +48,7 @@ class PlanSettings:
     products: tuple[str, ...] = ()
     default_products: tuple[str, ...] = ()
     max_jobs: int | None = None
+    approve_deletes: bool = False
     clocks: Clocks = DEFAULT
 
 
@@ -171,6 +173,7 @@ def _claim(ledger: Ledger, day: date, run_id: str, settings: PlanSettings) -> No
             products=",".join(settings.products),
             default_products=",".join(settings.default_products),
             max_jobs=room,
+            approve_deletes=settings.approve_deletes,
         )
         if batch is None:
             return

@@ -75,11 +75,13 @@ class SubmissionSettings:
     """`timeout`: seconds within which an answer must begin; Adobe's gateway drops a call after 60 by itself (best
     practices page). `list_lag`: seconds for which a job may be missing from Adobe's list, counted from the end of
     the call; what Adobe still makes of a call that was given up must appear within them. All other times follow
-    from `timeout`."""
+    from `timeout`. `approve_deletes`: no delete is sent that no person approved; those of a batch that was claimed so
+    are not in any case."""
 
     daily_limit: int = 20_000
     timeout: float = 60.0
     list_lag: float = 300.0
+    approve_deletes: bool = False
     company_contexts: tuple[CompanyContext, ...] = ()
 
     @property
@@ -138,6 +140,8 @@ async def submit_batch(
             await work.settle(unsettled)
         elif held:
             ledger.unclaim(batch.id, "on hold", job_ids=held)
+        elif unapproved := ledger.unapproved_deletes(batch.id, approve_deletes=settings.approve_deletes):
+            work.leave_unapproved(unapproved)
         elif unsent:
             await work.send(unsent)
         else:
@@ -274,6 +278,10 @@ class _Work:
 
     # -- sending ------------------------------------------------------------------------------------------
 
+    def leave_unapproved(self, jobs: Sequence[Job]) -> None:
+        """What was not approved as it stands goes back to the next plan, and so before a person."""
+        self._carry_over(jobs, "not approved as a part of this batch")
+
     async def send(self, jobs: Sequence[Job]) -> None:
         payload = self._payload(jobs)
         if payload is None:
@@ -289,7 +297,10 @@ class _Work:
         request = self._request(users)
         try:
             intended = self.ledger.intend(
-                self.batch.id, [job.id for job in jobs], daily_limit=self.settings.daily_limit
+                self.batch.id,
+                [job.id for job in jobs],
+                daily_limit=self.settings.daily_limit,
+                approve_deletes=self.settings.approve_deletes,
             )
         except DailyLimitReached:
             self._carry_over(jobs, "the organisation's jobs of this UTC day are used up")

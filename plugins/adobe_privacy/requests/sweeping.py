@@ -59,6 +59,8 @@ class Sweep:
     finished: int = 0
     adopted: int = 0
     archived: int = 0
+    partial: int = 0
+    bytes: int = 0
     left: int = 0
     errors: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
@@ -222,6 +224,8 @@ async def _complete(
             some, products=products, ledger=ledger, archive=archive, client=client, on_progress=on_progress
         )
         result.archived += completion.archived
+        result.partial += completion.partial
+        result.bytes += completion.bytes
         result.failures += completion.failures
 
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator
 
 from adobe_privacy.failures import plain_failures
+from adobe_privacy.links import AdobePrivacyLink, PrivacyPageLink
 from adobe_privacy.operators.privacy_requests import (
     CONN_ID,
     DEFAULT_TIMEOUT,
     LEDGER_CONN_ID,
     actor_of,
     backfill_patience,
+    doc_of,
     is_backfill,
     poll_interval,
 )
@@ -40,6 +42,7 @@ class PrivacyJobsSensor(BaseSensorOperator):
     """
 
     template_fields: Sequence[str] = ("batch_id", "adobe_privacy_conn_id", "ledger_conn_id")
+    operator_extra_links = (PrivacyPageLink(), AdobePrivacyLink())
     ui_color = "#e8f1fa"
 
     def __init__(
@@ -52,6 +55,7 @@ class PrivacyJobsSensor(BaseSensorOperator):
         deferrable: bool = True,
         **kwargs: Any,
     ) -> None:
+        kwargs.setdefault("doc_md", doc_of(type(self)))
         kwargs.setdefault("timeout", DEFAULT_TIMEOUT.total_seconds())
         super().__init__(**kwargs)
         self.batch_id = batch_id

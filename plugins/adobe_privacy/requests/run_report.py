@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from adobe_privacy.ledger.tables import Job, JobState
-from adobe_privacy.requests.planning import Plan
+from adobe_privacy.requests.planning import Plan, PlannedBatch
 from adobe_privacy.requests.request import Action
 
 SHOWN = 50  # lines of one kind in a log; the rest is counted
@@ -42,6 +42,7 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
             f"Batch {batch.id}: {batch.regulation}, {content.users} users, {actions}; "
             f"products {batch.products}; first answer due {content.first_due}"
             + (f", to be submitted by {content.submit_by}" if content.submit_by else "")
+            + ("; its deletes need a person's approval" if batch.needs_approval else "")
         )
     refused = ", Adobe takes no more today" if quota.refused else ""
     lines.append(
@@ -60,10 +61,20 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
     return lines
 
 
+def batch_label(planned: PlannedBatch) -> str:
+    """A batch in one short line, as the grid shows it: `gdpr · delete · 412 users · due 2026-12-20`."""
+    content = planned.content
+    users = f"{content.users} user{'s' * (content.users != 1)}"
+    return " · ".join(
+        (planned.batch.regulation, " + ".join(sorted(content.actions)), users, f"due {content.first_due}")
+    )
+
+
 @dataclass(frozen=True)
 class Settlement:
     """The end of a run of so many `jobs`: `problems` counts those that a person must look at, `named` tells of the
-    first of them. `waiting` jobs are for the next run, those `at_adobe` for the sweep."""
+    first of them. `waiting` jobs are for the next run, those `at_adobe` for the sweep, those `on_hold` for whoever
+    releases them."""
 
     lines: list[str]
     jobs: int = 0
@@ -71,6 +82,7 @@ class Settlement:
     named: list[str] = field(default_factory=list)
     waiting: int = 0
     at_adobe: int = 0
+    on_hold: int = 0
 
 
 def settle(jobs: Iterable[Job], *, left_to_sweep: bool = False) -> Settlement:
@@ -78,13 +90,14 @@ def settle(jobs: Iterable[Job], *, left_to_sweep: bool = False) -> Settlement:
     `left_to_sweep`, a job that Adobe still works on is no problem."""
     counts: Counter[tuple[str, str, str, str]] = Counter()
     states: Counter[JobState] = Counter()
-    problems = partial = 0
+    problems = partial = on_hold = 0
     named: list[str] = []
     partial_lines: list[str] = []
     for job in jobs:
         if job.action == Action.OPT_OUT_OF_SALE:
             continue
         states[job.state] += 1
+        on_hold += job.state is JobState.RECEIVED and job.on_hold
         counts[job.regulation, job.action, job.state.value, job.outcome or "-"] += 1
         if job.state is JobState.SUBMITTED and left_to_sweep:
             continue
@@ -108,13 +121,16 @@ def settle(jobs: Iterable[Job], *, left_to_sweep: bool = False) -> Settlement:
         lines.append(
             f"{at_adobe} jobs are at Adobe: the DAG privacy_sweep archives their results as they come"
         )
+    if on_hold:
+        lines.append(f"{on_hold} jobs are on hold: not sent before a person releases them")
     return Settlement(
         lines,
         jobs=states.total(),
         problems=problems,
         named=named,
-        waiting=states[JobState.RECEIVED],
+        waiting=states[JobState.RECEIVED] - on_hold,
         at_adobe=at_adobe,
+        on_hold=on_hold,
     )
 
 

@@ -1,0 +1,136 @@
+"""How many requests of a period were received, complied with and denied, and in how many days.
+
+The words are those of 11 CCR § 7102(a)(1): requests to delete, to know and to opt out, "received, complied with
+in whole or in part, and denied", and "the median or mean number of days within which the business substantively
+responded". What counts as which in terms of the ledger is our decision, in `Standing` and `RequestFigures`.
+Requests to correct and to limit have no counterpart in Adobe's Privacy Service and never arrive here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from statistics import fmean, median
+from typing import Any, NamedTuple
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.tables import Job, JobState, Origin
+
+# Outcomes of a job that did all that was asked: with NOT_APPLICABLE there was nothing to do it to.
+IN_WHOLE = ("full", "not_applicable", "accepted")
+
+
+class Standing(StrEnum):
+    """How far one action of one request is, taking the jobs of a subject with many identities together."""
+
+    OPEN = "open"  # some job is not at its end; on hold, it will not be before its release
+    WHOLE = "whole"  # every job is archived, and each did all that was asked
+    PART = "part"  # every job is at its end, and some, but not all, is done
+    DENIED = "denied"  # every job was refused, or ended in error, and nobody released it
+
+
+@dataclass(frozen=True)
+class RequestFigures:
+    """One action's requests under one regulation, of those received in the period, as they stand now.
+
+    `received` is the sum of the next four. Days are calendar days in UTC from receipt to the last result's
+    arrival in the archive, of the requests complied with in whole or in part; None where there is none.
+    """
+
+    regulation: str
+    action: str
+    received: int
+    whole: int
+    part: int
+    denied: int
+    open: int
+    median_days: float | None
+    mean_days: float | None
+
+    @property
+    def complied(self) -> int:
+        """Complied with in whole or in part."""
+        return self.whole + self.part
+
+
+def figures(
+    ledger: Ledger, first: date, last: date, *, regulation: str | None = None
+) -> list[RequestFigures]:
+    """The figures of the requests received from `first` to `last`, both included, UTC; by regulation and
+    action. Jobs that others made at Adobe, which the sweep found, are nobody's request here and left out."""
+    standings: dict[tuple[str, str], Counter[Standing]] = defaultdict(Counter)
+    days: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for request in _requests(ledger, first, last, regulation):
+        group = (request.regulation, request.action)
+        standing = _standing(request)
+        standings[group][standing] += 1
+        if standing in (Standing.WHOLE, Standing.PART) and request.answered_at is not None:
+            days[group].append((request.answered_at.date() - request.received_at.date()).days)
+    return [
+        RequestFigures(
+            regulation=group[0],
+            action=group[1],
+            received=counts.total(),
+            whole=counts[Standing.WHOLE],
+            part=counts[Standing.PART],
+            denied=counts[Standing.DENIED],
+            open=counts[Standing.OPEN],
+            median_days=float(median(days[group])) if days[group] else None,
+            mean_days=fmean(days[group]) if days[group] else None,
+        )
+        for group, counts in sorted(standings.items())
+    ]
+
+
+class _Request(NamedTuple):
+    """One action of one request: how many jobs it has, and how many of them are where."""
+
+    regulation: str
+    action: str
+    received_at: datetime
+    answered_at: datetime | None  # when the last result was archived
+    jobs: int
+    archived: int
+    whole: int
+    denied: int
+
+
+def _standing(request: _Request) -> Standing:
+    if request.archived + request.denied < request.jobs:
+        return Standing.OPEN
+    if request.denied == request.jobs:
+        return Standing.DENIED
+    return Standing.WHOLE if request.whole == request.jobs else Standing.PART
+
+
+def _requests(ledger: Ledger, first: date, last: date, regulation: str | None) -> Iterator[_Request]:
+    def count(condition: Any) -> Any:
+        return func.sum(case((condition, 1), else_=0))
+
+    archived = Job.state == JobState.ARCHIVED
+    query = select(
+        Job.regulation,
+        Job.action,
+        func.min(Job.received_at),
+        func.max(Job.archived_at),
+        func.count(),
+        count(archived),
+        count(archived & Job.outcome.in_(IN_WHOLE)),
+        count(Job.state.in_((JobState.REFUSED, JobState.ERROR))),
+    ).where(
+        Job.received_at >= datetime.combine(first, time(), UTC),
+        Job.received_at < datetime.combine(last + timedelta(days=1), time(), UTC),
+        Job.origin == Origin.INBOX,
+    )
+    if regulation is not None:
+        query = query.where(Job.regulation == regulation)
+    grouped = query.group_by(Job.regulation, Job.action, Job.request_id)
+    with Session(ledger.engine.execution_options(read_only=True)) as session:
+        for row in session.execute(grouped, execution_options={"yield_per": 10_000}):
+            yield _Request(*row)

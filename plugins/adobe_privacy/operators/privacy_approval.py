@@ -1,0 +1,124 @@
+"""The step before deletes are sent, where a person must be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Param
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException, TaskAwaitingInput
+
+from adobe_privacy.failures import plain_failures
+from adobe_privacy.ledger.approvals import ANSWERED_WITHIN
+from adobe_privacy.links import AdobePrivacyLink, PrivacyPageLink, page_url
+from adobe_privacy.operators.privacy_requests import PrivacyOperator, approve_deletes
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+APPROVE, REJECT = "Approve", "Reject"
+HOLD = "hold"
+
+
+class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
+    """Asks a person whether a batch's deletes may be sent; passes at once where nobody need be asked.
+
+    The answer is written into the ledger, with the hash of what was shown and the person's name, and only the
+    ledger lets deletes be sent: skipping this task, or marking it as succeeded, sends none. Rejected deletes
+    are put on hold until a person releases them. What nobody answers in time goes back to the next plan, which
+    asks again. While it waits it holds no worker and no triggerer.
+
+    :param batch_id: a batch of the ledger.
+    :param response_timeout: how long the question waits for its answer; seven days where not given.
+    """
+
+    template_fields: Sequence[str] = (*PrivacyOperator.template_fields, "batch_id")
+    operator_extra_links = (PrivacyPageLink(), AdobePrivacyLink())
+
+    def __init__(
+        self, *, batch_id: str, response_timeout: timedelta = ANSWERED_WITHIN, **kwargs: Any
+    ) -> None:
+        # The DAG's own parameters are no part of the question.
+        kwargs.pop("params", None)
+        super().__init__(
+            subject="May these deletes be sent to Adobe?",
+            options=[APPROVE, REJECT],
+            params={
+                HOLD: Param(
+                    None,
+                    type=["null", "array"],
+                    items={"type": "string"},
+                    title="Hold",
+                    description="Request ids, one a line, that are put on hold and not sent",
+                    source="task",
+                )
+            },
+            response_timeout=response_timeout,
+            **kwargs,
+        )
+        self.batch_id = batch_id
+
+    def execute(self, context: Context) -> Any:
+        from adobe_privacy.requests.approval import question
+
+        with plain_failures(self.log), self.ledger(context) as ledger:
+            if not ledger.unapproved_deletes(self.batch_id, approve_deletes=approve_deletes()):
+                self.log.info("Nothing of batch %s needs an approval", self.batch_id)
+                return None
+            plan = ledger.delete_plan(self.batch_id)
+        asked = question(plan, page_url(batch=self.batch_id))
+        self.subject, self.body = asked.subject, asked.body
+        self.summary = f"{asked.subject} Plan {plan.hash}"
+        self.log.info("%s Plan %s, requests:", asked.subject, plan.hash)
+        for request_id in asked.request_ids:
+            self.log.info("%s", request_id)
+        try:
+            super().execute(context)
+        except TaskAwaitingInput as waiting:
+            raise TaskAwaitingInput(
+                method_name=waiting.method_name, kwargs={"plan_hash": plan.hash}, timeout=waiting.timeout
+            ) from None
+
+    def execute_complete(self, context: Context, event: dict[str, Any], plan_hash: str = "") -> Any:
+        if event.get("error_type") == "timeout":
+            self._give_back(context)
+        answer = super().execute_complete(context, event)
+        user = answer["responded_by_user"]
+        if not user:
+            raise AirflowException("the answer names nobody who gave it: it is asked again")
+        approved = answer["chosen_options"] == [APPROVE]
+        allowed, stopped = self._decide(user["name"], plan_hash, approved, answer["params_input"].get(HOLD))
+        self.summary = (
+            f"{'Approved' if approved else 'Rejected'} by {user['name']}: {allowed} deletes may be sent, "
+            f"{stopped} are on hold; plan {plan_hash}"
+        )
+        self.log.info("%s", self.summary)
+        if not allowed:
+            raise AirflowSkipException(f"nothing may be sent: {stopped} deletes were put on hold")
+        return {"approved": allowed, "on_hold": stopped, "by": user["name"], "plan": plan_hash}
+
+    def _decide(self, user: str, plan_hash: str, approved: bool, hold: object) -> tuple[int, int]:
+        from adobe_privacy.hooks.ledger import open_ledger
+        from adobe_privacy.ledger.approvals import PlanChanged, UnknownRequests
+        from adobe_privacy.requests.approval import held_ids
+
+        try:
+            with (
+                plain_failures(self.log),
+                open_ledger(f"user {user}", self.ledger_conn_id) as ledger,
+            ):
+                return ledger.decide(self.batch_id, plan_hash, approved=approved, hold=held_ids(hold))
+        except UnknownRequests as unknown:
+            raise AirflowException(f"Hold: {unknown}. Nothing was sent; it is asked again") from None
+        except PlanChanged:
+            raise AirflowException(
+                "the plan is not what the question showed any more. Nothing was sent; it is asked again"
+            ) from None
+
+    def _give_back(self, context: Context) -> None:
+        with plain_failures(self.log), self.ledger(context) as ledger:
+            jobs = {job.id for job in ledger.unapproved_deletes(self.batch_id, approve_deletes=True)}
+            count = ledger.unclaim(self.batch_id, "nobody answered whether it may be sent", job_ids=jobs)
+        raise AirflowSkipException(f"nobody answered in time: {count} deletes wait for the next plan")

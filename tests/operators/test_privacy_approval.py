@@ -1,0 +1,255 @@
+"""The approval of deletes, executed as a task would. A question's way through the UI is tests/system's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    TaskAwaitingInput,
+)
+
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.operators.privacy_approval import ApprovePrivacyDeletesOperator
+from adobe_privacy.operators.privacy_requests import (
+    ArchivePrivacyResultsOperator,
+    CreatePrivacyJobsOperator,
+    PlanPrivacyRequestsOperator,
+    SettlePrivacyRequestsOperator,
+)
+from tests.support.privacy import World, context, request
+
+Asked = list[dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """What would be written down for the UI: a task without a supervisor cannot."""
+    questions: Asked = []
+    monkeypatch.setattr(
+        "airflow.providers.standard.operators.hitl.upsert_hitl_detail",
+        lambda **question: questions.append(question),
+    )
+    return questions
+
+
+@pytest.fixture
+def world(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_APPROVE_DELETES", "true")
+    return world
+
+
+def plan(**options: Any) -> list[str]:
+    return PlanPrivacyRequestsOperator(task_id="plan").execute(context(**options))
+
+
+def operator(batch_id: str) -> ApprovePrivacyDeletesOperator:
+    return ApprovePrivacyDeletesOperator(task_id="approve", batch_id=batch_id)
+
+
+def ask(batch_id: str) -> str:
+    """The hash of the plan that is asked about."""
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        operator(batch_id).execute(context())
+    assert waiting.value.method_name == "execute_complete"
+    assert waiting.value.timeout == timedelta(days=7)
+    return str((waiting.value.kwargs or {})["plan_hash"])
+
+
+def answer(batch_id: str, plan_hash: str, option: str = "Approve", hold: object = None) -> Any:
+    event = {
+        "chosen_options": [option],
+        "params_input": {"hold": hold},
+        "responded_at": datetime.now(UTC),
+        "responded_by_user": {"id": "7", "name": "jdoe"},
+        "timedout": False,
+    }
+    return operator(batch_id).execute_complete(context(), event=event, plan_hash=plan_hash)
+
+
+def submit(batch_id: str) -> int:
+    return CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())["submitted"]
+
+
+def at_adobe(world: World) -> list[tuple[str, str]]:
+    return sorted((job["key"], job["action"]) for job in world.simulator.jobs())
+
+
+def test_accesses_are_sent_at_once_and_deletes_when_they_are_approved(world: World, asked: Asked) -> None:
+    world.put(request(1, "access", "delete"), request(2, "delete"))
+    accesses, deletes = plan()
+    assert operator(accesses).execute(context()) is None
+    assert submit(accesses) == 1
+    plan_hash = ask(deletes)
+    assert submit(deletes) == 0, "an answer is missing"
+    assert at_adobe(world) == [("DSR-1", "access")]
+    [deletes] = [batch for batch in plan() if batch != accesses]
+    plan_hash = ask(deletes)
+    assert answer(deletes, plan_hash) == {"approved": 2, "on_hold": 0, "by": "jdoe", "plan": plan_hash}
+    assert submit(deletes) == 2
+    assert at_adobe(world) == [("DSR-1", "access"), ("DSR-1", "delete"), ("DSR-2", "delete")]
+
+
+def test_the_question_tells_counts_hash_and_where_the_list_is(
+    world: World, asked: Asked, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/team")
+    world.put(
+        request(1, "delete", products=["analytics", "campaign"]),
+        request(2, "delete", products=["analytics", "campaign"]),
+    )
+    [batch_id] = plan()
+    plan_hash = ask(batch_id)
+    [question] = asked
+    assert question["subject"] == "Send 2 deletes under gdpr to Adobe?"
+    assert question["options"] == ["Approve", "Reject"]
+    assert question["defaults"] is None
+    assert "| gdpr | analytics | 2 |\n| gdpr | campaign | 2 |" in question["body"]
+    assert plan_hash in question["body"]
+    assert f"(https://airflow.example.com/team/privacy/?batch={batch_id})" in question["body"]
+    assert list(question["params"]) == ["hold"]
+    assert "DSR-2" in capsys.readouterr().out
+    assert "example.com" not in question["body"].replace("airflow.example.com", "")
+
+
+def test_some_can_be_held(world: World) -> None:
+    world.put(*(request(number, "delete") for number in range(1, 5)))
+    [batch_id] = plan()
+    assert answer(batch_id, ask(batch_id), hold=["DSR-2", "DSR-3, DSR-4"])["on_hold"] == 3
+    assert submit(batch_id) == 1
+    assert at_adobe(world) == [("DSR-1", "delete")]
+
+
+def test_a_mistyped_hold_sends_nothing_and_is_asked_again(world: World) -> None:
+    world.put(request(1, "delete"))
+    [batch_id] = plan()
+    with pytest.raises(AirflowException, match=r"DSR-99.*asked again"):
+        answer(batch_id, ask(batch_id), hold=["DSR-99"])
+    assert ask(batch_id)
+
+
+def test_rejected_deletes_are_on_hold_and_the_batchs_other_steps_are_skipped(world: World) -> None:
+    world.put(request(1, "delete"))
+    [batch_id] = plan()
+    with pytest.raises(AirflowSkipException, match="1 deletes were put on hold"):
+        answer(batch_id, ask(batch_id), "Reject")
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        [job] = ledger.request_jobs("DSR-1")
+        assert (job.state, job.on_hold) == (JobState.RECEIVED, True)
+    assert submit(batch_id) == 0
+    assert plan() == []
+    settle = SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[batch_id])
+    assert settle.execute(context()) == {"jobs": 1, "waiting": 0, "on_hold": 1}
+
+
+def test_an_answer_to_a_question_that_is_out_of_date_sends_nothing(world: World) -> None:
+    world.put(request(1, "delete"))
+    [batch_id] = plan()
+    with pytest.raises(AirflowException, match="not what the question showed"):
+        answer(batch_id, "0" * 64)
+    assert submit(batch_id) == 0
+
+
+def test_an_answer_without_a_name_is_none(world: World) -> None:
+    world.put(request(1, "delete"))
+    [batch_id] = plan()
+    event = {
+        "chosen_options": ["Approve"],
+        "params_input": {},
+        "responded_at": datetime.now(UTC),
+        "responded_by_user": None,
+    }
+    with pytest.raises(AirflowException, match="names nobody"):
+        operator(batch_id).execute_complete(context(), event=event, plan_hash=ask(batch_id))
+    assert submit(batch_id) == 0
+
+
+def test_what_nobody_answers_waits_for_the_next_plan_which_asks_again(world: World) -> None:
+    world.put(request(1, "delete"))
+    [batch_id] = plan()
+    plan_hash = ask(batch_id)
+    event = {"error": "The response timeout has passed", "error_type": "timeout"}
+    with pytest.raises(AirflowSkipException, match="1 deletes wait for the next plan"):
+        operator(batch_id).execute_complete(context(), event=event, plan_hash=plan_hash)
+    [again] = plan()
+    assert again != batch_id
+    assert answer(again, ask(again))["approved"] == 1
+    assert submit(again) == 1
+
+
+def test_a_retry_and_a_clear_after_the_answer_ask_nothing(world: World, asked: Asked) -> None:
+    world.put(request(1, "delete"))
+    [batch_id] = plan()
+    answer(batch_id, ask(batch_id))
+    assert operator(batch_id).execute(context()) is None
+    submit(batch_id)
+    assert operator(batch_id).execute(context()) is None
+    assert len(asked) == 1
+
+
+def test_an_error_that_is_sent_again_is_asked_again(world: World) -> None:
+    world.simulator.scenario({"rules": [{"key": "DSR-1", "code": "1020-400"}], "default_delay_seconds": 1})
+    world.put(request(1, "delete"))
+    [batch_id] = plan()
+    answer(batch_id, ask(batch_id))
+    assert submit(batch_id) == 1
+    world.simulator.advance(60)
+    archive = ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id)
+    assert archive.execute(context()) == {"archived": 0, "errors": 1}
+    [again] = plan()
+    assert submit(again) == 0
+    [again] = plan()
+    answer(again, ask(again))
+    assert submit(again) == 1
+
+
+def test_a_backfill_asks_as_well(world: World) -> None:
+    world.put(request(1, "delete"))
+    [batch_id] = PlanPrivacyRequestsOperator(task_id="plan").execute(context(run_type="backfill"))
+    backfilled = CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id)
+    assert backfilled.execute(context(run_type="backfill"))["carried_over"] == 1
+    assert at_adobe(world) == []
+
+
+def test_off_by_default_nobody_is_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_VAR_PRIVACY_APPROVE_DELETES")
+    world.put(request(1, "access", "delete"))
+    [batch_id] = plan()
+    assert operator(batch_id).execute(context()) is None
+    assert submit(batch_id) == 2
+
+
+def test_turned_off_while_a_question_is_open_the_batch_still_needs_its_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put(request(1, "delete"))
+    [batch_id] = plan()
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_APPROVE_DELETES", "false")
+    assert submit(batch_id) == 0
+
+
+def test_a_variable_that_is_neither_true_nor_false_sends_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_APPROVE_DELETES", "ture")
+    world.put(request(1, "delete"))
+    with pytest.raises(AirflowFailException, match="privacy_approve_deletes is neither true nor false"):
+        plan()
+
+
+def test_a_request_put_on_hold_after_planning_is_not_submitted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_VAR_PRIVACY_APPROVE_DELETES")
+    world.put(request(1, "access", "delete"), request(2))
+    [batch_id] = plan()
+    with Ledger(world.ledger_url, actor="user jdoe") as ledger:
+        assert ledger.hold("DSR-1", "litigation") == 2
+    assert submit(batch_id) == 1
+    assert at_adobe(world) == [("DSR-2", "access")]
+    assert plan() == [batch_id], "only what was sent is left in it"
