@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from adobe_privacy.archive.archiver import Archived, CompletedJob, Progress, archive_job, archive_many
+from adobe_privacy.archive.archiver import CompletedJob, archive_job
 from adobe_privacy.archive.completeness import Completeness, ProductOutcome
 from adobe_privacy.archive.errors import ArchiveError, DownloadIncomplete, InvalidArchive, UnreadableManifest
 from adobe_privacy.archive.manifest import Erasure, Manifest, find_manifest, iter_manifests
@@ -13,13 +13,14 @@ from adobe_privacy.archive.retention import (
     sweep_attempts,
     verify_sample,
 )
+from adobe_privacy.archive.settings import ArchiveSettings
 from adobe_privacy.archive.transfer import Download, OpenDownload
 from adobe_privacy.archive.verification import Finding, Verification, VerificationSummary, verify_archive
 from adobe_privacy.archive.zip_check import Fault, ZipCheck, ZipLimits, ZipSummary
 
 __all__ = [
     "ArchiveError",
-    "Archived",
+    "ArchiveSettings",
     "CompletedJob",
     "Completeness",
     "Download",
@@ -32,7 +33,6 @@ __all__ = [
     "Manifest",
     "OpenDownload",
     "ProductOutcome",
-    "Progress",
     "RetentionAction",
     "UnreadableManifest",
     "Verification",
@@ -41,7 +41,6 @@ __all__ = [
     "ZipLimits",
     "ZipSummary",
     "archive_job",
-    "archive_many",
     "erase_expired",
     "find_manifest",
     "iter_manifests",

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from adobe_privacy.archive.completeness import Completeness, ProductOutcome
 from adobe_privacy.archive.errors import ArchiveError, UnreadableManifest
+from adobe_privacy.archive.zip_check import ZipLimits
 from adobe_privacy.storage import ObjectNotFound, Store
 
 JOBS = "jobs"
@@ -42,8 +43,9 @@ class Manifest(BaseModel):
 
     `object` is the result's path relative to the manifest, `size` its bytes, `sha256` its hash in hex,
     `members` the number of entries in the ZIP; all absent where the archive is the manifest alone (delete
-    jobs, jobs without a result). `etag` and `version_id` are the store's, absent where it has none. Once
-    `erasure` is there, the fields stay and the object is gone.
+    jobs, jobs without a result). `limits` are the caps it was checked with, absent where they are the usual.
+    `etag` and `version_id` are the store's, absent where it has none. Once `erasure` is there, the fields
+    stay and the object is gone.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,6 +66,7 @@ class Manifest(BaseModel):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     members: int | None = None
     inflated_size: int | None = None
+    limits: ZipLimits | None = None
     etag: str | None = None
     version_id: str | None = None
     erasure: Erasure | None = None

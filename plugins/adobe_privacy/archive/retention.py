@@ -21,7 +21,6 @@ from adobe_privacy.archive.manifest import (
     parse_manifest,
 )
 from adobe_privacy.archive.verification import Verification, verify_archive
-from adobe_privacy.archive.zip_check import ZipLimits
 from adobe_privacy.storage import ObjectNotFound, Store
 
 LegalHold: TypeAlias = Callable[[str, str | None], bool]
@@ -140,7 +139,6 @@ def verify_sample(
     *,
     every_days: int,
     clock: Callable[[], datetime] = utc_now,
-    limits: ZipLimits | None = None,
 ) -> Verification:
     """Re-read today's share of the archive: run daily, each result is read once in `every_days` days.
 
@@ -153,4 +151,4 @@ def verify_sample(
     def of_today(job_id: str) -> bool:
         return int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8]) % every_days == today
 
-    return verify_archive(store, limits=limits, selected=of_today)
+    return verify_archive(store, selected=of_today)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from adobe_privacy.archive.errors import InvalidArchive, UnreadableManifest
 from adobe_privacy.archive.manifest import JOBS, MANIFEST, REJECTED, Manifest, parse_manifest
-from adobe_privacy.archive.zip_check import ZipCheck, ZipLimits
+from adobe_privacy.archive.zip_check import ZipCheck
 from adobe_privacy.storage import ObjectNotFound, Store
 
 Problem = Literal[
@@ -61,12 +61,9 @@ class VerificationSummary(BaseModel):
 class Verification:
     """Iterate to run it; `summary` fills up meanwhile. Works through the archive day by day."""
 
-    def __init__(
-        self, store: Store, limits: ZipLimits | None, selected: Callable[[str], bool] | None, workers: int
-    ) -> None:
+    def __init__(self, store: Store, selected: Callable[[str], bool] | None, workers: int) -> None:
         self.summary = VerificationSummary()
         self._store = store
-        self._limits = limits or ZipLimits()
         self._selected = selected
         self._workers = workers
 
@@ -120,7 +117,7 @@ class Verification:
 
     def _result(self, manifest: Manifest, key: str) -> tuple[list[Finding], int]:
         digest, size, invalid = hashlib.sha256(), 0, None
-        check = ZipCheck(self._limits)
+        check = ZipCheck(manifest.limits)
         try:
             for chunk in self._store.chunks(key):
                 digest.update(chunk)
@@ -153,7 +150,6 @@ class Verification:
 def verify_archive(
     store: Store,
     *,
-    limits: ZipLimits | None = None,
     selected: Callable[[str], bool] | None = None,
     workers: int = 2,
 ) -> Verification:
@@ -165,7 +161,7 @@ def verify_archive(
     Raises `StorageError` where the store itself fails. Not promised: to notice a job whose whole folder is
     gone; only the ledger knows what should be there.
     """
-    return Verification(store, limits, selected, workers)
+    return Verification(store, selected, workers)
 
 
 def _days(store: Store) -> Iterator[str]:
