@@ -275,7 +275,7 @@ async def test_a_manifest_whose_writing_the_ledger_missed_is_found_and_not_fetch
 ) -> None:
     await submitted(ledger, client, simulator, count=2)
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "record_archived", lambda *_, **__: None)
+        patch.setattr(Ledger, "record_archived", lambda *_: 0)
         await complete()
     assert set(states(ledger).values()) == {"complete"}
     assert (await complete()).archived == 2

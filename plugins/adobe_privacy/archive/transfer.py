@@ -65,8 +65,7 @@ async def transfer(
         first = await anext(blocks, b"")
         second = await anext(blocks, None)
         if second is None:
-            await inspection.take(first)
-            failure = await inspection.finish()
+            failure = await inspection.whole(first)
             if failure is None:
                 written = await store.write_async(key, first)
             elif rejected_key is not None and first:
@@ -130,6 +129,21 @@ class _Inspection:
         if (failure := await self.finish()) is not None and not self._keep_going:
             raise failure
 
+    async def whole(self, block: bytes) -> ArchiveError | None:
+        """All of it in one go, since for a small result the way to a thread costs more than the work there."""
+        self.size = len(block)
+
+        def check() -> ZipSummary:
+            self._hash.update(block)
+            self._check.feed(block)
+            return self._check.finish()
+
+        try:
+            self.summary = await asyncio.to_thread(check)
+        except InvalidArchive as failure:
+            self.failure = failure
+        return self._judged()
+
     async def take(self, block: bytes) -> None:
         self.size += len(block)
         await self._hashing.take(block)
@@ -148,6 +162,9 @@ class _Inspection:
                 self.summary = await asyncio.to_thread(self._check.finish)
         except InvalidArchive as failure:
             self.failure = failure
+        return self._judged()
+
+    def _judged(self) -> ArchiveError | None:
         if self._content_length is not None and self._content_length != self.size:
             self.failure = DownloadIncomplete(self._content_length, self.size)
         return self.failure

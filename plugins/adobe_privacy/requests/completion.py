@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from adobe_privacy.api.codes import Outcome, outcome_code, retry_can_help
 from adobe_privacy.api.errors import AuthenticationFailed, NotFound, PermissionDenied, PrivacyServiceError
 from adobe_privacy.api.models import JobDetail, JobStatus
 from adobe_privacy.archive import ArchiveError, ArchiveSettings, CompletedJob, Manifest, archive_job
-from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.ledger import FinishedJob, Ledger
 from adobe_privacy.ledger.tables import Job, Origin
 from adobe_privacy.storage import StorageError, Store
 
@@ -28,6 +29,8 @@ CONCURRENCY = 16
 MAX_ATTEMPTS = 3
 # Details are read for so many jobs before the first of their results is fetched.
 AT_A_TIME = 1000
+# Seconds that a job may be archived before the ledger says so.
+RECORD_EVERY = 1.0
 
 T = TypeVar("T")
 
@@ -75,24 +78,23 @@ async def complete_jobs(
         if on_progress is not None:
             on_progress(work.result)
 
+    async def look(job: Job) -> None:
+        if not await work.look(job):
+            dealt_with()
+
+    async def fetch(ready: _Ready) -> None:
+        await work.archive(ready)
+        dealt_with()
+
     if jobs:
         await asyncio.to_thread(archive.check_writable)
     ordered = sorted(jobs, key=lambda job: job.completed_at or job.submitted_at or _NEVER)
     for start in range(0, len(ordered), AT_A_TIME):
-        ready: list[_Ready] = []
-
-        async def look(job: Job, ready: list[_Ready] = ready) -> None:
-            if (found := await work.look(job)) is None:
-                dealt_with()
-            else:
-                ready.append(found)
-
-        async def fetch(job: _Ready) -> None:
-            await work.archive(job)
-            dealt_with()
-
         await _each(ordered[start : start + AT_A_TIME], look, concurrency)
-        await _each(sorted(ready, key=lambda each: each.completed.completed_at), fetch, concurrency)
+        try:
+            await _each(work.ready(), fetch, concurrency)
+        finally:
+            work.record_archived()
     return work.result
 
 
@@ -132,10 +134,13 @@ class _Work:
     settings: ArchiveSettings
     max_attempts: int
     result: Completion
+    _found: list[tuple[FinishedJob, JobDetail]] = field(default_factory=list)
+    _manifests: dict[int, str] = field(default_factory=dict)
+    _recorded_at: float = 0.0
     _products: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
 
-    async def look(self, job: Job) -> _Ready | None:
-        """Reads a job's detail and writes into the ledger what it says. None where there is nothing to archive."""
+    async def look(self, job: Job) -> bool:
+        """Reads a job's detail. False where there is nothing to archive."""
         if job.adobe_job_id is None:
             raise ValueError(f"job {job.id} of the ledger is {job.state}: it is not at Adobe yet")
         try:
@@ -145,19 +150,30 @@ class _Work:
         except PrivacyServiceError as error:
             gone = "Adobe no longer knows the job; it keeps job data for 30 days after completion"
             self._fail(job, gone if isinstance(error, NotFound) else error)
-            return None
+            return False
         if detail.status is JobStatus.COMPLETE:
             outcome, code = overall_outcome(detail)
-            completed_at = self.ledger.record_complete(
-                job, completed_at=detail.last_modified_at, outcome=outcome, outcome_code=code
-            )
-            completed = completed_job(job, detail, completed_at, self._asked(job))
-            return _Ready(job, completed, detail.download_url)
+            self._found.append((FinishedJob(job, detail.last_modified_at, outcome, code), detail))
+            return True
         if detail.status in (JobStatus.ERROR, JobStatus.EXPIRED):
             self._record_error(job, detail)
         else:
             self.result.open += 1
-        return None
+        return False
+
+    def ready(self) -> list[_Ready]:
+        """The jobs found complete since it was last asked, in the ledger and in the order of their completion."""
+        found, self._found = self._found, []
+        times = self.ledger.record_complete([finished for finished, _ in found])
+        ready = [
+            _Ready(
+                finished.job,
+                completed_job(finished.job, detail, times[finished.job.id], self._asked(finished.job)),
+                detail.download_url,
+            )
+            for finished, detail in found
+        ]
+        return sorted(ready, key=lambda each: each.completed.completed_at)
 
     async def archive(self, ready: _Ready) -> None:
         try:
@@ -171,9 +187,18 @@ class _Work:
             # Whatever it is, the others are not to wait for this one.
             self._fail(ready.job, error)
             return
-        self.ledger.record_archived(ready.job, manifest=f"{manifest.folder}/manifest.json")
+        self._manifests[ready.job.id] = f"{manifest.folder}/manifest.json"
+        # A commit for each would take longer than the archiving of a small result. What a crash leaves out is
+        # recorded by the next try, which finds the manifest.
+        if time.monotonic() - self._recorded_at > RECORD_EVERY:
+            self.record_archived()
         self.result.archived += 1
         self.result.bytes += manifest.size or 0
+
+    def record_archived(self) -> None:
+        manifests, self._manifests = self._manifests, {}
+        self.ledger.record_archived(manifests)
+        self._recorded_at = time.monotonic()
 
     async def _store(self, ready: _Ready, url: str | None) -> Manifest:
         download = None
