@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Sequence
@@ -9,7 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from adobe_privacy.archive.completeness import ProductOutcome, judge
-from adobe_privacy.archive.manifest import MANIFEST, REJECTED, Manifest, find_manifest, job_folder
+from adobe_privacy.archive.encryption import SUFFIX, DataKey
+from adobe_privacy.archive.errors import DownloadIncomplete, InvalidArchive
+from adobe_privacy.archive.manifest import MANIFEST, REJECTED, Manifest, Sealed, find_manifest, job_folder
 from adobe_privacy.archive.settings import ArchiveSettings
 from adobe_privacy.archive.transfer import OpenDownload, Transferred, transfer
 from adobe_privacy.archive.zip_check import ZipLimits
@@ -63,9 +66,9 @@ async def archive_job(
     what they had stored. Without `download` (delete jobs, jobs that ended without a result) the archive is
     the manifest alone.
 
-    Raises `DownloadIncomplete`, `InvalidArchive`, `UnreadableManifest`, `StorageError` or the client's own
-    errors; there is no manifest of this attempt then, and calling again is safe. Where the settings say so,
-    bytes that failed their check are kept as `rejected/<jobId>/<attempt>.zip`.
+    Raises an `ArchiveError`, `StorageError` or the client's own errors; there is no manifest of this attempt
+    then, and calling again is safe. Where the settings say so, bytes that failed their check are kept as
+    `rejected/<jobId>/<attempt>.zip`, encrypted like any other.
 
     Not promised: that a killed attempt's bytes are gone. They are named by no manifest, and the retention run
     removes them.
@@ -74,27 +77,61 @@ async def archive_job(
     existing = await _manifest_of(store, job)
     if existing is not None:
         return existing
+    stored = None if download is None else await _store(store, job, download, settings)
+    return await _commit(store, job, _describe(job, stored, settings, clock()), settings)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A result in the store, named by nothing yet."""
+
+    name: str
+    result: Transferred
+    sealed: Sealed | None
+
+
+async def _store(
+    store: Store, job: CompletedJob, download: OpenDownload, settings: ArchiveSettings
+) -> _Stored:
     folder = job_folder(job.regulation, job.completed_at, job.job_id)
-    result: Transferred | None = None
-    name = f"{uuid.uuid4().hex}.zip"
-    if download is not None:
+    attempt, rejected = uuid.uuid4().hex, f"{REJECTED}/{job.job_id}"
+    encryption, data_key = settings.encryption, None
+    name = f"{attempt}.zip"
+    if encryption is not None:
+        data_key, name = DataKey.generate(), name + SUFFIX
+        # Before anything is fetched, so that a key that does not work is told at once.
+        wrapped = await asyncio.to_thread(encryption.wrapper.wrap, data_key)
+    try:
         result = await transfer(
             store,
             f"{folder}/{name}",
             download,
             limits=settings.limits,
-            rejected_key=f"{REJECTED}/{job.job_id}/{name}" if settings.keep_rejected else None,
+            rejected_key=f"{rejected}/{name}" if settings.keep_rejected else None,
+            data_key=data_key,
         )
-    return await _commit(store, job, _describe(job, result, name, settings, clock()))
+    except (InvalidArchive, DownloadIncomplete):
+        if encryption is not None and settings.keep_rejected:
+            await (encryption.keys or store).write_async(f"{rejected}/{attempt}.key", wrapped)
+        raise
+    if encryption is None:
+        return _Stored(name, result, None)
+    written = await (encryption.keys or store).write_async(f"{folder}/{attempt}.key", wrapped)
+    sealed = Sealed(
+        size=result.sealed_size,
+        sha256=result.sealed_sha256,
+        key=f"{attempt}.key",
+        keys=None if encryption.keys is None else encryption.keys.location.public_uri,
+        wrapped_by=encryption.wrapper.name,
+        key_version_id=written.version,
+    )
+    return _Stored(name, result, sealed)
 
 
 def _describe(
-    job: CompletedJob,
-    result: Transferred | None,
-    name: str,
-    settings: ArchiveSettings,
-    archived_at: datetime,
+    job: CompletedJob, stored: _Stored | None, settings: ArchiveSettings, archived_at: datetime
 ) -> Manifest:
+    result = None if stored is None else stored.result
     outcomes = [ProductOutcome(name=name, status=status, code=code) for name, status, code in job.products]
     completeness = judge(
         requested=job.products_requested,
@@ -116,11 +153,11 @@ def _describe(
         products=outcomes,
         completeness=completeness,
     )
-    if result is None:
+    if stored is None or result is None:
         return manifest
     return manifest.model_copy(
         update={
-            "object": name,
+            "object": stored.name,
             "size": result.size,
             "sha256": result.sha256,
             "members": result.summary.members,
@@ -128,11 +165,12 @@ def _describe(
             "limits": None if settings.limits == ZipLimits() else settings.limits,
             "etag": result.written.etag,
             "version_id": result.written.version,
+            "sealed": stored.sealed,
         }
     )
 
 
-async def _commit(store: Store, job: CompletedJob, manifest: Manifest) -> Manifest:
+async def _commit(store: Store, job: CompletedJob, manifest: Manifest, settings: ArchiveSettings) -> Manifest:
     for _ in range(_COMMIT_ATTEMPTS):
         try:
             await store.create_async(f"{manifest.folder}/{MANIFEST}", manifest.to_json())
@@ -145,6 +183,8 @@ async def _commit(store: Store, job: CompletedJob, manifest: Manifest) -> Manife
             if manifest.object_key is not None and winner.object != manifest.object:
                 try:
                     await store.delete_async(manifest.object_key)
+                    if manifest.data_key is not None and settings.encryption is not None:
+                        await (settings.encryption.keys or store).delete_async(manifest.data_key)
                 except StorageError as error:
                     log.warning(
                         "A superseded copy of job %s stays until the retention run: %s", job.job_id, error

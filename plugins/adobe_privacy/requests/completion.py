@@ -88,6 +88,8 @@ async def complete_jobs(
 
     if jobs:
         await asyncio.to_thread(archive.check_writable)
+        if work.settings.encryption is not None and work.settings.encryption.keys is not None:
+            await asyncio.to_thread(work.settings.encryption.keys.check_writable)
     ordered = sorted(jobs, key=lambda job: job.completed_at or job.submitted_at or _NEVER)
     for start in range(0, len(ordered), AT_A_TIME):
         await _each(ordered[start : start + AT_A_TIME], look, concurrency)
