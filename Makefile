@@ -23,8 +23,8 @@ up: $(INSTALLED) ## the same stack left running, UI on port 8080, until Ctrl-C
 test: $(INSTALLED) ## the whole test suite, but for the two below
 	@$(BIN)/python -m pytest --ignore=tests/ui
 
-test-faults: $(INSTALLED) ## the long crash suite: killed and cut off at every step of a submission
-	@$(BIN)/python -m pytest tests/faults --full-faults
+test-faults: $(INSTALLED) ## the long crash suite: every step of a submission, every fault of the archive on every store
+	@$(BIN)/python -m pytest tests/faults tests/archive/test_faults.py --full-faults
 
 test-ui: $(INSTALLED) ## the UI in a real browser; needs Chromium
 	@$(BIN)/python -m pytest tests/ui
