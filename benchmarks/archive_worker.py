@@ -1,7 +1,7 @@
 """Archives jobs from a server into a store, as a task does, and prints what it took as JSON.
 
     python benchmarks/archive_worker.py --ledger URL --prepare JOB...
-    python benchmarks/archive_worker.py --ledger URL --service URL --archive URI [--endpoint URL] JOB...
+    python benchmarks/archive_worker.py --ledger URL --service URL --archive URI [--endpoint URL] [--encrypt] JOB...
 
 The first makes a ledger that knows the jobs, as it is before the task begins. The second is the task: it reads
 each job's detail, fetches, checks and stores its result, and writes the ledger.
@@ -16,7 +16,10 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pyrage import x25519
+
 from adobe_privacy.api.client import ClientConfig, PrivacyServiceClient
+from adobe_privacy.archive import AgeKeys, ArchiveSettings, Encryption
 from adobe_privacy.ledger.ledger import Ledger, OthersJob
 from adobe_privacy.ledger.tables import JobState
 from adobe_privacy.requests.completion import Completion, complete_jobs
@@ -41,13 +44,19 @@ async def run(arguments: argparse.Namespace, ledger: Ledger) -> dict[str, float]
     if arguments.endpoint:
         options = S3Options("testing", "testing", endpoint=arguments.endpoint, region="us-east-1")
     store = open_store(arguments.archive, options)
+    settings = ArchiveSettings()
+    if arguments.encrypt:
+        key = str(x25519.Identity.generate().to_public())
+        settings = ArchiveSettings(encryption=Encryption(AgeKeys(recipients=(key,))))
     jobs = ledger.jobs_at_adobe(arguments.jobs, JobState.SUBMITTED)
     config = ClientConfig(
         "id", "secret", "org", base_url=arguments.service, token_url=f"{arguments.service}/token"
     )
     async with PrivacyServiceClient(config) as client:
         before, start = memory("VmRSS:"), time.perf_counter()
-        completion: Completion = await complete_jobs(jobs, ledger=ledger, archive=store, client=client)
+        completion: Completion = await complete_jobs(
+            jobs, ledger=ledger, archive=store, client=client, settings=settings
+        )
         seconds = time.perf_counter() - start
     if completion.archived != len(arguments.jobs):
         raise SystemExit(
@@ -68,6 +77,7 @@ if __name__ == "__main__":
     parser.add_argument("--service")
     parser.add_argument("--archive")
     parser.add_argument("--endpoint")
+    parser.add_argument("--encrypt", action="store_true")
     parser.add_argument("jobs", nargs="+")
     given = parser.parse_args()
     with Ledger(given.ledger, actor="benchmark") as opened:
