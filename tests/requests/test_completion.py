@@ -17,6 +17,7 @@ from adobe_privacy.archive import iter_manifests, verify_archive
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import Job, JobState
 from adobe_privacy.requests.completion import Completion, complete_jobs, overall_outcome
+from adobe_privacy.requests.report import settle
 from adobe_privacy.storage import FileOptions, StorageError, Store, open_store
 from tests.support.ledgers import DAY, received
 from tests.support.simulator import Simulator, running_simulator
@@ -75,10 +76,15 @@ def complete(
 
 
 async def submitted(
-    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, count: int = 3
+    ledger: Ledger,
+    client: PrivacyServiceClient,
+    simulator: Simulator,
+    count: int = 3,
+    *,
+    asked: str = "analytics",
 ) -> list[Job]:
-    """Access jobs at Adobe, as a submission leaves them in the ledger."""
-    ledger.receive([received(number) for number in range(count)])
+    """Access jobs at Adobe, as a submission leaves them in the ledger. Analytics alone will answer."""
+    ledger.receive([received(number, products=asked) for number in range(count)])
     batch = ledger.claim_batch(run_id="run", inbox_date=DAY, daily_limit=100)
     assert batch is not None
     jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=100)
@@ -183,6 +189,25 @@ async def test_where_no_job_can_be_read_the_error_comes_as_itself(
     simulator.revoke_tokens()
     with pytest.raises(error):
         await complete()
+
+
+async def test_a_product_that_was_asked_and_is_not_mentioned_is_a_gap(
+    ledger: Ledger,
+    client: PrivacyServiceClient,
+    simulator: Simulator,
+    archive: Store,
+    complete: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await submitted(ledger, client, simulator, count=1, asked="analytics,target")
+    assert (await complete()).archived == 1
+    [job] = ledger.request_jobs("DSR-0")
+    assert (job.state, job.outcome) == (JobState.ARCHIVED, "gap")
+    assert "no answer from target" in caplog.text
+    [(_, manifest)] = iter_manifests(archive)
+    assert (manifest.completeness.verdict, manifest.completeness.products_missing) == ("gap", ["target"])
+    settlement = settle(ledger.run_jobs(run_id="run", inbox_date=DAY))
+    assert any("DSR-0 (access): gap" in line for line in settlement.lines)
 
 
 async def test_a_job_that_adobe_no_longer_knows_is_named(

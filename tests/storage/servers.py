@@ -85,10 +85,13 @@ class GCSServer:
         key = {"gcs_base_url": self.endpoint, "disable_oauth": True, "client_email": "", "private_key": ""}
         return GCSOptions(json.dumps(key | {"private_key_id": ""}), endpoint=self.endpoint)
 
-    def store(self) -> Store:
+    def new_bucket(self) -> str:
         name = f"bucket{uuid.uuid4().hex[:12]}"
         httpx.put(f"{self.endpoint}/{name}").raise_for_status()
-        return open_store(f"gs://{name}/archive", self.options)
+        return name
+
+    def store(self, bucket: str | None = None) -> Store:
+        return open_store(f"gs://{bucket or self.new_bucket()}/archive", self.options)
 
 
 @contextmanager

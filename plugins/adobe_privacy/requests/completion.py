@@ -19,6 +19,7 @@ from adobe_privacy.api.codes import Outcome, outcome_code, retry_can_help
 from adobe_privacy.api.errors import AuthenticationFailed, NotFound, PermissionDenied, PrivacyServiceError
 from adobe_privacy.api.models import JobDetail, JobStatus
 from adobe_privacy.archive import ArchiveError, ArchiveSettings, CompletedJob, Manifest, archive_job
+from adobe_privacy.archive.completeness import same_product
 from adobe_privacy.ledger.ledger import FinishedJob, Ledger
 from adobe_privacy.ledger.tables import Job, Origin
 from adobe_privacy.storage import StorageError, Store
@@ -31,6 +32,9 @@ MAX_ATTEMPTS = 3
 AT_A_TIME = 1000
 # Seconds that a job may be archived before the ledger says so.
 RECORD_EVERY = 1.0
+
+# The outcome of a job in which a product that was asked is not mentioned at all.
+GAP = "gap"
 
 T = TypeVar("T")
 
@@ -155,6 +159,11 @@ class _Work:
             return False
         if detail.status is JobStatus.COMPLETE:
             outcome, code = overall_outcome(detail)
+            answered = {same_product(product.name) for product in detail.products}
+            silent = [name for name in self._asked(job) if same_product(name) not in answered]
+            if silent and outcome != Outcome.FAILED:
+                log.warning("job %s: asked, and no answer from %s", job.adobe_job_id, ", ".join(silent))
+                outcome = GAP
             self._found.append((FinishedJob(job, detail.last_modified_at, outcome, code), detail))
             return True
         if detail.status in (JobStatus.ERROR, JobStatus.EXPIRED):
