@@ -253,7 +253,8 @@ def verify_archive(
     checks the ciphertext, and with `opener` what is inside as well.
 
     Raises `StorageError` where the store itself fails. Not promised: to notice a job whose whole folder is
-    gone; only the ledger knows what should be there.
+    gone; only the ledger knows what should be there. Nor, without `opener`, that a data key which lies elsewhere
+    is still there.
     """
     return Verification(store, opener, selected, workers)
 

@@ -74,7 +74,7 @@ async def complete_jobs(
 
     Raises AuthenticationFailed or PermissionDenied where no job can be read, and StorageError before anything
     is fetched where the archive cannot be written at all. Memory is up to 4 MiB for each small result in flight
-    and about 45 MiB for each one larger than a block.
+    and about 45 MiB for each one larger than a block, a few more where it is encrypted.
     """
     work = _Work(ledger, archive, client, settings or ArchiveSettings(), max_attempts, Completion(len(jobs)))
 
