@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from pyrage import x25519
 
@@ -17,6 +18,7 @@ from adobe_privacy.operators.privacy_requests import (
     CreatePrivacyJobsOperator,
     PlanPrivacyRequestsOperator,
 )
+from tests.storage.servers import s3_server
 from tests.support.privacy import World, context, request
 
 
@@ -72,10 +74,13 @@ def key_file(tmp_path: Path) -> Path:
     return path
 
 
-def archive_sealed(world: World, patch: pytest.MonkeyPatch, key_file: Path, **extra: str) -> Path:
-    """One result archived for the key; gives its manifest."""
-    public = key_file.read_text().split("public key: ")[1].split()[0]
-    connection = {"conn_type": "generic", "extra": {"recipients": public} | extra}
+def public_key(key_file: Path) -> str:
+    return key_file.read_text().split("public key: ")[1].split()[0]
+
+
+def archive_sealed(world: World, patch: pytest.MonkeyPatch, **extra: str) -> Path:
+    """One result archived for the key of a connection; gives its manifest."""
+    connection = {"conn_type": "generic", "extra": extra}
     patch.setenv("AIRFLOW_CONN_PRIVACY_ARCHIVE_KEY", json.dumps(connection))
     patch.setenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_OPTIONS", '{"key_conn_id": "privacy_archive_key"}')
     world.put(request(1))
@@ -97,7 +102,7 @@ def test_open_decrypts_a_result_that_a_task_has_archived(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     place = {"keys_uri": f"file://{tmp_path}/keys"} if keys_elsewhere else {}
-    manifest = archive_sealed(world, monkeypatch, key_file, **place)
+    manifest = archive_sealed(world, monkeypatch, recipients=public_key(key_file), **place)
     more = ["--keys", place["keys_uri"]] if keys_elsewhere else []
     output = tmp_path / "result.zip"
     for uri, given in ((manifest, ["--key", str(key_file)]), (manifest.parent, ["--key", str(key_file)])):
@@ -111,6 +116,26 @@ def test_open_decrypts_a_result_that_a_task_has_archived(
     assert main(["verify", f"file://{world.archive}", "--key", str(key_file), *more]) == 0
 
 
+def test_open_unwraps_by_kms(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with s3_server() as server:
+        for name, value in {
+            "AWS_ENDPOINT_URL": server.endpoint,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        key_id = boto3.client("kms").create_key()["KeyMetadata"]["KeyId"]
+        aws = {"conn_type": "aws", "extra": {"endpoint_url": server.endpoint, "region_name": "us-east-1"}}
+        monkeypatch.setenv("AIRFLOW_CONN_MY_AWS", json.dumps(aws))
+        manifest = archive_sealed(world, monkeypatch, kms_key_id=key_id, aws_conn_id="my_aws")
+        output = tmp_path / "result.zip"
+        assert main(["open", f"file://{manifest}", "--output", str(output), "--kms"]) == 0
+        assert zipfile.ZipFile(output).testzip() is None
+
+
 def test_open_says_why_it_does_not_open(
     world: World,
     tmp_path: Path,
@@ -118,7 +143,7 @@ def test_open_says_why_it_does_not_open(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    manifest = archive_sealed(world, monkeypatch, key_file)
+    manifest = archive_sealed(world, monkeypatch, recipients=public_key(key_file))
     output = tmp_path / "result.zip"
     there = ["open", f"file://{manifest}", "--output", str(output)]
 
