@@ -261,11 +261,12 @@ class Bench:
                 "for each in *.zip; do unzip -tqq $each; done\n"
                 "sha256sum *.zip"
             )
-            whole = []
+            whole, fetching = [], []
 
             def ours() -> float:
                 process, step = self.ours(server, jobs)
                 whole.append(process)
+                fetching.append(step["fetching_seconds"])
                 return step["seconds"]
 
             command = "xargs -P16 curl; unzip -t; sha256sum"
