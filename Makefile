@@ -23,8 +23,8 @@ up: $(INSTALLED) ## the same stack left running, UI on port 8080, until Ctrl-C
 test: $(INSTALLED) ## the whole test suite, but for those below
 	@$(BIN)/python -m pytest --ignore=tests/ui --ignore=tests/system/test_weeks.py
 
-test-faults: $(INSTALLED) ## the long crash suite: killed and cut off at every step of a submission
-	@$(BIN)/python -m pytest tests/faults --full-faults
+test-faults: $(INSTALLED) ## the long crash suite: every step of a submission, every fault of the archive on every store
+	@$(BIN)/python -m pytest tests/faults tests/archive/test_faults.py --full-faults
 
 test-weeks: $(INSTALLED) ## backfills of 60 days and 30, waiting, alarms and deadlines on a real Airflow (minutes)
 	@$(BIN)/python -m pytest tests/system/test_weeks.py --backfill-days=60

@@ -1,6 +1,10 @@
-"""Archives results from a server into a store, as a task does, and prints what it took as JSON.
+"""Archives jobs from a server into a store, as a task does, and prints what it took as JSON.
 
-python benchmarks/archive_worker.py ARCHIVE_URI [--endpoint URL] [--concurrency N] URL...
+    python benchmarks/archive_worker.py --ledger URL --prepare JOB...
+    python benchmarks/archive_worker.py --ledger URL --service URL --archive URI [--endpoint URL] [--encrypt] JOB...
+
+The first makes a ledger that knows the jobs, as it is before the task begins. The second is the task: it reads
+each job's detail, fetches, checks and stores its result, and writes the ledger.
 """
 
 from __future__ import annotations
@@ -9,26 +13,17 @@ import argparse
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
+from pyrage import x25519
 
-from adobe_privacy.archive import CompletedJob, Download, OpenDownload, archive_many
+from adobe_privacy.api.client import ClientConfig, PrivacyServiceClient
+from adobe_privacy.archive import AgeKeys, ArchiveSettings, Encryption
+from adobe_privacy.ledger.ledger import Ledger, OthersJob
+from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.requests.completion import Completion, complete_jobs
 from adobe_privacy.storage import FileOptions, S3Options, StoreOptions, open_store
-
-
-class HttpDownload:
-    """The real way of a result: httpx's raw bytes."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self.response = response
-        self.content_length = int(response.headers["Content-Length"])
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        return self.response.aiter_raw()
 
 
 def memory(field: str) -> int:
@@ -39,38 +34,45 @@ def memory(field: str) -> int:
     raise LookupError(field)
 
 
-async def run(arguments: argparse.Namespace) -> dict[str, float]:
+def prepare(ledger: Ledger, job_ids: list[str]) -> None:
+    now = datetime.now(UTC)
+    ledger.adopt([OthersJob(job_id, "gdpr", "access", now, now.date(), None) for job_id in job_ids])
+
+
+async def run(arguments: argparse.Namespace, ledger: Ledger) -> dict[str, float]:
     options: StoreOptions = FileOptions(create=True)
     if arguments.endpoint:
         options = S3Options("testing", "testing", endpoint=arguments.endpoint, region="us-east-1")
     store = open_store(arguments.archive, options)
-    async with httpx.AsyncClient(timeout=60) as client:
-
-        def download(url: str) -> OpenDownload:
-            @asynccontextmanager
-            async def opened() -> AsyncIterator[Download]:
-                async with client.stream("GET", url) as response:
-                    yield HttpDownload(response)
-
-            return opened
-
-        now = datetime.now(UTC)
-        jobs: list[tuple[CompletedJob, OpenDownload | None]] = [
-            (
-                CompletedJob(f"job-{n}", f"DSR-{n}", f"DSR-{n}", "gdpr", "access", "complete", now),
-                download(url),
-            )
-            for n, url in enumerate(arguments.urls)
-        ]
+    settings = ArchiveSettings()
+    if arguments.encrypt:
+        key = str(x25519.Identity.generate().to_public())
+        settings = ArchiveSettings(encryption=Encryption(AgeKeys(recipients=(key,))))
+    jobs = ledger.jobs_at_adobe(arguments.jobs, JobState.SUBMITTED)
+    config = ClientConfig(
+        "id", "secret", "org", base_url=arguments.service, token_url=f"{arguments.service}/token"
+    )
+    async with PrivacyServiceClient(config) as client:
+        moments: list[float] = []
         before, start = memory("VmRSS:"), time.perf_counter()
-        archived = await archive_many(store, jobs, concurrency=arguments.concurrency)
+        completion: Completion = await complete_jobs(
+            jobs,
+            ledger=ledger,
+            archive=store,
+            client=client,
+            settings=settings,
+            on_progress=lambda _: moments.append(time.perf_counter()),
+        )
         seconds = time.perf_counter() - start
-    for each in archived:
-        if each.error is not None:
-            raise each.error
+    if completion.archived != len(arguments.jobs):
+        raise SystemExit(
+            f"{completion.archived} of {len(arguments.jobs)} archived: {completion.failures[:3]}"
+        )
     return {
         "seconds": seconds,
-        "bytes": sum(each.manifest.size or 0 for each in archived if each.manifest),
+        # From the first result that was archived to the last: without the details, which are read before.
+        "fetching_seconds": moments[-1] - moments[0],
+        "bytes": completion.bytes,
         "cpu_seconds": time.process_time(),
         "memory_growth_mib": (memory("VmHWM:") - before) / 1024,
     }
@@ -78,8 +80,16 @@ async def run(arguments: argparse.Namespace) -> dict[str, float]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("archive")
-    parser.add_argument("urls", nargs="+")
+    parser.add_argument("--ledger", required=True)
+    parser.add_argument("--prepare", action="store_true")
+    parser.add_argument("--service")
+    parser.add_argument("--archive")
     parser.add_argument("--endpoint")
-    parser.add_argument("--concurrency", type=int, default=16)
-    print(json.dumps(asyncio.run(run(parser.parse_args()))))
+    parser.add_argument("--encrypt", action="store_true")
+    parser.add_argument("jobs", nargs="+")
+    given = parser.parse_args()
+    with Ledger(given.ledger, actor="benchmark") as opened:
+        if given.prepare:
+            prepare(opened, given.jobs)
+        else:
+            print(json.dumps(asyncio.run(run(given, opened))))

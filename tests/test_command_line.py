@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pty
 import subprocess
 import sys
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from airflow.cli.cli_parser import get_parser
+from pyrage import x25519
 
 from adobe_privacy.command_line import main
 from adobe_privacy.operators.privacy_requests import (
@@ -20,6 +24,7 @@ from adobe_privacy.operators.privacy_requests import (
     CreatePrivacyJobsOperator,
     PlanPrivacyRequestsOperator,
 )
+from tests.storage.servers import s3_server
 from tests.support.privacy import World, context, request
 
 
@@ -64,6 +69,123 @@ def test_verify_of_a_folder_that_is_not_there_is_one_clear_line(
 ) -> None:
     assert main(["verify", f"file://{tmp_path}/nowhere"]) == 1
     assert "does not exist" in capsys.readouterr().err
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    """A new key, as age-keygen writes it."""
+    key = x25519.Identity.generate()
+    path = tmp_path / "key.txt"
+    path.write_text(f"# created: 2026-11-20\n# public key: {key.to_public()}\n{key}\n")
+    return path
+
+
+def public_key(key_file: Path) -> str:
+    return key_file.read_text().split("public key: ")[1].split()[0]
+
+
+def archive_sealed(world: World, patch: pytest.MonkeyPatch, **extra: str) -> Path:
+    """One result archived for the key of a connection; gives its manifest."""
+    connection = {"conn_type": "generic", "extra": extra}
+    patch.setenv("AIRFLOW_CONN_PRIVACY_ARCHIVE_KEY", json.dumps(connection))
+    patch.setenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_OPTIONS", '{"key_conn_id": "privacy_archive_key"}')
+    world.put(request(1))
+    (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
+    world.simulator.advance(60)
+    ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(context())
+    (manifest,) = world.archive.rglob("manifest.json")
+    return manifest
+
+
+@pytest.mark.parametrize("keys_elsewhere", [False, True])
+def test_open_decrypts_a_result_that_a_task_has_archived(
+    world: World,
+    tmp_path: Path,
+    key_file: Path,
+    keys_elsewhere: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    place = {"keys_uri": f"file://{tmp_path}/keys"} if keys_elsewhere else {}
+    manifest = archive_sealed(world, monkeypatch, recipients=public_key(key_file), **place)
+    more = ["--keys", place["keys_uri"]] if keys_elsewhere else []
+    output = tmp_path / "result.zip"
+    for uri, given in ((manifest, ["--key", str(key_file)]), (manifest.parent, ["--key", str(key_file)])):
+        code, report = run(capsys, "open", f"file://{uri}", "--output", str(output), *given, *more)
+        assert (code, report["ok"]) == (0, True)
+        assert zipfile.ZipFile(output).testzip() is None
+        assert hashlib.sha256(output.read_bytes()).hexdigest() == json.loads(manifest.read_text())["sha256"]
+        assert not list(world.archive.rglob("*.zip"))
+        output.unlink()
+    assert main(["verify", f"file://{world.archive}"]) == 0
+    assert main(["verify", f"file://{world.archive}", "--key", str(key_file), *more]) == 0
+
+
+def test_open_unwraps_by_kms(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with s3_server() as server:
+        for name, value in {
+            "AWS_ENDPOINT_URL": server.endpoint,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        key_id = boto3.client("kms").create_key()["KeyMetadata"]["KeyId"]
+        aws = {"conn_type": "aws", "extra": {"endpoint_url": server.endpoint, "region_name": "us-east-1"}}
+        monkeypatch.setenv("AIRFLOW_CONN_MY_AWS", json.dumps(aws))
+        manifest = archive_sealed(world, monkeypatch, kms_key_id=key_id, aws_conn_id="my_aws")
+        output = tmp_path / "result.zip"
+        assert main(["open", f"file://{manifest}", "--output", str(output), "--kms"]) == 0
+        assert zipfile.ZipFile(output).testzip() is None
+
+
+def test_open_says_why_it_does_not_open(
+    world: World,
+    tmp_path: Path,
+    key_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    manifest = archive_sealed(world, monkeypatch, recipients=public_key(key_file))
+    output = tmp_path / "result.zip"
+    there = ["open", f"file://{manifest}", "--output", str(output)]
+
+    def said(*arguments: str) -> tuple[int, str]:
+        capsys.readouterr()
+        code = main(list(arguments))
+        out, err = capsys.readouterr()
+        assert not output.exists()
+        return code, out + err
+
+    code, text = said(*there)
+    assert (code, "give --key or --kms" in text) == (2, True)
+    code, text = said(*there, "--key", str(tmp_path / "none"))
+    assert (code, "No such file" in text) == (2, True)
+    stranger = tmp_path / "stranger.txt"
+    stranger.write_text(str(x25519.Identity.generate()))
+    code, text = said(*there, "--key", str(stranger))
+    assert (code, "wrapped for another key" in text) == (1, True)
+    (result,) = manifest.parent.glob("*.age")
+    result.write_bytes(result.read_bytes()[:-1])
+    code, text = said(*there, "--key", str(key_file))
+    assert (code, "not those that were archived" in text) == (1, True)
+    code, text = said("open", f"file://{world.archive}", "--output", str(output))
+    assert (code, "is no job's" in text) == (2, True)
+
+
+def test_open_takes_out_what_is_not_encrypted_as_well(
+    finished: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (result,) = finished.archive.rglob("*.zip")
+    output = tmp_path / "copy.zip"
+    arguments = ["open", f"file://{result.parent}", "--output", str(output)]
+    assert main(arguments) == 0
+    assert output.read_bytes() == result.read_bytes()
+    assert main(arguments) == 2
+    assert "exists already" in capsys.readouterr().err
 
 
 def test_wrong_usage_has_a_code_of_its_own() -> None:

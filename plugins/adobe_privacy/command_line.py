@@ -22,15 +22,28 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from adobe_privacy.archive import verify_archive
+from adobe_privacy.archive import (
+    AgeKeys,
+    ArchiveError,
+    KmsKey,
+    Opener,
+    job_place,
+    open_result,
+    result_manifest,
+    verify_archive,
+)
 from adobe_privacy.archive.verification import VerificationSummary
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import Job
 from adobe_privacy.requests import reports
-from adobe_privacy.storage import StorageError, Store, open_store
+from adobe_privacy.storage import InvalidLocation, StorageError, Store, open_store
 
 FINE, WRONG_DATA, WRONG_USAGE = 0, 1, 2
+
+
+class _WrongUsage(Exception):
+    """The command cannot mean that; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,10 @@ def main(
     options.places = places or Places(_ledger_of_environment, _archive_of_environment)
     try:
         return int(options.run(options))
-    except (LedgerError, StorageError) as error:
+    except (_WrongUsage, InvalidLocation) as error:
+        print(error, file=sys.stderr)
+        return WRONG_USAGE
+    except (ArchiveError, LedgerError, StorageError) as error:
         print(error, file=sys.stderr)
         return WRONG_DATA
     except BrokenPipeError:
@@ -76,6 +92,19 @@ def _parser(prog: str) -> argparse.ArgumentParser:
 
     verify = add("verify", _verify, "check every archived result against its manifest", ledger=False)
     verify.add_argument("uri", help="an archive on disk or with public access: file:///…, s3://bucket/…")
+    open_ = add("open", _open, "take one result out of the archive, decrypted and checked", ledger=False)
+    open_.add_argument("uri", help="a job's manifest.json or the folder it lies in")
+    open_.add_argument("--output", required=True, type=Path, metavar="FILE", help="must not exist yet")
+    for command in (verify, open_):
+        command.add_argument(
+            "--key", type=Path, metavar="FILE", help="age identities, as age-keygen writes them"
+        )
+        command.add_argument(
+            "--kms", action="store_true", help="unwrap by AWS KMS, with the machine's credentials"
+        )
+        command.add_argument(
+            "--keys", metavar="URI", help="where the data keys lie, if not beside the manifests"
+        )
     add("status", _status, "how many jobs are in which state")
     show = add("show", _show, "one request: its jobs and their history")
     show.add_argument("request_id")
@@ -157,7 +186,7 @@ def _ledger_url() -> str:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    verification = verify_archive(open_store(options.uri))
+    verification = verify_archive(open_store(options.uri), opener=_opener(options))
     findings = []
     with _progress(verification.summary):
         for finding in verification:
@@ -179,6 +208,47 @@ def _verify(options: argparse.Namespace) -> int:
             f"{summary.erased} erased: {summary.errors} errors, {summary.notes} notes"
         )
     return FINE if summary.ok else WRONG_DATA
+
+
+def _open(options: argparse.Namespace) -> int:
+    if options.output.exists():
+        raise _WrongUsage(f"{options.output} exists already")
+    location, folder = job_place(options.uri)
+    store = open_store(location)
+    manifest = result_manifest(store, folder)
+    opener = _opener(options)
+    if manifest.sealed is not None and opener is None:
+        raise _WrongUsage(
+            f"the result is encrypted, its data key wrapped by {manifest.sealed.wrapped_by}: give --key or --kms"
+        )
+    findings = open_result(store, manifest, options.output, opener)
+    opened = {"job_id": manifest.job_id, "bytes": manifest.size, "sha256": manifest.sha256}
+    if options.json:
+        _print_json({"ok": not findings, **opened, "findings": [each.model_dump() for each in findings]})
+    else:
+        for finding in findings:
+            print(f"{finding.severity}: {finding.key}: {finding.detail}")
+        if not findings:
+            print(f"{options.output}: {manifest.size} bytes, SHA-256 {manifest.sha256}")
+    return WRONG_DATA if findings else FINE
+
+
+def _opener(options: argparse.Namespace) -> Opener | None:
+    keys = None if options.keys is None else open_store(options.keys)
+    if options.kms:
+        import boto3
+
+        return Opener(KmsKey(boto3.client("kms")), keys)
+    if options.key is None:
+        return None
+    try:
+        lines = options.key.read_text().split("\n")
+        identities = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+        return Opener(AgeKeys(identities=identities), keys)
+    except OSError as error:
+        raise _WrongUsage(f"{options.key}: {error.strerror}") from None
+    except ValueError as error:
+        raise _WrongUsage(f"{options.key}: {error}") from None
 
 
 def _status(options: argparse.Namespace) -> int:

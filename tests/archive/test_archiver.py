@@ -17,6 +17,7 @@ import pytest
 
 from adobe_privacy.archive import (
     ArchiveError,
+    ArchiveSettings,
     Download,
     DownloadIncomplete,
     InvalidArchive,
@@ -26,6 +27,7 @@ from adobe_privacy.archive import (
     archive_job,
     find_manifest,
     iter_manifests,
+    verify_archive,
 )
 from adobe_privacy.storage import LocationNotFound, Store
 from tests.archive.jobs import access_job
@@ -225,7 +227,7 @@ async def test_bytes_that_failed_can_be_kept_for_a_look(
 ) -> None:
     _, download = results.add(body)
     with pytest.raises(InvalidArchive):
-        await archive_job(store, access_job(), download, keep_rejected=True)
+        await archive_job(store, access_job(), download, settings=ArchiveSettings(keep_rejected=True))
     (kept,) = keys(store)
     assert kept.startswith("rejected/6e1f0f7a-0001/")
     assert store.read(kept) == body
@@ -233,10 +235,27 @@ async def test_bytes_that_failed_can_be_kept_for_a_look(
 
 async def test_a_bomb_is_refused_before_it_is_stored(store: Store, results: ResultsServer) -> None:
     _, download = results.add(make_zip([("zeros", bytes(30_000_000))]))
+    tight = ArchiveSettings(limits=ZipLimits(max_inflated_bytes=20_000_000))
     with pytest.raises(InvalidArchive) as caught:
-        await archive_job(store, access_job(), download, limits=ZipLimits(max_inflated_bytes=20_000_000))
+        await archive_job(store, access_job(), download, settings=tight)
     assert caught.value.reason == "inflates-too-large"
     assert keys(store) == []
+
+
+async def test_wider_caps_stand_in_the_manifest_and_the_verifier_goes_by_them(
+    store: Store, results: ResultsServer
+) -> None:
+    inner = make_zip()
+    for _ in range(3):
+        inner = make_zip([("inner.zip", inner)])
+    _, download = results.add(inner)
+    with pytest.raises(InvalidArchive, match="nested-too-deep"):
+        await archive_job(store, access_job(), download)
+    wider = ZipLimits(max_nesting=3)
+    manifest = await archive_job(store, access_job(), download, settings=ArchiveSettings(limits=wider))
+    assert manifest.limits == wider
+    assert await find(store) == manifest
+    assert list(verify_archive(store)) == []
 
 
 async def test_a_missing_bucket_is_told_before_anything_is_downloaded(
@@ -341,7 +360,7 @@ async def test_hashing_and_inflating_stay_off_the_event_loop(file_store: Store) 
         yield FromMemory(body)
 
     watcher = asyncio.create_task(watch())
-    await archive_job(file_store, access_job(), slow, limits=ZipLimits(max_ratio=2000))
+    await archive_job(file_store, access_job(), slow, settings=ArchiveSettings(ZipLimits(max_ratio=2000)))
     watcher.cancel()
     assert longest < 0.2
 

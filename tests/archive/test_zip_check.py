@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import random
 import shutil
 import stat
 import struct
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from adobe_privacy.archive import Fault, InvalidArchive, ZipCheck, ZipLimits, ZipSummary
-from tests.archive.zips import RESULT, Members, make_zip, noise
+from tests.archive.zips import RESULT, Members, corrupted, make_zip, noise
 
 
 def check(data: bytes, piece: int | None = None, limits: ZipLimits | None = None) -> ZipSummary:
@@ -290,70 +289,12 @@ def test_no_refusal_repeats_a_name() -> None:
 # Random corruption
 
 
-def members_of(data: bytes) -> list[tuple[str, int, bytes]] | None:
-    """Names, sizes and bytes as Python's own reader sees them; None where it cannot read them."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return [(info.filename, info.file_size, archive.read(info)) for info in archive.infolist()]
-    except Exception:
-        return None
-
-
-def corrupt(data: bytes, how: str, dice: random.Random) -> bytes:
-    at = dice.randrange(len(data))
-    length = dice.randrange(1, 200)
-    if how == "bit flip":
-        return data[:at] + bytes([data[at] ^ 1 << dice.randrange(8)]) + data[at + 1 :]
-    if how == "byte":
-        return data[:at] + bytes([data[at] ^ dice.randrange(1, 256)]) + data[at + 1 :]
-    if how == "cut off":
-        return data[:at]
-    if how == "cut out":
-        return data[:at] + data[at + length :]
-    if how == "insert":
-        return data[:at] + dice.randbytes(length) + data[at:]
-    source = dice.randrange(len(data))
-    return data[:at] + data[source : source + length] + data[at + length :]
-
-
 @pytest.mark.parametrize("streamed", [False, True], ids=["sized", "descriptors"])
 @pytest.mark.parametrize("stored", [False, True], ids=["deflated", "stored"])
 def test_of_a_thousand_corruptions_none_that_matters_is_accepted(streamed: bool, stored: bool) -> None:
     good = make_zip([*RESULT, ("noise.bin", noise(300))], streamed=streamed, stored=stored)
-    meant = members_of(good)
-    assert meant is not None
-    dice = random.Random(20261122)
-    accepted: Counter[str] = Counter()
-    for number in range(1000):
-        how = ("bit flip", "byte", "cut off", "cut out", "insert", "splice")[number % 6]
-        bad = corrupt(good, how, dice)
-        if bad == good:
-            continue
-        try:
-            check(bad, dice.choice([None, 64, 4096]))
-        except InvalidArchive:
-            continue
-        # What is left must be a change of what the check does not promise to see: same members, same places.
-        assert members_of(bad) == meant, f"{how} was accepted"
-        assert len(bad) == len(good), f"{how} was accepted"
-        accepted.update({harmless_field(good, at) for at in range(len(good)) if bad[at] != good[at]})
-    assert "other" not in accepted, accepted
-    assert sum(accepted.values()) < 200
-
-
-def harmless_field(data: bytes, at: int) -> str:
-    """The header field a byte lies in, if it is one that says nothing about names, sizes, bytes or places."""
-    local = {4: "version", 5: "version", 10: "time", 11: "time", 12: "time", 13: "time"}
-    central = {4: "version", 5: "version", 6: "version", 7: "version"}
-    central |= dict.fromkeys(range(12, 16), "time") | dict.fromkeys(range(36, 42), "attributes")
-    start = data.rfind(b"PK\3\4", 0, at + 1)
-    directory = data.index(b"PK\1\2")
-    if at >= directory:
-        start = data.rfind(b"PK\1\2", 0, at + 1)
-        return central.get(at - start, "other")
-    name_length, extra_length = struct.unpack_from("<2H", data, start + 26)
-    if 30 + name_length <= at - start < 30 + name_length + extra_length:
-        return "extra"
-    if data[start + 6] & 8 and 14 <= at - start < 26:
-        return "size beside a descriptor"
-    return local.get(at - start, "deflate padding" if at - start > 30 else "other")
+    outcomes = Counter(corrupted(good, 1000))
+    assert outcomes["accepted"] == 0, outcomes
+    # What is left is a change of what the check does not promise to see.
+    assert outcomes.total() > 950
+    assert outcomes[None] > outcomes.total() - 200

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import random
+import struct
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+from adobe_privacy.archive import InvalidArchive, ZipCheck
 
 Members = Sequence[tuple[str, bytes]]
 
@@ -54,3 +57,73 @@ def make_zip(
 def noise(size: int, seed: int = 1) -> bytes:
     """Bytes that do not compress."""
     return random.Random(seed).randbytes(size)
+
+
+def corrupted(good: bytes, count: int) -> Iterator[str | None]:
+    """What became of each of `count` random corruptions: None where it was refused, `accepted` where it was
+    believed though it matters, else the header field that holds nothing which is promised."""
+    meant = members_of(good)
+    assert meant is not None
+    dice = random.Random(20261122)
+    for number in range(count):
+        how = ("bit flip", "byte", "cut off", "cut out", "insert", "splice")[number % 6]
+        bad = corrupt(good, how, dice)
+        if bad == good:
+            continue
+        check, piece = ZipCheck(), dice.choice([len(bad) or 1, 64, 4096])
+        try:
+            for at in range(0, len(bad), piece):
+                check.feed(bad[at : at + piece])
+            check.finish()
+        except InvalidArchive:
+            yield None
+            continue
+        fields = {
+            harmless_field(good, at) for at in range(len(good)) if bad[at : at + 1] != good[at : at + 1]
+        }
+        matters = len(bad) != len(good) or members_of(bad) != meant or "other" in fields
+        yield "accepted" if matters else " and ".join(sorted(fields))
+
+
+def members_of(data: bytes) -> list[tuple[str, int, bytes]] | None:
+    """Names, sizes and bytes as Python's own reader sees them; None where it cannot read them."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return [(info.filename, info.file_size, archive.read(info)) for info in archive.infolist()]
+    except Exception:
+        return None
+
+
+def corrupt(data: bytes, how: str, dice: random.Random) -> bytes:
+    at = dice.randrange(len(data))
+    length = dice.randrange(1, 200)
+    if how == "bit flip":
+        return data[:at] + bytes([data[at] ^ 1 << dice.randrange(8)]) + data[at + 1 :]
+    if how == "byte":
+        return data[:at] + bytes([data[at] ^ dice.randrange(1, 256)]) + data[at + 1 :]
+    if how == "cut off":
+        return data[:at]
+    if how == "cut out":
+        return data[:at] + data[at + length :]
+    if how == "insert":
+        return data[:at] + dice.randbytes(length) + data[at:]
+    source = dice.randrange(len(data))
+    return data[:at] + data[source : source + length] + data[at + length :]
+
+
+def harmless_field(data: bytes, at: int) -> str:
+    """The header field a byte lies in, if it is one that says nothing about names, sizes, bytes or places."""
+    local = {4: "version", 5: "version", 10: "time", 11: "time", 12: "time", 13: "time"}
+    central = {4: "version", 5: "version", 6: "version", 7: "version"}
+    central |= dict.fromkeys(range(12, 16), "time") | dict.fromkeys(range(36, 42), "attributes")
+    start = data.rfind(b"PK\3\4", 0, at + 1)
+    directory = data.index(b"PK\1\2")
+    if at >= directory:
+        start = data.rfind(b"PK\1\2", 0, at + 1)
+        return central.get(at - start, "other")
+    name_length, extra_length = struct.unpack_from("<2H", data, start + 26)
+    if 30 + name_length <= at - start < 30 + name_length + extra_length:
+        return "extra"
+    if data[start + 6] & 8 and 14 <= at - start < 26:
+        return "size beside a descriptor"
+    return local.get(at - start, "deflate padding" if at - start > 30 else "other")

@@ -7,15 +7,18 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
+from airflow.sdk import Connection
 from moto.server import ThreadedMotoServer
 
 from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
-from adobe_privacy.hooks.storage import open_archive, open_inbox
+from adobe_privacy.hooks.storage import open_archive, open_inbox, s3_options
 from adobe_privacy.operators.privacy_requests import (
     ArchivePrivacyResultsOperator,
     CreatePrivacyJobsOperator,
     PlanPrivacyRequestsOperator,
 )
+from adobe_privacy.storage import open_store
+from tests.storage.servers import azure_server, gcs_server
 from tests.support.privacy import DAY, World, context, request
 
 
@@ -51,7 +54,11 @@ def test_a_day_is_read_from_and_archived_to_s3_through_a_connection(
                 "conn_type": "aws",
                 "login": "test",
                 "password": "test",
-                "extra": {"endpoint_url": s3_url, "region_name": "us-east-1"},
+                "extra": {
+                    "endpoint_url": s3_url,
+                    "region_name": "us-east-1",
+                    "checksum_algorithm": "SHA256",
+                },
             }
         ),
     )
@@ -67,6 +74,19 @@ def test_a_day_is_read_from_and_archived_to_s3_through_a_connection(
     assert sum(key.endswith(".zip") for key in keys) == 2
 
 
+def test_how_s3_is_to_keep_what_it_gets_is_read_from_the_connection() -> None:
+    extra = {
+        "sse_kms_key_id": "alias/results",
+        "bucket_key_enabled": True,
+        "storage_class": "STANDARD_IA",
+        "checksum_algorithm": "SHA256",
+    }
+    options = s3_options(
+        Connection(conn_id="s3", conn_type="aws", login="a", password="b", extra=json.dumps(extra))
+    )
+    assert {name: getattr(options, name) for name in extra} == extra
+
+
 def test_an_unset_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW_VAR_PRIVACY_INBOX_URI", raising=False)
     with pytest.raises(ConnectionProblem, match="variable privacy_inbox_uri is not set"):
@@ -77,3 +97,36 @@ def test_the_archive_folder_is_made_where_it_is_missing(world: World) -> None:
     assert not world.archive.exists()
     open_archive().check_writable()
     assert world.archive.is_dir()
+
+
+def test_an_archive_on_google_cloud_storage_is_reached_through_a_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with gcs_server() as server:
+        location = server.store().location
+        key = json.loads(str(server.options.service_account_key))
+        extra = {"keyfile_dict": key, "endpoint_url": server.endpoint}
+        connection = {"conn_type": "google_cloud_platform", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_MY_GCS", json.dumps(connection))
+        monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI", f"gs://my_gcs@{location.bucket}/archive")
+        archive = open_archive()
+        archive.check_writable()
+        archive.create("a", b"x")
+        assert server.store(location.bucket).read("a") == b"x"
+
+
+def test_an_archive_on_azure_is_reached_through_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    with azure_server() as server:
+        container = server.new_container()
+        connection = {
+            "conn_type": "wasb",
+            "login": server.options.account_name,
+            "password": server.options.account_key,
+            "extra": {"endpoint_url": server.endpoint},
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_MY_AZURE", json.dumps(connection))
+        monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI", f"abfss://my_azure@{container}/archive")
+        archive = open_archive()
+        archive.check_writable()
+        archive.create("a", b"x")
+        assert open_store(f"abfss://{container}/archive", server.options).read("a") == b"x"

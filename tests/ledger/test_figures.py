@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from adobe_privacy.ledger.figures import RequestFigures, figures
-from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.ledger import FinishedJob, Ledger
 from adobe_privacy.ledger.tables import Job, JobState
 from tests.support.ledgers import DAY, FakeClock, received
 
@@ -29,8 +29,8 @@ def submit(ledger: Ledger) -> list[Job]:
 
 
 def archive(ledger: Ledger, job: Job, *, outcome: str = "full") -> None:
-    ledger.record_complete(job, completed_at=None, outcome=outcome, outcome_code=None)
-    ledger.record_archived(job, manifest=f"jobs/{job.adobe_job_id}/manifest.json")
+    ledger.record_complete([FinishedJob(job, None, outcome, None)])
+    ledger.record_archived({job.id: f"jobs/{job.adobe_job_id}/manifest.json"})
 
 
 def only(ledger: Ledger, **options: object) -> RequestFigures:

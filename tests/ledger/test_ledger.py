@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from adobe_privacy.ledger.database import LedgerError
-from adobe_privacy.ledger.ledger import DailyLimitReached, Ledger, Reception
+from adobe_privacy.ledger.ledger import DailyLimitReached, FinishedJob, Ledger, Reception
 from adobe_privacy.ledger.tables import Batch, Job, JobState
 from tests.support.ledgers import DAY, FakeClock, OpenLedger, received
 
@@ -323,8 +323,8 @@ class TestClaims:
         first, second = submitted(ledger)
         for job in (first, second):
             assert len(ledger.open_batches(run_id=RUN, inbox_date=DAY)) == 1
-            ledger.record_complete(job, completed_at=None, outcome="full", outcome_code=None)
-            ledger.record_archived(job, manifest="m")
+            ledger.record_complete([FinishedJob(job, None, "full", None)])
+            ledger.record_archived({job.id: "m"})
         assert ledger.open_batches(run_id=RUN, inbox_date=DAY) == []
 
     def test_the_content_of_a_batch_is_counted(self, ledger: Ledger) -> None:
@@ -504,22 +504,19 @@ class TestEnds:
         ledger.receive([received(1)])
         [job] = submitted(ledger)
         first = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
-        assert (
-            ledger.record_complete(job, completed_at=first, outcome="partial", outcome_code="6054-200")
-            == first
-        )
+        assert ledger.record_complete([FinishedJob(job, first, "partial", "6054-200")]) == {job.id: first}
         later = first + timedelta(days=1)
-        assert ledger.record_complete(job, completed_at=later, outcome="full", outcome_code=None) == first
+        assert ledger.record_complete([FinishedJob(job, later, "full", None)]) == {job.id: first}
         [row] = ledger.request_jobs("DSR-1")
         assert (row.state, row.outcome, row.outcome_code) == (JobState.COMPLETE, "partial", "6054-200")
 
     def test_archived_once(self, ledger: Ledger) -> None:
         ledger.receive([received(1)])
         [job] = submitted(ledger)
-        assert not ledger.record_archived(job, manifest="too early")
-        ledger.record_complete(job, completed_at=None, outcome="full", outcome_code=None)
-        assert ledger.record_archived(job, manifest="jobs/m.json")
-        assert not ledger.record_archived(job, manifest="jobs/other.json")
+        assert not ledger.record_archived({job.id: "too early"})
+        ledger.record_complete([FinishedJob(job, None, "full", None)])
+        assert ledger.record_archived({job.id: "jobs/m.json"})
+        assert not ledger.record_archived({job.id: "jobs/other.json"})
         assert ledger.request_jobs("DSR-1")[0].manifest == "jobs/m.json"
 
     def test_an_error_that_may_pass_waits_for_the_next_plan_as_a_new_attempt(self, ledger: Ledger) -> None:
@@ -593,8 +590,8 @@ class TestReports:
         assert [job.request_id for job in ledger.due(DAY + timedelta(days=3))] == ["DSR-1", "DSR-2", "DSR-3"]
         assert [job.request_id for job in ledger.due(DAY + timedelta(days=3), limit=1)] == ["DSR-1"]
         [job] = submitted_first = submitted(ledger)[:1]
-        ledger.record_complete(job, completed_at=None, outcome="full", outcome_code=None)
-        ledger.record_archived(job, manifest="m")
+        ledger.record_complete([FinishedJob(job, None, "full", None)])
+        ledger.record_archived({job.id: "m"})
         assert submitted_first[0].request_id == "DSR-1"
         assert [job.request_id for job in ledger.due(DAY + timedelta(days=3))] == ["DSR-2", "DSR-3"]
 
@@ -608,8 +605,8 @@ class TestReports:
         ledger.receive([received(1)])
         clock.advance(minutes=1)
         [job] = submitted(ledger)
-        ledger.record_complete(job, completed_at=None, outcome="full", outcome_code=None)
-        ledger.record_archived(job, manifest="m")
+        ledger.record_complete([FinishedJob(job, None, "full", None)])
+        ledger.record_archived({job.id: "m"})
         path = ["received", "planned", "submitting", "submitted", "complete", "archived"]
         assert steps(ledger) == list(zip([None, *path], path, strict=False))
         times = [step.at for step in ledger.history("DSR-1")]

@@ -10,7 +10,7 @@ from alembic.config import Config
 from sqlalchemy.exc import DBAPIError
 
 from adobe_privacy.ledger.database import MIGRATIONS
-from adobe_privacy.ledger.ledger import Ledger, OthersJob
+from adobe_privacy.ledger.ledger import FinishedJob, Ledger, OthersJob
 from adobe_privacy.ledger.overview import Concern, Filters, Overview, Position, expires_at
 from adobe_privacy.ledger.tables import DailyFigures, Job, JobState
 from tests.support.ledgers import DAY, NOON, FakeClock, Postgres, received
@@ -35,8 +35,8 @@ def submit(ledger: Ledger) -> list[Job]:
 
 
 def archive(ledger: Ledger, job: Job, *, completed_at: datetime | None = None) -> None:
-    ledger.record_complete(job, completed_at=completed_at, outcome="full", outcome_code="6000-200")
-    assert ledger.record_archived(job, manifest=f"jobs/{job.adobe_job_id}/manifest.json")
+    ledger.record_complete([FinishedJob(job, completed_at, "full", "6000-200")])
+    assert ledger.record_archived({job.id: f"jobs/{job.adobe_job_id}/manifest.json"})
 
 
 def ids(jobs: list[Job]) -> list[str]:
@@ -80,7 +80,7 @@ class TestDailyFigures:
         clock.advance(days=2)
         for job in jobs:
             archive(ledger, job)
-        archive_again = ledger.record_archived(jobs[0], manifest="other")
+        archive_again = ledger.record_archived({jobs[0].id: "other"})
         first, between, last = overview.daily_figures(3)
         assert not archive_again
         assert [figures.day for figures in (first, between, last)] == [
@@ -155,7 +155,7 @@ class TestConcerns:
     ) -> None:
         ledger.receive([received(n) for n in range(2)])
         complete, still_open = submit(ledger)
-        ledger.record_complete(complete, completed_at=NOON, outcome="full", outcome_code=None)
+        ledger.record_complete([FinishedJob(complete, NOON, "full", None)])
         clock.advance(days=23)
         assert overview.concerns()[Concern.EXPIRING] == 0
         clock.advance(seconds=1)

@@ -16,7 +16,7 @@ from sqlalchemy import event, insert, text
 from adobe_privacy.ledger.alarms import Raised, jobs_with_alarm, record, unarchived
 from adobe_privacy.ledger.figures import figures
 from adobe_privacy.ledger.latency import recent_latencies
-from adobe_privacy.ledger.ledger import Ledger, OthersJob
+from adobe_privacy.ledger.ledger import FinishedJob, Ledger, OthersJob
 from adobe_privacy.ledger.overview import Concern, Filters, Overview, Position
 from adobe_privacy.ledger.tables import Batch, Job, JobState
 from adobe_privacy.ledger.waiting import submitted_jobs
@@ -144,8 +144,8 @@ def _submit_and_finish(ledger: Ledger) -> None:
     jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=20_000)
     made = [(job, f"new-{job.id}") for job in jobs]
     ledger.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
-    ledger.record_complete(jobs[0], completed_at=None, outcome="full", outcome_code=None)
-    ledger.record_archived(jobs[0], manifest="m")
+    ledger.record_complete([FinishedJob(jobs[0], None, "full", None)])
+    ledger.record_archived({jobs[0].id: "m"})
     ledger.record_error(jobs[1], completed_at=None, outcome_code="1020-400", reason="", try_again=True)
 
 

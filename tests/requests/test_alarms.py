@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adobe_privacy.ledger.ledger import Ledger, ReceivedJob
+from adobe_privacy.ledger.ledger import FinishedJob, Ledger, ReceivedJob
 from adobe_privacy.ledger.tables import Job
 from adobe_privacy.requests.alarms import Alarms, clock_moments, due_alarms, next_alarm, record
 from tests.support.ledgers import DAY, FakeClock, received
@@ -117,8 +117,8 @@ def test_a_finished_request_is_not_told_and_one_in_error_or_on_hold_is(
 ) -> None:
     arrive(ledger, 1, 2, 3, actions=("access",))
     one, two, _ = submit(ledger)
-    ledger.record_complete(one, completed_at=clock(), outcome="full", outcome_code=None)
-    ledger.record_archived(one, manifest="m")
+    ledger.record_complete([FinishedJob(one, clock(), "full", None)])
+    ledger.record_archived({one.id: "m"})
     ledger.record_error(two, completed_at=None, outcome_code="1000-400", reason="", try_again=False)
     ledger.hold("DSR-3", "a dispute")
     clock.advance(days=15)
@@ -146,8 +146,8 @@ def test_a_result_that_is_not_archived_is_told_at_50_80_and_100_percent_of_thirt
     arrive(ledger, 1, 2, actions=("access",), due=date(2028, 1, 1))
     one, two = submit(ledger)
     for job in (one, two):
-        ledger.record_complete(job, completed_at=clock(), outcome="full", outcome_code=None)
-    ledger.record_archived(two, manifest="m")
+        ledger.record_complete([FinishedJob(job, clock(), "full", None)])
+    ledger.record_archived({two.id: "m"})
     clock.advance(days=14.9)
     assert what(told(ledger)) == []
     for days, percent in ((0.1, 50), (9, 80), (6, 100)):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from adobe_privacy.requests.report import settle
 
 from adobe_privacy.api.client import ClientConfig, PrivacyServiceClient
 from adobe_privacy.api.errors import AuthenticationFailed, PermissionDenied
 from adobe_privacy.api.models import CompanyContext, CreateJobsRequest, Identity, JobDetail, User
+from adobe_privacy.archive import iter_manifests, verify_archive
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import Job, JobState
 from adobe_privacy.requests.completion import Completion, complete_jobs, overall_outcome
-from adobe_privacy.storage import FileOptions, Store, open_store
+from adobe_privacy.storage import FileOptions, StorageError, Store, open_store
 from tests.support.ledgers import DAY, received
 from tests.support.simulator import Simulator, running_simulator
 
@@ -62,21 +66,25 @@ async def client(simulator: Simulator) -> AsyncIterator[PrivacyServiceClient]:
 def complete(
     simulator: Simulator, ledger: Ledger, archive: Store, client: PrivacyServiceClient
 ) -> Callable[..., Any]:
-    async def completing() -> Completion:
+    async def completing(**options: Any) -> Completion:
         jobs = ledger.run_jobs(run_id="run", inbox_date=DAY)
         at_adobe = [job for job in jobs if job.state in (JobState.SUBMITTED, JobState.COMPLETE)]
-        return await complete_jobs(
-            at_adobe, products=("analytics",), ledger=ledger, archive=archive, client=client
-        )
+        given = {"ledger": ledger, "archive": archive, "client": client} | options
+        return await complete_jobs(at_adobe, **given)
 
     return completing
 
 
 async def submitted(
-    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, count: int = 3
+    ledger: Ledger,
+    client: PrivacyServiceClient,
+    simulator: Simulator,
+    count: int = 3,
+    *,
+    asked: str = "analytics",
 ) -> list[Job]:
-    """Access jobs at Adobe, as a submission leaves them in the ledger."""
-    ledger.receive([received(number) for number in range(count)])
+    """Access jobs at Adobe, as a submission leaves them in the ledger. Analytics alone will answer."""
+    ledger.receive([received(number, products=asked) for number in range(count)])
     batch = ledger.claim_batch(run_id="run", inbox_date=DAY, daily_limit=100)
     assert batch is not None
     jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=100)
@@ -183,6 +191,25 @@ async def test_where_no_job_can_be_read_the_error_comes_as_itself(
         await complete()
 
 
+async def test_a_product_that_was_asked_and_is_not_mentioned_is_a_gap(
+    ledger: Ledger,
+    client: PrivacyServiceClient,
+    simulator: Simulator,
+    archive: Store,
+    complete: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await submitted(ledger, client, simulator, count=1, asked="analytics,target")
+    assert (await complete()).archived == 1
+    [job] = ledger.request_jobs("DSR-0")
+    assert (job.state, job.outcome) == (JobState.ARCHIVED, "gap")
+    assert "no answer from target" in caplog.text
+    [(_, manifest)] = iter_manifests(archive)
+    assert (manifest.completeness.verdict, manifest.completeness.products_missing) == ("gap", ["target"])
+    settlement = settle(ledger.run_jobs(run_id="run", inbox_date=DAY))
+    assert any("DSR-0 (access): gap" in line for line in settlement.lines)
+
+
 async def test_a_job_that_adobe_no_longer_knows_is_named(
     ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any
 ) -> None:
@@ -192,6 +219,113 @@ async def test_a_job_that_adobe_no_longer_knows_is_named(
     [failure] = result.failures
     assert f"DSR-0 (access, Adobe job {jobs[0].adobe_job_id}): Adobe no longer knows the job" in failure
     assert states(ledger) == {"DSR-0": "submitted"}
+
+
+async def test_what_expires_first_is_fetched_first(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, archive: Store, complete: Any
+) -> None:
+    delays = {"DSR-0": 3000, "DSR-1": 1000, "DSR-2": 2000}
+    rules = [{"key": key, "delay_seconds": delay} for key, delay in delays.items()]
+    simulator.scenario({"rules": rules})
+    await submitted(ledger, client, simulator)
+    simulator.advance(6000)
+    await complete(concurrency=1)
+    archived = sorted((manifest.archived_at, manifest.request_key) for _, manifest in iter_manifests(archive))
+    assert [key for _, key in archived] == ["DSR-1", "DSR-2", "DSR-0"]
+
+
+async def test_no_more_are_fetched_at_once_than_allowed(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any
+) -> None:
+    running = most = 0
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(client, name)
+
+        @asynccontextmanager
+        async def download(self, job_id: str, url: str | None) -> AsyncIterator[Any]:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            async with client.download(job_id, url) as download:
+                await asyncio.sleep(0.02)
+                yield download
+            running -= 1
+
+    await submitted(ledger, client, simulator, count=12)
+    assert (await complete(client=Counting(), concurrency=3)).archived == 12
+    assert most == 3
+
+
+async def test_progress_counts_up_to_the_end(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, archive: Store, complete: Any
+) -> None:
+    simulator.scenario({"rules": [{"key": "DSR-1", "never": True}, {"key": "DSR-2", "code": "1000-400"}]})
+    simulator.fault("content", "zero_bytes", key="DSR-3", times=None)
+    await submitted(ledger, client, simulator, count=6)
+    seen = []
+    await complete(on_progress=lambda so_far: seen.append((so_far.dealt_with, so_far.archived)))
+    assert [dealt_with for dealt_with, _ in seen] == [1, 2, 3, 4, 5, 6]
+    assert seen[-1] == (6, 3)
+    result = await complete()
+    assert (result.jobs, result.dealt_with, result.open, len(result.failures)) == (2, 2, 1, 1)
+
+
+async def test_a_batch_that_was_stopped_is_resumed_and_nothing_is_fetched_twice(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, archive: Store, complete: Any
+) -> None:
+    await submitted(ledger, client, simulator, count=10)
+
+    def stop(so_far: Completion) -> None:
+        if so_far.archived == 4:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await complete(on_progress=stop, concurrency=1)
+    assert list(states(ledger).values()).count("archived") == 4
+    assert (await complete()).archived == 6
+    assert simulator.calls()["content"] == 10
+    verification = verify_archive(archive)
+    assert list(verification) == []
+    assert verification.summary.results == 10
+
+
+async def test_a_manifest_whose_writing_the_ledger_missed_is_found_and_not_fetched_again(
+    ledger: Ledger,
+    client: PrivacyServiceClient,
+    simulator: Simulator,
+    complete: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await submitted(ledger, client, simulator, count=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "record_archived", lambda *_: 0)
+        await complete()
+    assert set(states(ledger).values()) == {"complete"}
+    assert (await complete()).archived == 2
+    assert simulator.calls()["content"] == 2
+
+
+async def test_an_archive_that_cannot_be_written_is_told_before_anything_is_fetched(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any, tmp_path: Path
+) -> None:
+    await submitted(ledger, client, simulator)
+    gone = open_store(f"file://{tmp_path}/gone", FileOptions(create=True))
+    (tmp_path / "gone").rmdir()
+    (tmp_path / "gone").write_text("a file")
+    with pytest.raises(StorageError, match="a file, not a folder"):
+        await complete(archive=gone)
+    assert (simulator.calls()["detail"], simulator.calls()["content"]) == (0, 0)
+
+
+async def test_an_address_that_has_expired_meanwhile_is_asked_for_anew(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any
+) -> None:
+    simulator.fault("content", "error_before", status=403, key="DSR-1", times=1)
+    await submitted(ledger, client, simulator)
+    assert (await complete()).archived == 3
+    assert simulator.calls()["detail"] == 4
 
 
 @pytest.mark.parametrize(

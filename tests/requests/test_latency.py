@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.ledger import FinishedJob, Ledger
 from adobe_privacy.regulations.clocks import due_dates
 from adobe_privacy.requests import latency
 from adobe_privacy.requests.latency import Latencies, observed_latencies, risk
@@ -32,8 +32,8 @@ def finish(
         if took < 0:
             ledger.record_error(job, completed_at=completed_at, outcome_code=None, reason="", try_again=False)
         else:
-            ledger.record_complete(job, completed_at=completed_at, outcome="full", outcome_code=None)
-            ledger.record_archived(job, manifest="m")
+            ledger.record_complete([FinishedJob(job, completed_at, "full", None)])
+            ledger.record_archived({job.id: "m"})
     clock.moment = begin + timedelta(days=max(map(abs, days)))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.ledger import FinishedJob, Ledger
 from adobe_privacy.ledger.tables import JobState
 from adobe_privacy.requests import planning
 from adobe_privacy.requests.latency import Latencies
@@ -349,8 +349,8 @@ class TestReport:
         ledger.record_error(failed, completed_at=None, outcome_code="1000-400", reason="", try_again=False)
         _, partial, full = ledger.batch_jobs(planned.batch.id, JobState.SUBMITTED, JobState.ERROR)
         for job, outcome in ((partial, "partial"), (full, "full")):
-            ledger.record_complete(job, completed_at=None, outcome=outcome, outcome_code="6054-200")
-            ledger.record_archived(job, manifest="m")
+            ledger.record_complete([FinishedJob(job, None, outcome, "6054-200")])
+            ledger.record_archived({job.id: "m"})
         settlement = settle(ledger.run_jobs(run_id="run", inbox_date=DAY))
         assert (settlement.jobs, settlement.problems, settlement.waiting) == (6, 3, 1)
         assert sorted(problem.partition(" ")[0] for problem in settlement.named) == [

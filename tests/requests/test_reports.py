@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.ledger import FinishedJob, Ledger
 from adobe_privacy.ledger.tables import Job
 from adobe_privacy.requests.reports import as_json, evidence, evidence_html, figures_html, figures_report
 from adobe_privacy.storage import Store, open_store
@@ -41,8 +41,8 @@ def job(ledger: Ledger) -> Job:
     ledger.record_submitted([(job, "adobe-1")], adobe_request_id="rx", reason="Adobe's answer")
     ledger.hold("DSR-1", f"a dispute {NASTY}")
     [job] = ledger.request_jobs("DSR-1")
-    ledger.record_complete(job, completed_at=None, outcome="full", outcome_code="6054-200")
-    ledger.record_archived(job, manifest="jobs/gdpr/2026/11/21/adobe-1/manifest.json")
+    ledger.record_complete([FinishedJob(job, None, "full", "6054-200")])
+    ledger.record_archived({job.id: "jobs/gdpr/2026/11/21/adobe-1/manifest.json"})
     return job
 
 

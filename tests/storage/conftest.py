@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from adobe_privacy.storage import Store, open_store
-from tests.storage.servers import AzureServer, S3Server, azure_server, s3_server
+from tests.storage.servers import AzureServer, GCSServer, S3Server, azure_server, gcs_server, s3_server
 
 
 @pytest.fixture(scope="session")
@@ -21,10 +21,16 @@ def azure() -> Iterator[AzureServer]:
         yield server
 
 
-@pytest.fixture(params=["file", "s3", "azure"])
+@pytest.fixture(scope="session")
+def gcs() -> Iterator[GCSServer]:
+    with gcs_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["file", "s3", "azure", "gcs"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     """An empty store of each kind."""
     if request.param == "file":
         return open_store(f"file://{tmp_path}")
-    server: S3Server | AzureServer = request.getfixturevalue(request.param)
+    server: S3Server | AzureServer | GCSServer = request.getfixturevalue(request.param)
     return server.store()

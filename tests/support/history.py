@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, date, datetime, time, timedelta
 
-from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.ledger import FinishedJob, Ledger
 from adobe_privacy.ledger.tables import Job
 from tests.support.ledgers import FakeClock, received
 
@@ -69,9 +69,9 @@ def write_history(url: str, today: date) -> None:
 
 def _finish(ledger: Ledger, job: Job, chance: random.Random) -> None:
     outcome, code = chance.choice(OUTCOMES)
-    ledger.record_complete(job, completed_at=ledger.now(), outcome=outcome, outcome_code=code)
+    ledger.record_complete([FinishedJob(job, ledger.now(), outcome, code)])
     ledger.record_archived(
-        job, manifest=f"jobs/{job.regulation}/{ledger.now():%Y/%m/%d}/{job.adobe_job_id}/manifest.json"
+        {job.id: f"jobs/{job.regulation}/{ledger.now():%Y/%m/%d}/{job.adobe_job_id}/manifest.json"}
     )
 
 
@@ -103,6 +103,4 @@ def _leave_some_that_need_a_look(
     jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=20_000)
     ledger.record_submitted([(jobs[0], "late")], adobe_request_id=None, reason="Adobe's answer")
     (job,) = ledger.batch_jobs(batch.id)
-    ledger.record_complete(
-        job, completed_at=clock.moment + timedelta(days=6), outcome="full", outcome_code="6000-200"
-    )
+    ledger.record_complete([FinishedJob(job, clock.moment + timedelta(days=6), "full", "6000-200")])

@@ -164,6 +164,14 @@ def test_every_archive_verifies(stack: Stack, home: Path) -> None:
     assert verification.summary.results == 2 * REQUESTS
 
 
+def test_how_far_archiving_is_stands_where_the_ui_shows_it(stack: Stack) -> None:
+    query = "SELECT task_id, value FROM task_state_store WHERE dag_id = ? AND key = 'progress'"
+    with sqlite3.connect(stack.home / "airflow.db") as connection:
+        found = connection.execute(query, (DAG_ID,)).fetchall()
+    assert {task_id for task_id, _ in found} == {"batch.archive"}
+    assert sum(json.loads(value)["archived"] for _, value in found) > 0
+
+
 def test_a_second_backfill_of_the_same_days_makes_no_second_call(stack: Stack) -> None:
     assert creates(stack) == stack.creates_before > 0  # type: ignore[attr-defined]
 

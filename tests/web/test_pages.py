@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.ledger import FinishedJob, Ledger
 from adobe_privacy.ledger.tables import Job, JobState
 from adobe_privacy.web.source import Source
 from tests.support.ledgers import received
@@ -37,8 +37,8 @@ def submit(ledger: Ledger) -> list[Job]:
 
 def archive(ledger: Ledger, job: Job, folder: Path, **manifest: Any) -> None:
     place = f"jobs/gdpr/2026/11/20/{job.adobe_job_id}/manifest.json"
-    ledger.record_complete(job, completed_at=None, outcome="partial", outcome_code="6054-200")
-    ledger.record_archived(job, manifest=place)
+    ledger.record_complete([FinishedJob(job, None, "partial", "6054-200")])
+    ledger.record_archived({job.id: place})
     path = folder / "archive" / place
     path.parent.mkdir(parents=True)
     products = [

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from adobe_privacy.archive.archiver import Archived, CompletedJob, Progress, archive_job, archive_many
+from adobe_privacy.archive.archiver import CompletedJob, archive_job
 from adobe_privacy.archive.completeness import Completeness, ProductOutcome
-from adobe_privacy.archive.errors import ArchiveError, DownloadIncomplete, InvalidArchive, UnreadableManifest
-from adobe_privacy.archive.manifest import Erasure, Manifest, find_manifest, iter_manifests
+from adobe_privacy.archive.encryption import AgeKeys, Encryption, KeyWrapper, KmsKey
+from adobe_privacy.archive.errors import (
+    ArchiveError,
+    CannotOpen,
+    DownloadIncomplete,
+    InvalidArchive,
+    UnreadableManifest,
+)
+from adobe_privacy.archive.manifest import (
+    Erasure,
+    Manifest,
+    Sealed,
+    find_manifest,
+    iter_manifests,
+)
+from adobe_privacy.archive.opening import job_place, open_result, result_manifest
 from adobe_privacy.archive.retention import (
     LegalHold,
     RetentionAction,
@@ -13,27 +27,41 @@ from adobe_privacy.archive.retention import (
     sweep_attempts,
     verify_sample,
 )
+from adobe_privacy.archive.settings import ArchiveSettings
 from adobe_privacy.archive.transfer import Download, OpenDownload
-from adobe_privacy.archive.verification import Finding, Verification, VerificationSummary, verify_archive
+from adobe_privacy.archive.verification import (
+    Finding,
+    Opener,
+    Verification,
+    VerificationSummary,
+    check_result,
+    verify_archive,
+)
 from adobe_privacy.archive.zip_check import Fault, ZipCheck, ZipLimits, ZipSummary
 
 __all__ = [
+    "AgeKeys",
     "ArchiveError",
-    "Archived",
+    "ArchiveSettings",
+    "CannotOpen",
     "CompletedJob",
     "Completeness",
     "Download",
     "DownloadIncomplete",
+    "Encryption",
     "Erasure",
     "Fault",
     "Finding",
     "InvalidArchive",
+    "KeyWrapper",
+    "KmsKey",
     "LegalHold",
     "Manifest",
     "OpenDownload",
+    "Opener",
     "ProductOutcome",
-    "Progress",
     "RetentionAction",
+    "Sealed",
     "UnreadableManifest",
     "Verification",
     "VerificationSummary",
@@ -41,10 +69,13 @@ __all__ = [
     "ZipLimits",
     "ZipSummary",
     "archive_job",
-    "archive_many",
+    "check_result",
     "erase_expired",
     "find_manifest",
     "iter_manifests",
+    "job_place",
+    "open_result",
+    "result_manifest",
     "sweep_attempts",
     "verify_archive",
     "verify_sample",

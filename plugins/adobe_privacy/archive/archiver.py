@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from adobe_privacy.archive.completeness import ProductOutcome, judge
-from adobe_privacy.archive.manifest import MANIFEST, REJECTED, Manifest, find_manifest, job_folder
+from adobe_privacy.archive.encryption import SUFFIX, DataKey
+from adobe_privacy.archive.errors import DownloadIncomplete, InvalidArchive
+from adobe_privacy.archive.manifest import MANIFEST, REJECTED, Manifest, Sealed, find_manifest, job_folder
+from adobe_privacy.archive.settings import ArchiveSettings
 from adobe_privacy.archive.transfer import OpenDownload, Transferred, transfer
 from adobe_privacy.archive.zip_check import ZipLimits
 from adobe_privacy.storage import ObjectExists, StorageError, StorageUnavailable, Store
@@ -52,8 +55,7 @@ async def archive_job(
     job: CompletedJob,
     download: OpenDownload | None,
     *,
-    limits: ZipLimits | None = None,
-    keep_rejected: bool = False,
+    settings: ArchiveSettings | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Manifest:
     """Archive one job, once, and return its manifest.
@@ -64,122 +66,72 @@ async def archive_job(
     what they had stored. Without `download` (delete jobs, jobs that ended without a result) the archive is
     the manifest alone.
 
-    Raises `DownloadIncomplete`, `InvalidArchive`, `UnreadableManifest`, `StorageError` or the client's own
-    errors; there is no manifest of this attempt then, and calling again is safe. With `keep_rejected`, bytes
-    that failed their check are kept as `rejected/<jobId>/<attempt>.zip`.
+    Raises an `ArchiveError`, `StorageError` or the client's own errors; there is no manifest of this attempt
+    then, and calling again is safe. Where the settings say so, bytes that failed their check are kept as
+    `rejected/<jobId>/<attempt>.zip`, encrypted like any other.
 
     Not promised: that a killed attempt's bytes are gone. They are named by no manifest, and the retention run
     removes them.
     """
-    manifest, _ = await _archive(store, job, download, limits or ZipLimits(), keep_rejected, clock)
-    return manifest
-
-
-@dataclass(frozen=True)
-class Archived:
-    """What became of one job of a batch: a manifest or an error, never both.
-
-    `resumed` is true where the job had been archived before.
-    """
-
-    job: CompletedJob
-    manifest: Manifest | None = None
-    error: Exception | None = None
-    resumed: bool = False
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a batch is. `archived` includes the `resumed` ones; `bytes` counts what was archived now."""
-
-    total: int
-    archived: int = 0
-    resumed: int = 0
-    failed: int = 0
-    bytes: int = 0
-
-
-async def archive_many(
-    store: Store,
-    jobs: Iterable[tuple[CompletedJob, OpenDownload | None]],
-    *,
-    concurrency: int = 16,
-    limits: ZipLimits | None = None,
-    keep_rejected: bool = False,
-    clock: Callable[[], datetime] = utc_now,
-    progress: Callable[[Progress], None] | None = None,
-) -> list[Archived]:
-    """Archive a batch, at most `concurrency` at once, and say for every job what became of it, in their order.
-
-    The job that completed first, whose result expires first, goes first. An error of one job is returned in
-    its place and costs no other; a batch that was killed is simply run again, and what has a manifest is not
-    downloaded again. `progress` is called after every job, on the event loop.
-
-    Raises `StorageError` before anything is downloaded if the store cannot be written at all. Memory is up
-    to 4 MiB for each small result in flight and about 45 MiB for each one larger than a block.
-    """
-    batch = list(jobs)
-    await asyncio.to_thread(store.check_writable)
-    results: dict[int, Archived] = {}
-    state = Progress(len(batch))
-    waiting = iter(sorted(range(len(batch)), key=lambda index: batch[index][0].completed_at))
-
-    async def work() -> None:
-        nonlocal state
-        for index in waiting:
-            job, download = batch[index]
-            try:
-                manifest, resumed = await _archive(
-                    store, job, download, limits or ZipLimits(), keep_rejected, clock
-                )
-            except Exception as error:
-                results[index] = Archived(job, error=error)
-                state = replace(state, failed=state.failed + 1)
-            else:
-                results[index] = Archived(job, manifest, resumed=resumed)
-                state = replace(
-                    state,
-                    archived=state.archived + 1,
-                    resumed=state.resumed + resumed,
-                    bytes=state.bytes + (0 if resumed else manifest.size or 0),
-                )
-            if progress is not None:
-                progress(state)
-
-    async with asyncio.TaskGroup() as workers:
-        for _ in range(min(concurrency, len(batch))):
-            workers.create_task(work())
-    return [results[index] for index in range(len(batch))]
-
-
-async def _archive(
-    store: Store,
-    job: CompletedJob,
-    download: OpenDownload | None,
-    limits: ZipLimits,
-    keep_rejected: bool,
-    clock: Callable[[], datetime],
-) -> tuple[Manifest, bool]:
-    """The manifest, and whether it had been there before."""
-    folder = job_folder(job.regulation, job.completed_at, job.job_id)
+    settings = settings or ArchiveSettings()
     existing = await _manifest_of(store, job)
     if existing is not None:
-        return existing, True
-    result: Transferred | None = None
-    name = f"{uuid.uuid4().hex}.zip"
-    if download is not None:
+        return existing
+    stored = None if download is None else await _store(store, job, download, settings)
+    return await _commit(store, job, _describe(job, stored, settings, clock()), settings)
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A result in the store, named by nothing yet."""
+
+    name: str
+    result: Transferred
+    sealed: Sealed | None
+
+
+async def _store(
+    store: Store, job: CompletedJob, download: OpenDownload, settings: ArchiveSettings
+) -> _Stored:
+    folder = job_folder(job.regulation, job.completed_at, job.job_id)
+    attempt, rejected = uuid.uuid4().hex, f"{REJECTED}/{job.job_id}"
+    encryption, data_key = settings.encryption, None
+    name = f"{attempt}.zip"
+    if encryption is not None:
+        data_key, name = DataKey.generate(), name + SUFFIX
+        # Before anything is fetched, so that a key that does not work is told at once.
+        wrapped = await asyncio.to_thread(encryption.wrapper.wrap, data_key)
+    try:
         result = await transfer(
             store,
             f"{folder}/{name}",
             download,
-            limits=limits,
-            rejected_key=f"{REJECTED}/{job.job_id}/{name}" if keep_rejected else None,
+            limits=settings.limits,
+            rejected_key=f"{rejected}/{name}" if settings.keep_rejected else None,
+            data_key=data_key,
         )
-    manifest = _describe(job, result, name, clock())
-    return await _commit(store, job, manifest), False
+    except (InvalidArchive, DownloadIncomplete):
+        if encryption is not None and settings.keep_rejected:
+            await (encryption.keys or store).write_async(f"{rejected}/{attempt}.key", wrapped)
+        raise
+    if encryption is None:
+        return _Stored(name, result, None)
+    written = await (encryption.keys or store).write_async(f"{folder}/{attempt}.key", wrapped)
+    sealed = Sealed(
+        size=result.sealed_size,
+        sha256=result.sealed_sha256,
+        key=f"{attempt}.key",
+        keys=None if encryption.keys is None else encryption.keys.location.public_uri,
+        wrapped_by=encryption.wrapper.name,
+        key_version_id=written.version,
+    )
+    return _Stored(name, result, sealed)
 
 
-def _describe(job: CompletedJob, result: Transferred | None, name: str, archived_at: datetime) -> Manifest:
+def _describe(
+    job: CompletedJob, stored: _Stored | None, settings: ArchiveSettings, archived_at: datetime
+) -> Manifest:
+    result = None if stored is None else stored.result
     outcomes = [ProductOutcome(name=name, status=status, code=code) for name, status, code in job.products]
     completeness = judge(
         requested=job.products_requested,
@@ -201,22 +153,24 @@ def _describe(job: CompletedJob, result: Transferred | None, name: str, archived
         products=outcomes,
         completeness=completeness,
     )
-    if result is None:
+    if stored is None or result is None:
         return manifest
     return manifest.model_copy(
         update={
-            "object": name,
+            "object": stored.name,
             "size": result.size,
             "sha256": result.sha256,
             "members": result.summary.members,
             "inflated_size": result.summary.inflated_bytes,
+            "limits": None if settings.limits == ZipLimits() else settings.limits,
             "etag": result.written.etag,
             "version_id": result.written.version,
+            "sealed": stored.sealed,
         }
     )
 
 
-async def _commit(store: Store, job: CompletedJob, manifest: Manifest) -> Manifest:
+async def _commit(store: Store, job: CompletedJob, manifest: Manifest, settings: ArchiveSettings) -> Manifest:
     for _ in range(_COMMIT_ATTEMPTS):
         try:
             await store.create_async(f"{manifest.folder}/{MANIFEST}", manifest.to_json())
@@ -229,6 +183,8 @@ async def _commit(store: Store, job: CompletedJob, manifest: Manifest) -> Manife
             if manifest.object_key is not None and winner.object != manifest.object:
                 try:
                     await store.delete_async(manifest.object_key)
+                    if manifest.data_key is not None and settings.encryption is not None:
+                        await (settings.encryption.keys or store).delete_async(manifest.data_key)
                 except StorageError as error:
                     log.warning(
                         "A superseded copy of job %s stays until the retention run: %s", job.job_id, error

@@ -3,6 +3,7 @@
 ArchiveError
 ├── DownloadIncomplete   the body is shorter or longer than announced
 ├── InvalidArchive       the body is no archive, or not a whole and harmless one
+├── CannotOpen           an encrypted result cannot be opened: no key, another's key, or other bytes
 └── UnreadableManifest   a manifest that cannot be understood
 
 Errors of the store itself are `adobe_privacy.storage.StorageError`. No message holds a member's name.
@@ -47,6 +48,10 @@ class InvalidArchive(ArchiveError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_invalid_archive, (self.reason, self.member, self.offset))
+
+
+class CannotOpen(ArchiveError):
+    """An encrypted result cannot be opened with what there is."""
 
 
 class UnreadableManifest(ArchiveError):

@@ -13,7 +13,9 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from adobe_privacy.archive.completeness import Completeness, ProductOutcome
+from adobe_privacy.archive.encryption import FORMAT
 from adobe_privacy.archive.errors import ArchiveError, UnreadableManifest
+from adobe_privacy.archive.zip_check import ZipLimits
 from adobe_privacy.storage import ObjectNotFound, Store
 
 JOBS = "jobs"
@@ -26,7 +28,8 @@ _SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 class Erasure(BaseModel):
     """Why and when a result was erased. `erased_at` is absent while the erasure is not confirmed.
 
-    `versions_remain` says that the store kept versions, so that the bytes are gone only once it expires them.
+    `versions_remain` says that the store kept versions, so that the bytes are gone only once it expires them;
+    of an encrypted result, versions of its data key: without the key, what else remains cannot be opened.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,13 +40,33 @@ class Erasure(BaseModel):
     versions_remain: bool = False
 
 
+class Sealed(BaseModel):
+    """How an encrypted result is opened.
+
+    The object is a stream of `format`, `size` bytes with the hash `sha256`; the manifest's own size and hash are
+    those of what is inside. Its data key is the object `key`, wrapped by `wrapped_by`: beside the manifest, or in
+    the job's folder below `keys` where that is given. `key_version_id` is the store's.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format: Literal["age-encryption.org/v1"] = FORMAT
+    size: int
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    keys: str | None = None
+    wrapped_by: str
+    key_version_id: str | None = None
+
+
 class Manifest(BaseModel):
     """What is known of one archived job. It holds no identity.
 
     `object` is the result's path relative to the manifest, `size` its bytes, `sha256` its hash in hex,
     `members` the number of entries in the ZIP; all absent where the archive is the manifest alone (delete
-    jobs, jobs without a result). `etag` and `version_id` are the store's, absent where it has none. Once
-    `erasure` is there, the fields stay and the object is gone.
+    jobs, jobs without a result). `limits` are the caps it was checked with, absent where they are the usual.
+    `etag` and `version_id` are the store's, absent where it has none; `sealed` is there where the object is
+    encrypted. Once `erasure` is there, the fields stay, and the object and its data key are gone.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,8 +87,10 @@ class Manifest(BaseModel):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     members: int | None = None
     inflated_size: int | None = None
+    limits: ZipLimits | None = None
     etag: str | None = None
     version_id: str | None = None
+    sealed: Sealed | None = None
     erasure: Erasure | None = None
 
     @property
@@ -77,6 +102,11 @@ class Manifest(BaseModel):
     def object_key(self) -> str | None:
         """The result's key within the archive."""
         return None if self.object is None else f"{self.folder}/{self.object}"
+
+    @property
+    def data_key(self) -> str | None:
+        """The key of the wrapped data key: within the archive, or within `sealed.keys` where that is given."""
+        return None if self.sealed is None else f"{self.folder}/{self.sealed.key}"
 
     def to_json(self) -> bytes:
         """The text of `manifest.json`."""
@@ -104,6 +134,21 @@ async def find_manifest(
         return parse_manifest(key, await store.read_async(key))
     except ObjectNotFound:
         return None
+
+
+def read_manifest(store: Store, folder: str) -> Manifest:
+    """The manifest in a job's folder. Raises `ObjectNotFound` or `UnreadableManifest`."""
+    key = f"{folder}/{MANIFEST}"
+    return parse_manifest(key, store.read(key))
+
+
+def key_store(store: Store, keys: Store | None, manifest: Manifest) -> Store | None:
+    """Where the data key of an encrypted result lies: in the archive, or in `keys` if that is the place which
+    the manifest names; None where it is another."""
+    place = None if manifest.sealed is None else manifest.sealed.keys
+    if place is None:
+        return store
+    return keys if keys is not None and keys.location.public_uri == place else None
 
 
 def iter_manifests(store: Store, regulation: str | None = None) -> Iterator[tuple[str, Manifest]]:

@@ -17,11 +17,11 @@ from adobe_privacy.archive.manifest import (
     REJECTED,
     Erasure,
     Manifest,
+    key_store,
     manifest_keys,
     parse_manifest,
 )
-from adobe_privacy.archive.verification import Verification, verify_archive
-from adobe_privacy.archive.zip_check import ZipLimits
+from adobe_privacy.archive.verification import Opener, Verification, verify_archive
 from adobe_privacy.storage import ObjectNotFound, Store
 
 LegalHold: TypeAlias = Callable[[str, str | None], bool]
@@ -43,6 +43,7 @@ def erase_expired(
     retention_days: Mapping[str, int],
     *,
     on_hold: LegalHold,
+    keys: Store | None = None,
     clock: Callable[[], datetime] = utc_now,
     dry_run: bool = False,
 ) -> Iterator[RetentionAction]:
@@ -51,6 +52,9 @@ def erase_expired(
     A regulation that is not in `retention_days` is never touched. Of an erased result the manifest stays as
     a tombstone: size and hash of what was there, when it was erased and why. Manifests without a result
     (delete jobs) stay as they are, being the proof. A job on legal hold is left alone.
+
+    Of an encrypted result the data key is deleted first, and with it every copy of the result is gone. `keys` is
+    where data keys lie if not beside the manifests; a result whose key lies somewhere else is `failed` and kept.
 
     The tombstone is written before the result is deleted and confirmed after it, so a crash in between is
     seen by the verifier and finished by the next run.
@@ -74,18 +78,29 @@ def erase_expired(
             if on_hold(manifest.job_id, manifest.request_id):
                 yield RetentionAction(action="held", key=manifest.object_key, detail="legal hold")
                 continue
+            key_place = key_store(store, keys, manifest)
+            if key_place is None:
+                place = manifest.sealed and manifest.sealed.keys
+                detail = f"its data key lies in {place}, which is not where keys are looked for now"
+                yield RetentionAction(action="failed", key=manifest.object_key, detail=detail)
+                continue
             reason = f"retention of {days} days for {regulation}"
             if not dry_run:
-                _erase(store, key, manifest, reason, clock)
+                _erase(store, key_place, key, manifest, reason, clock)
             yield RetentionAction(action="erased", key=manifest.object_key, detail=reason)
 
 
-def _erase(store: Store, key: str, manifest: Manifest, reason: str, clock: Callable[[], datetime]) -> None:
+def _erase(
+    store: Store, keys: Store, key: str, manifest: Manifest, reason: str, clock: Callable[[], datetime]
+) -> None:
     assert manifest.object_key is not None
+    version = manifest.version_id if manifest.sealed is None else manifest.sealed.key_version_id
     erasure = manifest.erasure or Erasure(
-        reason=reason, started_at=clock(), versions_remain=manifest.version_id is not None
+        reason=reason, started_at=clock(), versions_remain=version is not None
     )
     store.write(key, manifest.model_copy(update={"erasure": erasure}).to_json())
+    if manifest.data_key is not None:
+        keys.delete(manifest.data_key)
     store.delete(manifest.object_key)
     confirmed = erasure.model_copy(update={"erased_at": clock()})
     store.write(key, manifest.model_copy(update={"erasure": confirmed}).to_json())
@@ -96,10 +111,12 @@ def sweep_attempts(
     *,
     older_than: timedelta,
     on_hold: LegalHold,
+    keys: Store | None = None,
     clock: Callable[[], datetime] = utc_now,
     dry_run: bool = False,
 ) -> Iterator[RetentionAction]:
-    """Delete what no manifest names: attempts that were killed, and rejected downloads. Iterate to run it.
+    """Delete what no manifest names: attempts that were killed, and rejected downloads, with their data keys.
+    Iterate to run it.
 
     Only objects last written longer ago than `older_than` are touched; keep it well above the longest
     download, since a running attempt has no manifest yet either. Files that a killed process was still
@@ -108,7 +125,9 @@ def sweep_attempts(
     if older_than < timedelta(hours=1):
         raise ValueError("attempts may still be running: sweep only what is older than an hour")
     before = clock() - older_than
-    for info in [*store.objects(JOBS), *store.objects(REJECTED)]:
+    places = [store] if keys is None else [store, keys]
+    found = [(at, info) for at in places for folder in (JOBS, REJECTED) for info in at.objects(folder)]
+    for place, info in found:
         folder, _, name = info.key.rpartition("/")
         if name == MANIFEST or info.modified >= before:
             continue
@@ -121,13 +140,13 @@ def sweep_attempts(
                 # What it names cannot be known, so nothing beside it may go.
                 yield RetentionAction(action="failed", key=info.key, detail=str(error))
                 continue
-            if manifest is not None and manifest.object_key == info.key:
+            if manifest is not None and info.key in (manifest.object_key, manifest.data_key):
                 continue
         if on_hold(folder.rpartition("/")[2], None):
             yield RetentionAction(action="held", key=info.key, detail="legal hold")
             continue
         if not dry_run:
-            store.delete(info.key)
+            place.delete(info.key)
         yield RetentionAction(action="swept", key=info.key, detail="named by no manifest")
     for key in store.abandoned_uploads(before):
         if not dry_run:
@@ -139,8 +158,8 @@ def verify_sample(
     store: Store,
     *,
     every_days: int,
+    opener: Opener | None = None,
     clock: Callable[[], datetime] = utc_now,
-    limits: ZipLimits | None = None,
 ) -> Verification:
     """Re-read today's share of the archive: run daily, each result is read once in `every_days` days.
 
@@ -153,4 +172,4 @@ def verify_sample(
     def of_today(job_id: str) -> bool:
         return int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8]) % every_days == today
 
-    return verify_archive(store, limits=limits, selected=of_today)
+    return verify_archive(store, opener=opener, selected=of_today)

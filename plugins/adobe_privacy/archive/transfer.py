@@ -6,9 +6,10 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
+from adobe_privacy.archive.encryption import DataKey
 from adobe_privacy.archive.errors import ArchiveError, DownloadIncomplete, InvalidArchive
 from adobe_privacy.archive.zip_check import ZipCheck, ZipLimits, ZipSummary
 from adobe_privacy.storage import Store, Written
@@ -33,12 +34,15 @@ OpenDownload: TypeAlias = Callable[[], AbstractAsyncContextManager[Download]]
 
 @dataclass(frozen=True)
 class Transferred:
-    """A result that is whole, checked and stored. `size` in bytes, `sha256` in hex."""
+    """A result that is whole, checked and stored. `size` in bytes, `sha256` in hex; those of the ciphertext
+    where it is encrypted."""
 
     size: int
     sha256: str
     summary: ZipSummary
     written: Written
+    sealed_size: int = 0
+    sealed_sha256: str = ""
 
 
 async def transfer(
@@ -48,8 +52,9 @@ async def transfer(
     *,
     limits: ZipLimits,
     rejected_key: str | None = None,
+    data_key: DataKey | None = None,
 ) -> Transferred:
-    """Download a result, check it and store it under `key`.
+    """Download a result, check it and store it under `key`; with `data_key`, encrypted on the way.
 
     Memory is bounded whatever the size; hashing, inflating and writing happen outside the event loop.
 
@@ -65,21 +70,28 @@ async def transfer(
         first = await anext(blocks, b"")
         second = await anext(blocks, None)
         if second is None:
-            await inspection.take(first)
-            failure = await inspection.finish()
-            if failure is None:
-                written = await store.write_async(key, first)
-            elif rejected_key is not None and first:
-                await store.write_async(rejected_key, first)
+            failure = await inspection.whole(first)
+            target = key if failure is None else rejected_key
+            if target is not None and (first or failure is None):
+                stored = first if data_key is None else await asyncio.to_thread(data_key.seal, first)
+                sealed = (len(stored), hashlib.sha256(stored).hexdigest())
+                written = await store.write_async(target, stored)
         else:
             passing = await stack.enter_async_context(aclosing(inspection.passing(first, second, blocks)))
-            written = await store.write_stream_async(key, passing)
+            if data_key is None:
+                written = await store.write_stream_async(key, passing)
+            else:
+                sealing = data_key.sealing(passing)
+                ciphertext = await stack.enter_async_context(aclosing(sealing.passing()))
+                written = await store.write_stream_async(key, ciphertext)
+                sealed = (sealing.size, sealing.sha256)
             failure = inspection.failure
             if failure is not None and rejected_key is not None:
                 await store.move_async(key, rejected_key)
         if failure is not None:
             raise failure
-        return Transferred(inspection.size, inspection.sha256, inspection.summary, written)
+        found = Transferred(inspection.size, inspection.sha256, inspection.summary, written)
+        return found if data_key is None else replace(found, sealed_size=sealed[0], sealed_sha256=sealed[1])
 
 
 async def _blocks(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
@@ -130,6 +142,21 @@ class _Inspection:
         if (failure := await self.finish()) is not None and not self._keep_going:
             raise failure
 
+    async def whole(self, block: bytes) -> ArchiveError | None:
+        """All of it in one go, since for a small result the way to a thread costs more than the work there."""
+        self.size = len(block)
+
+        def check() -> ZipSummary:
+            self._hash.update(block)
+            self._check.feed(block)
+            return self._check.finish()
+
+        try:
+            self.summary = await asyncio.to_thread(check)
+        except InvalidArchive as failure:
+            self.failure = failure
+        return self._judged()
+
     async def take(self, block: bytes) -> None:
         self.size += len(block)
         await self._hashing.take(block)
@@ -148,6 +175,9 @@ class _Inspection:
                 self.summary = await asyncio.to_thread(self._check.finish)
         except InvalidArchive as failure:
             self.failure = failure
+        return self._judged()
+
+    def _judged(self) -> ArchiveError | None:
         if self._content_length is not None and self._content_length != self.size:
             self.failure = DownloadIncomplete(self._content_length, self.size)
         return self.failure

@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from adobe_privacy.archive.errors import InvalidArchive, UnreadableManifest
-from adobe_privacy.archive.manifest import JOBS, MANIFEST, REJECTED, Manifest, parse_manifest
-from adobe_privacy.archive.zip_check import ZipCheck, ZipLimits
+from adobe_privacy.archive.encryption import DataKey, KeyWrapper
+from adobe_privacy.archive.errors import CannotOpen, InvalidArchive, UnreadableManifest
+from adobe_privacy.archive.manifest import JOBS, MANIFEST, REJECTED, Manifest, key_store, parse_manifest
+from adobe_privacy.archive.zip_check import ZipCheck
 from adobe_privacy.storage import ObjectNotFound, Store
 
 Problem = Literal[
     "unreadable-manifest",
     "missing-object",
+    "missing-key",
+    "cannot-open",
     "wrong-size",
     "wrong-sha256",
     "invalid-zip",
@@ -62,11 +66,11 @@ class Verification:
     """Iterate to run it; `summary` fills up meanwhile. Works through the archive day by day."""
 
     def __init__(
-        self, store: Store, limits: ZipLimits | None, selected: Callable[[str], bool] | None, workers: int
+        self, store: Store, opener: Opener | None, selected: Callable[[str], bool] | None, workers: int
     ) -> None:
         self.summary = VerificationSummary()
         self._store = store
-        self._limits = limits or ZipLimits()
+        self._opener = opener
         self._selected = selected
         self._workers = workers
 
@@ -107,65 +111,152 @@ class Verification:
             return [_error("unreadable-manifest", manifest_key, str(error))], counts
         findings = [
             _note("no-manifest", key, "an attempt that the job's manifest does not name")
-            for key in sorted(keys - {manifest_key, manifest.object_key})
+            for key in sorted(keys - {manifest_key, manifest.object_key, manifest.data_key})
         ]
         if manifest.erasure is not None:
             counts.erased = 1
             findings += _erasure_findings(manifest, manifest_key, keys)
         elif manifest.object_key is not None:
             counts.results = 1
-            problems, counts.bytes = self._result(manifest, manifest.object_key)
+            problems, counts.bytes = check_result(self._store, manifest, self._opener)
             findings += problems
+            if manifest.sealed and not manifest.sealed.keys and manifest.data_key not in keys:
+                detail = "without its data key nobody can open it"
+                findings.append(_error("missing-key", manifest.object_key, detail))
         return findings, counts
 
-    def _result(self, manifest: Manifest, key: str) -> tuple[list[Finding], int]:
-        digest, size, invalid = hashlib.sha256(), 0, None
-        check = ZipCheck(self._limits)
+
+@dataclass(frozen=True)
+class Opener:
+    """What opens encrypted results. `keys` is where their wrapped data keys lie if not beside the manifests."""
+
+    wrapper: KeyWrapper
+    keys: Store | None = None
+
+    def data_key(self, store: Store, manifest: Manifest) -> DataKey:
+        """Raises `CannotOpen`."""
+        assert manifest.sealed is not None
+        assert manifest.data_key is not None
+        keys = key_store(store, self.keys, manifest)
+        if keys is None:
+            raise CannotOpen(f"its data key lies in {manifest.sealed.keys}: say how to get there")
         try:
-            for chunk in self._store.chunks(key):
-                digest.update(chunk)
-                size += len(chunk)
-                if invalid is None:
-                    try:
-                        check.feed(chunk)
-                    except InvalidArchive as error:
-                        invalid = error
+            return self.wrapper.unwrap(keys.read(manifest.data_key))
         except ObjectNotFound:
-            return [_error("missing-object", key, "the manifest names it and it is not there")], size
-        findings = []
-        if size != manifest.size:
-            findings.append(_error("wrong-size", key, f"{size} bytes, and the manifest says {manifest.size}"))
-        if digest.hexdigest() != manifest.sha256:
-            findings.append(_error("wrong-sha256", key, "its bytes are not those that were archived"))
+            raise CannotOpen("its data key is not there any more") from None
+
+
+def check_result(
+    store: Store,
+    manifest: Manifest,
+    opener: Opener | None = None,
+    write: Callable[[bytes], object] | None = None,
+) -> tuple[list[Finding], int]:
+    """Re-read one result: what is wrong with it, and how many bytes were read.
+
+    An encrypted one is checked as it lies there; with `opener` it is opened, and what is inside is checked as
+    well. `write` is given the result piece by piece, which is to be believed only where nothing is wrong.
+    """
+    key, sealed = manifest.object_key, manifest.sealed
+    assert key is not None
+    outside, inside = _Passing(), _Contents(manifest, write)
+    chunks = outside.watched(store.chunks(key))
+    findings: list[Finding] = []
+    try:
+        if sealed is None:
+            for chunk in chunks:
+                inside.take(chunk)
+            return inside.findings(key), outside.size
+        if opener is not None:
+            try:
+                opener.data_key(store, manifest).open(chunks, inside.take)
+                findings = inside.findings(key)
+            except CannotOpen as error:
+                findings = [_error("cannot-open", key, f"it cannot be opened: {error}")]
+        for _ in chunks:
+            pass
+    except ObjectNotFound:
+        return [_error("missing-object", key, "the manifest names it and it is not there")], outside.size
+    return outside.findings(key, sealed.size, sealed.sha256) + findings, outside.size
+
+
+class _Passing:
+    """Size and hash of what passes by."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._digest = hashlib.sha256()
+
+    def take(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self.size += len(chunk)
+
+    def watched(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            self.take(chunk)
+            yield chunk
+
+    def findings(self, key: str, size: int | None, sha256: str | None) -> list[Finding]:
+        found = []
+        if self.size != size:
+            found.append(_error("wrong-size", key, f"{self.size} bytes, and the manifest says {size}"))
+        if self._digest.hexdigest() != sha256:
+            found.append(_error("wrong-sha256", key, "its bytes are not those that were archived"))
+        return found
+
+
+class _Contents:
+    """A result's own bytes, held against its manifest."""
+
+    def __init__(self, manifest: Manifest, write: Callable[[bytes], object] | None) -> None:
+        self._manifest = manifest
+        self._write = write
+        self._passing = _Passing()
+        self._check = ZipCheck(manifest.limits)
+        self._invalid: InvalidArchive | None = None
+
+    def take(self, chunk: bytes) -> None:
+        self._passing.take(chunk)
+        if self._write is not None:
+            self._write(chunk)
+        if self._invalid is None:
+            try:
+                self._check.feed(chunk)
+            except InvalidArchive as error:
+                self._invalid = error
+
+    def findings(self, key: str) -> list[Finding]:
+        found = self._passing.findings(key, self._manifest.size, self._manifest.sha256)
         try:
-            if invalid is not None:
-                raise invalid
-            members = check.finish().members
+            if self._invalid is not None:
+                raise self._invalid
+            members = self._check.finish().members
         except InvalidArchive as error:
-            findings.append(_error("invalid-zip", key, str(error)))
-        else:
-            if members != manifest.members:
-                detail = f"{members} members, and the manifest says {manifest.members}"
-                findings.append(_error("wrong-members", key, detail))
-        return findings, size
+            return [*found, _error("invalid-zip", key, str(error))]
+        if members != self._manifest.members:
+            detail = f"{members} members, and the manifest says {self._manifest.members}"
+            found.append(_error("wrong-members", key, detail))
+        return found
 
 
 def verify_archive(
     store: Store,
     *,
-    limits: ZipLimits | None = None,
+    opener: Opener | None = None,
     selected: Callable[[str], bool] | None = None,
     workers: int = 2,
 ) -> Verification:
     """Re-read every result that a manifest names: size, SHA-256 and ZIP structure with all CRCs.
 
     Iterate over the answer for the findings, then ask its `summary`. `selected` narrows it to the job ids
-    that it accepts. `workers` results are read at once. Needs nothing but the archive.
+    that it accepts. `workers` results are read at once. Needs nothing but the archive; of encrypted results it
+    checks the ciphertext, and with `opener` what is inside as well.
 
     Raises `StorageError` where the store itself fails. Not promised: to notice a job whose whole folder is
-    gone; only the ledger knows what should be there.
+    gone; only the ledger knows what should be there. Nor, without `opener`, that a data key which lies elsewhere
+    is still there.
     """
-    return Verification(store, limits, selected, workers)
+    return Verification(store, opener, selected, workers)
 
 
 def _days(store: Store) -> Iterator[str]:
@@ -193,9 +284,10 @@ def _erasure_findings(manifest: Manifest, manifest_key: str, keys: set[str]) -> 
         return [
             _error("erasure-unfinished", manifest_key, "begun and not confirmed; run the retention again")
         ]
-    if manifest.object_key in keys:
-        return [_error("erased-but-present", manifest.object_key, "its manifest says that it was erased")]
-    return []
+    return [
+        _error("erased-but-present", key, "its manifest says that it was erased")
+        for key in sorted(keys & {manifest.object_key, manifest.data_key})
+    ]
 
 
 def _error(problem: Problem, key: str, detail: str) -> Finding:

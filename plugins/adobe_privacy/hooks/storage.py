@@ -74,6 +74,7 @@ def s3_options(connection: Connection | None) -> S3Options:
         "sse_kms_key_id": extra.get("sse_kms_key_id"),
         "bucket_key_enabled": extra.get("bucket_key_enabled"),
         "storage_class": extra.get("storage_class"),
+        "checksum_algorithm": extra.get("checksum_algorithm"),
     }
     options: dict[str, Any] = {name: value for name, value in plain.items() if value is not None}
     if connection.login and connection.password and not extra.get("role_arn"):

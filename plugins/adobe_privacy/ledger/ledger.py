@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -106,6 +107,16 @@ class ReceivedRequest:
     products: str
     received_at: datetime
     jobs: tuple[ReceivedJob, ...]
+
+
+@dataclass(frozen=True)
+class FinishedJob:
+    """What Adobe says of a job that it is done with. `completed_at` is None where it does not say when."""
+
+    job: Job
+    completed_at: datetime | None
+    outcome: str
+    outcome_code: str | None
 
 
 @dataclass(frozen=True)
@@ -707,17 +718,24 @@ class Ledger:
 
     # -- results ------------------------------------------------------------------------------------------
 
-    def record_complete(
-        self, job: Job, *, completed_at: datetime | None, outcome: str, outcome_code: str | None
-    ) -> datetime:
-        """Adobe is done with it. Returns the time that counts as its completion for ever: the first recorded."""
+    def record_complete(self, found: Sequence[FinishedJob]) -> dict[int, datetime]:
+        """Adobe is done with them. By job, the time that counts as its completion for ever: the first recorded."""
+        if not found:
+            return {}
+        by_id = {each.job.id: each for each in found}
+        times: dict[int, datetime] = {}
+        by_outcome: dict[str, list[Job]] = defaultdict(list)
         with self._write() as session:
-            row = session.get_one(Job, job.id)
-            if row.state == JobState.SUBMITTED and row.adobe_job_id == job.adobe_job_id:
-                row.completed_at = completed_at or self.now()
-                row.outcome, row.outcome_code = outcome, outcome_code
-                self._move(session, [row], JobState.COMPLETE, f"Adobe: complete, {outcome}")
-            return row.completed_at or completed_at or self.now()
+            for row in self._by_id(session, by_id):
+                each = by_id[row.id]
+                if row.state == JobState.SUBMITTED and row.adobe_job_id == each.job.adobe_job_id:
+                    row.completed_at = each.completed_at or self.now()
+                    row.outcome, row.outcome_code = each.outcome, each.outcome_code
+                    by_outcome[each.outcome].append(row)
+                times[row.id] = row.completed_at or each.completed_at or self.now()
+            for outcome, rows in by_outcome.items():
+                self._move(session, rows, JobState.COMPLETE, f"Adobe: complete, {outcome}")
+        return times
 
     def record_error(
         self,
@@ -741,11 +759,14 @@ class Ledger:
                 self._new_attempt(session, rows, "sent again: the outcome says that another try can help")
             return bool(rows)
 
-    def record_archived(self, job: Job, *, manifest: str) -> bool:
+    def record_archived(self, manifests: Mapping[int, str]) -> int:
+        """By job id, where its manifest lies within the archive. Returns how many were not archived before."""
+        if not manifests:
+            return 0
         with self._write() as session:
-            rows = self._in_state(session, [job.id], JobState.COMPLETE)
-            self._archive(session, rows, {job.id: manifest}, "manifest written")
-            return bool(rows)
+            rows = self._in_state(session, manifests.keys(), JobState.COMPLETE)
+            self._archive(session, rows, manifests, "manifest written")
+            return len(rows)
 
     def _archive(self, session: Session, rows: Sequence[Job], places: Mapping[int, str], reason: str) -> None:
         if not rows:

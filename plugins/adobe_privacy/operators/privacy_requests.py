@@ -248,8 +248,8 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
 
     Should some not be finished after all, it waits for them in the triggerer and goes on; in a backfill it
     leaves them to privacy_sweep. A job that ends in error stops no other; a job that cannot be archived fails
-    the task once all others are, and a retry takes up only what is missing. Its success is an event of the
-    asset `privacy_archive`, which carries counts.
+    the task once all others are, and a retry takes up only what is missing. How far it is stands in its log and
+    its task state store; its success is an event of the asset `privacy_archive`, which carries counts.
 
     :param batch_id: a batch of the ledger.
     """
@@ -270,7 +270,7 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
         backfill = is_backfill(context)
         with plain_failures(self.log), self.ledger(context) as ledger:
             batch = ledger.batch(self.batch_id)
-            result = asyncio.run(self._complete(ledger, batch, without_open=backfill))
+            result = asyncio.run(self._complete(context, ledger, batch))
         for error in result.errors:
             self.log.warning("Ended in error: %s", error)
         for failure in result.failures:
@@ -303,30 +303,30 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
         )
         return counts
 
-    async def _complete(self, ledger: Ledger, batch: Batch, *, without_open: bool) -> Completion:
-        """Looks at every job of the batch, or else at those only that Adobe does not list as open."""
+    async def _complete(self, context: Context, ledger: Ledger, batch: Batch) -> Completion:
+        """Looks at every job of the batch; in a backfill at those only that Adobe does not list as open."""
+        from adobe_privacy.hooks.archive import archive_settings
         from adobe_privacy.hooks.storage import open_archive
         from adobe_privacy.ledger.tables import JobState
+        from adobe_privacy.operators.progress import ArchiveProgress
         from adobe_privacy.requests.completion import complete_jobs
         from adobe_privacy.requests.waiting import list_open_jobs
 
         jobs = ledger.batch_jobs(self.batch_id, JobState.SUBMITTED, JobState.COMPLETE)
         async with self.hook.get_conn() as client:
-            listed = await list_open_jobs(client, batch.regulation, jobs) if without_open else frozenset()
+            listed: frozenset[str] = frozenset()
+            if is_backfill(context):
+                listed = await list_open_jobs(client, batch.regulation, jobs)
             completion = await complete_jobs(
                 [job for job in jobs if job.adobe_job_id not in listed],
-                products=batch.products.split(","),
                 ledger=ledger,
                 archive=open_archive(),
                 client=client,
-                on_progress=self._progress,
+                settings=archive_settings(),
+                on_progress=ArchiveProgress(self.log, context),
             )
         completion.open += sum(job.adobe_job_id in listed for job in jobs)
         return completion
-
-    def _progress(self, done: int, total: int) -> None:
-        if done == total or done % 100 == 0:
-            self.log.info("%d of %d jobs looked at", done, total)
 
 
 class SettlePrivacyRequestsOperator(PrivacyOperator):

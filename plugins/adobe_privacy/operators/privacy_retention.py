@@ -76,6 +76,7 @@ class ErasePrivacyResultsOperator(_RetentionOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.archive import erase_expired
+        from adobe_privacy.hooks.archive import key_place
         from adobe_privacy.hooks.storage import open_archive
 
         days = retention_days()
@@ -85,7 +86,13 @@ class ErasePrivacyResultsOperator(_RetentionOperator):
         dry_run = bool(context["params"].get("dry_run"))
         with plain_failures(self.log):
             return self.report(
-                erase_expired(open_archive(), days, on_hold=self.legal_hold(context), dry_run=dry_run),
+                erase_expired(
+                    open_archive(),
+                    days,
+                    on_hold=self.legal_hold(context),
+                    keys=key_place(),
+                    dry_run=dry_run,
+                ),
                 dry_run=dry_run,
             )
 
@@ -102,6 +109,7 @@ class SweepPrivacyAttemptsOperator(_RetentionOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.archive import sweep_attempts
+        from adobe_privacy.hooks.archive import key_place
         from adobe_privacy.hooks.storage import open_archive
 
         dry_run = bool(context["params"].get("dry_run"))
@@ -111,6 +119,7 @@ class SweepPrivacyAttemptsOperator(_RetentionOperator):
                     open_archive(),
                     older_than=timedelta(days=self.older_than_days),
                     on_hold=self.legal_hold(context),
+                    keys=key_place(),
                     dry_run=dry_run,
                 ),
                 dry_run=dry_run,
@@ -129,10 +138,11 @@ class VerifyPrivacyArchiveOperator(PrivacyOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.archive import verify_sample
+        from adobe_privacy.hooks.archive import archive_opener
         from adobe_privacy.hooks.storage import open_archive
 
         with plain_failures(self.log):
-            verification = verify_sample(open_archive(), every_days=self.every_days)
+            verification = verify_sample(open_archive(), every_days=self.every_days, opener=archive_opener())
             for finding in verification:
                 self.log.log(40 if finding.severity == "error" else 20, "%s: %s", finding.key, finding.detail)
         summary = verification.summary

@@ -60,7 +60,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             raise AirflowFailException(f"the parameter regulations: {error}") from None
         with plain_failures(self.log), self.ledger(context) as ledger:
             try:
-                result = asyncio.run(self._sweep(ledger, first, last, regulations))
+                result = asyncio.run(self._sweep(context, ledger, first, last, regulations))
             except DayOutOfReach as error:
                 raise AirflowFailException(str(error)) from None
         self.summary = (
@@ -100,9 +100,13 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             shown = "; ".join([*result.errors, *result.gone][:10])
             raise AirflowFailException(f"{problems} jobs need a look, see the log: {shown}")
 
-    async def _sweep(self, ledger: Ledger, first: date, last: date, regulations: list[str]) -> Sweep:
+    async def _sweep(
+        self, context: Context, ledger: Ledger, first: date, last: date, regulations: list[str]
+    ) -> Sweep:
+        from adobe_privacy.hooks.archive import archive_settings
         from adobe_privacy.hooks.legal_clocks import legal_clocks
         from adobe_privacy.hooks.storage import open_archive
+        from adobe_privacy.operators.progress import ArchiveProgress
         from adobe_privacy.requests.sweeping import sweep
 
         async with self.hook.get_conn() as client:
@@ -114,9 +118,6 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
                 client=client,
                 regulations=regulations,
                 clocks=legal_clocks(),
-                on_progress=self._progress,
+                settings=archive_settings(),
+                on_progress=ArchiveProgress(self.log, context),
             )
-
-    def _progress(self, done: int, total: int) -> None:
-        if done == total or done % 100 == 0:
-            self.log.info("%d of %d jobs looked at", done, total)

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -23,11 +22,12 @@ from datetime import UTC, date, datetime, timedelta
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import RequestRefused
 from adobe_privacy.api.models import JobSummary
+from adobe_privacy.archive import ArchiveSettings
 from adobe_privacy.ledger.ledger import Ledger, OthersJob
-from adobe_privacy.ledger.tables import Job, JobState, Origin
+from adobe_privacy.ledger.tables import JobState, Origin
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, due_dates
 from adobe_privacy.regulations.codes import REGULATIONS, listing_codes
-from adobe_privacy.requests.completion import complete_jobs
+from adobe_privacy.requests.completion import Completion, complete_jobs
 from adobe_privacy.requests.request import request_id_in
 from adobe_privacy.requests.waiting import LOOK_BACK
 from adobe_privacy.storage import Store
@@ -76,7 +76,8 @@ async def sweep(
     client: PrivacyServiceClient,
     regulations: Collection[str] = tuple(REGULATIONS),
     clocks: Clocks = DEFAULT,
-    on_progress: Callable[[int, int], None] | None = None,
+    settings: ArchiveSettings | None = None,
+    on_progress: Callable[[Completion], None] | None = None,
 ) -> Sweep:
     """Archives every job of these regulations that finished on the UTC days from `first` to `last`, both
     included, and is not archived yet. A job that is not ours gets a row of its own in the ledger, without its
@@ -108,7 +109,16 @@ async def sweep(
     moment = ledger.now()
     for job in ledger.submitted_between(moment - 2 * LOOK_BACK, moment - LOOK_BACK + DAY, limit=ASKED_SINGLY):
         jobs.setdefault(job.id, job)
-    await _complete(list(jobs.values()), ledger, archive, client, on_progress, result)
+    completion = await complete_jobs(
+        list(jobs.values()),
+        ledger=ledger,
+        archive=archive,
+        client=client,
+        settings=settings,
+        on_progress=on_progress,
+    )
+    result.archived, result.failures = completion.archived, completion.failures
+    result.partial, result.bytes = completion.partial, completion.bytes
     # Those of the last two days whenever they are swept, of earlier ones those that ended just now.
     of_late = {
         job_id
@@ -200,33 +210,6 @@ def _others_job(found: _Finished, clocks: Clocks) -> OthersJob:
         due_on=due_dates(found.regulation, created_at, clocks=clocks).answer_by,
         request_id_in_key=request_id_in(row.key or ""),
     )
-
-
-async def _complete(
-    jobs: Sequence[Job],
-    ledger: Ledger,
-    archive: Store,
-    client: PrivacyServiceClient,
-    on_progress: Callable[[int, int], None] | None,
-    result: Sweep,
-) -> None:
-    """Takes the jobs to their end, those together for which the same products were asked."""
-    by_batch: dict[str | None, list[Job]] = defaultdict(list)
-    for job in jobs:
-        by_batch[job.batch_id].append(job)
-    by_products: dict[tuple[str, ...], list[Job]] = defaultdict(list)
-    for batch_id, some in by_batch.items():
-        # What was asked of jobs that are not ours is not known.
-        asked = "" if batch_id is None else ledger.batch(batch_id).products
-        by_products[tuple(filter(None, asked.split(",")))] += some
-    for products, some in by_products.items():
-        completion = await complete_jobs(
-            some, products=products, ledger=ledger, archive=archive, client=client, on_progress=on_progress
-        )
-        result.archived += completion.archived
-        result.partial += completion.partial
-        result.bytes += completion.bytes
-        result.failures += completion.failures
 
 
 def _errors(ledger: Ledger, job_ids: Collection[str]) -> list[str]:

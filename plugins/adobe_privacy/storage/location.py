@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
@@ -40,6 +40,11 @@ class Location:
             return f"file://{self.prefix}"
         authority = "@".join(part for part in (self.conn_id, self.bucket, self.host) if part)
         return f"{self.scheme}://{authority}/{self.prefix}".rstrip("/")
+
+    @property
+    def public_uri(self) -> str:
+        """The URI without the connection: where it is, for whoever reaches it in another way."""
+        return replace(self, conn_id=None).uri
 
     def object_uri(self, key: str) -> str:
         """The URI of an object of this location, for messages."""
