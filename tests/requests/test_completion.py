@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from adobe_privacy.requests.report import settle
 
 from adobe_privacy.api.client import ClientConfig, PrivacyServiceClient
 from adobe_privacy.api.errors import AuthenticationFailed, PermissionDenied
@@ -18,6 +17,7 @@ from adobe_privacy.archive import iter_manifests, verify_archive
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import Job, JobState
 from adobe_privacy.requests.completion import Completion, complete_jobs, overall_outcome
+from adobe_privacy.requests.run_report import settle
 from adobe_privacy.storage import FileOptions, StorageError, Store, open_store
 from tests.support.ledgers import DAY, received
 from tests.support.simulator import Simulator, running_simulator
