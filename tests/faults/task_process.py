@@ -45,7 +45,7 @@ WARM = (
     ledger_hook,
     storage_hook,
     planning,
-    report,
+    run_report,
     submission,
 )
 # Airflow imports all its models with the first mapper that is configured, whosever it is.
