@@ -33,7 +33,7 @@ from adobe_privacy.hooks import ledger as ledger_hook
 from adobe_privacy.hooks import storage as storage_hook
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.operators.privacy_requests import CreatePrivacyJobsOperator, PlanPrivacyRequestsOperator
-from adobe_privacy.requests import planning, submission
+from adobe_privacy.requests import planning, run_report, submission
 from tests.faults.boundaries import HALF_SENT, Blow, Strike
 from tests.support.privacy import context
 

@@ -43,6 +43,7 @@ def test_caps_and_keeping_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     ("value", "said"),
     [
         ("[]", "must be a JSON object"),
+        ('{"max_entries": 5', "must be a JSON object"),
         ('{"max_entrys": 5}', "max_entrys is not known; known are keep_rejected"),
         ('{"max_entries": "5"}', "max_entries must be a whole number"),
         ('{"max_entries": -1}', "max_entries must be a whole number"),

@@ -104,7 +104,7 @@ class TestDailyFigures:
                 if index.name == "ix_privacy_jobs_at_adobe":
                     index.drop(connection)
             config.attributes["connection"] = connection
-            command.stamp(config, "0001", purge=True)
+            command.stamp(config, "0002", purge=True)
             command.upgrade(config, "0003")
         arrival, _, archival = overview.daily_figures(3)
         assert (arrival.day, arrival.arrived) == (TODAY - timedelta(days=2), 3)

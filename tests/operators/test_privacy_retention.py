@@ -86,7 +86,7 @@ def test_a_legal_hold_wins_over_retention(archived: World, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    "value", ["[]", '{"gdpr": 0}', '{"gdpr": "30"}', '{"nonsense": 30}', '{"gdpr": true}']
+    "value", ["{gdpr: 30}", "[]", '{"gdpr": 0}', '{"gdpr": "30"}', '{"nonsense": 30}', '{"gdpr": true}']
 )
 def test_a_variable_that_is_not_understood_erases_nothing(
     value: str, monkeypatch: pytest.MonkeyPatch

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from airflow.sdk import BaseHook, Variable
+from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from adobe_privacy.archive import AgeKeys, ArchiveSettings, Encryption, KmsKey, Opener, ZipLimits
 from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
 from adobe_privacy.hooks.storage import open_archive
+from adobe_privacy.hooks.variables import NotJson, json_variable
 from adobe_privacy.storage import Store
 
 OPTIONS_VARIABLE = "privacy_archive_options"
@@ -18,11 +19,15 @@ OPTIONS_VARIABLE = "privacy_archive_options"
 
 def archive_settings() -> ArchiveSettings:
     """Raises ConnectionProblem, naming the option, where one is not understood: a misspelt cap is no cap."""
-    options = Variable.get(OPTIONS_VARIABLE, default=None, deserialize_json=True)
+    not_an_object = 'must be a JSON object like {"max_entries": 100000}'
+    try:
+        options = json_variable(OPTIONS_VARIABLE)
+    except NotJson:
+        raise _problem(not_an_object) from None
     if options is None:
         return ArchiveSettings()
     if not isinstance(options, dict):
-        raise _problem('must be a JSON object like {"max_entries": 100000}')
+        raise _problem(not_an_object)
     caps = {field.name for field in fields(ZipLimits)}
     for name, value in options.items():
         if name in caps:

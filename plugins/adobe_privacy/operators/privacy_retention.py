@@ -6,7 +6,6 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Variable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.failures import plain_failures
@@ -27,15 +26,19 @@ def retention_days() -> dict[str, int]:
 
     Raises AirflowFailException where the variable is no such object: erasing is not guessed.
     """
+    from adobe_privacy.hooks.variables import NotJson, json_variable
     from adobe_privacy.regulations.codes import REGULATIONS
 
-    value = Variable.get(RETENTION_VARIABLE, default=None, deserialize_json=True)
-    if value in (None, {}):
-        return {}
     wrong = AirflowFailException(
         f'the Airflow variable {RETENTION_VARIABLE} must be like {{"gdpr": 365, "*": 730}}: days of 1 or more by '
         "regulation code, * for all that are not named"
     )
+    try:
+        value = json_variable(RETENTION_VARIABLE)
+    except NotJson:
+        raise wrong from None
+    if value in (None, {}):
+        return {}
     if not isinstance(value, dict):
         raise wrong
     for code, days in value.items():
