@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, CronTriggerTimetable
 
+from adobe_privacy.links import owner_links
 from adobe_privacy.operators.privacy_alarms import PrivacyAlarmsOperator
 
 with DAG(
@@ -29,5 +30,6 @@ with DAG(
     max_active_runs=1,
     default_args={"owner": "privacy", "retries": 3, "retry_delay": timedelta(minutes=2)},
     tags=["privacy", "adobe"],
+    owner_links=owner_links(),
 ):
     PrivacyAlarmsOperator(task_id="alarms")

@@ -27,7 +27,7 @@ HOME = ROOT / ".airflow" / "demo"
 DATA = ROOT / "data" / "demo"
 DAG_ID = "privacy_requests"
 DAYS = {"three-days-ago": 3, "two-days-ago": 2, "yesterday": 1}
-TIMEOUT = 240.0
+TIMEOUT = 600.0
 
 
 def say(text: str) -> None:

@@ -26,7 +26,7 @@ USERS = {"officer": "user", "reader": "viewer"}
 LogIn = Callable[[str | None], TestClient]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def simple_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
     """With Airflow's SimpleAuthManager."""
     passwords = tmp_path_factory.mktemp("airflow") / "passwords.json"
@@ -40,7 +40,7 @@ def simple_airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI
         yield app
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fab_airflow() -> Iterator[FastAPI]:
     """With the auth manager of the FAB provider, and its roles as they come."""
     name = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
@@ -72,14 +72,14 @@ def _airflow(settings: dict[str, str]) -> Iterator[FastAPI]:
         purge_cached_app()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def airflow(request: pytest.FixtureRequest) -> FastAPI:
     """A module may have its tests run with both: `pytest.mark.parametrize("airflow", …, indirect=True)`."""
     app: FastAPI = request.getfixturevalue(getattr(request, "param", "simple_airflow"))
     return app
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def page(airflow: FastAPI) -> FastAPI:
     """Our application within Airflow's."""
     (found,) = (route.app for route in airflow.routes if getattr(route, "path", "") == "/privacy")

@@ -66,7 +66,7 @@ class TestOverview:
         monkeypatch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", json.dumps(connection))
         ledger.receive([received(n) for n in range(3)])
         submit(ledger)
-        ledger.record_quota_refusal()
+        ledger.record_quota_refusal(1)
         quota = reader.get("/privacy/api/overview").json()["quota"]
         assert quota == {
             "day": str(TODAY), "used": 3, "planned": 0, "limit": 500, "refused": True, "problem": None
