@@ -342,8 +342,9 @@ class Stack:
             deadline = time.monotonic() + START_TIMEOUT
             while True:
                 answer = api.post("/backfills", json=body)
-                # 503: the database was locked. 409: the DAG's last backfill is not closed yet; the scheduler
-                # does so twice a minute. Nothing was made in either case.
+                # 503: the database was locked, and what was made of the backfill is gone again; with `reprocess`
+                # Airflow 3.3.2 may take runs away that were there before. 409: the DAG's last backfill is not
+                # closed yet; the scheduler does so twice a minute.
                 if answer.status_code not in (409, 503) or time.monotonic() > deadline:
                     break
                 time.sleep(1)
