@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import pkgutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow.sdk import BaseNotifier, Variable
+from airflow.sdk import BaseNotifier
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from adobe_privacy.hooks.variables import NotJson, json_variable
 
 NOTIFIER_VARIABLE = "privacy_alarm_notifier"
 _FORM = (
@@ -26,11 +27,9 @@ def configured_notifiers() -> list[BaseNotifier]:
 
     Raises AirflowFailException where it cannot be used. Its text repeats no value: there may be secrets.
     """
-    text = Variable.get(NOTIFIER_VARIABLE, default=None)
     try:
-        # Not by Airflow, which takes a variable that is no JSON for one that is not there.
-        value = json.loads(text) if text else None
-    except ValueError:
+        value = json_variable(NOTIFIER_VARIABLE)
+    except NotJson:
         raise AirflowFailException(f"{_FORM}: it is not JSON") from None
     given = value if isinstance(value, list) else [value] if value else []
     return [_notifier(item) for item in given]

@@ -279,7 +279,8 @@ class Ledger:
         With `approve_deletes`, deletes get batches of their own, which nobody sends before they are approved.
         """
         with self._write() as session:
-            room = self._quota(session).available(daily_limit)
+            quota = self._quota(session)
+            room = quota.available(daily_limit)
             if max_jobs is not None:
                 room = min(room, max_jobs)
             first = session.execute(
@@ -287,7 +288,7 @@ class Ledger:
             ).first()
             if first is None or room <= 0:
                 return None
-            room = min(room, self._usage(session, self.now().date()).batch_limit or room)
+            room = min(room, quota.batch_limit or room)
             same_group = waiting(inbox_date, Job.id, Job.key).where(
                 Job.regulation == first.regulation, Job.products == first.products
             )

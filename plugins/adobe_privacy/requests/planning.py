@@ -153,17 +153,11 @@ def _plan(
 def _claim(ledger: Ledger, day: date, run_id: str, settings: PlanSettings) -> None:
     """Claims batches for the run until nothing waits, or there is no room for more in the day or the run."""
     room = settings.max_jobs
+    open_batches = ledger.open_batches(run_id=run_id, inbox_date=day)
     if room is not None:
         # What the run claimed before it was tried again counts as well.
-        room -= _jobs_in(
-            ledger,
-            *(
-                batch
-                for batch in ledger.open_batches(run_id=run_id, inbox_date=day)
-                if batch.run_id == run_id
-            ),
-        )
-    for _ in range(MAX_BATCHES - len(ledger.open_batches(run_id=run_id, inbox_date=day))):
+        room -= _jobs_in(ledger, *(batch for batch in open_batches if batch.run_id == run_id))
+    for _ in range(MAX_BATCHES - len(open_batches)):
         if room is not None and room <= 0:
             return
         batch = ledger.claim_batch(
