@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
-import sqlite3
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from typing import Any
 import httpx
 import pytest
 from cryptography.fernet import Fernet
+from sqlalchemy import create_engine, inspect, text
 
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
@@ -165,9 +165,11 @@ def test_every_archive_verifies(stack: Stack, home: Path) -> None:
 
 
 def test_how_far_archiving_is_stands_where_the_ui_shows_it(stack: Stack) -> None:
-    query = "SELECT task_id, value FROM task_state_store WHERE dag_id = ? AND key = 'progress'"
-    with sqlite3.connect(stack.home / "airflow.db") as connection:
-        found = connection.execute(query, (DAG_ID,)).fetchall()
+    query = text("SELECT task_id, value FROM task_state_store WHERE dag_id = :dag_id AND key = 'progress'")
+    engine = create_engine(stack.metadata_url)
+    with engine.connect() as connection:
+        found = connection.execute(query, {"dag_id": DAG_ID}).fetchall()
+    engine.dispose()
     assert {task_id for task_id, _ in found} == {"batch.archive"}
     assert sum(json.loads(value)["archived"] for _, value in found) > 0
 
@@ -282,28 +284,33 @@ def contains(data: bytes) -> bool:
 def written(stack: Stack, home: Path) -> Iterator[tuple[str, bytes]]:
     """Everything that was written: each file's name and content, each database's values table by table."""
     fernet = Fernet(json.loads((stack.home / "keys.json").read_text())["fernet"].encode())
+    yield from database(stack.metadata_url, fernet)
     inbox, results = home / "data" / "inbox", (".zip",)
     for path in home.rglob("*"):
-        if not path.is_file():
+        if not path.is_file() or stack.home / "postgres" in path.parents:
             continue
         name = str(path.relative_to(home))
         yield f"name {name}", name.encode()
         if path.suffix in results or (inbox in path.parents and path.parent.name != "rejected"):
             continue
         if path.suffix == ".db":
-            yield from database(path, fernet)
+            yield from database(f"sqlite:///{path}", fernet)
         else:
             yield name, path.read_bytes()
 
 
-def database(path: Path, fernet: Fernet) -> Iterator[tuple[str, bytes]]:
-    with sqlite3.connect(path) as connection:
-        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        for table in tables:
+def database(url: str, fernet: Fernet) -> Iterator[tuple[str, bytes]]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        for table in inspect(engine).get_table_names():
             if table == "connection":
                 continue  # where the secret belongs, encrypted
-            rows = connection.execute(f'SELECT * FROM "{table}"').fetchall()
-            yield f"{path.name}:{table}", b"\n".join(readable(value, fernet) for row in rows for value in row)
+            rows = connection.execute(text(f'SELECT * FROM "{table}"')).fetchall()
+            yield (
+                f"{engine.name}:{table}",
+                b"\n".join(readable(value, fernet) for row in rows for value in row),
+            )
+    engine.dispose()
 
 
 def readable(value: Any, fernet: Fernet) -> bytes:

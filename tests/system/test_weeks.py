@@ -22,7 +22,6 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import JobState
 from adobe_privacy.storage import open_store
 from scripts.stack import BIN, ROOT, Stack, free_port
-from tests.support.ledgers import Postgres
 from tests.support.simulator import Simulator
 
 # Most of it is Airflow starting tasks; a loaded machine takes its time.
@@ -66,12 +65,8 @@ def mails(mailbox: tuple[Mailbox, int]) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def stack(home: Path, mailbox: tuple[Mailbox, int], postgres: Postgres) -> Iterator[Stack]:
-    """An Airflow whose jobs are open until the simulator's clock is moved, and whose alarms go out by mail.
-
-    Its own database is PostgreSQL: with SQLite, a backfill whose creation meets a lock deletes runs.
-    """
-    database = postgres.new_database("airflow")
+def stack(home: Path, mailbox: tuple[Mailbox, int]) -> Iterator[Stack]:
+    """An Airflow whose jobs are open until the simulator's clock is moved, and whose alarms go out by mail."""
     dags = home / "dags"
     shutil.copytree(ROOT / "dags", dags)
     late = (dags / "privacy_requests.py").read_text().replace('dag_id="privacy_requests"', 'dag_id="late"')
@@ -93,8 +88,6 @@ def stack(home: Path, mailbox: tuple[Mailbox, int], postgres: Postgres) -> Itera
     }
     environment = {
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": database,
         "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(smtp),
         "AIRFLOW_VAR_PRIVACY_ALARM_NOTIFIER": json.dumps(notifier),
         "AIRFLOW_VAR_PRIVACY_BACKFILL_PATIENCE": "1",
