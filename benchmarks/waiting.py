@@ -63,12 +63,7 @@ MAX_ACTIVE_RUNS = 64
 
 
 def config_of(simulator: Simulator) -> ClientConfig:
-    return ClientConfig(
-        client_id=simulator.client_id,
-        client_secret=simulator.client_secret,
-        org_id=simulator.org_id,
-        base_url=simulator.api_url,
-        token_url=simulator.token_url,
+    return simulator.client_config(
         retry_attempts=2,
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adobe_privacy.api import errors
-from adobe_privacy.api.client import ClientConfig, PrivacyServiceClient
+from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.codes import Outcome
 from adobe_privacy.api.models import (
     Action,
@@ -37,21 +37,8 @@ def simulator(shared_simulator: Simulator) -> Simulator:
 
 
 def client_of(simulator: Simulator, **settings: Any) -> PrivacyServiceClient:
-    return PrivacyServiceClient(
-        ClientConfig(
-            **{
-                "client_id": simulator.client_id,
-                "client_secret": simulator.client_secret,
-                "org_id": simulator.org_id,
-                "base_url": simulator.api_url,
-                "token_url": simulator.token_url,
-                "timeout": 10.0,
-                "retry_base_delay": 0.01,
-                "retry_after_cap": 0.05,
-            }
-            | settings
-        )
-    )
+    defaults = {"timeout": 10.0, "retry_base_delay": 0.01, "retry_after_cap": 0.05}
+    return PrivacyServiceClient(simulator.client_config(**defaults | settings))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adobe_privacy.api.client import ClientConfig, PrivacyServiceClient
+from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import AuthenticationFailed, PermissionDenied
 from adobe_privacy.api.models import CompanyContext, CreateJobsRequest, Identity, JobDetail, User
 from adobe_privacy.archive import iter_manifests, verify_archive
@@ -49,12 +49,7 @@ def ledger(sqlite_url: str) -> Iterator[Ledger]:
 
 @pytest.fixture
 async def client(simulator: Simulator) -> AsyncIterator[PrivacyServiceClient]:
-    config = ClientConfig(
-        client_id=simulator.client_id,
-        client_secret=simulator.client_secret,
-        org_id=simulator.org_id,
-        base_url=simulator.api_url,
-        token_url=simulator.token_url,
+    config = simulator.client_config(
         timeout=5,
         retry_attempts=1,
     )

@@ -18,12 +18,7 @@ SINCE = datetime.now(UTC) - timedelta(days=1)
 
 @pytest.fixture
 def config(simulator: Simulator) -> ClientConfig:
-    return ClientConfig(
-        client_id=simulator.client_id,
-        client_secret=simulator.client_secret,
-        org_id=simulator.org_id,
-        base_url=simulator.api_url,
-        token_url=simulator.token_url,
+    return simulator.client_config(
         retry_attempts=1,
     )
 

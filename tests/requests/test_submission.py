@@ -64,12 +64,7 @@ async def client(simulator: Simulator) -> AsyncIterator[PrivacyServiceClient]:
 
 
 def config(simulator: Simulator) -> ClientConfig:
-    return ClientConfig(
-        client_id=simulator.client_id,
-        client_secret=simulator.client_secret,
-        org_id=simulator.org_id,
-        base_url=simulator.api_url,
-        token_url=simulator.token_url,
+    return simulator.client_config(
         timeout=1.0,
         retry_attempts=2,
         retry_base_delay=0.01,

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adobe_privacy.api.client import PrivacyServiceClient
-from adobe_privacy.api.config import ClientConfig
 from adobe_privacy.requests.waiting import JobWatch, OpenJobsList, Progress, WaitingJob, look_interval
 from tests.support.simulator import Simulator
 
@@ -15,15 +14,7 @@ NOW = datetime.now(UTC)
 
 
 def client_of(simulator: Simulator) -> PrivacyServiceClient:
-    return PrivacyServiceClient(
-        ClientConfig(
-            client_id=simulator.client_id,
-            client_secret=simulator.client_secret,
-            org_id=simulator.org_id,
-            base_url=simulator.api_url,
-            token_url=simulator.token_url,
-        )
-    )
+    return PrivacyServiceClient(simulator.client_config())
 
 
 def jobs_of(job_ids: list[str], age: timedelta = timedelta(hours=1)) -> list[WaitingJob]:

@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 
+from adobe_privacy.api.config import ClientConfig
+
 SIMULATOR = Path(__file__).resolve().parents[2] / "include" / "simulator"
 _URL_LINE = "Privacy Service simulator on "
 
@@ -55,6 +57,19 @@ class Simulator:
     @property
     def org_id(self) -> str:
         return str(self.switches()["org_id"])
+
+    def client_config(self, **settings: Any) -> ClientConfig:
+        """What a client of this simulator needs; `settings` adds to it or overrides it."""
+        return ClientConfig(
+            **{
+                "client_id": self.client_id,
+                "client_secret": self.client_secret,
+                "org_id": self.org_id,
+                "base_url": self.api_url,
+                "token_url": self.token_url,
+            }
+            | settings
+        )
 
     def connection_json(self, **extra: Any) -> str:
         """An `adobe_privacy` Airflow connection as JSON; `extra` adds to or overrides its extra."""

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from types import MappingProxyType, TracebackType
@@ -114,6 +114,15 @@ class PrivacyServiceClient:
     def server_time(self) -> datetime:
         """Now, by the service's clock where an answer has shown it: its date filters go by that one."""
         return self._transport.server_time()
+
+    async def learn_server_time(self) -> None:
+        """Asks the service for something small, unless it has answered already: `server_time` is by its clock
+        then. Raises as `list_jobs` does, but for a refusal, which tells the time too."""
+        if not self._transport.knows_server_time:
+            today = self.server_time().date()
+            with suppress(RequestRefused):
+                async for _ in self.list_jobs("gdpr", from_date=today, to_date=today, thorough=False):
+                    break
 
     async def list_jobs(
         self,

@@ -77,7 +77,7 @@ class Transport:
         self._sleep = sleep
         self.now = now
         self._api_host = httpx.URL(config.base_url).host
-        self._ahead = timedelta()
+        self._ahead: timedelta | None = None
         connect = min(config.timeout, CONNECT_TIMEOUT)
         self._total_timeout = config.timeout + connect
         self._http = httpx.AsyncClient(
@@ -118,7 +118,11 @@ class Transport:
 
     def server_time(self) -> datetime:
         """Now by the API's own clock, as far as an answer has told it; else by ours."""
-        return self.now() + self._ahead
+        return self.now() + (self._ahead or timedelta())
+
+    @property
+    def knows_server_time(self) -> bool:
+        return self._ahead is not None
 
     def _note_time(self, request: httpx.Request, response: httpx.Response) -> None:
         if request.url.host == self._api_host:

@@ -21,7 +21,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -160,7 +159,6 @@ class _Work:
     refusals: int = 0
     suspects: dict[str, RequestRefused] = field(default_factory=dict)
     lost_calls: int = 0
-    knows_clock: bool = False
 
     # -- looking ------------------------------------------------------------------------------------------
 
@@ -236,7 +234,7 @@ class _Work:
 
         `thoroughly` lists until several listings in a row brought no older job that was not seen before.
         """
-        await self._learn_adobes_clock()
+        await self.client.learn_server_time()
         began = self.client.server_time()
         since = intent + min(began - self.ledger.now(), timedelta()) - CLOCK_TOLERANCE
         seen: set[str] = set()
@@ -265,16 +263,6 @@ class _Work:
             # Jobs are made under the current code: where a retired one is refused, nothing is missed.
             if code == self.batch.regulation:
                 raise
-
-    async def _learn_adobes_clock(self) -> None:
-        """Dates in lists go by Adobe's clock, which only an answer tells: so something is asked."""
-        if self.knows_clock:
-            return
-        today = self.client.server_time().date()
-        with suppress(RequestRefused):
-            async for _ in self.client.list_jobs(self.batch.regulation, from_date=today, to_date=today):
-                break
-        self.knows_clock = True
 
     # -- sending ------------------------------------------------------------------------------------------
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -85,7 +84,7 @@ async def sweep(
 
     Raises DayOutOfReach where that is so for all of them, PrivacyServiceError where nothing can be listed.
     """
-    await _learn_adobes_clock(client)
+    await client.learn_server_time()
     now = client.server_time()
     earliest = (now - LOOK_BACK).date()
     if last < earliest:
@@ -133,14 +132,6 @@ async def sweep(
 class _Finished:
     regulation: str
     row: JobSummary
-
-
-async def _learn_adobes_clock(client: PrivacyServiceClient) -> None:
-    """Dates in lists go by Adobe's clock, which only an answer tells: so something is asked."""
-    today = client.server_time().date()
-    with suppress(RequestRefused):
-        async for _ in client.list_jobs("gdpr", from_date=today, to_date=today, thorough=False):
-            break
 
 
 async def _finished_jobs(
