@@ -530,6 +530,13 @@ class Client:
     def server_time(self) -> datetime:
         return self._world.now + (self._world.ahead if self._knows_clock else timedelta())
 
+    async def learn_server_time(self) -> None:
+        if not self._knows_clock:
+            today = self.server_time().date()
+            with suppress(RequestRefused):
+                async for _ in self.list_jobs("gdpr", from_date=today, to_date=today):
+                    break
+
     async def fetch_token(self) -> None:
         await self._world.gate(self._process, "token")
 
@@ -555,7 +562,7 @@ class Client:
         await world.gate(process, f"request, {outcome}")
         if process.arrive is not None:
             process.arrive()
-        if outcome != "never arrived":
+        if outcome in ("bad user", "rate limited", "made", "made, part of the answer is missing"):
             self._knows_clock = True
         match outcome:
             case "bad user":

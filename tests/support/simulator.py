@@ -149,7 +149,12 @@ class Simulator:
         self._post("reset")
 
     def _get(self, path: str) -> Any:
-        return self._control.get(path).raise_for_status().json()
+        try:
+            answer = self._control.get(path)
+        except httpx.NetworkError:
+            # A connection that was kept, and reset by a simulator with many others.
+            answer = self._control.get(path)
+        return answer.raise_for_status().json()
 
     def _post(self, path: str, content: Mapping[str, Any] | None = None) -> Any:
         return self._control.post(path, json=content).raise_for_status().json()
