@@ -1,0 +1,247 @@
+"""The set-up of production, as far as one machine can be it: CeleryExecutor with two workers, Redis, PostgreSQL for
+Airflow and for the ledger, inbox and archive in S3. One worker dies as a host does, in the midst of a submission.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+from sqlalchemy import make_url
+
+from adobe_privacy.archive import verify_archive
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.tables import JobState
+from scripts.stack import BIN, Stack, free_port
+from tests.storage.servers import S3Server, s3_server
+from tests.support.ledgers import Postgres
+from tests.support.privacy import request
+from tests.support.simulator import Simulator
+
+DAG_ID = "privacy_requests"
+DAYS = 10
+REQUESTS_PER_DAY = 40
+WORKERS = ("worker-1", "worker-2")
+TIMEOUT = 400.0
+# Longer than the test: the worker does not live to see an answer.
+HANGING = 900
+# A cluster policy of Airflow: the DAG's half minute between two tries is not what is tested.
+POLICY = """
+from datetime import timedelta
+
+
+def task_policy(task):
+    task.retry_delay = timedelta(seconds=1)
+"""
+
+pytestmark = pytest.mark.timeout(1200)
+
+
+def requests_of(day: date) -> list[dict[str, Any]]:
+    return [
+        request(number, "access", "delete", request_id=f"DSR-{day:%m%d}-{number}")
+        for number in range(REQUESTS_PER_DAY)
+    ]
+
+
+class Distributed:
+    def __init__(self, stack: Stack, simulator: Simulator, ledger_url: str, archive: Any) -> None:
+        self.stack = stack
+        self.simulator = simulator
+        self.ledger_url = ledger_url
+        self.archive = archive
+        today = datetime.now(UTC).date()
+        self.days = [today - timedelta(days=ago) for ago in range(DAYS, 0, -1)]
+
+    def start_worker(self, name: str) -> None:
+        self.stack.start_process(
+            name,
+            *(str(BIN / "airflow"), "celery", "worker", "--concurrency", "2", "--skip-serve-logs"),
+            *("--celery-hostname", f"{name}@%h", "--without-mingle", "--without-gossip"),
+        )
+
+    def submitting_worker(self) -> str | None:
+        """The worker that waits for the simulator's answer."""
+        port = urlsplit(self.simulator.url).port
+        for name in WORKERS:
+            for process in _tree(self.stack.process(name).pid):
+                try:
+                    connections = process.net_connections("tcp")
+                except psutil.Error:
+                    continue
+                if any(
+                    found.raddr and found.raddr.port == port and found.status == "ESTABLISHED"
+                    for found in connections
+                ):
+                    return name
+        return None
+
+    def kill_worker(self, name: str) -> None:
+        """Everything on that host at once; only what it no longer says tells of it."""
+        for process in reversed(_tree(self.stack.process(name).pid)):
+            process.send_signal(signal.SIGKILL)
+
+    def run_to_the_end(self) -> None:
+        self.until(
+            lambda: all(run["state"] in ("success", "failed") for run in self.stack.runs(DAG_ID)),
+            "the runs have not ended",
+        )
+
+    def until(self, condition: Callable[[], object], failure: str) -> None:
+        deadline = time.monotonic() + TIMEOUT
+        while not condition():
+            self.stack.check_processes()
+            assert time.monotonic() < deadline, failure
+            time.sleep(0.5)
+
+    def wanted(self) -> dict[tuple[str, str], int]:
+        return {
+            (line["request_id"], action): 1
+            for day in self.days
+            for line in requests_of(day)
+            for action in line["actions"]
+        }
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    root = psutil.Process(pid)
+    return [root, *root.children(recursive=True)]
+
+
+@contextmanager
+def redis_server(folder: Path) -> Iterator[str]:
+    executable = shutil.which("redis-server")
+    if executable is None:
+        pytest.fail("redis-server is not installed: apt-get install redis-server")
+    port = free_port(16379)
+    process = subprocess.Popen(
+        [executable, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _fill_inbox(s3: S3Server, bucket: str, days: list[date]) -> None:
+    for day in days:
+        lines = "".join(json.dumps(line) + "\n" for line in requests_of(day))
+        s3.client.put_object(Bucket=bucket, Key=f"inbox/{day}/requests.jsonl", Body=lines.encode())
+
+
+@pytest.fixture(scope="module")
+def distributed(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Distributed]:
+    """Ten days backfilled, and a worker lost on the way."""
+    home = tmp_path_factory.mktemp("distributed")
+    policy = home / "airflow" / "config" / "airflow_local_settings.py"
+    policy.parent.mkdir(parents=True)
+    policy.write_text(POLICY)
+    ledger_url, results_url = (postgres.new_database(name) for name in ("shared_ledger", "celery"))
+    ledger = make_url(ledger_url)
+    with redis_server(home) as broker, s3_server() as s3:
+        bucket = s3.new_bucket()
+        aws = {
+            "conn_type": "aws",
+            "login": s3.options.access_key_id,
+            "password": s3.options.secret_access_key,
+            "extra": {"endpoint_url": s3.endpoint, "region_name": "us-east-1"},
+        }
+        environment = {
+            "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+            "AIRFLOW__CELERY__BROKER_URL": broker,
+            "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{results_url}",
+            "AIRFLOW__CELERY__SYNC_PARALLELISM": "1",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+            "AIRFLOW_CONN_SHARED_S3": json.dumps(aws),
+            "AIRFLOW_CONN_PRIVACY_LEDGER": json.dumps(
+                {
+                    "conn_type": "postgres",
+                    "host": ledger.query["host"],
+                    "login": ledger.username,
+                    "schema": ledger.database,
+                }
+            ),
+            "AIRFLOW_VAR_PRIVACY_INBOX_URI": f"s3://shared_s3@{bucket}/inbox",
+            "AIRFLOW_VAR_PRIVACY_ARCHIVE_URI": f"s3://shared_s3@{bucket}/archive",
+        }
+        stack = Stack(
+            home / "airflow",
+            home / "data",
+            port=18280,
+            simulator_arguments=("--port", "0"),
+            environment=environment,
+        )
+        with stack, Simulator(stack.simulator_url) as simulator:
+            it = Distributed(stack, simulator, ledger_url, s3.store(bucket))
+            _fill_inbox(s3, bucket, it.days)
+            for name in WORKERS:
+                it.start_worker(name)
+            stack.wait_for_dag(DAG_ID)
+            simulator.fault("create", "hang_after", times=1, seconds=HANGING)
+            stack.backfill(DAG_ID, str(it.days[0]), str(it.days[-1]))
+            it.until(lambda: simulator.faults() == [], "no task comes to its call")
+            it.until(it.submitting_worker, "no worker waits for the simulator")
+            lost = it.submitting_worker()
+            assert lost is not None
+            it.kill_worker(lost)
+            it.start_worker(lost)
+            it.run_to_the_end()
+            yield it
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def test_every_run_ends_well(distributed: Distributed) -> None:
+    assert [run["state"] for run in distributed.stack.runs(DAG_ID)] == ["success"] * DAYS
+
+
+def test_each_job_was_made_once(distributed: Distributed) -> None:
+    made = Counter((job["key"], job["action"]) for job in distributed.simulator.jobs())
+    assert made == distributed.wanted()
+
+
+def test_both_workers_took_part(distributed: Distributed) -> None:
+    for name in WORKERS:
+        assert "received" in (distributed.stack.logs / f"{name}.log").read_text(), name
+
+
+def test_the_shared_ledger_knows_each_job_by_its_id(distributed: Distributed) -> None:
+    with Ledger(distributed.ledger_url, actor="test") as ledger:
+        assert ledger.counts() == {JobState.ARCHIVED: len(distributed.wanted())}
+        jobs = [job for request_id, _ in distributed.wanted() for job in ledger.request_jobs(request_id)]
+    assert {(job.key, job.action, job.adobe_job_id) for job in jobs} == {
+        (job["key"], job["action"], job["jobId"]) for job in distributed.simulator.jobs()
+    }
+
+
+def test_every_archive_in_s3_verifies(distributed: Distributed) -> None:
+    verification = verify_archive(distributed.archive)
+    assert list(verification) == []
+    assert verification.summary.manifests == len(distributed.wanted())
+    assert verification.summary.results == DAYS * REQUESTS_PER_DAY
+
+
+def test_backfilling_again_makes_no_second_call(distributed: Distributed) -> None:
+    before = distributed.simulator.calls()["create"]
+    days = distributed.days
+    distributed.stack.backfill(DAG_ID, str(days[0]), str(days[-1]), reprocess="completed")
+    distributed.until(
+        lambda: any(run["state"] in ("queued", "running") for run in distributed.stack.runs(DAG_ID)),
+        "the second backfill does not begin",
+    )
+    distributed.run_to_the_end()
+    assert distributed.simulator.calls()["create"] == before
