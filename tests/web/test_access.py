@@ -20,6 +20,9 @@ QUERIES = {
     "/api/request": "?id=DSR-1",
     "/manifest": "?job=1",
     "/api/manifest": "?job=1",
+    "/report": "?from=2026-01-01&to=2026-12-31",
+    "/evidence.html": "?id=DSR-1",
+    "/api/evidence": "?id=DSR-1",
 }
 HOLD = {"request_id": "DSR-1", "reason": "a lawsuit"}
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
+from adobe_privacy.command_line import main
 from adobe_privacy.ledger.ledger import FinishedJob, Ledger
 from adobe_privacy.ledger.tables import Job, JobState
 from adobe_privacy.web.source import Source
@@ -223,6 +226,123 @@ class TestOneRequest:
     def test_an_unknown_request_is_said_to_be(self, ledger: Ledger, reader: TestClient) -> None:
         page = reader.get("/privacy/request?id=DSR-9")
         assert (page.status_code, "The ledger has no request DSR-9." in page.text) == (404, True)
+
+
+class TestReport:
+    def test_it_is_not_made_before_a_period_is_named(self, ledger: Ledger, reader: TestClient) -> None:
+        ledger.receive([received(1)])
+        text = reader.get("/privacy/report").text
+        assert f'name="from" value="{TODAY.year - 1}-01-01"' in text
+        assert "<table" not in text
+        assert 'href="report"' in reader.get("/privacy/").text
+
+    def test_page_document_and_json_have_the_figures_of_the_period(
+        self, ledger: Ledger, reader: TestClient
+    ) -> None:
+        ledger.receive([received(1), received(2, "delete", regulation="ccpa")])
+        query = "?from=2026-11-20&to=2026-11-20&regulation=gdpr"
+        told = reader.get(f"/privacy/api/report{query}").json()
+        (row,) = told["figures"]
+        assert (row["regulation"], row["requests_to"], row["received"], row["open"]) == ("gdpr", "know", 1, 1)
+        for place in ("report", "report.html"):
+            page = reader.get(f"/privacy/{place}{query}")
+            assert "Requests received 2026-11-20 to 2026-11-20".lower() in page.text.lower()
+            assert page.text.count('<th scope="row">') == 1
+            assert "11 CCR § 7102(a)(1)" in page.text
+        assert (
+            f'href="report.html{query.replace("&", "&amp;")}"' in reader.get(f"/privacy/report{query}").text
+        )
+        assert reader.get("/privacy/api/report?from=2026-11-21&to=2026-11-21").json()["figures"] == []
+
+    def test_the_json_is_what_the_command_prints(
+        self, ledger: Ledger, reader: TestClient, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        ledger.receive([received(1)])
+        asked = ["--from", "2026-11-01", "--to", "2026-11-30", "--json", "--ledger"]
+        assert main(["report", *asked, str(ledger.engine.url)]) == 0
+        printed = json.loads(capsys.readouterr().out)
+        told = reader.get("/privacy/api/report?from=2026-11-01&to=2026-11-30").json()
+        assert told | {"made_at": None} == printed | {"made_at": None}
+
+    @pytest.mark.parametrize(
+        "query", ["from=yesterday", "from=2026-02-01&to=2026-01-01", "regulation=nothing"]
+    )
+    def test_a_period_that_cannot_be_read_is_refused(
+        self, ledger: Ledger, reader: TestClient, query: str
+    ) -> None:
+        for place in ("api/report", "report", "report.html"):
+            answer = reader.get(f"/privacy/{place}?{query}")
+            assert answer.status_code == 400
+            assert query[:4] in answer.text
+
+    def test_the_longest_period_there_is_can_be_asked_for(self, ledger: Ledger, reader: TestClient) -> None:
+        ledger.receive([received(1)])
+        told = reader.get("/privacy/api/report?from=0001-01-01&to=9999-12-31").json()
+        assert told["figures"][0]["received"] == 1
+
+
+class TestEvidence:
+    def test_it_is_linked_from_the_request(self, ledger: Ledger, reader: TestClient) -> None:
+        ledger.receive([received("x", request_id="A/B#1", jobs=received("x").jobs)])
+        text = reader.get("/privacy/request?id=A%2FB%231").text
+        for place in ("evidence.html", "api/evidence"):
+            assert f'href="{place}?id=A%2FB%231"' in text
+            assert "A/B#1" in reader.get(f"/privacy/{place}?id=A%2FB%231").text
+
+    def test_it_has_the_history_and_the_manifests(
+        self, ledger: Ledger, reader: TestClient, tmp_path: Path
+    ) -> None:
+        ledger.receive([received(1, "access", "delete")])
+        jobs = submit(ledger)
+        for job in jobs:
+            archive(ledger, job, tmp_path)
+        missing = f"jobs/gdpr/2026/11/20/{jobs[1].adobe_job_id}/manifest.json"
+        (tmp_path / "archive" / missing).unlink()
+        pack = reader.get("/privacy/api/evidence?id=DSR-1").json()
+        assert [step["to"] for step in pack["history"] if step["action"] == "access"][-2:] == [
+            "complete",
+            "archived",
+        ]
+        there, gone = pack["manifests"].values()
+        assert there["products"][0]["code"] == "6054-200"
+        assert gone == {"problem": f"The archive has no {missing}."}
+        text = reader.get("/privacy/evidence.html?id=DSR-1").text
+        assert "&lt;b&gt;Analytics&lt;/b&gt;" in text
+        assert missing in text
+
+    def test_an_archive_that_cannot_be_opened_hides_nothing_else(
+        self, ledger: Ledger, reader: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ledger.receive([received(1)])
+        (job,) = submit(ledger)
+        archive(ledger, job, tmp_path)
+        monkeypatch.delenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI")
+        page = reader.get("/privacy/evidence.html?id=DSR-1")
+        assert page.status_code == 200
+        assert "privacy_archive_uri is not set" in page.text
+
+    def test_an_unknown_request_has_none(self, ledger: Ledger, reader: TestClient) -> None:
+        for place in ("evidence.html", "api/evidence"):
+            answer = reader.get(f"/privacy/{place}?id=DSR-9")
+            assert (answer.status_code, "The ledger has no request DSR-9." in answer.text) == (404, True)
+
+
+def test_documents_may_have_a_style_of_their_own_and_nothing_else(ledger: Ledger, reader: TestClient) -> None:
+    ledger.receive([received(1)])
+    for url in ("/privacy/evidence.html?id=DSR-1", "/privacy/report.html"):
+        answer = reader.get(url)
+        rules = answer.headers["content-security-policy"].split("; ")
+        assert {"default-src 'none'", "style-src 'unsafe-inline'", "frame-ancestors 'self'"} <= set(rules)
+        assert "script-src" not in answer.headers["content-security-policy"]
+        assert answer.headers["cache-control"] == "no-store"
+        assert "<script" not in answer.text
+
+
+def test_a_slow_archive_keeps_nobody_else_waiting(page: FastAPI) -> None:
+    """What reads ledger or archive is no coroutine: the web server runs it in a thread, not in its event loop."""
+    for route in page.routes:
+        assert isinstance(route, APIRoute)
+        assert not iscoroutinefunction(route.endpoint), route.path
 
 
 class TestLedgerThatCannotBeRead:

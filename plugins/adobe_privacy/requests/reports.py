@@ -46,9 +46,19 @@ def figures_report(
     }
 
 
+def last_year(today: date) -> tuple[date, date]:
+    """The first and the last day of the period that is reported on where none is named."""
+    return date(today.year - 1, 1, 1), date(today.year - 1, 12, 31)
+
+
 def figures_html(report: dict[str, Any]) -> str:
     """A period's figures as a page, from what `figures_report` returns."""
     return _environment().get_template("figures.html").render(report, first=report["from"], last=report["to"])
+
+
+def figures_body(report: dict[str, Any]) -> str:
+    """The same without a page around it, as HTML."""
+    return _environment().get_template("figures_body.html").render(report)
 
 
 def evidence(ledger: Ledger, request_id: str, archive: Store | None = None) -> dict[str, Any] | None:

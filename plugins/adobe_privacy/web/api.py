@@ -5,13 +5,21 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from fastapi import Query as Parameter
 from pydantic import BaseModel, StringConstraints
 
+from adobe_privacy.requests.reports import as_json
 from adobe_privacy.web.access import may_write
-from adobe_privacy.web.filters import QueryDep
-from adobe_privacy.web.read import read_manifest, read_overview, read_page, read_request
+from adobe_privacy.web.filters import PeriodDep, QueryDep
+from adobe_privacy.web.read import (
+    read_evidence,
+    read_manifest,
+    read_overview,
+    read_page,
+    read_report,
+    read_request,
+)
 from adobe_privacy.web.source import SourceDep
 
 router = APIRouter()
@@ -37,6 +45,21 @@ def request(source: SourceDep, id: str) -> dict[str, Any]:
 @router.get("/manifest")
 def manifest(source: SourceDep, job: int) -> dict[str, Any]:
     return read_manifest(source, job)
+
+
+@router.get("/report")
+def report(source: SourceDep, period: PeriodDep) -> Response:
+    return _as_the_command(read_report(source, period))
+
+
+@router.get("/evidence")
+def evidence(source: SourceDep, id: str) -> Response:
+    return _as_the_command(read_evidence(source, id))
+
+
+def _as_the_command(value: dict[str, Any]) -> Response:
+    """To the letter what the command of the same name prints."""
+    return Response(as_json(value), media_type="application/json")
 
 
 class Decision(BaseModel):

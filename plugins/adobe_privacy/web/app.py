@@ -25,13 +25,14 @@ from adobe_privacy.web.source import Source
 log = logging.getLogger(__name__)
 
 PREFIX = "/privacy"  # below which Airflow mounts it
-HEADERS = {
+HEADERS = {  # of every answer that has none of its own
     # Airflow shows the page in a frame of its own; nobody else may. Nothing comes from elsewhere.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
     "X-Frame-Options": "SAMEORIGIN",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
 }
 
 
@@ -56,8 +57,8 @@ def create_app() -> FastAPI:
 
 async def _with_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     response = await call_next(request)
-    response.headers.update(HEADERS)
-    response.headers.setdefault("Cache-Control", "no-store")
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
     return response
 
 

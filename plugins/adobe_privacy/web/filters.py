@@ -1,9 +1,10 @@
-"""The page's filters as they stand in an address: read from a query, written into links."""
+"""The page's filters, and a report's period, as they stand in an address: read from a query, written into links."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import date
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -14,6 +15,8 @@ from starlette.datastructures import QueryParams
 from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
 from adobe_privacy.ledger.overview import Concern, Filters, Position
 from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.regulations.codes import REGULATIONS
+from adobe_privacy.requests.reports import last_year
 from adobe_privacy.web.source import SourceDep
 
 ALL = "all"  # as a state: the archived ones too
@@ -70,6 +73,37 @@ def read_query(request: Request, source: SourceDep) -> Query:
 
 
 QueryDep = Annotated[Query, Depends(read_query)]
+
+
+@dataclass(frozen=True)
+class Period:
+    """What a report is about: the requests received from `first` to `last`, under one regulation or all."""
+
+    first: date
+    last: date
+    regulation: str | None
+
+    @property
+    def query(self) -> str:
+        values = {"from": self.first, "to": self.last, "regulation": self.regulation}
+        return f"?{urlencode({name: value for name, value in values.items() if value})}"
+
+
+def read_period(request: Request) -> Period:
+    """Last year where no day is given. Raises HTTPException 400 for what cannot be read."""
+    given = request.query_params
+    first, last = last_year(datetime.now(UTC).date())
+    period = Period(
+        _day(given.get("from")) or first, _day(given.get("to")) or last, given.get("regulation") or None
+    )
+    if period.first > period.last:
+        raise _bad(f"from, to: the period ends on {period.last}, before it begins on {period.first}")
+    if period.regulation not in (None, *REGULATIONS):
+        raise _bad(f"regulation: one of {', '.join(REGULATIONS)}")
+    return period
+
+
+PeriodDep = Annotated[Period, Depends(read_period)]
 
 
 def _bad(text: str) -> HTTPException:

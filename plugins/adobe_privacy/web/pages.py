@@ -1,4 +1,7 @@
-"""The HTML of the page: the list, one request, one manifest, and the files that these need."""
+"""The HTML of the page: the list, one request, one manifest, the report, and the files that these need.
+
+What ends in `.html` is a document by itself, to be printed or kept: it needs no other file.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,26 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request, Response, status
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
+from markupsafe import Markup
 
 from adobe_privacy.api.codes import PRODUCTS, outcome_in_words
 from adobe_privacy.ledger.overview import Concern
 from adobe_privacy.ledger.tables import JobState
 from adobe_privacy.regulations.codes import REGULATIONS
+from adobe_privacy.requests.reports import evidence_html, figures_body, figures_html
 from adobe_privacy.requests.request import Action
 from adobe_privacy.web.access import MayWriteDep
 from adobe_privacy.web.chart import chart
-from adobe_privacy.web.filters import ALL, QueryDep
-from adobe_privacy.web.read import read_manifest, read_manifests, read_overview, read_page, read_request
+from adobe_privacy.web.filters import ALL, PeriodDep, QueryDep
+from adobe_privacy.web.read import (
+    read_evidence,
+    read_manifest,
+    read_manifests,
+    read_overview,
+    read_page,
+    read_report,
+    read_request,
+)
 from adobe_privacy.web.source import SourceDep
 from adobe_privacy.web.words import CONCERNS, STATES
 
@@ -29,6 +42,11 @@ TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 FILES = {path.name: path.read_bytes() for path in sorted((HERE / "static").iterdir())}
 # Part of their addresses, so that a browser may keep them until they change.
 VERSION = sha256(b"".join(FILES.values())).hexdigest()[:12]
+# A document's style is within it. Nothing else is allowed, so there is nothing that a style could fetch.
+DOCUMENT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'self'"
+)
 
 templates = Jinja2Templates(HERE / "templates")
 templates.env.globals |= {
@@ -99,6 +117,30 @@ def manifest(request: Request, source: SourceDep, job: int) -> Response:
     found = read_manifest(source, job)
     text = json.dumps(found, indent=2, ensure_ascii=False)
     return templates.TemplateResponse(request, "manifest.html", {"job": job, "manifest": found, "text": text})
+
+
+@router.get("/report", response_class=HTMLResponse)
+def report(request: Request, source: SourceDep, period: PeriodDep) -> Response:
+    # Not before somebody has named a period: a year of a large ledger takes its seconds.
+    asked = bool(request.query_params)
+    body = Markup(figures_body(read_report(source, period))) if asked else None
+    return templates.TemplateResponse(
+        request, "report.html", {"period": period, "regulations": REGULATIONS, "body": body}
+    )
+
+
+@router.get("/report.html", response_class=HTMLResponse)
+def report_document(source: SourceDep, period: PeriodDep) -> Response:
+    return _document(figures_html(read_report(source, period)))
+
+
+@router.get("/evidence.html", response_class=HTMLResponse)
+def evidence_document(source: SourceDep, id: str) -> Response:
+    return _document(evidence_html(read_evidence(source, id)))
+
+
+def _document(html: str) -> Response:
+    return HTMLResponse(html, headers={"Content-Security-Policy": DOCUMENT_POLICY})
 
 
 @router.get("/static/{name}")

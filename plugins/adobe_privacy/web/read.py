@@ -15,8 +15,9 @@ from fastapi import HTTPException, status
 from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
 from adobe_privacy.ledger.overview import Concern
 from adobe_privacy.ledger.tables import DailyFigures
+from adobe_privacy.requests.reports import evidence, figures_report
 from adobe_privacy.storage import ObjectNotFound, StorageError
-from adobe_privacy.web.filters import Query
+from adobe_privacy.web.filters import Period, Query
 from adobe_privacy.web.source import Source
 from adobe_privacy.web.words import job_words, request_words
 
@@ -85,8 +86,27 @@ def read_page(source: Source, query: Query, limit: int) -> dict[str, Any]:
 def read_request(source: Source, request_id: str) -> dict[str, Any]:
     jobs, changes, batches = source.overview().request(request_id)
     if not jobs:
-        raise HTTPException(status.HTTP_404_NOT_FOUND, f"The ledger has no request {request_id}.")
+        raise _no_request(request_id)
     return request_words(jobs, changes, batches, today())
+
+
+def _no_request(request_id: str) -> HTTPException:
+    return HTTPException(status.HTTP_404_NOT_FOUND, f"The ledger has no request {request_id}.")
+
+
+def read_report(source: Source, period: Period) -> dict[str, Any]:
+    """The figures of a period, as the command `report` has them."""
+    return figures_report(source.ledger(), period.first, period.last, regulation=period.regulation)
+
+
+def read_evidence(source: Source, request_id: str) -> dict[str, Any]:
+    """A request's evidence, as the command `evidence` has it; a manifest that cannot be read says why."""
+    pack = evidence(source.ledger(), request_id)
+    if pack is None:
+        raise _no_request(request_id)
+    keys = [job["manifest"] for job in pack["jobs"] if job["manifest"]]
+    found = zip(keys, read_manifests(source, keys), strict=True)
+    return pack | {"manifests": {key: {"problem": it} if isinstance(it, str) else it for key, it in found}}
 
 
 def read_manifest(source: Source, job_id: int) -> dict[str, Any]:

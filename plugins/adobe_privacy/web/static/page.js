@@ -20,7 +20,7 @@ function followInAirflow(event) {
   event.preventDefault();
   const twin = window.parent.document.createElement("a");
   twin.href = link.href;
-  if (event.ctrlKey || event.metaKey || event.shiftKey || event.button === 1) {
+  if (link.target || event.ctrlKey || event.metaKey || event.shiftKey || event.button === 1) {
     twin.target = "_blank";
     twin.rel = "noopener";
   }
