@@ -34,7 +34,7 @@ test-scale: $(INSTALLED) ## CeleryExecutor with two workers, Redis, PostgreSQL, 
 	@$(BIN)/python -m pytest tests/scale
 
 test-ui: $(INSTALLED) ## the UI in a real browser; needs Chromium
-	@$(BIN)/python -m pytest tests/ui
+	@$(BIN)/python -m pytest tests/ui --timeout=1200
 
 bench: $(INSTALLED) ## the benchmarks, beside what they are compared with, into benchmarks/RESULTS.md
 	@$(BIN)/python benchmarks

@@ -77,7 +77,7 @@ def write_inbox(folder: Path) -> None:
 
 
 def wait_for_runs(stack: Stack, count: int) -> None:
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         stack.check_processes()
         states = [run["state"] for run in stack.runs("privacy_requests")]

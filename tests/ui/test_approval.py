@@ -84,7 +84,7 @@ def run_with_deletes(stack: Stack, day: date) -> str:
 
 
 def wait_for_questions(stack: Stack, run_id: str, count: int) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     with stack.api() as api:
         while time.monotonic() < deadline:
             stack.check_processes()
