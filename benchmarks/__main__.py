@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -17,13 +18,19 @@ HERE = Path(__file__).resolve().parent
 BENCHMARKS = ("archive.py", "planning.py", "page.py", "waiting.py")
 
 
+def machine() -> str:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
+    cpuinfo = Path("/proc/cpuinfo")
+    models = re.findall(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else []
+    return f"{os.cpu_count()} cores ({models[0] if models else platform.machine()}), {memory:.0f} GiB"
+
+
 def main() -> int:
     sections = [
         "# Benchmarks",
         "",
-        f"`make bench`, {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, "
-        f"{os.cpu_count()} cores, {platform.machine()}. Ratios hold within this run; absolute figures do not "
-        "travel.",
+        f"`make bench`, {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {machine()}. "
+        "Ratios hold within this run; absolute figures do not travel.",
         "",
     ]
     failed = False

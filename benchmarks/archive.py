@@ -39,7 +39,13 @@ from tests.archive.zips import RESULT, corrupted, make_zip  # noqa: E402
 
 MIB = 1024 * 1024
 BLOCK = 32 * MIB
+TEXT_SIZE = 256 * MIB
 AWS_CLI = "awscli>=1.40,<2"
+NOTES = """\
+Ratio is their time by ours: above 1, ours is faster. Ours always reads the job's detail, inflates every member, checks
+its CRC and the archive's structure, waits for the disk and writes the ledger; `curl | tee | sha256sum` does none of
+this, so of a result that is compressed, inflating is what the comparison shows. On a machine with two cores the S3
+server takes more than half of the time of either side, and its share varies with the load."""
 
 
 def noise(size: int) -> bytes:
@@ -188,12 +194,13 @@ class Bench:
     def single(self) -> None:
         for kind, block in (("incompressible", noise(BLOCK)), ("text", text(BLOCK))):
             path = self.inputs / "single.zip"
-            write_zip(path, block, self.size)
+            size = self.size if kind == "incompressible" else min(self.size, TEXT_SIZE)
+            write_zip(path, block, size)
             gigabytes = path.stat().st_size / 1e9
             with file_server(self.inputs) as server:
                 url = f"{server}/single.zip"
                 seconds = self.compare(
-                    f"one result, {self.size // MIB} MiB, {kind}",
+                    f"one result, {size // MIB} MiB, {kind}",
                     "curl | tee FILE | sha256sum",
                     lambda server=server: self.ours(server, ["single"])[1]["seconds"],
                     lambda url=url: self.theirs('curl -sf "$URL" | tee result.zip | sha256sum', URL=url),
@@ -343,8 +350,9 @@ def main() -> None:
         for name in arguments.only.split(","):
             getattr(bench, name)()
     load = " ".join(f"{each:.1f}" for each in os.getloadavg())
-    print(f"{os.cpu_count()} CPUs, load {load}, {arguments.runs} runs, Python {sys.version.split()[0]}\n")
+    print(f"## The archive\n\nMedians of {arguments.runs} rounds; load of the machine at the end {load}.\n")
     print(bench.table())
+    print(f"\n{NOTES}")
 
 
 if __name__ == "__main__":

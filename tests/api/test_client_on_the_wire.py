@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import logging
+import re
 import socket
 
 import pytest
@@ -238,6 +240,41 @@ async def test_an_answer_that_drips_in_is_cut_off() -> None:
                 await client.get_job("j")
             with pytest.raises(errors.OutcomeUnknown):
                 await client.create_jobs(REQUEST)
+
+
+async def test_connections_are_kept_and_no_two_requests_under_way_share_one() -> None:
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = int(match[1]) if (match := re.search(rb"(?i)content-length: (\d+)", head)) else 0
+                await reader.readexactly(length)
+                await asyncio.sleep(0.01)
+                writer.write(
+                    b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
+                    % len(body := TOKEN if length else DETAIL)
+                    + body
+                )
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        async with client_of(f"http://{host}:{port}") as client:
+            for _ in range(3):
+                await client.get_job("j")
+            assert connections == 1
+            for _ in range(3):
+                await asyncio.gather(*(client.get_job("j") for _ in range(5)))
+            assert connections == 5
+            async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+                cancelled = group.create_task(client.get_job("j"))
+                await asyncio.sleep(0.005)
+                cancelled.cancel()
+            await asyncio.gather(*(client.get_job("j") for _ in range(5)))
+            assert connections <= 6
 
 
 async def test_a_refused_connection_sent_nothing() -> None:
