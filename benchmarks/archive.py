@@ -45,7 +45,8 @@ NOTES = """\
 Ratio is their time by ours: above 1, ours is faster. Ours always reads the job's detail, inflates every member, checks
 its CRC and the archive's structure, waits for the disk and writes the ledger; `curl | tee | sha256sum` does none of
 this, so of a result that is compressed, inflating is what the comparison shows. On a machine with two cores the S3
-server takes more than half of the time of either side, and its share varies with the load."""
+server uses more CPU than either side, so that this ratio says more about it and the load than the others do. The bound
+is that of the best round, ours the median, so other load on the machine widens the distance."""
 
 
 def noise(size: int) -> bytes:
