@@ -101,6 +101,8 @@ class Stack:
             "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            # docs/production.md: a backfill's tasks start at once, and exhaust the default.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE": "30",
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__BASE_URL": self.url,
