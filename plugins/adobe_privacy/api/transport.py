@@ -84,7 +84,7 @@ class Transport:
         self._ahead: timedelta | None = None
         connect = min(config.timeout, CONNECT_TIMEOUT)
         self._total_timeout = config.timeout + connect
-        verify = httpx.create_ssl_context() if config.verify is True else _authorities(config.verify)
+        verify = _authorities(config.verify)
 
         def new_client() -> httpx.AsyncClient:
             return httpx.AsyncClient(
@@ -301,9 +301,9 @@ def content_length(response: httpx.Response) -> int | None:
     return int(value) if value.isascii() and value.isdigit() and not encoded else None
 
 
-def _authorities(verify: bool | str) -> ssl.SSLContext | bool:
+def _authorities(verify: bool | str) -> ssl.SSLContext:
     if isinstance(verify, bool):
-        return verify
+        return httpx.create_ssl_context(verify)
     path = Path(verify)
     try:
         return ssl.create_default_context(
