@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import psutil  # type: ignore[import-untyped]
 import pytest
@@ -18,6 +16,7 @@ import pytest
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import JobState
 from scripts.stack import Stack
+from tests.support.airflow import callers, retry_at_once, until
 from tests.support.privacy import request
 from tests.support.simulator import Simulator
 
@@ -25,14 +24,6 @@ DAG_ID = "privacy_requests"
 # Longer than the test: the worker does not live to see an answer.
 HANGING = 600
 TIMEOUT = 150.0
-# A cluster policy of Airflow: the DAG's half minute between two tries is not what is tested.
-POLICY = """
-from datetime import timedelta
-
-
-def task_policy(task):
-    task.retry_delay = timedelta(seconds=1)
-"""
 
 
 class KilledWorkers:
@@ -44,16 +35,8 @@ class KilledWorkers:
         self.days = days
 
     def callers(self) -> list[psutil.Process]:
-        """The scheduler's tasks that have a connection to the simulator: those that wait for its answer."""
-        port = urlsplit(self.simulator.url).port
-        return [
-            process
-            for process in psutil.Process(self.stack.process("scheduler").pid).children(recursive=True)
-            if any(
-                connection.raddr and connection.raddr.port == port and connection.status == "ESTABLISHED"
-                for connection in _connections(process)
-            )
-        ]
+        """The scheduler's tasks that wait for the simulator."""
+        return callers(self.stack, "scheduler", self.simulator.url)
 
     def kill_task(self, caller: psutil.Process) -> None:
         """As the kernel does when memory runs out: Airflow's supervisor sees its end."""
@@ -68,9 +51,11 @@ class KilledWorkers:
             process.send_signal(signal.SIGKILL)
 
     def run_to_the_end(self) -> None:
-        _until(
+        until(
+            self.stack,
             lambda: all(run["state"] in ("success", "failed") for run in self.stack.runs(DAG_ID)),
             "the runs have not ended",
+            TIMEOUT,
         )
 
     def tries(self) -> list[int]:
@@ -101,9 +86,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
         folder = home / "data" / "inbox" / str(day)
         folder.mkdir(parents=True)
         (folder / "requests.jsonl").write_text("".join(json.dumps(line) + "\n" for line in requests(day)))
-    policy = home / "airflow" / "config" / "airflow_local_settings.py"
-    policy.parent.mkdir(parents=True)
-    policy.write_text(POLICY)
+    retry_at_once(home / "airflow")
     environment = {
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
@@ -121,7 +104,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
         workers = KilledWorkers(stack, simulator, days)
         simulator.fault("create", "hang_after", times=len(days), seconds=HANGING)
         stack.backfill(DAG_ID, str(days[0]), str(days[1]))
-        _until(lambda: simulator.faults() == [], "the tasks do not come to their calls")
+        until(stack, lambda: simulator.faults() == [], "the tasks do not come to their calls", TIMEOUT)
         callers = workers.callers()
         assert len(callers) == len(days), "each run's submit waits for the simulator"
         workers.kill_task(callers[0])
@@ -129,20 +112,6 @@ def killed(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
         workers.run_to_the_end()
         yield workers
     shutil.rmtree(home, ignore_errors=True)
-
-
-def _connections(process: psutil.Process) -> list[Any]:
-    try:
-        return list(process.net_connections("tcp"))
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return []
-
-
-def _until(condition: Callable[[], bool], failure: str) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < deadline, failure
-        time.sleep(0.3)
 
 
 def test_airflow_tries_again_and_both_runs_end_well(killed: KilledWorkers) -> None:
@@ -178,9 +147,11 @@ def test_the_ledger_knows_each_job_by_its_id(killed: KilledWorkers) -> None:
 
 def test_backfilling_the_days_again_makes_no_second_call(killed: KilledWorkers) -> None:
     killed.stack.backfill(DAG_ID, str(killed.days[0]), str(killed.days[1]), reprocess="completed")
-    _until(
+    until(
+        killed.stack,
         lambda: any(run["state"] in ("queued", "running") for run in killed.stack.runs(DAG_ID)),
         "the second backfill does not begin",
+        TIMEOUT,
     )
     killed.run_to_the_end()
     assert [run["state"] for run in killed.stack.runs(DAG_ID)] == ["success", "success"]

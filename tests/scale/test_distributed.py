@@ -8,14 +8,12 @@ import json
 import shutil
 import signal
 import subprocess
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import psutil  # type: ignore[import-untyped]
 import pytest
@@ -26,6 +24,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import JobState
 from scripts.stack import BIN, Stack, free_port
 from tests.storage.servers import S3Server, s3_server
+from tests.support.airflow import callers, retry_at_once, until
 from tests.support.ledgers import Postgres
 from tests.support.privacy import request
 from tests.support.simulator import Simulator
@@ -34,17 +33,8 @@ DAG_ID = "privacy_requests"
 DAYS = 10
 REQUESTS_PER_DAY = 40
 WORKERS = ("worker-1", "worker-2")
-TIMEOUT = 400.0
 # Longer than the test: the worker does not live to see an answer.
 HANGING = 900
-# A cluster policy of Airflow: the DAG's half minute between two tries is not what is tested.
-POLICY = """
-from datetime import timedelta
-
-
-def task_policy(task):
-    task.retry_delay = timedelta(seconds=1)
-"""
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -74,37 +64,20 @@ class Distributed:
 
     def submitting_worker(self) -> str | None:
         """The worker that waits for the simulator's answer."""
-        port = urlsplit(self.simulator.url).port
-        for name in WORKERS:
-            for process in _tree(self.stack.process(name).pid):
-                try:
-                    connections = process.net_connections("tcp")
-                except psutil.Error:
-                    continue
-                if any(
-                    found.raddr and found.raddr.port == port and found.status == "ESTABLISHED"
-                    for found in connections
-                ):
-                    return name
-        return None
+        return next((name for name in WORKERS if callers(self.stack, name, self.simulator.url)), None)
 
     def kill_worker(self, name: str) -> None:
         """Everything on that host at once; only what it no longer says tells of it."""
-        for process in reversed(_tree(self.stack.process(name).pid)):
+        worker = psutil.Process(self.stack.process(name).pid)
+        for process in [*reversed(worker.children(recursive=True)), worker]:
             process.send_signal(signal.SIGKILL)
 
     def run_to_the_end(self) -> None:
-        self.until(
+        until(
+            self.stack,
             lambda: all(run["state"] in ("success", "failed") for run in self.stack.runs(DAG_ID)),
             "the runs have not ended",
         )
-
-    def until(self, condition: Callable[[], object], failure: str) -> None:
-        deadline = time.monotonic() + TIMEOUT
-        while not condition():
-            self.stack.check_processes()
-            assert time.monotonic() < deadline, failure
-            time.sleep(0.5)
 
     def wanted(self) -> dict[tuple[str, str], int]:
         return {
@@ -113,11 +86,6 @@ class Distributed:
             for line in requests_of(day)
             for action in line["actions"]
         }
-
-
-def _tree(pid: int) -> list[psutil.Process]:
-    root = psutil.Process(pid)
-    return [root, *root.children(recursive=True)]
 
 
 @contextmanager
@@ -147,9 +115,7 @@ def _fill_inbox(s3: S3Server, bucket: str, days: list[date]) -> None:
 def distributed(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Distributed]:
     """Ten days backfilled, and a worker lost on the way."""
     home = tmp_path_factory.mktemp("distributed")
-    policy = home / "airflow" / "config" / "airflow_local_settings.py"
-    policy.parent.mkdir(parents=True)
-    policy.write_text(POLICY)
+    retry_at_once(home / "airflow")
     ledger_url, results_url = (postgres.new_database(name) for name in ("shared_ledger", "celery"))
     ledger = make_url(ledger_url)
     with redis_server(home) as broker, s3_server() as s3:
@@ -194,9 +160,8 @@ def distributed(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) ->
             stack.wait_for_dag(DAG_ID)
             simulator.fault("create", "hang_after", times=1, seconds=HANGING)
             stack.backfill(DAG_ID, str(it.days[0]), str(it.days[-1]))
-            it.until(lambda: simulator.faults() == [], "no task comes to its call")
-            it.until(it.submitting_worker, "no worker waits for the simulator")
-            lost = it.submitting_worker()
+            until(stack, lambda: simulator.faults() == [], "no task comes to its call")
+            lost = until(stack, it.submitting_worker, "no worker waits for the simulator")
             assert lost is not None
             it.kill_worker(lost)
             it.start_worker(lost)
@@ -239,7 +204,8 @@ def test_backfilling_again_makes_no_second_call(distributed: Distributed) -> Non
     before = distributed.simulator.calls()["create"]
     days = distributed.days
     distributed.stack.backfill(DAG_ID, str(days[0]), str(days[-1]), reprocess="completed")
-    distributed.until(
+    until(
+        distributed.stack,
         lambda: any(run["state"] in ("queued", "running") for run in distributed.stack.runs(DAG_ID)),
         "the second backfill does not begin",
     )

@@ -11,7 +11,7 @@ import pickle
 import shutil
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import JobState
 from adobe_privacy.storage import open_store
 from scripts.stack import ROOT, Stack
+from tests.support.airflow import until
 
 # Most of it is Airflow starting; a loaded machine takes its time.
 pytestmark = pytest.mark.timeout(1200)
@@ -215,7 +216,7 @@ def test_other_teams_dags_hear_of_what_was_archived_in_counts(stack: Stack) -> N
     actions = sum(len(request["actions"]) for day in range(2) for request in requests(day))
     assert sum(extra["archived"] for extra in extras) == actions
     assert {extra["regulation"] for extra in extras} == {"gdpr", "ccpa"}
-    wait_for(lambda: any(run["state"] == "success" for run in stack.runs("listener")), stack)
+    until(stack, lambda: any(run["state"] == "success" for run in stack.runs("listener")), seconds=240)
     assert {run["run_type"] for run in stack.runs("listener")} == {"asset_triggered"}
 
 
@@ -232,13 +233,13 @@ def test_a_person_approves_deletes_and_holds_one_back(stack: Stack, home: Path) 
         variable = {"key": "privacy_approve_deletes", "value": "true"}
         api.post("/variables", json=variable).raise_for_status()
         stack.backfill(DAG_ID, str(day), str(day))
-        wait_for(lambda: len(stack.runs(DAG_ID)) == 3 and questions(api, stack), stack)
+        until(stack, lambda: len(stack.runs(DAG_ID)) == 3 and questions(api, stack), seconds=240)
         [question] = questions(api, stack)
         instance = question["task_instance"]
         assert question["subject"] == "Send 3 deletes under gdpr to Adobe?"
         assert instance["rendered_map_index"].startswith("gdpr · delete · 3 users · due ")
         here = f"/dags/{DAG_ID}/dagRuns/{instance['dag_run_id']}/taskInstances/batch.approve"
-        wait_for(lambda: at_adobe(stack, first) == ["access"], stack)
+        until(stack, lambda: at_adobe(stack, first) == ["access"], seconds=240)
         # Links are there while it waits.
         links = api.get(f"{here}/links", params={"map_index": instance["map_index"]}).json()
         batch_page = links["extra_links"]["Privacy requests"]
@@ -267,14 +268,6 @@ def questions(api: httpx.Client, stack: Stack) -> list[dict[str, Any]]:
 def at_adobe(stack: Stack, request_id: str) -> list[str]:
     made = httpx.get(f"{stack.simulator_url}/_simulator/jobs", timeout=30).json()
     return sorted(job["action"] for job in made if job["key"] == request_id)
-
-
-def wait_for(condition: Callable[[], object], stack: Stack) -> None:
-    deadline = time.monotonic() + 240
-    while not condition():
-        stack.check_processes()
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
 
 
 def contains(data: bytes) -> bool:

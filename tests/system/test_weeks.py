@@ -22,6 +22,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import JobState
 from adobe_privacy.storage import open_store
 from scripts.stack import BIN, ROOT, Stack, free_port
+from tests.support.airflow import until
 from tests.support.simulator import Simulator
 
 # Most of it is Airflow starting tasks; a loaded machine takes its time.
@@ -134,16 +135,6 @@ def manifests(home: Path) -> list[dict[str, Any]]:
 def counts(stack: Stack) -> dict[JobState, int]:
     with Ledger(f"sqlite:///{stack.home / 'privacy_ledger.db'}", actor="test") as ledger:
         return ledger.counts()
-
-
-def until(stack: Stack, what: Callable[[], Any], seconds: float = 400) -> Any:
-    deadline = time.monotonic() + seconds
-    while True:
-        stack.check_processes()
-        if found := what():
-            return found
-        assert time.monotonic() < deadline, "it has not come to pass in time"
-        time.sleep(0.5)
 
 
 def ended(stack: Stack, dag_id: str, first: date, last: date) -> Callable[[], dict[str, str] | None]:

@@ -51,6 +51,15 @@ def archive(ledger: Ledger, job: Job, folder: Path, **manifest: Any) -> None:
     path.write_text(json.dumps({"request_id": job.request_id, "products": products} | manifest))
 
 
+@pytest.fixture
+def archived(ledger: Ledger, tmp_path: Path) -> Job:
+    """The one job of DSR-1, with its manifest in the archive."""
+    ledger.receive([received(1)])
+    (job,) = submit(ledger)
+    archive(ledger, job, tmp_path)
+    return job
+
+
 class TestOverview:
     def test_it_counts_states_concerns_and_days(self, ledger: Ledger, reader: TestClient) -> None:
         ledger.receive([received(n, due=TODAY - timedelta(days=1)) for n in range(3)])
@@ -202,25 +211,19 @@ class TestOneRequest:
         assert reader.get(f"/privacy/api/manifest?job={jobs[1].id}").status_code == 404
 
     def test_an_archive_that_cannot_be_read_hides_nothing_else(
-        self, ledger: Ledger, reader: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, archived: Job, reader: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        ledger.receive([received(1)])
-        (job,) = submit(ledger)
-        archive(ledger, job, tmp_path)
         monkeypatch.delenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI")
         page = reader.get("/privacy/request?id=DSR-1")
         assert page.status_code == 200
         assert "privacy_archive_uri is not set" in page.text
-        answer = reader.get(f"/privacy/api/manifest?job={job.id}")
+        answer = reader.get(f"/privacy/api/manifest?job={archived.id}")
         assert (answer.status_code, "privacy_archive_uri" in answer.text) == (503, True)
 
     def test_a_manifest_that_is_gone_is_said_to_be(
-        self, ledger: Ledger, reader: TestClient, tmp_path: Path
+        self, archived: Job, reader: TestClient, tmp_path: Path
     ) -> None:
-        ledger.receive([received(1)])
-        (job,) = submit(ledger)
-        archive(ledger, job, tmp_path)
-        (tmp_path / "archive" / f"jobs/gdpr/2026/11/20/{job.adobe_job_id}/manifest.json").unlink()
+        (tmp_path / "archive" / f"jobs/gdpr/2026/11/20/{archived.adobe_job_id}/manifest.json").unlink()
         assert "The archive has no jobs/gdpr/" in reader.get("/privacy/request?id=DSR-1").text
 
     def test_an_unknown_request_is_said_to_be(self, ledger: Ledger, reader: TestClient) -> None:
@@ -311,11 +314,8 @@ class TestEvidence:
         assert missing in text
 
     def test_an_archive_that_cannot_be_opened_hides_nothing_else(
-        self, ledger: Ledger, reader: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, archived: Job, reader: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        ledger.receive([received(1)])
-        (job,) = submit(ledger)
-        archive(ledger, job, tmp_path)
         monkeypatch.delenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI")
         page = reader.get("/privacy/evidence.html?id=DSR-1")
         assert page.status_code == 200

@@ -1,0 +1,65 @@
+"""What tests of a real Airflow share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import psutil  # type: ignore[import-untyped]
+
+from scripts.stack import Stack
+
+T = TypeVar("T")
+
+# A cluster policy of Airflow: a DAG's half minute between two tries is not what is tested.
+_POLICY = """
+from datetime import timedelta
+
+
+def task_policy(task):
+    task.retry_delay = timedelta(seconds=1)
+"""
+
+
+def retry_at_once(airflow_home: Path) -> None:
+    """Before this Airflow starts: its tasks are tried again after a second."""
+    policy = airflow_home / "config" / "airflow_local_settings.py"
+    policy.parent.mkdir(parents=True)
+    policy.write_text(_POLICY)
+
+
+def until(
+    stack: Stack,
+    what: Callable[[], T],
+    failure: str = "it has not come to pass in time",
+    seconds: float = 400,
+) -> T:
+    """What `what` returns, once that is true. Raises StackError where one of the stack's processes ends before."""
+    deadline = time.monotonic() + seconds
+    while True:
+        stack.check_processes()
+        if found := what():
+            return found
+        assert time.monotonic() < deadline, failure
+        time.sleep(0.5)
+
+
+def callers(stack: Stack, component: str, url: str) -> list[psutil.Process]:
+    """The processes below a component's that are connected to the server: those that wait for its answer."""
+    port = urlsplit(url).port
+    return [
+        process
+        for process in psutil.Process(stack.process(component).pid).children(recursive=True)
+        if port in _connected_ports(process)
+    ]
+
+
+def _connected_ports(process: psutil.Process) -> set[int]:
+    try:
+        connections = process.net_connections("tcp")
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return set()
+    return {found.raddr.port for found in connections if found.raddr and found.status == "ESTABLISHED"}
