@@ -269,6 +269,19 @@ class TestClaims:
         assert claim(ledger) is None
         assert ledger.count_waiting(DAY + timedelta(days=1)) == 1
 
+    def test_an_earlier_days_jobs_are_taken_once_their_own_run_has_had_its_time(
+        self, ledger: Ledger, clock: FakeClock
+    ) -> None:
+        """A backfill's days begin together: no day's run is to take what another is about to claim."""
+        ledger.receive([received(1), received(2, inbox_date=DAY + timedelta(days=1))])
+        next_day = {"run_id": "next", "inbox_date": DAY + timedelta(days=1)}
+        assert [job.request_id for job in claimed(ledger, **next_day)] == ["DSR-2"]
+        assert claim(ledger, **next_day) is None
+        assert ledger.count_waiting(DAY + timedelta(days=1)) == 0
+        clock.advance(hours=1, seconds=1)
+        assert ledger.count_waiting(DAY + timedelta(days=1)) == 1
+        assert [job.request_id for job in claimed(ledger, **next_day)] == ["DSR-1"]
+
     def test_claiming_is_in_the_history_with_its_batch_and_who_did_it(self, open_ledger: OpenLedger) -> None:
         ledger = open_ledger("privacy_requests/manual/plan")
         ledger.receive([received(1)])
@@ -578,8 +591,9 @@ class TestHolds:
 
 
 class TestReports:
-    def test_a_run_reports_its_own_batches_and_its_day(self, ledger: Ledger) -> None:
+    def test_a_run_reports_its_own_batches_and_its_day(self, ledger: Ledger, clock: FakeClock) -> None:
         ledger.receive([received(1), received(2, inbox_date=DAY - timedelta(days=1))])
+        clock.advance(hours=2)
         claimed(ledger)
         ledger.receive([received(3), received(4, inbox_date=DAY + timedelta(days=1))])
         found = list(ledger.run_jobs(run_id=RUN, inbox_date=DAY))

@@ -26,7 +26,7 @@ def overview(ledger: Ledger) -> Overview:
 
 def submit(ledger: Ledger) -> list[Job]:
     """Everything that waits is at Adobe afterwards."""
-    batch = ledger.claim_batch(run_id=RUN, inbox_date=TODAY, daily_limit=20_000)
+    batch = ledger.claim_batch(run_id=RUN, inbox_date=DAY, daily_limit=20_000)
     assert batch is not None
     jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=20_000)
     made = [(job, f"adobe-{job.id}") for job in jobs]

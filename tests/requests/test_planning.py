@@ -251,8 +251,12 @@ class TestBatches:
         assert later.waiting == 0
         assert sizes(later)[-1] == 2
 
-    def test_a_backfill_leaves_the_schedule_its_share(self, inbox: Store, make_plan: MakePlan) -> None:
+    def test_a_backfill_leaves_the_schedule_its_share(
+        self, inbox: Store, make_plan: MakePlan, clock: FakeClock
+    ) -> None:
         hand_in(inbox, *(line(n) for n in range(10)))
+        assert make_plan(max_jobs=0).batches == []
+        clock.advance(hours=2)
         assert sizes(make_plan(run_id="backfill", daily_limit=10, share=0.75)) == [7]
         assert sizes(make_plan(DAY + timedelta(days=1), run_id="schedule", daily_limit=10)) == [3]
 
@@ -274,10 +278,12 @@ class TestBatches:
         assert sorted((p.content.users, p.content.jobs) for p in plan.batches) == [(1, 2), (1000, 2000)]
 
     def test_a_plan_has_no_more_batches_than_airflow_maps(
-        self, inbox: Store, make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch
+        self, inbox: Store, make_plan: MakePlan, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(planning, "MAX_BATCHES", 3)
         hand_in(inbox, *(line(n, products=[f"product{n}"]) for n in range(5)))
+        assert make_plan(max_jobs=0).batches == []
+        clock.advance(hours=2)
         plan = make_plan()
         assert (len(plan.batches), plan.waiting) == (3, 2)
         assert len(make_plan().batches) == 3

@@ -34,6 +34,7 @@ def write_history(url: str, today: date) -> None:
             clock.moment = datetime.combine(day, time(2, 10), UTC)
             run = f"privacy_requests/scheduled__{day}T00:00:00+00:00"
             ledger.actor = f"{run}/plan"
+            inbox_date = day - timedelta(days=1)
             requests = []
             for _ in range(chance.randint(2, 9) if day.weekday() < 5 else chance.randint(0, 2)):
                 number += 1
@@ -44,13 +45,13 @@ def write_history(url: str, today: date) -> None:
                         action,
                         regulation=regulation,
                         products=products,
-                        inbox_date=day - timedelta(days=1),
+                        inbox_date=inbox_date,
                         received_at=clock.moment - timedelta(hours=chance.randint(3, 20)),
                         due=day + timedelta(days=answer_in),
                     )
                 )
             ledger.receive(requests)
-            while batch := ledger.claim_batch(run_id=run, inbox_date=day, daily_limit=20_000):
+            while batch := ledger.claim_batch(run_id=run, inbox_date=inbox_date, daily_limit=20_000):
                 ledger.actor = f"{run}/batch.submit[0]"
                 jobs = ledger.batch_jobs(batch.id)
                 jobs = ledger.intend(batch.id, [job.id for job in jobs], daily_limit=20_000)
@@ -98,7 +99,7 @@ def _leave_some_that_need_a_look(
         due=today - timedelta(days=3),
     )
     ledger.receive([late])
-    batch = ledger.claim_batch(run_id="privacy_requests/late", inbox_date=today, daily_limit=20_000)
+    batch = ledger.claim_batch(run_id="privacy_requests/late", inbox_date=late.inbox_date, daily_limit=20_000)
     assert batch is not None
     jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=20_000)
     ledger.record_submitted([(jobs[0], "late")], adobe_request_id=None, reason="Adobe's answer")

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import JobState
-from tests.support.ledgers import received
+from tests.support.ledgers import DAY, received
 from tests.web.conftest import LogIn
 
 BOTH = pytest.mark.parametrize("airflow", ["simple_airflow", "fab_airflow"], indirect=True)
@@ -113,7 +113,7 @@ class TestDecisions:
 
     def test_what_ended_in_error_is_sent_again_once_released(self, ledger: Ledger, log_in: LogIn) -> None:
         ledger.receive([received(1)])
-        batch = ledger.claim_batch(run_id="r", inbox_date=ledger.now().date(), daily_limit=10)
+        batch = ledger.claim_batch(run_id="r", inbox_date=DAY, daily_limit=10)
         assert batch is not None
         ledger.refuse([job.id for job in ledger.batch_jobs(batch.id)], "gone")
         client = log_in("officer")

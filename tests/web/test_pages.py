@@ -17,7 +17,7 @@ from adobe_privacy.command_line import main
 from adobe_privacy.ledger.ledger import FinishedJob, Ledger
 from adobe_privacy.ledger.tables import Job, JobState
 from adobe_privacy.web.source import Source
-from tests.support.ledgers import received
+from tests.support.ledgers import DAY, received
 from tests.web.conftest import LogIn
 
 TODAY = datetime.now(UTC).date()
@@ -30,7 +30,7 @@ def reader(ledger: Ledger, log_in: LogIn) -> TestClient:
 
 
 def submit(ledger: Ledger) -> list[Job]:
-    batch = ledger.claim_batch(run_id=RUN, inbox_date=TODAY, daily_limit=20_000)
+    batch = ledger.claim_batch(run_id=RUN, inbox_date=DAY, daily_limit=20_000)
     assert batch is not None
     ledger.actor = f"{RUN}/batch.submit[3]"
     jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=20_000)

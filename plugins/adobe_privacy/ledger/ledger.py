@@ -64,7 +64,8 @@ T = TypeVar("T")
 # Adobe is not known to have a job in one of these.
 UNSENT_STATES = (JobState.PLANNED, JobState.SUBMITTING)
 UNSUBMITTED_STATES = (JobState.RECEIVED, *UNSENT_STATES, JobState.REFUSED)
-# A batch that nobody has sent after this long has lost its run: the next plan takes it over.
+# A batch that nobody has sent, or a request that nobody has claimed, has lost its run after this long: the next
+# plan takes it over. Before, its own day's run is about to; of a backfill's days the runs begin together.
 ABANDONED_AFTER = timedelta(hours=1)
 # Adobe takes at most 1,000 users in a call, each with an access job, a delete job or both.
 MAX_BATCH_USERS = 1000
@@ -237,7 +238,8 @@ class Ledger:
         return known
 
     def _add(self, session: Session, requests: Sequence[ReceivedRequest]) -> None:
-        rows = [_new_row(request, job) for request in requests for job in request.jobs]
+        now = self.now()
+        rows = [_new_row(request, job, now) for request in requests for job in request.jobs]
         if rows:
             # No other writer is about, so what is numbered higher afterwards is what was added here.
             last = session.scalar(select(func.max(Job.id))) or 0
@@ -272,8 +274,9 @@ class Ledger:
         max_jobs: int | None = None,
         approve_deletes: bool = False,
     ) -> Batch | None:
-        """Takes the most urgent waiting jobs of `inbox_date` and before, of one regulation and product list,
-        into a new batch of at most `max_users` users; None where nothing waits or the quota leaves no room.
+        """Takes the most urgent waiting jobs of `inbox_date`, of one regulation and product list, into a new batch
+        of at most `max_users` users; None where nothing waits or the quota leaves no room. Jobs of days before
+        wait for any run, once their own has had an hour to claim them.
 
         `products` replaces what the requests ask for; `default_products` serves those that ask for nothing.
         With `approve_deletes`, deletes get batches of their own, which nobody sends before they are approved.
@@ -283,13 +286,14 @@ class Ledger:
             room = quota.available(daily_limit)
             if max_jobs is not None:
                 room = min(room, max_jobs)
+            now = self.now()
             first = session.execute(
-                waiting(inbox_date, Job.regulation, Job.products, Job.action).limit(1)
+                waiting(inbox_date, now, Job.regulation, Job.products, Job.action).limit(1)
             ).first()
             if first is None or room <= 0:
                 return None
             room = min(room, quota.batch_limit or room)
-            same_group = waiting(inbox_date, Job.id, Job.key).where(
+            same_group = waiting(inbox_date, now, Job.id, Job.key).where(
                 Job.regulation == first.regulation, Job.products == first.products
             )
             if approve_deletes:
@@ -309,7 +313,7 @@ class Ledger:
                 products=products or first.products or default_products,
                 inbox_date=inbox_date,
                 run_id=run_id,
-                created_at=self.now(),
+                created_at=now,
                 needs_approval=approve_deletes and first.action == DELETE,
             )
             session.add(batch)
@@ -377,7 +381,7 @@ class Ledger:
     def count_waiting(self, inbox_date: date) -> int:
         """Jobs of `inbox_date` and before that no batch has taken."""
         with self._read() as session:
-            return session.scalar(waiting(inbox_date, func.count()).order_by(None)) or 0
+            return session.scalar(waiting(inbox_date, self.now(), func.count()).order_by(None)) or 0
 
     # -- approval of deletes ------------------------------------------------------------------------------
 
@@ -625,7 +629,10 @@ class Ledger:
                     Job.request_id.in_(some), Job.state.in_((JobState.RECEIVED, *UNSENT_STATES))
                 )
                 unsettled.update(session.execute(query).tuples())
-            rows = [_others_row(job) for job in new if (job.request_id_in_key, job.action) not in unsettled]
+            now = self.now()
+            rows = [
+                _others_row(job, now) for job in new if (job.request_id_in_key, job.action) not in unsettled
+            ]
             if rows:
                 last = session.scalar(select(func.max(Job.id))) or 0
                 session.execute(insert(Job), rows)
@@ -1054,7 +1061,7 @@ def _check(key: str) -> str:
     return hmac.digest(key.encode(), b"fingerprint key", "sha256").hex()
 
 
-def _new_row(request: ReceivedRequest, job: ReceivedJob) -> dict[str, object]:
+def _new_row(request: ReceivedRequest, job: ReceivedJob, now: datetime) -> dict[str, object]:
     return {
         "request_id": request.request_id,
         "regulation": request.regulation,
@@ -1066,6 +1073,7 @@ def _new_row(request: ReceivedRequest, job: ReceivedJob) -> dict[str, object]:
         "inbox_date": request.inbox_date,
         "products": request.products,
         "received_at": request.received_at,
+        "taken_in_at": now,
         "due_on": job.due_on,
         "submit_by": job.submit_by,
         "alarm_at": job.alarm_at,
@@ -1075,7 +1083,7 @@ def _new_row(request: ReceivedRequest, job: ReceivedJob) -> dict[str, object]:
     }
 
 
-def _others_row(job: OthersJob) -> dict[str, object]:
+def _others_row(job: OthersJob, now: datetime) -> dict[str, object]:
     request_id = f"adobe:{job.adobe_job_id}"
     return {
         "request_id": request_id,
@@ -1087,6 +1095,7 @@ def _others_row(job: OthersJob) -> dict[str, object]:
         "source": "",
         "inbox_date": job.created_at.date(),
         "received_at": job.created_at,
+        "taken_in_at": now,
         "due_on": job.due_on,
         "origin": Origin.ADOBE,
         "state": JobState.SUBMITTED,
@@ -1102,11 +1111,12 @@ def _chunks(items: Collection[T], size: int = 500) -> Iterator[list[T]]:
         yield rows[start : start + size]
 
 
-def waiting(inbox_date: date, *columns: Any) -> Select[Any]:
+def waiting(inbox_date: date, now: datetime, *columns: Any) -> Select[Any]:
     """Of the jobs that may be claimed by a run of `inbox_date`, the most urgent first."""
+    left_over = and_(Job.inbox_date < inbox_date, Job.taken_in_at < now - ABANDONED_AFTER)
     return (
         select(*columns)
         .select_from(Job)
-        .where(WAITING, Job.inbox_date <= inbox_date)
+        .where(WAITING, or_(Job.inbox_date == inbox_date, left_over))
         .order_by(Job.due_on, Job.id)
     )

@@ -188,6 +188,7 @@ class Job(Base):
     inbox_date: Mapped[date] = mapped_column(Date)
     products: Mapped[str] = mapped_column(String(512), default="")  # comma-separated; empty: the default
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    taken_in_at: Mapped[datetime] = mapped_column(UtcDateTime)  # into this ledger
     due_on: Mapped[date] = mapped_column(Date)
     submit_by: Mapped[date | None] = mapped_column(Date)  # to Adobe, so that it is done by `due_on`
     alarm_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when its clock is worth the next alarm
