@@ -65,7 +65,7 @@ async def client(simulator: Simulator) -> AsyncIterator[PrivacyServiceClient]:
 
 def config(simulator: Simulator) -> ClientConfig:
     return simulator.client_config(
-        timeout=1.0,
+        timeout=2.0,
         retry_attempts=2,
         retry_base_delay=0.01,
         retry_after_cap=0.1,
@@ -74,7 +74,7 @@ def config(simulator: Simulator) -> ClientConfig:
 
 def settings(simulator: Simulator, **options: Any) -> SubmissionSettings:
     contexts = (CompanyContext.organisation(simulator.org_id),)
-    given = {"timeout": 0.6, "list_lag": 0.0, "company_contexts": contexts}
+    given = {"timeout": 1.2, "list_lag": 0.0, "company_contexts": contexts}
     return SubmissionSettings(**given | options)
 
 
@@ -192,7 +192,7 @@ async def test_submitting_again_makes_no_call(place: Place) -> None:
     [
         ({"kind": "drop_before"}, 0),
         ({"kind": "drop_after"}, 4),
-        ({"kind": "hang_after", "seconds": 1.2}, 4),
+        ({"kind": "hang_after", "seconds": 2.6}, 4),
         ({"kind": "hang_before", "seconds": 0.3}, 0),
         ({"kind": "error_before", "status": 503}, 0),
         ({"kind": "error_after", "status": 504, "body": "gateway", "seconds": 0.1}, 4),
