@@ -104,7 +104,9 @@ def killed(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
         workers = KilledWorkers(stack, simulator, days)
         simulator.fault("create", "hang_after", times=len(days), seconds=HANGING)
         stack.backfill(DAG_ID, str(days[0]), str(days[1]))
-        until(stack, lambda: simulator.faults() == [], "the tasks do not come to their calls", TIMEOUT)
+        until(
+            stack, lambda: simulator.faults() == [], "the tasks do not come to their calls", seconds=TIMEOUT
+        )
         callers = workers.callers()
         assert len(callers) == len(days), "each run's submit waits for the simulator"
         workers.kill_task(callers[0])

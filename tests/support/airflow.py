@@ -35,6 +35,7 @@ def until(
     stack: Stack,
     what: Callable[[], T],
     failure: str = "it has not come to pass in time",
+    *,
     seconds: float = 400,
 ) -> T:
     """What `what` returns, once that is true. Raises StackError where one of the stack's processes ends before."""

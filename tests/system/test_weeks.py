@@ -306,7 +306,7 @@ def test_a_long_range_is_submitted_at_once_told_of_and_archived_as_it_comes(
         )
     before = counts(stack)
     stack.backfill("privacy_requests", str(first), str(last))
-    states = until(stack, ended(stack, "privacy_requests", first, last), 1800)
+    states = until(stack, ended(stack, "privacy_requests", first, last), seconds=1800)
     assert set(states.values()) == {"success"}, "no run is left waiting"
     ours = [job for job in simulator.jobs() if job["key"].startswith("LONG-")]
     assert len(ours) == 3 * days
