@@ -95,7 +95,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
     stack = Stack(
         home / "airflow",
         home / "data",
-        port=18180,
+        port=18380,
         simulator_arguments=("--port", "0"),
         environment=environment,
     )
