@@ -55,7 +55,7 @@ class KilledWorkers:
             self.stack,
             lambda: all(run["state"] in ("success", "failed") for run in self.stack.runs(DAG_ID)),
             "the runs have not ended",
-            TIMEOUT,
+            seconds=TIMEOUT,
         )
 
     def tries(self) -> list[int]:
@@ -153,7 +153,7 @@ def test_backfilling_the_days_again_makes_no_second_call(killed: KilledWorkers) 
         killed.stack,
         lambda: any(run["state"] in ("queued", "running") for run in killed.stack.runs(DAG_ID)),
         "the second backfill does not begin",
-        TIMEOUT,
+        seconds=TIMEOUT,
     )
     killed.run_to_the_end()
     assert [run["state"] for run in killed.stack.runs(DAG_ID)] == ["success", "success"]
