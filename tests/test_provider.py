@@ -30,7 +30,7 @@ def test_the_connection_type_is_the_hooks() -> None:
 def test_the_providers_manager_accepts_it() -> None:
     from airflow.providers_manager import ProvidersManager
 
-    manager = ProvidersManager()
+    manager = ProvidersManager()  # type: ignore[no-untyped-call]
     hook = manager.hooks["adobe_privacy"]
     assert hook is not None
     assert hook.hook_name == "Adobe Privacy Service"

@@ -73,10 +73,10 @@ class FakeService:
         if request.url.host == "ims.example.com":
             self.tokens += 1
             if self.token_answers:
-                answer = self.token_answers.pop(0)
-                if isinstance(answer, Exception):
-                    raise answer
-                return answer
+                token_answer = self.token_answers.pop(0)
+                if isinstance(token_answer, Exception):
+                    raise token_answer
+                return token_answer
             return httpx.Response(200, json={"access_token": f"token-{self.tokens}", "expires_in": 86399})
         self.calls.append(request)
         answer = self.answers[0] if len(self.answers) == 1 else self.answers.pop(0)

@@ -411,7 +411,8 @@ def test_no_damaged_detail_crashes_the_reading(body: Any) -> None:
 @settings(max_examples=100, deadline=None)
 @given(damaged({"jobDetails": [DETAIL, DETAIL], "totalRecords": 2}) | damaged(NEW_CREATED) | ANY_JSON)
 def test_no_damaged_listing_or_creation_crashes_the_reading(body: Any) -> None:
-    for model in (ListPage, CreatedJobs):
+    models: tuple[type[ListPage | CreatedJobs], ...] = (ListPage, CreatedJobs)
+    for model in models:
         parsed = _parse(model, json.dumps(body).encode())
         if parsed is not None:
             assert all(job.job_id for job in parsed.jobs)

@@ -74,7 +74,7 @@ class Shelf:
             assert options is not None
             if self.uri.startswith("gs:"):
                 options = GCSServer(endpoint).options
-            options = replace(options, endpoint=endpoint, **changes)  # type: ignore[call-arg]
+            options = replace(options, endpoint=endpoint, **changes)  # type: ignore[arg-type]
         return open_store(self.uri, options)
 
     @property
@@ -125,6 +125,7 @@ class Trial:
 
         async def trying() -> bool:
             endpoint = self.shelf.options.endpoint  # type: ignore[union-attr]
+            assert endpoint is not None
             async with proxy(endpoint, fault) as between:
                 repeats = 2 if fault == "answer lost" else 0
                 store = self.shelf.store(between.endpoint, max_retries=repeats)

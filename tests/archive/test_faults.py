@@ -69,7 +69,8 @@ def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
 
 def strike(trial: Trial, adobe: Simulator, processes: Nursery, faults: Sequence[str]) -> dict[str, bool]:
     """Deals each job its blow; says of which it was felt."""
-    name, jobs, struck = trial.shelf.name, trial.jobs, {}
+    name, jobs = trial.shelf.name, trial.jobs
+    struck: dict[str, bool] = {}
     bodies = [fault for fault in faults if fault in BODIES]
     for fault in bodies:
         adobe.fault("content", fault, key=f"{name} {fault}", times=None)
@@ -107,7 +108,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     full = metafunc.config.getoption("--full-faults", default=False)
     # A wrong answer is found before the store has a part in it: without --full-faults on two stores only.
-    cases = [(store, BODIES, SMALL) for store in STORES if full or store in ("file", "s3")]
+    cases: list[tuple[str, tuple[str, ...], int]] = []
+    cases += [(store, BODIES, SMALL) for store in STORES if full or store in ("file", "s3")]
     cases += [(store, BLOWS, LARGE) for store in STORES if full or store != "s3, encrypted"]
     ids = [f"{store}: {'answers' if faults == BODIES else 'blows'}" for store, faults, _ in cases]
     metafunc.parametrize(("shelf", "faults", "size"), cases, indirect=["shelf"], ids=ids)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from adobe_privacy.archive import Finding, Manifest, VerificationSummary, archive_job, verify_archive
+from adobe_privacy.archive.transfer import OpenDownload
 from adobe_privacy.storage import LocationNotFound, Store
 from tests.archive.jobs import access_job
 from tests.archive.results_server import FromMemory
@@ -22,11 +24,11 @@ async def archived(store: Store) -> Manifest:
     return await archive_job(store, access_job("looked-at"), FromMemory(BODY).open)
 
 
-def _small() -> object:
+def _small() -> OpenDownload:
     return FromMemory(make_zip()).open
 
 
-def run(store: Store) -> tuple[list[tuple[str, str]], VerificationSummary]:
+def run(store: Store) -> tuple[Sequence[tuple[str, str]], VerificationSummary]:
     verification = verify_archive(store)
     findings = [(finding.severity, finding.problem) for finding in verification]
     return findings, verification.summary

@@ -58,7 +58,8 @@ def test_median_and_mean_days(
         clock.moment = RECEIVED + timedelta(days=after, hours=1)
         archive(ledger, jobs[f"DSR-{number}"])
     row = only(ledger)
-    assert (row.median_days, row.mean_days) == (median_days, pytest.approx(mean_days))
+    assert row.median_days == median_days
+    assert row.mean_days == pytest.approx(mean_days)
     assert (row.received, row.whole, row.complied) == (len(days), len(days), len(days))
 
 

@@ -540,7 +540,7 @@ class TestEnds:
         )
         [row] = ledger.request_jobs("DSR-1")
         assert (row.state, row.attempt, row.batch_id, row.adobe_job_id) == (JobState.RECEIVED, 2, None, None)
-        assert row.intent_at is row.submitted_at is row.completed_at is row.outcome is None
+        assert (row.intent_at, row.submitted_at, row.completed_at, row.outcome) == (None,) * 4
         assert steps(ledger)[-2:] == [("submitted", "error"), ("error", "received")]
         assert not ledger.record_error(
             job, completed_at=None, outcome_code=None, reason="again", try_again=True

@@ -87,11 +87,11 @@ def _fill(ledger: Ledger) -> None:
     with ledger.engine.begin() as connection:
         connection.execute(insert(Batch), batches)
         connection.execute(insert(Job), jobs)
-        for state in ("received", "planned", "submitted"):
-            adobe_job_id = "adobe_job_id" if state == "submitted" else "NULL"
+        for name in ("received", "planned", "submitted"):
+            adobe_job_id = "adobe_job_id" if name == "submitted" else "NULL"
             connection.exec_driver_sql(
                 "INSERT INTO privacy_transitions (job_id, at, actor, to_state, attempt, adobe_job_id, reason) "
-                f"SELECT id, received_at, 'dag/run/task', '{state}', 1, {adobe_job_id}, '' FROM privacy_jobs"
+                f"SELECT id, received_at, 'dag/run/task', '{name}', 1, {adobe_job_id}, '' FROM privacy_jobs"
             )
         if connection.dialect.name == "postgresql":
             for table in ("privacy_jobs", "privacy_transitions"):

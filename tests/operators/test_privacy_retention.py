@@ -6,6 +6,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
@@ -46,7 +47,7 @@ def results(world: World) -> list[Path]:
     return sorted(world.archive.rglob("*.zip"))
 
 
-def erase(**params: object) -> dict[str, int]:
+def erase(**params: Any) -> dict[str, int]:
     return ErasePrivacyResultsOperator(task_id="erase").execute(context(**params))
 
 

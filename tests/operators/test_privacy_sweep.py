@@ -20,7 +20,7 @@ from adobe_privacy.operators.privacy_requests import (
     SettlePrivacyRequestsOperator,
 )
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
-from adobe_privacy.requests.sweeping import LOOK_BACK
+from adobe_privacy.requests.waiting import LOOK_BACK
 from adobe_privacy.storage import open_store
 from tests.support.privacy import World, context, request
 
@@ -248,7 +248,9 @@ def test_our_jobs_beyond_the_lists_are_asked_for_singly(world: World) -> None:
     with pytest.MonkeyPatch.context() as patch:
         # The ledger's clock is fifty days on as well.
         patch.setattr(
-            Ledger.__init__, "__kwdefaults__", Ledger.__init__.__kwdefaults__ | {"now": lambda: moment}
+            Ledger.__init__,
+            "__kwdefaults__",
+            {**(Ledger.__init__.__kwdefaults__ or {}), "now": lambda: moment},
         )
         assert sweep(moment.date())["archived"] == 1
     with Ledger(world.ledger_url, actor="test") as ledger:

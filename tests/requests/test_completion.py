@@ -64,7 +64,7 @@ def complete(
     async def completing(**options: Any) -> Completion:
         jobs = ledger.run_jobs(run_id="run", inbox_date=DAY)
         at_adobe = [job for job in jobs if job.state in (JobState.SUBMITTED, JobState.COMPLETE)]
-        given = {"ledger": ledger, "archive": archive, "client": client} | options
+        given: dict[str, Any] = {"ledger": ledger, "archive": archive, "client": client} | options
         return await complete_jobs(at_adobe, **given)
 
     return completing

@@ -74,7 +74,7 @@ def config(simulator: Simulator) -> ClientConfig:
 
 def settings(simulator: Simulator, **options: Any) -> SubmissionSettings:
     contexts = (CompanyContext.organisation(simulator.org_id),)
-    given = {"timeout": 1.2, "list_lag": 0.0, "company_contexts": contexts}
+    given: dict[str, Any] = {"timeout": 1.2, "list_lag": 0.0, "company_contexts": contexts}
     return SubmissionSettings(**given | options)
 
 

@@ -69,7 +69,7 @@ class Postgres:
 
     def _run(self, statement: str, database: str | None = None) -> None:
         with psycopg.connect(self._server.get_uri(database), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
 
 def _make_tables(url: str) -> None:

@@ -137,14 +137,14 @@ def counts(stack: Stack) -> dict[JobState, int]:
         return ledger.counts()
 
 
-def ended(stack: Stack, dag_id: str, first: date, last: date) -> Callable[[], dict[str, str] | None]:
-    """The states of the runs of these days by day, once all of them have ended."""
+def ended(stack: Stack, dag_id: str, first: date, last: date) -> Callable[[], dict[str, str]]:
+    """The states of the runs of these days by day, once all of them have ended; before, nothing."""
     days = {str(first + number * DAY) for number in range((last - first).days + 1)}
 
-    def look() -> dict[str, str] | None:
+    def look() -> dict[str, str]:
         runs = {run["logical_date"][:10]: run["state"] for run in stack.runs(dag_id) if run["logical_date"]}
         found = {day: runs.get(day, "none") for day in days}
-        return found if all(state in ("success", "failed") for state in found.values()) else None
+        return found if all(state in ("success", "failed") for state in found.values()) else {}
 
     return look
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
@@ -28,7 +28,7 @@ from tests.support.privacy import DAY, World, context, request
 
 
 def trigger(batch_id: str, **changes: Any) -> PrivacyJobsTrigger:
-    arguments = {
+    arguments: dict[str, Any] = {
         "batch_id": batch_id,
         "adobe_privacy_conn_id": "adobe_privacy_default",
         "ledger_conn_id": "privacy_ledger",
@@ -57,7 +57,7 @@ async def event_of(waiting: PrivacyJobsTrigger) -> dict[str, Any]:
 def test_it_is_rebuilt_from_what_it_serialises() -> None:
     original = trigger("b1", first_look_after=3.0)
     path, arguments = original.serialize()
-    again = import_string(path)(**deserialize(serialize(arguments)))
+    again = import_string(path)(**cast(dict[str, Any], deserialize(serialize(arguments))))
     assert type(again) is PrivacyJobsTrigger
     assert again.serialize() == original.serialize()
 

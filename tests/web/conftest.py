@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from starlette.routing import Mount
 
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.web.source import Source
@@ -82,8 +83,9 @@ def airflow(request: pytest.FixtureRequest) -> FastAPI:
 @pytest.fixture(scope="module")
 def page(airflow: FastAPI) -> FastAPI:
     """Our application within Airflow's."""
-    (found,) = (route.app for route in airflow.routes if getattr(route, "path", "") == "/privacy")
-    return found
+    (found,) = (route for route in airflow.routes if isinstance(route, Mount) and route.path == "/privacy")
+    assert isinstance(found.app, FastAPI)
+    return found.app
 
 
 @pytest.fixture
