@@ -61,7 +61,8 @@ def test_thirty_days_are_archived_once_and_a_second_backfill_downloads_nothing(w
     for number, day in enumerate(days):
         made_elsewhere(world, day, regulation=("gdpr", "ucpa_ut_usa", "ucpa_usa")[number % 3])
         made_elsewhere(world, day, action="delete")
-    world.simulator.advance(86400)
+    # Past the last job's noon, and before the first one's, thirty days on, when Adobe keeps it no longer.
+    world.simulator.set_clock(now=f"{days[-1] + timedelta(days=1)}T00:00:01Z")
     for day in days:
         assert sweep(day) == {"finished": 2, "archived": 2, "adopted": 2}
     jobs = world.simulator.jobs()
