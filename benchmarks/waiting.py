@@ -240,7 +240,6 @@ class Weeks:
             async with PrivacyServiceClient(self.config) as client:
                 return await complete_jobs(
                     jobs,
-                    products=ledger.batch(batch_id).products.split(","),
                     ledger=ledger,
                     archive=self.archive,
                     client=client,
