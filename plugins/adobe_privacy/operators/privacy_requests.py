@@ -249,7 +249,8 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
     Should some not be finished after all, it waits for them in the triggerer and goes on; in a backfill it
     leaves them to privacy_sweep. A job that ends in error stops no other; a job that cannot be archived fails
     the task once all others are, and a retry takes up only what is missing. How far it is stands in its log and
-    its task state store; its success is an event of the asset `privacy_archive`, which carries counts.
+    its task state store; its success is an event of the asset `privacy_archive`, which carries the counts of
+    the try that succeeded.
 
     :param batch_id: a batch of the ledger.
     """
