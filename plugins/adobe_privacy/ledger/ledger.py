@@ -379,7 +379,7 @@ class Ledger:
         return contents
 
     def count_waiting(self, inbox_date: date) -> int:
-        """Jobs of `inbox_date` and before that no batch has taken."""
+        """Jobs that a run of `inbox_date` could still claim."""
         with self._read() as session:
             return session.scalar(waiting(inbox_date, self.now(), func.count()).order_by(None)) or 0
 
