@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
-import time
 import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -123,16 +122,16 @@ def stack(home: Path) -> Iterator[Stack]:
 
 
 def wait_for_runs(stack: Stack, count: int, *, reprocessed: bool = False) -> None:
-    begun = not reprocessed
-    deadline = time.monotonic() + 500
-    while time.monotonic() < deadline:
-        stack.check_processes()
-        states = [run["state"] for run in stack.runs(DAG_ID)]
-        begun = begun or any(state in ("queued", "running") for state in states)
-        if begun and len(states) == count and all(state in ("success", "failed") for state in states):
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"the runs have not ended: {states}")
+    def states() -> list[str]:
+        return [run["state"] for run in stack.runs(DAG_ID)]
+
+    def ended() -> bool:
+        found = states()
+        return len(found) == count and set(found) <= {"success", "failed"}
+
+    if reprocessed:
+        until(stack, lambda: {"queued", "running"} & set(states()), "the runs have not begun", seconds=500)
+    until(stack, ended, "the runs have not ended", seconds=500)
 
 
 def creates(stack: Stack) -> int:

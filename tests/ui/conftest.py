@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from scripts.stack import ROOT, Stack
+from tests.support.airflow import until
 from tests.support.history import write_history
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -77,14 +77,11 @@ def write_inbox(folder: Path) -> None:
 
 
 def wait_for_runs(stack: Stack, count: int) -> None:
-    deadline = time.monotonic() + 600
-    while time.monotonic() < deadline:
-        stack.check_processes()
+    def ended() -> bool:
         states = [run["state"] for run in stack.runs("privacy_requests")]
-        if len(states) >= count and set(states) <= {"success", "failed"}:
-            return
-        time.sleep(1)
-    raise AssertionError(f"the runs have not ended: {states}")
+        return len(states) >= count and set(states) <= {"success", "failed"}
+
+    until(stack, ended, "the runs have not ended", seconds=600)
 
 
 @pytest.fixture(scope="session")

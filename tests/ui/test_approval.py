@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -15,6 +14,7 @@ from playwright.sync_api import Page, expect
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import JobState
 from scripts.stack import Stack
+from tests.support.airflow import until
 from tests.ui.conftest import RUNS, OpenAs, wait_for_runs
 
 SENT, HELD_IN_QUESTION, HELD_ON_PAGE, REJECTED = (f"DSR-2026-ASK-{number}" for number in (1, 2, 3, 4))
@@ -84,16 +84,14 @@ def run_with_deletes(stack: Stack, day: date) -> str:
 
 
 def wait_for_questions(stack: Stack, run_id: str, count: int) -> None:
-    deadline = time.monotonic() + 300
     with stack.api() as api:
-        while time.monotonic() < deadline:
-            stack.check_processes()
+
+        def asked() -> bool:
             answer = api.get(f"/dags/privacy_requests/dagRuns/{run_id}/hitlDetails").raise_for_status()
             states = [detail["task_instance"]["state"] for detail in answer.json()["hitl_details"]]
-            if states.count("awaiting_input") == count:
-                return
-            time.sleep(1)
-    raise AssertionError(f"{count} questions were awaited: {states}")
+            return states.count("awaiting_input") == count
+
+        until(stack, asked, f"{count} questions were awaited", seconds=300)
 
 
 def open_question(page: Page, subject: str) -> None:
