@@ -1,4 +1,4 @@
-"""What Airflow's plugin loader finds: the page "Privacy requests". Everything else is in the package."""
+"""What Airflow's plugin loader finds: the page "Privacy requests" and the runs' notes. All else is in the package."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from adobe_privacy import run_notes
+
 
 class AdobePrivacyPlugin(AirflowPlugin):
     name = "adobe_privacy"
+    listeners = [run_notes]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {
             "name": "Privacy requests",

@@ -136,8 +136,10 @@ def test_settle_names_the_job_that_ended_in_error(world: World) -> None:
     create(batch_id)
     world.simulator.advance(60)
     assert archive(batch_id) == {"archived": 1, "errors": 1}
+    run = context()
     with pytest.raises(AirflowFailException, match=r"DSR-2 \(delete.*1000-400"):
-        settle([batch_id])
+        SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[batch_id]).execute(run)
+    assert run["ti"].xcoms["run_note"] == "2 jobs (1 access, 1 delete): 1 archived, 1 ended in error"
 
 
 def test_settle_fails_where_there_was_no_plan(world: World) -> None:

@@ -366,6 +366,10 @@ class TestReport:
         ]
         assert any("DSR-2" in problem and "1000-400" in problem for problem in settlement.named)
         assert any(text.startswith("Partial: DSR-3 (access)") for text in settlement.lines)
+        assert settlement.figures == (
+            "6 jobs (6 access): 2 archived (1 in part), 1 ended in error, 1 refused, 1 not submitted yet, "
+            "1 for the next run"
+        )
 
     def test_a_day_without_jobs_is_settled_at_once(self) -> None:
         assert settle([]).problems == 0

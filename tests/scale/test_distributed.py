@@ -171,7 +171,9 @@ def distributed(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) ->
 
 
 def test_every_run_ends_well(distributed: Distributed) -> None:
-    assert [run["state"] for run in distributed.stack.runs(DAG_ID)] == ["success"] * DAYS
+    runs = distributed.stack.runs(DAG_ID)
+    assert [run["state"] for run in runs] == ["success"] * DAYS
+    assert all(" archived" in run["note"] for run in runs)
 
 
 def test_each_job_was_made_once(distributed: Distributed) -> None:

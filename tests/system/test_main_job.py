@@ -11,7 +11,7 @@ import pickle
 import shutil
 import zlib
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ CANARY = "c4n4ry"
 SECRET = f"{CANARY}-secret-5d1f"
 TOKEN = f"{CANARY}-token-8e2a"
 REQUESTS = 12
+PERSONS_NOTE = "Looked at on Monday."
 # A DAG of another team's.
 LISTENER = """
 from airflow.sdk import DAG, Asset, task
@@ -115,10 +116,18 @@ def stack(home: Path) -> Iterator[Stack]:
         stack.backfill(DAG_ID, str(days[0]), str(days[1]))
         wait_for_runs(stack, 2)
         stack.creates_before = creates(stack)  # type: ignore[attr-defined]
+        with stack.api() as api:
+            first = f"/dags/{DAG_ID}/dagRuns/{run_of_day(stack, days[0])['dag_run_id']}"
+            api.patch(first, json={"note": PERSONS_NOTE}).raise_for_status()
         stack.backfill(DAG_ID, str(days[0]), str(days[1]), reprocess="completed")
         wait_for_runs(stack, 2, reprocessed=True)
         yield stack
     shutil.rmtree(home, ignore_errors=True)
+
+
+def run_of_day(stack: Stack, day: date) -> dict[str, Any]:
+    (run,) = [run for run in stack.runs(DAG_ID) if run["data_interval_start"].startswith(str(day))]
+    return run
 
 
 def wait_for_runs(stack: Stack, count: int, *, reprocessed: bool = False) -> None:
@@ -141,6 +150,16 @@ def creates(stack: Stack) -> int:
 
 def test_both_days_end_well(stack: Stack) -> None:
     assert [run["state"] for run in stack.runs(DAG_ID)] == ["success", "success"]
+
+
+def test_a_runs_note_has_the_days_figures_unless_a_person_wrote_one(stack: Stack) -> None:
+    today = datetime.now(UTC).date()
+    actions = [action for request in requests(1) for action in request["actions"]]
+    assert run_of_day(stack, today - timedelta(days=2))["note"] == PERSONS_NOTE
+    assert run_of_day(stack, today - timedelta(days=1))["note"] == (
+        f"{len(actions)} jobs ({actions.count('access')} access, {actions.count('delete')} delete): "
+        f"{len(actions)} archived"
+    )
 
 
 def test_every_request_is_archived_once(stack: Stack, home: Path) -> None:

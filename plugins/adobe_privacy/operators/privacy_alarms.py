@@ -37,9 +37,8 @@ class PrivacyAlarmsOperator(PrivacyOperator):
             alarms = due_alarms(ledger, daily_limit=self.hook.settings().daily_job_limit)
             if alarms.groups:
                 notify(notifiers, context, subject=alarms.subject, message=alarms.message)
-            else:
-                self.log.info("Nothing to tell")
             record(ledger, alarms)
+        self.tell(context, alarms.subject if alarms.groups else "Nothing to tell")
         counts: dict[str, int] = {}
         for group in alarms.groups:
             counts[group.kind] = counts.get(group.kind, 0) + len(group.names)

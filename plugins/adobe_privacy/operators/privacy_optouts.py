@@ -62,7 +62,12 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
             refused = [
                 job.request_id for job in ledger.opt_outs(day, JobState.REFUSED) if job.inbox_date == day
             ]
-        self.log.info("%s", ", ".join(f"{count} {name}" for name, count in counts.items()))
+        figures = {name.replace("_", " "): count for name, count in counts.items()} | {
+            "refused": len(refused)
+        }
+        self.tell(
+            context, "Opt-outs of sale: " + ", ".join(f"{count} {name}" for name, count in figures.items())
+        )
         if refused:
             shown = ", ".join(refused[:10]) + (", …" if len(refused) > 10 else "")
             raise AirflowFailException(

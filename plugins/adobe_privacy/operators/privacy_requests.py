@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.links import AdobePrivacyLink, PrivacyArchiveLink, PrivacyPageLink
+from adobe_privacy.run_notes import push_figures
 
 # Everything else of ours is imported where it is used: the scheduler's parts and every task read this file,
 # and what they don't need would cost each of them half a second.
@@ -141,6 +142,12 @@ class PrivacyOperator(BaseOperator):
         from adobe_privacy.hooks.ledger import open_ledger
 
         return open_ledger(actor_of(context), self.ledger_conn_id)
+
+    def tell(self, context: Context, figures: str) -> None:
+        """One line of counts: for the log, the summary and the run's note."""
+        self.log.info("%s", figures)
+        self.summary = figures
+        push_figures(context, figures)
 
 
 class PlanPrivacyRequestsOperator(PrivacyOperator):
@@ -354,6 +361,7 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
         with plain_failures(self.log), self.ledger(context) as ledger:
             jobs = ledger.run_jobs(run_id=run_of(context), inbox_date=inbox_day(context))
             settlement = settle(jobs, left_to_sweep=is_backfill(context))
+        push_figures(context, settlement.figures)
         self.summary = "\n".join((*settlement.lines, *settlement.named[:50]))
         for line in settlement.lines:
             self.log.info("%s", line)

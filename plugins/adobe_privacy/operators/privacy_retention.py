@@ -51,16 +51,15 @@ def retention_days() -> dict[str, int]:
 class _RetentionOperator(PrivacyOperator):
     """What erasing and sweeping share: legal holds, the dry run, and an account of what was done."""
 
-    def report(self, actions: Iterator[RetentionAction], *, dry_run: bool) -> dict[str, int]:
+    def report(
+        self, context: Context, actions: Iterator[RetentionAction], *, subject: str, dry_run: bool
+    ) -> dict[str, int]:
         counts: Counter[str] = Counter()
         for action in actions:
             counts[action.action] += 1
             self.log.info("%s%s: %s (%s)", "would be " * dry_run, action.action, action.key, action.detail)
-        self.log.info(
-            "%s%s",
-            "Dry run, nothing was changed: " * dry_run,
-            ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing to do",
-        )
+        figures = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing to do"
+        self.tell(context, f"{subject}: {'dry run, nothing was changed: ' * dry_run}{figures}")
         if counts["failed"]:
             raise AirflowException(f"{counts['failed']} objects could not be dealt with: see the log")
         return dict(counts)
@@ -84,11 +83,12 @@ class ErasePrivacyResultsOperator(_RetentionOperator):
 
         days = retention_days()
         if not days:
-            self.log.info("The variable %s is not set: nothing is erased", RETENTION_VARIABLE)
+            self.tell(context, f"Results: the variable {RETENTION_VARIABLE} is not set: nothing is erased")
             return {}
         dry_run = bool(context["params"].get("dry_run"))
         with plain_failures(self.log):
             return self.report(
+                context,
                 erase_expired(
                     open_archive(),
                     days,
@@ -96,6 +96,7 @@ class ErasePrivacyResultsOperator(_RetentionOperator):
                     keys=key_place(),
                     dry_run=dry_run,
                 ),
+                subject="Results",
                 dry_run=dry_run,
             )
 
@@ -118,6 +119,7 @@ class SweepPrivacyAttemptsOperator(_RetentionOperator):
         dry_run = bool(context["params"].get("dry_run"))
         with plain_failures(self.log):
             return self.report(
+                context,
                 sweep_attempts(
                     open_archive(),
                     older_than=timedelta(days=self.older_than_days),
@@ -125,6 +127,7 @@ class SweepPrivacyAttemptsOperator(_RetentionOperator):
                     keys=key_place(),
                     dry_run=dry_run,
                 ),
+                subject="Attempts",
                 dry_run=dry_run,
             )
 
@@ -149,7 +152,7 @@ class VerifyPrivacyArchiveOperator(PrivacyOperator):
             for finding in verification:
                 self.log.log(40 if finding.severity == "error" else 20, "%s: %s", finding.key, finding.detail)
         summary = verification.summary
-        self.log.info("%d results re-read, %d errors", summary.results, summary.errors)
+        self.tell(context, f"Sample: {summary.results} results re-read, {summary.errors} errors")
         if not summary.ok:
             raise AirflowFailException(f"{summary.errors} archived results are not what their manifests say")
         return {"results": summary.results, "bytes": summary.bytes}

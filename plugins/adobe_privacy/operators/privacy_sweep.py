@@ -63,12 +63,12 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
                 result = asyncio.run(self._sweep(context, ledger, first, last, regulations))
             except DayOutOfReach as error:
                 raise AirflowFailException(str(error)) from None
-        self.summary = (
+        self.tell(
+            context,
             f"{first} to {last}: Adobe finished {result.finished} jobs; {result.archived} archived now, "
             f"{result.adopted} of others found for the first time, {len(result.errors)} ended in error, "
-            f"{len(result.failures)} failed"
+            f"{len(result.failures)} failed",
         )
-        self.log.info("%s", self.summary)
         self._judge(result)
         report_archived(
             context,

@@ -73,10 +73,11 @@ def batch_label(planned: PlannedBatch) -> str:
 @dataclass(frozen=True)
 class Settlement:
     """The end of a run of so many `jobs`: `problems` counts those that a person must look at, `named` tells of the
-    first of them. `waiting` jobs are for the next run, those `at_adobe` for the sweep, those `on_hold` for whoever
-    releases them."""
+    first of them; `figures` is all of it in one line. `waiting` jobs are for the next run, those `at_adobe` for the
+    sweep, those `on_hold` for whoever releases them."""
 
     lines: list[str]
+    figures: str
     jobs: int = 0
     problems: int = 0
     named: list[str] = field(default_factory=list)
@@ -90,6 +91,7 @@ def settle(jobs: Iterable[Job], *, left_to_sweep: bool = False) -> Settlement:
     `left_to_sweep`, a job that Adobe still works on is no problem."""
     counts: Counter[tuple[str, str, str, str]] = Counter()
     states: Counter[JobState] = Counter()
+    actions: Counter[str] = Counter()
     problems = partial = on_hold = 0
     named: list[str] = []
     partial_lines: list[str] = []
@@ -97,6 +99,7 @@ def settle(jobs: Iterable[Job], *, left_to_sweep: bool = False) -> Settlement:
         if job.action == Action.OPT_OUT_OF_SALE:
             continue
         states[job.state] += 1
+        actions[job.action] += 1
         on_hold += job.state is JobState.RECEIVED and job.on_hold
         counts[job.regulation, job.action, job.state.value, job.outcome or "-"] += 1
         if job.state is JobState.SUBMITTED and left_to_sweep:
@@ -110,7 +113,8 @@ def settle(jobs: Iterable[Job], *, left_to_sweep: bool = False) -> Settlement:
             if len(partial_lines) < SHOWN:
                 partial_lines.append(f"Partial: {job.key} ({job.action}): {job.outcome}, {job.outcome_code}")
     if not states:
-        return Settlement(["Nothing to do for this day."])
+        nothing = "Nothing to do for this day."
+        return Settlement([nothing], nothing)
     rows = [("regulation", "action", "state", "outcome", "jobs")]
     rows += [(*group, str(count)) for group, count in sorted(counts.items())]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
@@ -125,6 +129,7 @@ def settle(jobs: Iterable[Job], *, left_to_sweep: bool = False) -> Settlement:
         lines.append(f"{on_hold} jobs are on hold: not sent before a person releases them")
     return Settlement(
         lines,
+        _figures(states, actions, partial=partial, on_hold=on_hold),
         jobs=states.total(),
         problems=problems,
         named=named,
@@ -132,6 +137,24 @@ def settle(jobs: Iterable[Job], *, left_to_sweep: bool = False) -> Settlement:
         at_adobe=at_adobe,
         on_hold=on_hold,
     )
+
+
+def _figures(states: Counter[JobState], actions: Counter[str], *, partial: int, on_hold: int) -> str:
+    counts = {
+        "archived": states[JobState.ARCHIVED],
+        "to be archived": states[JobState.COMPLETE],
+        "at Adobe": states[JobState.SUBMITTED],
+        "ended in error": states[JobState.ERROR],
+        "refused": states[JobState.REFUSED],
+        "not submitted yet": states[JobState.PLANNED] + states[JobState.SUBMITTING],
+        "for the next run": states[JobState.RECEIVED] - on_hold,
+        "on hold": on_hold,
+    }
+    shown = [f"{count} {name}" for name, count in counts.items() if count]
+    if partial:
+        shown[0] += f" ({partial} in part)"
+    of = ", ".join(f"{count} {action}" for action, count in sorted(actions.items()))
+    return f"{states.total()} jobs ({of}): {', '.join(shown)}"
 
 
 def _problem(job: Job) -> str | None:
