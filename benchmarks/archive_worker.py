@@ -42,7 +42,14 @@ def prepare(ledger: Ledger, job_ids: list[str]) -> None:
 async def run(arguments: argparse.Namespace, ledger: Ledger) -> dict[str, float]:
     options: StoreOptions = FileOptions(create=True)
     if arguments.endpoint:
-        options = S3Options("testing", "testing", endpoint=arguments.endpoint, region="us-east-1")
+        # As at Amazon; the aws command sends checksums too.
+        options = S3Options(
+            "testing",
+            "testing",
+            endpoint=arguments.endpoint,
+            region="us-east-1",
+            checksum_algorithm="SHA256",
+        )
     store = open_store(arguments.archive, options)
     settings = ArchiveSettings()
     if arguments.encrypt:

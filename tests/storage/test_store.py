@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import os
 import resource
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +25,7 @@ from adobe_privacy.storage import (
     Store,
     open_store,
 )
+from adobe_privacy.storage.store import PART_SIZE
 from tests.storage.servers import S3Server
 
 MIB = 1024 * 1024
@@ -288,6 +291,22 @@ def test_encryption_storage_class_and_versions_reach_the_server(s3: S3Server) ->
     assert found["StorageClass"] == "STANDARD_IA"
     assert written.version == found["VersionId"]
     assert written.etag == found["ETag"]
+
+
+@pytest.mark.parametrize(("endpoint", "expected"), [(None, "SHA256"), ("http://127.0.0.1:9", None)])
+def test_amazon_is_asked_to_check_every_part(endpoint: str | None, expected: str | None) -> None:
+    backend = open_store("s3://bucket", S3Options("id", "secret", endpoint=endpoint))._backend
+    assert backend.config.get("checksum_algorithm") == expected
+
+
+async def test_every_part_carries_its_checksum(s3: S3Server) -> None:
+    bucket = s3.new_bucket()
+    options = S3Options("testing", "testing", endpoint=s3.endpoint, checksum_algorithm="SHA256")
+    await open_store(f"s3://{bucket}", options).write_stream_async("a", pieces(16))
+    parts = [b"".join([piece async for piece in pieces(16)])[at : at + PART_SIZE] for at in (0, PART_SIZE)]
+    of_parts = b"".join(hashlib.sha256(part).digest() for part in parts)
+    found = s3.client.head_object(Bucket=bucket, Key="a", ChecksumMode="ENABLED")
+    assert found["ChecksumSHA256"] == base64.b64encode(hashlib.sha256(of_parts).digest()).decode()
 
 
 def test_a_credential_of_the_wrong_form_is_told() -> None:

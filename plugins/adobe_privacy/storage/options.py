@@ -28,8 +28,9 @@ class S3Options:
     """Amazon S3 and whatever speaks its protocol (set `endpoint`).
 
     `sse_kms_key_id` switches on SSE-KMS with that key, `bucket_key_enabled` the bucket key that makes it
-    cheaper. `checksum_algorithm` (`SHA256` or `CRC64NVME`) lets the server check every part; stores that only
-    resemble S3 may not know it. `addressing_style` `virtual` puts the bucket into the host name.
+    cheaper. `checksum_algorithm` (`SHA256` or `CRC64NVME`) lets the server check and keep the checksum of every
+    part; where it is not given, SHA256 at Amazon and none at an `endpoint`, which may not know it.
+    `addressing_style` `virtual` puts the bucket into the host name.
     """
 
     access_key_id: str | None = None

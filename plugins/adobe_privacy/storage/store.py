@@ -387,7 +387,8 @@ def _s3(location: Location, options: S3Options) -> backends.S3Store:
         "endpoint": options.endpoint,
         "skip_signature": options.anonymous or None,
         "virtual_hosted_style_request": options.addressing_style == "virtual" or None,
-        "checksum_algorithm": options.checksum_algorithm,
+        # SHA256 costs nothing: the signature of each request needs it anyway.
+        "checksum_algorithm": options.checksum_algorithm or (None if options.endpoint else "SHA256"),
         "sse_bucket_key_enabled": options.bucket_key_enabled,
     }
     if options.sse_kms_key_id:
