@@ -25,7 +25,11 @@ echo "Installing the locked packages"
 index=${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)}}
 [ -z "$index" ] || export UV_DEFAULT_INDEX="$index"
 
-if ! .venv/bin/uv pip sync --python .venv/bin/python --require-hashes requirements.lock; then
+# Where Python is told to keep no bytecode, as containers often do, every process of Airflow would compile for seconds.
+compile=""
+[ -z "${PYTHONDONTWRITEBYTECODE:-}" ] || compile=--compile-bytecode
+
+if ! .venv/bin/uv pip sync --python .venv/bin/python $compile --require-hashes requirements.lock; then
     echo "uv could not install the lock; trying pip, which takes a few minutes"
     .venv/bin/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 fi
