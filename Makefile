@@ -15,10 +15,10 @@ $(INSTALLED): requirements.lock pyproject.toml scripts/setup.sh
 	@sh scripts/setup.sh
 
 demo: $(INSTALLED) ## simulator, real Airflow, a backfill over the sample's dates; says what became of each request
-	@$(BIN)/python scripts/demo.py
+	@$(BIN)/python -m scripts.demo
 
 up: $(INSTALLED) ## the same stack left running, UI on port 8080, until Ctrl-C
-	@$(BIN)/python scripts/up.py
+	@$(BIN)/python -m scripts.up
 
 test: $(INSTALLED) ## the whole test suite, but for those below
 	@$(BIN)/python -m pytest --ignore=tests/ui --ignore=tests/scale --ignore=tests/system/test_weeks.py

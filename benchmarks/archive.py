@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
@@ -70,7 +71,7 @@ def write_zip(path: Path, block: bytes, size: int) -> None:
     packer = zlib.compressobj(6, zlib.DEFLATED, -15)
     packed = packer.compress(block) + packer.flush()
     facts = (8, 0, 0x21, zlib.crc32(block), len(packed), len(block))
-    directory = []
+    directory: list[bytes] = []
     with path.open("wb") as file:
         while file.tell() < size:
             name = b"result/Analytics/%d.csv" % len(directory)
@@ -100,7 +101,15 @@ def aws_command() -> Path:
     if not (folder / "bin" / "aws").exists():
         uv = Path(sys.executable).parent / "uv"
         subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
-        install = [uv, "pip", "install", "--quiet", "--python", folder / "bin" / "python", AWS_CLI]
+        install: list[Path | str] = [
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            folder / "bin" / "python",
+            AWS_CLI,
+        ]
         subprocess.run(install, check=True)
     return folder / "bin" / "aws"
 
@@ -145,6 +154,10 @@ class Bench:
         start = time.perf_counter()
         done = self._worker(*ledger, "--service", service, "--archive", target, *more, *jobs)
         return time.perf_counter() - start, json.loads(done)
+
+    def seconds(self, service: str) -> float:
+        """Of our step, with the one large result."""
+        return self.ours(service, ["single"])[1]["seconds"]
 
     @staticmethod
     def _worker(*arguments: str) -> str:
@@ -200,19 +213,22 @@ class Bench:
             gigabytes = path.stat().st_size / 1e9
             with file_server(self.inputs) as server:
                 url = f"{server}/single.zip"
+                seconds_of_ours = functools.partial(self.seconds, server)
                 seconds = self.compare(
                     f"one result, {size // MIB} MiB, {kind}",
                     "curl | tee FILE | sha256sum",
-                    lambda server=server: self.ours(server, ["single"])[1]["seconds"],
-                    lambda url=url: self.theirs('curl -sf "$URL" | tee result.zip | sha256sum', URL=url),
+                    seconds_of_ours,
+                    functools.partial(self.theirs, 'curl -sf "$URL" | tee result.zip | sha256sum', URL=url),
                 )
                 if kind == "text":
                     self.compare(
                         f"the same, {kind}, theirs with a check of the CRCs",
                         "… ; unzip -tqq FILE",
-                        lambda server=server: self.ours(server, ["single"])[1]["seconds"],
-                        lambda url=url: self.theirs(
-                            'curl -sf "$URL" | tee result.zip | sha256sum; unzip -tqq result.zip', URL=url
+                        seconds_of_ours,
+                        functools.partial(
+                            self.theirs,
+                            'curl -sf "$URL" | tee result.zip | sha256sum; unzip -tqq result.zip',
+                            URL=url,
                         ),
                     )
                     continue

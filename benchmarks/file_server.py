@@ -35,7 +35,7 @@ class Handler(StreamRequestHandler):
             self._json({"access_token": "token", "token_type": "bearer", "expires_in": 86399})
         elif path.startswith("/jobs/"):
             job_id = path.removeprefix("/jobs/")
-            host, port = self.server.server_address
+            host, port = self.connection.getsockname()
             self._json(
                 {
                     "jobId": job_id,

@@ -10,6 +10,7 @@ memory is how much that process's peak grew over what it held before.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import multiprocessing
 import resource
@@ -109,7 +110,7 @@ def main(requests: int) -> None:
         rows = [("pydantic validation alone", measured(lambda: validate_alone(path)))]
         for kind, url in (("SQLite", sqlite), ("PostgreSQL", server)):
             for what in ("planning", "planning again"):
-                rows.append((f"{what}, {kind}", measured(lambda url=url: plan(path, url))))
+                rows.append((f"{what}, {kind}", measured(functools.partial(plan, path, url))))
                 if rows[-1][1]["waiting"] or rows[-1][1]["new"] != (requests if what == "planning" else 0):
                     raise SystemExit(f"{rows[-1]}: not everything was planned, so the time means nothing")
     alone = rows[0][1]["seconds"]

@@ -26,7 +26,7 @@ from types import SimpleNamespace
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "plugins"), str(Path(__file__).parent)]
+sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 HOME = tempfile.TemporaryDirectory(prefix="adobe-privacy-waiting-")
 os.environ |= {
     "AIRFLOW_HOME": HOME.name,
@@ -34,9 +34,6 @@ os.environ |= {
     "AIRFLOW__CORE__DAGS_FOLDER": HOME.name,
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
 }
-
-import virtual_time  # noqa: E402
-from virtual_time import VirtualClock  # noqa: E402
 
 from adobe_privacy.api.client import PrivacyServiceClient  # noqa: E402
 from adobe_privacy.api.config import ClientConfig  # noqa: E402
@@ -55,6 +52,8 @@ from adobe_privacy.requests.waiting import JobWatch, WaitingJob  # noqa: E402
 from adobe_privacy.storage import FileOptions, Store, open_store  # noqa: E402
 from adobe_privacy.triggers import privacy_jobs  # noqa: E402
 from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger  # noqa: E402
+from benchmarks import virtual_time  # noqa: E402
+from benchmarks.virtual_time import VirtualClock  # noqa: E402
 from tests.support.simulator import Simulator, running_simulator  # noqa: E402
 
 DAY = timedelta(days=1)
@@ -331,8 +330,11 @@ async def weeks(clock: VirtualClock, simulator: Simulator, folder: Path, options
     clock.on_leap = lambda now: simulator.set_clock(now=now.isoformat(), rate=0)
     clock.leap(0)
     # The trigger reads the time from where everybody does; a call's time is no virtual one.
-    privacy_jobs.time = SimpleNamespace(time=lambda: clock.now().timestamp())  # type: ignore[assignment]
-    privacy_jobs.datetime = SimpleNamespace(now=lambda _zone: clock.now())  # type: ignore[assignment, misc]
+    virtual = {
+        "time": SimpleNamespace(time=lambda: clock.now().timestamp()),
+        "datetime": SimpleNamespace(now=lambda _zone: clock.now()),
+    }
+    vars(privacy_jobs).update(virtual)
     loop = asyncio.get_running_loop()
     exchange = Transport.exchange
     still = clock.during(exchange)

@@ -16,11 +16,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from stack import ROOT, Stack, StackError
 
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.storage import open_store
+from scripts.stack import ROOT, Stack, StackError
 
 SAMPLES = ROOT / "include" / "samples"
 HOME = ROOT / ".airflow" / "demo"

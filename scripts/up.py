@@ -11,8 +11,8 @@ import time
 from datetime import UTC, datetime
 from types import FrameType
 
-from demo import DAG_ID, DATA, HOME, SAMPLES, lay_out_samples
-from stack import Stack, StackError
+from scripts.demo import DAG_ID, DATA, HOME, SAMPLES, lay_out_samples
+from scripts.stack import Stack, StackError
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
