@@ -20,7 +20,7 @@ from rich.table import Table
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.storage import open_store
-from scripts.stack import ROOT, Stack, StackError
+from scripts.stack import ROOT, Stack, StackError, stop_on_signals
 
 SAMPLES = ROOT / "include" / "samples"
 HOME = ROOT / ".airflow" / "demo"
@@ -138,6 +138,7 @@ def verify() -> bool:
 
 
 def main() -> int:
+    stop_on_signals()
     started = time.monotonic()
     for folder in (HOME, DATA):
         shutil.rmtree(folder, ignore_errors=True)

@@ -18,6 +18,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -48,6 +49,17 @@ def free_port(preferred: int) -> int:
                 probe.bind(("127.0.0.1", port))
                 return port
     raise StackError(f"no free port from {preferred} to {preferred + 99}")
+
+
+def stop_on_signals() -> None:
+    """Lets Ctrl-C and SIGTERM end this process by a KeyboardInterrupt, so that no process of a stack outlives it.
+    Ctrl-C too: a shell that starts something in the background has it ignored."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
 
 
 class Stack:

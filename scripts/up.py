@@ -5,22 +5,16 @@ Opens what `make demo` left, if it was there; otherwise lays out the sample inbo
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from datetime import UTC, datetime
-from types import FrameType
 
 from scripts.demo import DAG_ID, DATA, HOME, SAMPLES, lay_out_samples
-from scripts.stack import Stack, StackError
-
-
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+from scripts.stack import Stack, StackError, stop_on_signals
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, _stop)
+    stop_on_signals()
     days = lay_out_samples(datetime.now(UTC).date())
     arguments = ("--scenario", str(SAMPLES / "scenario.json"))
     try:
