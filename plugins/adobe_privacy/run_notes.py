@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
     from airflow.sdk import Context
 
-XCOM_KEY = "run_note"
+XCOM_KEY = "adobe_privacy_run_note"  # of nobody else: any run of this Airflow is looked at
 MAX_LENGTH = 1000  # of Airflow's column
 
 log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
 
+from adobe_privacy import run_notes
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.tables import JobState
 from adobe_privacy.operators.privacy_requests import (
@@ -139,7 +140,7 @@ def test_settle_names_the_job_that_ended_in_error(world: World) -> None:
     run = context()
     with pytest.raises(AirflowFailException, match=r"DSR-2 \(delete.*1000-400"):
         SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[batch_id]).execute(run)
-    assert run["ti"].xcoms["run_note"] == "2 jobs (1 access, 1 delete): 1 archived, 1 ended in error"
+    assert run["ti"].xcoms[run_notes.XCOM_KEY] == "2 jobs (1 access, 1 delete): 1 archived, 1 ended in error"
 
 
 def test_settle_fails_where_there_was_no_plan(world: World) -> None:
