@@ -47,6 +47,8 @@ def _write_note(dag_run: DagRun) -> None:
     session = object_session(dag_run)
     if session is None:
         return
+    # A note that comes with a person's mark of the run is only in the session yet.
+    session.flush()
     # Below the session, whose savepoints the scheduler takes for commits and forbids.
     connection = session.connection()
     pushed = connection.execute(

@@ -162,6 +162,19 @@ def test_a_runs_note_has_the_days_figures_unless_a_person_wrote_one(stack: Stack
     )
 
 
+def test_a_note_that_comes_with_a_persons_mark_is_kept(stack: Stack) -> None:
+    """Both reach the database in one transaction, that of Airflow's API."""
+    run = f"/dags/{DAG_ID}/dagRuns/{run_of_day(stack, datetime.now(UTC).date() - timedelta(days=1))['dag_run_id']}"
+    engine = create_engine(stack.metadata_url)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM dag_run_note WHERE user_id IS NULL"))
+    engine.dispose()
+    with stack.api() as api:
+        marked = api.patch(run, json={"state": "success", "note": PERSONS_NOTE})
+        assert marked.is_success, marked.text
+        assert api.get(run).json()["note"] == PERSONS_NOTE
+
+
 def test_every_request_is_archived_once(stack: Stack, home: Path) -> None:
     wanted = sorted(
         (request["request_id"], action)
