@@ -1,6 +1,6 @@
 """`make bench`: runs every benchmark and writes what they print to benchmarks/RESULTS.md.
 
-`python benchmarks --weeks` has waiting.py live through its 45 days too, which takes ten minutes.
+`python benchmarks --weeks` has waiting.py live through its 45 days too, which takes a quarter of an hour.
 """
 
 from __future__ import annotations

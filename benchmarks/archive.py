@@ -99,18 +99,9 @@ def aws_command() -> Path:
         return Path(found)
     folder = HERE.parent / "data" / "bench-tools"
     if not (folder / "bin" / "aws").exists():
-        uv = Path(sys.executable).parent / "uv"
+        uv, python = str(Path(sys.executable).parent / "uv"), str(folder / "bin" / "python")
         subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
-        install: list[Path | str] = [
-            uv,
-            "pip",
-            "install",
-            "--quiet",
-            "--python",
-            folder / "bin" / "python",
-            AWS_CLI,
-        ]
-        subprocess.run(install, check=True)
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, AWS_CLI], check=True)
     return folder / "bin" / "aws"
 
 

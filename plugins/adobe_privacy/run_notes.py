@@ -27,12 +27,12 @@ def push_figures(context: Context, figures: str) -> None:
 
 
 @hookimpl
-def on_dag_run_success(dag_run: DagRun, msg: str) -> None:
+def on_dag_run_success(dag_run: DagRun) -> None:
     _write_note(dag_run)
 
 
 @hookimpl
-def on_dag_run_failed(dag_run: DagRun, msg: str) -> None:
+def on_dag_run_failed(dag_run: DagRun) -> None:
     _write_note(dag_run)
 
 

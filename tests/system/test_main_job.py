@@ -11,7 +11,7 @@ import pickle
 import shutil
 import zlib
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -117,17 +117,17 @@ def stack(home: Path) -> Iterator[Stack]:
         wait_for_runs(stack, 2)
         stack.creates_before = creates(stack)  # type: ignore[attr-defined]
         with stack.api() as api:
-            first = f"/dags/{DAG_ID}/dagRuns/{run_of_day(stack, days[0])['dag_run_id']}"
-            api.patch(first, json={"note": PERSONS_NOTE}).raise_for_status()
+            first = both_runs(stack)[0]["dag_run_id"]
+            api.patch(f"/dags/{DAG_ID}/dagRuns/{first}", json={"note": PERSONS_NOTE}).raise_for_status()
         stack.backfill(DAG_ID, str(days[0]), str(days[1]), reprocess="completed")
         wait_for_runs(stack, 2, reprocessed=True)
         yield stack
     shutil.rmtree(home, ignore_errors=True)
 
 
-def run_of_day(stack: Stack, day: date) -> dict[str, Any]:
-    (run,) = [run for run in stack.runs(DAG_ID) if run["data_interval_start"].startswith(str(day))]
-    return run
+def both_runs(stack: Stack) -> list[dict[str, Any]]:
+    """Of the two backfilled days, the first day's first."""
+    return sorted(stack.runs(DAG_ID), key=lambda run: str(run["data_interval_start"]))[-2:]
 
 
 def wait_for_runs(stack: Stack, count: int, *, reprocessed: bool = False) -> None:
@@ -153,10 +153,10 @@ def test_both_days_end_well(stack: Stack) -> None:
 
 
 def test_a_runs_note_has_the_days_figures_unless_a_person_wrote_one(stack: Stack) -> None:
-    today = datetime.now(UTC).date()
+    first, second = both_runs(stack)
     actions = [action for request in requests(1) for action in request["actions"]]
-    assert run_of_day(stack, today - timedelta(days=2))["note"] == PERSONS_NOTE
-    assert run_of_day(stack, today - timedelta(days=1))["note"] == (
+    assert first["note"] == PERSONS_NOTE
+    assert second["note"] == (
         f"{len(actions)} jobs ({actions.count('access')} access, {actions.count('delete')} delete): "
         f"{len(actions)} archived"
     )
@@ -164,7 +164,7 @@ def test_a_runs_note_has_the_days_figures_unless_a_person_wrote_one(stack: Stack
 
 def test_a_note_that_comes_with_a_persons_mark_is_kept(stack: Stack) -> None:
     """Both reach the database in one transaction, that of Airflow's API."""
-    run = f"/dags/{DAG_ID}/dagRuns/{run_of_day(stack, datetime.now(UTC).date() - timedelta(days=1))['dag_run_id']}"
+    run = f"/dags/{DAG_ID}/dagRuns/{both_runs(stack)[1]['dag_run_id']}"
     engine = create_engine(stack.metadata_url)
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM dag_run_note WHERE user_id IS NULL"))

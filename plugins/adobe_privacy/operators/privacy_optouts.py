@@ -62,11 +62,10 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
             refused = [
                 job.request_id for job in ledger.opt_outs(day, JobState.REFUSED) if job.inbox_date == day
             ]
-        figures = {name.replace("_", " "): count for name, count in counts.items()} | {
-            "refused": len(refused)
-        }
         self.tell(
-            context, "Opt-outs of sale: " + ", ".join(f"{count} {name}" for name, count in figures.items())
+            context,
+            f"Opt-outs of sale: {counts['accepted']} accepted, {counts['sent_again']} sent again, "
+            f"{counts['receipts']} receipts, {len(refused)} refused",
         )
         if refused:
             shown = ", ".join(refused[:10]) + (", …" if len(refused) > 10 else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from adobe_privacy.ledger.tables import Job, JobState
@@ -91,7 +91,6 @@ def settle(jobs: Iterable[Job], *, left_to_sweep: bool = False) -> Settlement:
     `left_to_sweep`, a job that Adobe still works on is no problem."""
     counts: Counter[tuple[str, str, str, str]] = Counter()
     states: Counter[JobState] = Counter()
-    actions: Counter[str] = Counter()
     problems = partial = on_hold = 0
     named: list[str] = []
     partial_lines: list[str] = []
@@ -99,7 +98,6 @@ def settle(jobs: Iterable[Job], *, left_to_sweep: bool = False) -> Settlement:
         if job.action == Action.OPT_OUT_OF_SALE:
             continue
         states[job.state] += 1
-        actions[job.action] += 1
         on_hold += job.state is JobState.RECEIVED and job.on_hold
         counts[job.regulation, job.action, job.state.value, job.outcome or "-"] += 1
         if job.state is JobState.SUBMITTED and left_to_sweep:
@@ -129,7 +127,7 @@ def settle(jobs: Iterable[Job], *, left_to_sweep: bool = False) -> Settlement:
         lines.append(f"{on_hold} jobs are on hold: not sent before a person releases them")
     return Settlement(
         lines,
-        _figures(states, actions, partial=partial, on_hold=on_hold),
+        _figures(counts, states, partial=partial, on_hold=on_hold),
         jobs=states.total(),
         problems=problems,
         named=named,
@@ -139,9 +137,18 @@ def settle(jobs: Iterable[Job], *, left_to_sweep: bool = False) -> Settlement:
     )
 
 
-def _figures(states: Counter[JobState], actions: Counter[str], *, partial: int, on_hold: int) -> str:
-    counts = {
-        "archived": states[JobState.ARCHIVED],
+def _figures(
+    counts: Mapping[tuple[str, str, str, str], int],
+    states: Counter[JobState],
+    *,
+    partial: int,
+    on_hold: int,
+) -> str:
+    actions: Counter[str] = Counter()
+    for (_, action, _, _), count in counts.items():
+        actions[action] += count
+    parts = {
+        f"archived ({partial} in part)" if partial else "archived": states[JobState.ARCHIVED],
         "to be archived": states[JobState.COMPLETE],
         "at Adobe": states[JobState.SUBMITTED],
         "ended in error": states[JobState.ERROR],
@@ -150,11 +157,9 @@ def _figures(states: Counter[JobState], actions: Counter[str], *, partial: int, 
         "for the next run": states[JobState.RECEIVED] - on_hold,
         "on hold": on_hold,
     }
-    shown = [f"{count} {name}" for name, count in counts.items() if count]
-    if partial:
-        shown[0] += f" ({partial} in part)"
+    shown = ", ".join(f"{count} {name}" for name, count in parts.items() if count)
     of = ", ".join(f"{count} {action}" for action, count in sorted(actions.items()))
-    return f"{states.total()} jobs ({of}): {', '.join(shown)}"
+    return f"{states.total()} jobs ({of}): {shown}"
 
 
 def _problem(job: Job) -> str | None:
