@@ -294,7 +294,13 @@ def test_encryption_storage_class_and_versions_reach_the_server(s3: S3Server) ->
 
 
 @pytest.mark.parametrize(("endpoint", "expected"), [(None, "SHA256"), ("http://127.0.0.1:9", None)])
-def test_amazon_is_asked_to_check_every_part(endpoint: str | None, expected: str | None) -> None:
+@pytest.mark.parametrize("by", ["option", "AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def test_amazon_alone_is_asked_to_check_every_part(
+    monkeypatch: pytest.MonkeyPatch, by: str, endpoint: str | None, expected: str | None
+) -> None:
+    if endpoint and by != "option":
+        monkeypatch.setenv(by, endpoint)
+        endpoint = None
     backend = open_store("s3://bucket", S3Options("id", "secret", endpoint=endpoint))._backend
     assert backend.config.get("checksum_algorithm") == expected
 

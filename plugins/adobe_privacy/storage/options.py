@@ -29,8 +29,8 @@ class S3Options:
 
     `sse_kms_key_id` switches on SSE-KMS with that key, `bucket_key_enabled` the bucket key that makes it
     cheaper. `checksum_algorithm` (`SHA256` or `CRC64NVME`) lets the server check and keep the checksum of every
-    part; where it is not given, SHA256 at Amazon and none at an `endpoint`, which may not know it.
-    `addressing_style` `virtual` puts the bucket into the host name.
+    part; where it is not given, SHA256 at Amazon and none at an endpoint, from here or from the environment, which
+    may not know it. `addressing_style` `virtual` puts the bucket into the host name.
     """
 
     access_key_id: str | None = None

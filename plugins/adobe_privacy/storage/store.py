@@ -387,8 +387,7 @@ def _s3(location: Location, options: S3Options) -> backends.S3Store:
         "endpoint": options.endpoint,
         "skip_signature": options.anonymous or None,
         "virtual_hosted_style_request": options.addressing_style == "virtual" or None,
-        # SHA256 costs nothing: the signature of each request needs it anyway.
-        "checksum_algorithm": options.checksum_algorithm or (None if options.endpoint else "SHA256"),
+        "checksum_algorithm": options.checksum_algorithm or _default_checksum(options),
         "sse_bucket_key_enabled": options.bucket_key_enabled,
     }
     if options.sse_kms_key_id:
@@ -401,6 +400,14 @@ def _s3(location: Location, options: S3Options) -> backends.S3Store:
         retry_config=_retries(options),  # type: ignore[arg-type]
         credential_provider=options.credential_provider,
     )
+
+
+def _default_checksum(options: S3Options) -> str | None:
+    """SHA256 at Amazon, where it costs nothing: the signature of each request needs it anyway."""
+    # The library reads these too, where the options leave them open.
+    variables = ("AWS_ENDPOINT", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_CHECKSUM_ALGORITHM")
+    elsewhere = options.endpoint or any(os.environ.get(name) for name in variables)
+    return None if elsewhere else "SHA256"
 
 
 def _gcs(location: Location, options: GCSOptions) -> backends.GCSStore:
