@@ -25,7 +25,7 @@ test: $(INSTALLED) ## the whole test suite, but for those below
 
 test-faults: $(INSTALLED) ## the long crash suite: every step of a submission, every fault of the archive on every store
 	@ADOBE_PRIVACY_INTERLEAVINGS=3000 $(BIN)/python -m pytest tests/faults tests/archive/test_faults.py \
-		tests/requests/test_exactly_once.py --full-faults
+		tests/submission/test_exactly_once.py --full-faults
 
 test-weeks: $(INSTALLED) ## backfills of 60 days and 30, waiting, alarms and deadlines on a real Airflow (minutes)
 	@$(BIN)/python -m pytest tests/system/test_weeks.py --backfill-days=60

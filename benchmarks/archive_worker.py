@@ -21,8 +21,8 @@ from pyrage import x25519
 from adobe_privacy.api.client import ClientConfig, PrivacyServiceClient
 from adobe_privacy.archive import AgeKeys, ArchiveSettings, Encryption
 from adobe_privacy.ledger.ledger import Ledger, OthersJob
-from adobe_privacy.ledger.tables import JobState
-from adobe_privacy.requests.completion import Completion, complete_jobs
+from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.results.completion import Completion, complete_jobs
 from adobe_privacy.storage import FileOptions, S3Options, StoreOptions, open_store
 
 

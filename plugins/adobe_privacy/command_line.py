@@ -35,8 +35,8 @@ from adobe_privacy.archive import (
 from adobe_privacy.archive.verification import VerificationSummary
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import Job
-from adobe_privacy.requests import reports
+from adobe_privacy.ledger.schema import Job
+from adobe_privacy.reporting import reports
 from adobe_privacy.storage import InvalidLocation, StorageError, Store, open_store
 
 FINE, WRONG_DATA, WRONG_USAGE = 0, 1, 2

@@ -10,7 +10,6 @@ import pytest
 
 from adobe_privacy.api import errors
 from adobe_privacy.api.client import PrivacyServiceClient
-from adobe_privacy.api.codes import Outcome
 from adobe_privacy.api.models import (
     Action,
     CompanyContext,
@@ -21,6 +20,7 @@ from adobe_privacy.api.models import (
     JobStatus,
     User,
 )
+from adobe_privacy.api.names import Outcome
 from tests.support.simulator import Simulator, running_simulator
 
 

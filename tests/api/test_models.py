@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from adobe_privacy.api.client import _parse
-from adobe_privacy.api.codes import Outcome
 from adobe_privacy.api.models import (
     Action,
     CompanyContext,
@@ -25,6 +24,7 @@ from adobe_privacy.api.models import (
     User,
     parse_date,
 )
+from adobe_privacy.api.names import Outcome
 
 ORG = "ABCDEF0123456789ABCDEF01@AdobeOrg"
 SECRET_VALUE = "canary-identity@example.com"

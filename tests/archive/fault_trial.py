@@ -25,8 +25,8 @@ import pyrage
 from adobe_privacy.api.client import ClientConfig, Download, PrivacyServiceClient
 from adobe_privacy.archive import AgeKeys, ArchiveSettings, Encryption, iter_manifests
 from adobe_privacy.ledger.ledger import Ledger, OthersJob
-from adobe_privacy.ledger.tables import JobState
-from adobe_privacy.requests.completion import Completion, complete_jobs
+from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.results.completion import Completion, complete_jobs
 from adobe_privacy.storage import Store, StoreOptions, open_store
 from tests.archive.proxy import proxy
 from tests.storage.servers import GCSServer

@@ -31,7 +31,7 @@ HEAVY = (
     "holidays",
     "isal",
     "adobe_privacy.api.client",
-    "adobe_privacy.ledger.tables",
+    "adobe_privacy.ledger.schema",
 )
 
 

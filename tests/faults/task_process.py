@@ -33,7 +33,9 @@ from adobe_privacy.hooks import ledger as ledger_hook
 from adobe_privacy.hooks import storage as storage_hook
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.operators.privacy_requests import CreatePrivacyJobsOperator, PlanPrivacyRequestsOperator
-from adobe_privacy.requests import planning, run_report, submission
+from adobe_privacy.planning import planning
+from adobe_privacy.reporting import run_report
+from adobe_privacy.submission import submission
 from tests.faults.boundaries import HALF_SENT, Blow, Strike
 from tests.support.privacy import context
 

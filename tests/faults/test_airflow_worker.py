@@ -14,7 +14,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.ledger.schema import JobState
 from scripts.stack import Stack
 from tests.support.airflow import callers, retry_at_once, until
 from tests.support.privacy import request

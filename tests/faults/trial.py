@@ -16,7 +16,7 @@ from typing import Any, Literal
 from sqlalchemy import func, select
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import Job, JobState, Usage
+from adobe_privacy.ledger.schema import Job, JobState, Usage
 from tests.faults.boundaries import Blow, Boundary
 from tests.faults.task_process import NO_RETRY, Patience, Task, TaskProcess, marker
 from tests.support.privacy import DAY, request

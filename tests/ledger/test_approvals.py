@@ -9,7 +9,7 @@ import pytest
 
 from adobe_privacy.ledger.approvals import PlanChanged, UnknownRequests
 from adobe_privacy.ledger.ledger import DailyLimitReached, Ledger
-from adobe_privacy.ledger.tables import Batch, Job, JobState
+from adobe_privacy.ledger.schema import Batch, Job, JobState
 from tests.support.ledgers import DAY, FakeClock, OpenLedger, received
 
 RUN = "privacy_requests/scheduled__2026-11-20"

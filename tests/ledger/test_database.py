@@ -24,7 +24,7 @@ from adobe_privacy.ledger.database import (
     upgrade,
 )
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import Base, Usage
+from adobe_privacy.ledger.schema import Base, Usage
 from tests.support.ledgers import DAY, Postgres, received
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from adobe_privacy.ledger.figures import RequestFigures, figures
 from adobe_privacy.ledger.ledger import FinishedJob, Ledger
-from adobe_privacy.ledger.tables import Job, JobState
+from adobe_privacy.ledger.schema import Job, JobState
 from tests.support.ledgers import DAY, FakeClock, received
 
 RECEIVED = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from adobe_privacy.ledger.database import MIGRATIONS
 from adobe_privacy.ledger.ledger import FinishedJob, Ledger, OthersJob
 from adobe_privacy.ledger.overview import Concern, Filters, Overview, Position, expires_at
-from adobe_privacy.ledger.tables import DailyFigures, Job, JobState
+from adobe_privacy.ledger.schema import DailyFigures, Job, JobState
 from tests.support.ledgers import DAY, NOON, FakeClock, Postgres, received
 
 TODAY = NOON.date()

@@ -18,9 +18,9 @@ from adobe_privacy.ledger.figures import figures
 from adobe_privacy.ledger.latency import recent_latencies
 from adobe_privacy.ledger.ledger import FinishedJob, Ledger, OthersJob
 from adobe_privacy.ledger.overview import Concern, Filters, Overview, Position
-from adobe_privacy.ledger.tables import Batch, Job, JobState
+from adobe_privacy.ledger.schema import Batch, Job, JobState
 from adobe_privacy.ledger.waiting import submitted_jobs
-from adobe_privacy.requests.reports import evidence
+from adobe_privacy.reporting.reports import evidence
 from tests.support.ledgers import DAY, NOON, FakeClock, Postgres, received
 
 REQUESTS = 20_000

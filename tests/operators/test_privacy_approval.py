@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import (
 )
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.ledger.schema import JobState
 from adobe_privacy.operators.privacy_approval import ApprovePrivacyDeletesOperator
 from adobe_privacy.operators.privacy_requests import (
     ArchivePrivacyResultsOperator,

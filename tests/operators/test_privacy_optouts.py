@@ -11,7 +11,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.ledger.schema import JobState
 from adobe_privacy.operators.privacy_optouts import SendPrivacyOptOutsOperator
 from adobe_privacy.operators.privacy_requests import (
     CreatePrivacyJobsOperator,

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskD
 
 from adobe_privacy import run_notes
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.ledger.schema import JobState
 from adobe_privacy.operators.privacy_requests import (
     ArchivePrivacyResultsOperator,
     CreatePrivacyJobsOperator,

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import JobState, Origin
+from adobe_privacy.ledger.schema import JobState, Origin
 from adobe_privacy.operators.privacy_requests import (
     ArchivePrivacyResultsOperator,
     CreatePrivacyJobsOperator,
@@ -20,8 +20,8 @@ from adobe_privacy.operators.privacy_requests import (
     SettlePrivacyRequestsOperator,
 )
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
-from adobe_privacy.requests.waiting import LOOK_BACK
 from adobe_privacy.storage import open_store
+from adobe_privacy.waiting.looks import LOOK_BACK
 from tests.support.privacy import World, context, request
 
 FEW = ["gdpr", "ucpa_ut_usa"]

@@ -13,7 +13,7 @@ from adobe_privacy.operators.privacy_requests import (
     PlanPrivacyRequestsOperator,
 )
 from adobe_privacy.operators.progress import KEY, ArchiveProgress
-from adobe_privacy.requests.completion import Completion
+from adobe_privacy.results.completion import Completion
 from tests.support.privacy import World, context, request
 
 log = logging.getLogger(__name__)

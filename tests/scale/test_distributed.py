@@ -21,7 +21,7 @@ from sqlalchemy import make_url
 
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.ledger.schema import JobState
 from scripts.stack import BIN, Stack, free_port
 from tests.storage.servers import S3Server, s3_server
 from tests.support.airflow import callers, retry_at_once, until

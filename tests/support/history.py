@@ -6,7 +6,7 @@ import random
 from datetime import UTC, date, datetime, time, timedelta
 
 from adobe_privacy.ledger.ledger import FinishedJob, Ledger
-from adobe_privacy.ledger.tables import Job
+from adobe_privacy.ledger.schema import Job
 from tests.support.ledgers import FakeClock, received
 
 DAYS = 58

@@ -19,7 +19,7 @@ import pytest
 
 from adobe_privacy.ledger.database import create_ledger_engine, upgrade
 from adobe_privacy.ledger.ledger import Ledger, ReceivedJob, ReceivedRequest
-from adobe_privacy.ledger.tables import Base
+from adobe_privacy.ledger.schema import Base
 
 DAY = date(2026, 11, 20)
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)

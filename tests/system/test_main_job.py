@@ -22,7 +22,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.ledger.schema import JobState
 from adobe_privacy.storage import open_store
 from scripts.stack import ROOT, Stack
 from tests.support.airflow import until

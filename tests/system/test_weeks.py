@@ -19,7 +19,7 @@ from aiosmtpd.handlers import Message
 
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.ledger.schema import JobState
 from adobe_privacy.storage import open_store
 from scripts.stack import BIN, ROOT, Stack, free_port
 from tests.support.airflow import until

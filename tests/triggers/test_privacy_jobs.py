@@ -19,10 +19,10 @@ from airflow.sdk.serde import deserialize, serialize
 from sqlalchemy import insert
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import Batch, Job, JobState
+from adobe_privacy.ledger.schema import Batch, Job, JobState
 from adobe_privacy.operators.privacy_requests import CreatePrivacyJobsOperator, PlanPrivacyRequestsOperator
-from adobe_privacy.requests.waiting import OpenJobsList
 from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger, finished_jobs
+from adobe_privacy.waiting.looks import OpenJobsList
 from tests.conftest import ROOT
 from tests.support.privacy import DAY, World, context, request
 

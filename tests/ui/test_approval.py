@@ -12,7 +12,7 @@ import httpx
 from playwright.sync_api import Page, expect
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.ledger.schema import JobState
 from scripts.stack import Stack
 from tests.support.airflow import until
 from tests.ui.conftest import RUNS, OpenAs, wait_for_runs

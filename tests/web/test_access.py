@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.ledger.schema import JobState
 from tests.support.ledgers import DAY, received
 from tests.web.conftest import LogIn
 

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 
 from adobe_privacy.command_line import main
 from adobe_privacy.ledger.ledger import FinishedJob, Ledger
-from adobe_privacy.ledger.tables import Job, JobState
+from adobe_privacy.ledger.schema import Job, JobState
 from adobe_privacy.web.source import Source
 from tests.support.ledgers import DAY, received
 from tests.web.conftest import LogIn

@@ -30,7 +30,7 @@ from pydantic import (
     model_validator,
 )
 
-from adobe_privacy.api.codes import REGULATION_CODES, Outcome, outcome_code, outcome_of, product_code
+from adobe_privacy.api.names import REGULATION_CODES, Outcome, outcome_code, outcome_of, product_code
 
 MAX_USERS = 1000
 MAX_IDENTITIES = 9

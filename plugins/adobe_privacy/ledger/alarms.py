@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.ledger import Ledger, _chunks
-from adobe_privacy.ledger.tables import UNFINISHED, Alarm, Job, JobState
+from adobe_privacy.ledger.schema import UNFINISHED, Alarm, Job, JobState
 
 PAGE = 5000
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 # A DAG that is only parsed needs no tables.
 if TYPE_CHECKING:
-    from adobe_privacy.ledger.tables import Batch, Job
+    from adobe_privacy.ledger.schema import Batch, Job
 
 DELETE = "delete"
 # So long a question waits for its answer. Then the jobs go back to the next plan, which asks again.

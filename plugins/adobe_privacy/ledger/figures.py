@@ -20,7 +20,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import Job, JobState, Origin
+from adobe_privacy.ledger.schema import Job, JobState, Origin
 
 # Outcomes of a job that did all that was asked: with NOT_APPLICABLE there was nothing to do it to.
 IN_WHOLE = ("full", "not_applicable", "accepted")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import ARCHIVED, Batch, Job
+from adobe_privacy.ledger.schema import ARCHIVED, Batch, Job
 
 # Of so many jobs of an action, the last to be finished, and of no older ones.
 RECENT_JOBS = 10_000

@@ -39,7 +39,7 @@ from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.approvals import ANSWERED_WITHIN, DELETE, DeletePlan, PlanChanged, UnknownRequests
 from adobe_privacy.ledger.database import LedgerError, create_ledger_engine, exclusive, lock, upgrade
-from adobe_privacy.ledger.tables import (
+from adobe_privacy.ledger.schema import (
     HELD,
     OPEN_STATES,
     OPT_OUTS,

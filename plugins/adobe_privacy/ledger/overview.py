@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Engine, and_, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.ledger import utc_now
-from adobe_privacy.ledger.tables import (
+from adobe_privacy.ledger.schema import (
     AT_ADOBE,
     HELD,
     UNFINISHED,

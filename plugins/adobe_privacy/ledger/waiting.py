@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.tables import Job, JobState
+from adobe_privacy.ledger.schema import Job, JobState
 
 
 def submitted_jobs(ledger: Ledger, batch_id: str) -> list[tuple[str, datetime]]:

@@ -29,7 +29,7 @@ class PrivacyAlarmsOperator(PrivacyOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.notifications import configured_notifiers, notify
-        from adobe_privacy.requests.alarms import due_alarms, record
+        from adobe_privacy.reporting.alarms import due_alarms, record
 
         # First, so that a mistake in the variable shows before the first alarm.
         notifiers = self.notifiers or configured_notifiers()

@@ -61,7 +61,7 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
         self.batch_id = batch_id
 
     def execute(self, context: Context) -> Any:
-        from adobe_privacy.requests.approval import question
+        from adobe_privacy.planning.approval import question
 
         with plain_failures(self.log), self.ledger(context) as ledger:
             if not ledger.unapproved_deletes(self.batch_id, approve_deletes=approve_deletes()):
@@ -102,7 +102,7 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
     def _decide(self, user: str, plan_hash: str, approved: bool, hold: object) -> tuple[int, int]:
         from adobe_privacy.hooks.ledger import open_ledger
         from adobe_privacy.ledger.approvals import PlanChanged, UnknownRequests
-        from adobe_privacy.requests.approval import held_ids
+        from adobe_privacy.planning.approval import held_ids
 
         try:
             with (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from adobe_privacy.hooks.adobe_privacy import ServiceSettings
     from adobe_privacy.ledger.ledger import Ledger
-    from adobe_privacy.requests.optouts import OptOuts
+    from adobe_privacy.opt_outs.opt_outs import OptOuts
     from adobe_privacy.storage import Store
 
 
@@ -30,8 +30,8 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.hooks.legal_clocks import legal_clocks
         from adobe_privacy.hooks.storage import open_inbox
-        from adobe_privacy.ledger.tables import JobState
-        from adobe_privacy.requests.planning import PlanSettings, take_in_day
+        from adobe_privacy.ledger.schema import JobState
+        from adobe_privacy.planning.planning import PlanSettings, take_in_day
 
         day = inbox_day(context)
         with plain_failures(self.log), self.ledger(context) as ledger:
@@ -76,7 +76,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
 
     async def _send(self, inbox: Store, ledger: Ledger, settings: ServiceSettings, day: date) -> OptOuts:
         from adobe_privacy.hooks.storage import open_archive
-        from adobe_privacy.requests.optouts import OptOutSettings, send_opt_outs
+        from adobe_privacy.opt_outs.opt_outs import OptOutSettings, send_opt_outs
 
         async with self.hook.get_conn() as client:
             return await send_opt_outs(

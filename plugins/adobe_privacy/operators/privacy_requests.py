@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
     from adobe_privacy.ledger.ledger import Ledger
-    from adobe_privacy.ledger.tables import Batch
-    from adobe_privacy.requests.completion import Completion
-    from adobe_privacy.requests.submission import Submission
+    from adobe_privacy.ledger.schema import Batch
+    from adobe_privacy.results.completion import Completion
+    from adobe_privacy.submission.submission import Submission
 
 CONN_ID = "adobe_privacy_default"
 LEDGER_CONN_ID = "privacy_ledger"
@@ -160,8 +160,8 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
     def execute(self, context: Context) -> list[str]:
         from adobe_privacy.hooks.legal_clocks import legal_clocks
         from adobe_privacy.hooks.storage import open_inbox
-        from adobe_privacy.requests.planning import PlanSettings, plan_day
-        from adobe_privacy.requests.run_report import batch_label, plan_lines
+        from adobe_privacy.planning.planning import PlanSettings, plan_day
+        from adobe_privacy.reporting.run_report import batch_label, plan_lines
 
         params = context["params"]
         dry_run = bool(params.get("dry_run"))
@@ -231,7 +231,7 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
 
     async def _submit(self, ledger: Ledger, batch: Batch) -> Submission:
         from adobe_privacy.hooks.storage import open_inbox
-        from adobe_privacy.requests.submission import SubmissionSettings, submit_batch
+        from adobe_privacy.submission.submission import SubmissionSettings, submit_batch
 
         settings = self.hook.settings()
         async with self.hook.get_conn() as client:
@@ -315,10 +315,10 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
         """Looks at every job of the batch; in a backfill at those only that Adobe does not list as open."""
         from adobe_privacy.hooks.archive import archive_settings
         from adobe_privacy.hooks.storage import open_archive
-        from adobe_privacy.ledger.tables import JobState
+        from adobe_privacy.ledger.schema import JobState
         from adobe_privacy.operators.progress import ArchiveProgress
-        from adobe_privacy.requests.completion import complete_jobs
-        from adobe_privacy.requests.waiting import list_open_jobs
+        from adobe_privacy.results.completion import complete_jobs
+        from adobe_privacy.waiting.looks import list_open_jobs
 
         jobs = ledger.batch_jobs(self.batch_id, JobState.SUBMITTED, JobState.COMPLETE)
         async with self.hook.get_conn() as client:
@@ -351,7 +351,7 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
         self.batch_ids = batch_ids
 
     def execute(self, context: Context) -> dict[str, int]:
-        from adobe_privacy.requests.run_report import settle
+        from adobe_privacy.reporting.run_report import settle
 
         if self.batch_ids is None:
             raise AirflowFailException("the day was not planned: see the log of the task plan")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from adobe_privacy.ledger.ledger import Ledger
-    from adobe_privacy.requests.sweeping import Sweep
+    from adobe_privacy.results.sweep import Sweep
 
 
 class SweepPrivacyJobsOperator(PrivacyOperator):
@@ -46,7 +46,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.regulations.codes import REGULATIONS, RegulationError, canonical_regulation
-        from adobe_privacy.requests.sweeping import DayOutOfReach
+        from adobe_privacy.results.sweep import DayOutOfReach
 
         day = inbox_day(context)
         first, last = day, day
@@ -107,7 +107,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
         from adobe_privacy.hooks.legal_clocks import legal_clocks
         from adobe_privacy.hooks.storage import open_archive
         from adobe_privacy.operators.progress import ArchiveProgress
-        from adobe_privacy.requests.sweeping import sweep
+        from adobe_privacy.results.sweep import sweep
 
         async with self.hook.get_conn() as client:
             return await sweep(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from adobe_privacy.requests.completion import Completion
+    from adobe_privacy.results.completion import Completion
 
 EVERY = 10.0
 KEY = "progress"

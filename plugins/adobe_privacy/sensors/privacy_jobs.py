@@ -26,7 +26,7 @@ from adobe_privacy.operators.privacy_requests import (
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from adobe_privacy.requests.waiting import JobWatch, Progress
+    from adobe_privacy.waiting.looks import JobWatch, Progress
 
 
 class PrivacyJobsSensor(BaseSensorOperator):
@@ -67,7 +67,7 @@ class PrivacyJobsSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         from adobe_privacy.hooks.ledger import open_ledger
-        from adobe_privacy.ledger.tables import JobState
+        from adobe_privacy.ledger.schema import JobState
         from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger
 
         if not self.deferrable:
@@ -130,7 +130,7 @@ class PrivacyJobsSensor(BaseSensorOperator):
     async def _look(self, context: Context) -> Progress:
         from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
         from adobe_privacy.hooks.ledger import open_ledger
-        from adobe_privacy.requests.waiting import JobWatch, OpenJobsList, Progress, waiting_jobs
+        from adobe_privacy.waiting.looks import JobWatch, OpenJobsList, Progress, waiting_jobs
 
         hook = AdobePrivacyHook(self.adobe_privacy_conn_id)
         self._watch = watch = self._watch or JobWatch(hook.settings().list_lag)

@@ -17,8 +17,8 @@ from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook, ConnectionProble
 from adobe_privacy.hooks.ledger import aopen_ledger
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.requests.shared_looks import PASSING, SharedLooks, shared_looks
-from adobe_privacy.requests.waiting import JobWatch, Progress, WaitingJob, look_interval, waiting_jobs
+from adobe_privacy.waiting.looks import JobWatch, Progress, WaitingJob, look_interval, waiting_jobs
+from adobe_privacy.waiting.shared_looks import PASSING, SharedLooks, shared_looks
 
 # Looks that may fail in a row for a reason that does not pass by itself, such as a revoked credential.
 TOLERATED_FAILURES = 10

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Response
 from fastapi import Query as Parameter
 from pydantic import BaseModel, StringConstraints
 
-from adobe_privacy.requests.reports import as_json
+from adobe_privacy.reporting.reports import as_json
 from adobe_privacy.web.access import may_write
 from adobe_privacy.web.filters import PeriodDep, QueryDep
 from adobe_privacy.web.read import (

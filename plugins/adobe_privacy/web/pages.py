@@ -16,12 +16,12 @@ from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 from markupsafe import Markup
 
-from adobe_privacy.api.codes import PRODUCTS, outcome_in_words
+from adobe_privacy.api.names import PRODUCTS, outcome_in_words
+from adobe_privacy.intake.request import Action
 from adobe_privacy.ledger.overview import Concern
-from adobe_privacy.ledger.tables import JobState
+from adobe_privacy.ledger.schema import JobState
 from adobe_privacy.regulations.codes import REGULATIONS
-from adobe_privacy.requests.reports import evidence_html, figures_body, figures_html
-from adobe_privacy.requests.request import Action
+from adobe_privacy.reporting.reports import evidence_html, figures_body, figures_html
 from adobe_privacy.web.access import MayWriteDep
 from adobe_privacy.web.chart import chart
 from adobe_privacy.web.filters import ALL, PeriodDep, QueryDep

@@ -14,8 +14,8 @@ from fastapi import HTTPException, status
 
 from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
 from adobe_privacy.ledger.overview import Concern
-from adobe_privacy.ledger.tables import DailyFigures
-from adobe_privacy.requests.reports import evidence, figures_report
+from adobe_privacy.ledger.schema import DailyFigures
+from adobe_privacy.reporting.reports import evidence, figures_report
 from adobe_privacy.storage import ObjectNotFound, StorageError
 from adobe_privacy.web.filters import Period, Query
 from adobe_privacy.web.source import Source

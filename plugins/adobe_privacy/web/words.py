@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote
 
-from adobe_privacy.api.codes import outcome_in_words
+from adobe_privacy.api.names import outcome_in_words
 from adobe_privacy.ledger.overview import Concern, expires_at
-from adobe_privacy.ledger.tables import Batch, Job, JobState, Transition
+from adobe_privacy.ledger.schema import Batch, Job, JobState, Transition
 
 STATES = {
     JobState.RECEIVED: "waits for a batch",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 
 from adobe_privacy.ledger.database import VERSION_TABLE
-from adobe_privacy.ledger.tables import Base
+from adobe_privacy.ledger.schema import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

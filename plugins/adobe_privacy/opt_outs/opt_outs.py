@@ -1,0 +1,288 @@
+"""Sends opt-outs of sale and keeps a receipt of each.
+
+Adobe answers an opt-out with "accepted" and nothing else: no id, nothing to list or to ask about later. So
+
+- what Adobe has accepted is never sent again, once that is in the ledger;
+- an opt-out whose call ended without an answer, or whose process was killed before the answer could be written
+  down, is sent again: *at least once*, since nobody could find out. It does no harm, for opting out twice is
+  opting out;
+- the receipt is all the proof there will be. It is written from the ledger, so a crash before it loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from adobe_privacy.api.client import PrivacyServiceClient
+from adobe_privacy.api.errors import (
+    OutcomeUnknown,
+    PrivacyServiceError,
+    RequestRefused,
+    TemporarilyUnavailable,
+)
+from adobe_privacy.api.models import ConsentEntity, ConsentRequest
+from adobe_privacy.intake.inbox import requests_of
+from adobe_privacy.intake.request import PrivacyRequest
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.schema import Job, JobState
+from adobe_privacy.storage import ObjectExists, Store
+
+log = logging.getLogger(__name__)
+
+RECEIPTS = "optouts"
+# No limit is documented. A call that is refused or lost concerns all requests in it.
+REQUESTS_PER_CALL = 100
+WRITES_AT_ONCE = 16
+# After this many calls without an answer, going on at once is of no use.
+MAX_LOST_CALLS = 3
+# After this many refusals, and nobody taken, the fault is not a single request's.
+MAX_REFUSALS = 24
+
+
+class Receipt(BaseModel):
+    """What can be shown of an opt-out, as `optouts/<regulation>/<YYYY>/<MM>/<DD>/<request_id>.json`; the date is
+    the day of acceptance in UTC, and `/` in a request id becomes `~`, which no id contains.
+
+    `fingerprint` is a keyed hash of the request whose identities were sent, the same as in the ledger: who has
+    the key and the request can show that it was this one. `attempts` counts the calls that may have reached
+    Adobe. It holds no identity.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    format: Literal[1] = 1
+    request_id: str
+    regulation: str
+    action: Literal["opt_out_of_sale"] = "opt_out_of_sale"
+    fingerprint: str
+    received_at: AwareDatetime
+    due_on: date
+    accepted_at: AwareDatetime
+    answer: str
+    attempts: int
+
+    @property
+    def place(self) -> str:
+        """Where it lies in the archive."""
+        name = self.request_id.replace("/", "~")
+        return f"{RECEIPTS}/{self.regulation}/{self.accepted_at.astimezone(UTC):%Y/%m/%d}/{name}.json"
+
+
+@dataclass(frozen=True)
+class OptOutSettings:
+    """`call_timeout`: seconds after which a call is given up. For a minute more, a call of another process may
+    be under way."""
+
+    call_timeout: float = 90.0
+
+    @property
+    def abandoned_after(self) -> timedelta:
+        return timedelta(seconds=self.call_timeout + 60)
+
+
+@dataclass
+class OptOuts:
+    """What became of the opt-outs. `sent_again` counts those whose earlier call ended without an answer."""
+
+    accepted: int = 0
+    sent_again: int = 0
+    refused: list[str] = field(default_factory=list)
+    receipts: int = 0
+
+
+async def send_opt_outs(
+    *,
+    day: date,
+    inbox: Store,
+    ledger: Ledger,
+    archive: Store,
+    client: PrivacyServiceClient,
+    settings: OptOutSettings,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> OptOuts:
+    """Sends what waits of the inbox's `day` and before, and writes the receipts. May be called again after any
+    failure, and beside another call.
+
+    Raises PrivacyServiceError where Adobe cannot be used as it is; what was not accepted then waits for the next
+    call. Raises StorageError where inbox or archive cannot.
+    """
+    work = _Work(day, inbox, ledger, archive, client, settings)
+    try:
+        while True:
+            await work.write_receipts()
+            jobs = work.intend()
+            if jobs:
+                await work.send(jobs)
+            elif (seconds := work.under_way_elsewhere()) is not None:
+                log.info("Other opt-outs may be under way at the moment: looking again in %.0f s", seconds)
+                await sleep(seconds)
+            else:
+                break
+    except BaseException:
+        work.put_suspects_back()
+        raise
+    work.judge_suspects()
+    return work.result
+
+
+@dataclass
+class _Work:
+    day: date
+    inbox: Store
+    ledger: Ledger
+    archive: Store
+    client: PrivacyServiceClient
+    settings: OptOutSettings
+    result: OptOuts = field(default_factory=OptOuts)
+    # Jobs of calls that ended without an answer.
+    lost: set[int] = field(default_factory=set)
+    lost_calls: int = 0
+    # Requests that Adobe refused alone.
+    suspects: dict[int, tuple[Job, RequestRefused]] = field(default_factory=dict)
+    refusals: int = 0
+
+    def intend(self) -> list[Job]:
+        jobs = self.ledger.intend_opt_outs(
+            self.day,
+            limit=REQUESTS_PER_CALL,
+            abandoned_before=self.ledger.now() - self.settings.abandoned_after,
+            lost=self.lost,
+        )
+        self.lost -= {job.id for job in jobs}
+        self.result.sent_again += sum(job.attempt > 1 for job in jobs)
+        return jobs
+
+    def under_way_elsewhere(self) -> float | None:
+        """Seconds until the first call of another process can be taken to be lost; None without any."""
+        intents = [
+            job.intent_at
+            for job in self.ledger.opt_outs(self.day, JobState.SUBMITTING)
+            if job.intent_at is not None and job.id not in self.suspects and not job.on_hold
+        ]
+        if not intents:
+            return None
+        left = min(intents) + self.settings.abandoned_after - self.ledger.now()
+        return max(1.0, left.total_seconds())
+
+    async def send(self, jobs: Sequence[Job]) -> None:
+        requests = requests_of(jobs, self.inbox, self.ledger)
+        gone = [job for job in jobs if job.request_id not in requests]
+        if gone:
+            reason = "the request's line is not in the inbox any more, or was changed"
+            self.ledger.withdraw(gone, JobState.REFUSED, reason)
+            self.result.refused += [f"{job.request_id}: {reason}" for job in gone]
+        await self._send([(job, requests[job.request_id]) for job in jobs if job.request_id in requests])
+
+    async def _send(self, some: Sequence[tuple[Job, PrivacyRequest]]) -> None:
+        if not some:
+            return
+        jobs = [job for job, _ in some]
+        try:
+            async with asyncio.timeout(self.settings.call_timeout):
+                await self.client.send_consent(_consent([request for _, request in some]))
+        except (TimeoutError, OutcomeUnknown):
+            self.lost |= {job.id for job in jobs}
+            self.lost_calls += 1
+            log.warning("A call with %d opt-outs ended without an answer: they are sent again", len(jobs))
+            if self.lost_calls == MAX_LOST_CALLS:
+                raise TemporarilyUnavailable(
+                    f"{MAX_LOST_CALLS} calls ended without a usable answer. Nothing is lost; try again later.",
+                    method="POST",
+                    route="/consent",
+                ) from None
+        except RequestRefused as error:
+            await self._after_refusal(error, some)
+        except PrivacyServiceError as error:
+            self.ledger.withdraw(jobs, JobState.RECEIVED, f"not accepted: {type(error).__name__}")
+            raise
+        else:
+            self.result.accepted += len(self.ledger.record_opted_out(jobs))
+
+    async def _after_refusal(self, error: RequestRefused, some: Sequence[tuple[Job, PrivacyRequest]]) -> None:
+        """Adobe refuses a call whole for one bad request: halves find that one, so that the others go."""
+        self.refusals += 1
+        if self.refusals > MAX_REFUSALS and not self.result.accepted:
+            self.ledger.withdraw([job for job, _ in some], JobState.RECEIVED, f"not accepted: {error}")
+            raise error
+        if len(some) == 1:
+            self.suspects[some[0][0].id] = (some[0][0], error)
+            return
+        middle = len(some) // 2
+        rest = list(some[middle:])
+        try:
+            await self._send(some[:middle])
+        except BaseException:
+            self.ledger.withdraw([job for job, _ in rest], JobState.RECEIVED, "not sent")
+            raise
+        await self._send(rest)
+
+    def judge_suspects(self) -> None:
+        """Requests that Adobe refused alone are refused for good, unless it took none of several: then the fault
+        is not theirs, and they wait for it to be mended."""
+        if len(self.suspects) > 1 and not self.result.accepted:
+            error = next(error for _, error in self.suspects.values())
+            self.put_suspects_back()
+            raise error
+        for job, error in self.suspects.values():
+            self.ledger.withdraw([job], JobState.REFUSED, f"Adobe refuses it: {error}")
+            self.result.refused.append(f"{job.request_id}: {error}")
+
+    def put_suspects_back(self) -> None:
+        for job, error in self.suspects.values():
+            self.ledger.withdraw([job], JobState.RECEIVED, f"not accepted: {error}")
+        self.suspects = {}
+
+    async def write_receipts(self) -> None:
+        """For every accepted opt-out without one, an earlier call's too."""
+        gate = asyncio.Semaphore(WRITES_AT_ONCE)
+
+        async def write(job: Job) -> tuple[Job, str]:
+            receipt = _receipt(job)
+            async with gate:
+                # One that is there was written by a call that was killed before it could say so.
+                with suppress(ObjectExists):
+                    content = receipt.model_dump_json(indent=2).encode() + b"\n"
+                    await self.archive.create_async(receipt.place, content)
+            return job, receipt.place
+
+        accepted = self.ledger.opt_outs(self.day, JobState.COMPLETE)
+        if accepted:
+            written = await asyncio.gather(*(write(job) for job in accepted))
+            self.result.receipts += self.ledger.record_receipts(written)
+
+
+def _receipt(job: Job) -> Receipt:
+    return Receipt(
+        request_id=job.request_id,
+        regulation=job.regulation,
+        fingerprint=job.fingerprint,
+        received_at=job.received_at,
+        due_on=job.due_on,
+        accepted_at=job.submitted_at or datetime.now(UTC),
+        answer=job.outcome or "",
+        attempts=job.attempt,
+    )
+
+
+def _consent(requests: Sequence[PrivacyRequest]) -> ConsentRequest:
+    """The identities of all `requests`, each once, by namespace."""
+    values: dict[str, dict[str, None]] = {}
+    for request in requests:
+        for identity in request.identities:
+            # Adobe's own samples write `email` where its table says `Email`.
+            values.setdefault(identity.namespace.lower(), {})[identity.value] = None
+    spelling = {i.namespace.lower(): i.namespace for request in requests for i in request.identities}
+    return ConsentRequest(
+        entities=tuple(
+            ConsentEntity(namespace=spelling[namespace], values=tuple(some))
+            for namespace, some in values.items()
+        )
+    )

@@ -1,0 +1,307 @@
+"""One day's plan: the inbox into the ledger, the ledger into batches.
+
+Planning sends nothing. It may be repeated: what is known is recognised, what is claimed stays claimed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
+
+from adobe_privacy.intake.inbox import Line, files_of, read_file, write_rejected
+from adobe_privacy.intake.request import Action, PrivacyRequest, check_opt_out, check_products, user_key
+from adobe_privacy.ledger.ledger import (
+    BatchContent,
+    Ledger,
+    Quota,
+    ReceivedJob,
+    ReceivedRequest,
+    Reception,
+)
+from adobe_privacy.ledger.schema import Batch
+from adobe_privacy.planning.latency import Latencies, observed_latencies, risk
+from adobe_privacy.regulations.clocks import DEFAULT, Clocks, DueDates, due_dates
+from adobe_privacy.reporting.alarms import next_alarm
+from adobe_privacy.storage import Store
+
+CHUNK = 1000
+# Airflow maps a task group over at most 1,024 batches.
+MAX_BATCHES = 1000
+# So many of a day's rejected lines a plan names; the reports in the inbox name all.
+MAX_REJECTED_LINES = 50
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """How a day is planned.
+
+    `daily_limit` is the organisation's jobs per UTC day. `share` is the part of it that this run may fill:
+    below 1 for a backfill, so that the schedule keeps its room. `products` replaces what requests ask for.
+    With `approve_deletes`, deletes get batches of their own, for a person to approve.
+    """
+
+    daily_limit: int = 20_000
+    share: float = 1.0
+    products: tuple[str, ...] = ()
+    default_products: tuple[str, ...] = ()
+    max_jobs: int | None = None
+    approve_deletes: bool = False
+    clocks: Clocks = DEFAULT
+
+
+@dataclass
+class Intake:
+    """What one reading of a day's folder found. Holds request ids and reasons, no identity.
+
+    `opt_outs` and `at_risk` count new requests only. `empty` files hold no request at all; `not_read` are
+    files of another kind. `rejected_lines` are the first of the `rejected`.
+    """
+
+    files: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    not_read: list[str] = field(default_factory=list)
+    new: int = 0
+    duplicates: int = 0
+    opt_outs: int = 0
+    rejected: int = 0
+    rejected_lines: list[Line] = field(default_factory=list)
+    at_risk: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class PlannedBatch:
+    batch: Batch
+    content: BatchContent
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do. `waiting` jobs are left for the next run, because of the quota or `max_jobs`."""
+
+    intake: Intake
+    batches: list[PlannedBatch]
+    waiting: int
+    quota: Quota
+    daily_limit: int
+
+
+def plan_day(
+    store: Store, ledger: Ledger, *, day: date, run_id: str, settings: PlanSettings, dry_run: bool = False
+) -> Plan:
+    """Takes the day's requests in and claims batches for `run_id`. The plan lists these and every batch of the
+    day that an earlier run left unfinished.
+
+    With `dry_run` the same is computed and nothing is kept: not in the ledger, not under `rejected/`.
+    Raises StorageError where the inbox cannot be read.
+    """
+    if dry_run:
+        with ledger.rehearsal():
+            return _plan(store, ledger, day, run_id, settings, report=False)
+    return _plan(store, ledger, day, run_id, settings, report=True)
+
+
+def take_in_day(
+    store: Store, ledger: Ledger, *, day: date, settings: PlanSettings, report: bool = True
+) -> Intake:
+    """Writes the day's new requests into the ledger, and with `report` the unusable lines under `rejected/`.
+    Raises StorageError where the inbox cannot be read."""
+    intake = Intake()
+    intake.files, intake.not_read = files_of(store, day)
+    latencies = observed_latencies(ledger) if intake.files else Latencies()
+    for source in intake.files:
+        rejected = _noted(_take_in(store, ledger, source, day, settings, latencies, intake), intake)
+        if report:
+            write_rejected(store, source, rejected)
+        else:
+            deque(rejected, maxlen=0)
+    return intake
+
+
+def _noted(rejected: Iterator[Line], intake: Intake) -> Iterator[Line]:
+    for line in rejected:
+        intake.rejected += 1
+        if len(intake.rejected_lines) < MAX_REJECTED_LINES:
+            intake.rejected_lines.append(line)
+        yield line
+
+
+def _plan(
+    store: Store, ledger: Ledger, day: date, run_id: str, settings: PlanSettings, *, report: bool
+) -> Plan:
+    intake = take_in_day(store, ledger, day=day, settings=settings, report=report)
+    _claim(ledger, day, run_id, settings)
+    open_batches = ledger.open_batches(run_id=run_id, inbox_date=day)
+    contents = ledger.batch_contents([batch.id for batch in open_batches])
+    return Plan(
+        intake=intake,
+        batches=[
+            PlannedBatch(batch, contents[batch.id])
+            for batch in open_batches
+            # A run that may send only so many jobs sends no other run's.
+            if batch.id in contents
+            and (settings.max_jobs is None or batch.run_id == run_id or not contents[batch.id].unsent)
+        ][:MAX_BATCHES],
+        waiting=ledger.count_waiting(day),
+        quota=ledger.quota(),
+        daily_limit=settings.daily_limit,
+    )
+
+
+def _claim(ledger: Ledger, day: date, run_id: str, settings: PlanSettings) -> None:
+    """Claims batches for the run until nothing waits, or there is no room for more in the day or the run."""
+    room = settings.max_jobs
+    open_batches = ledger.open_batches(run_id=run_id, inbox_date=day)
+    if room is not None:
+        # What the run claimed before it was tried again counts as well.
+        room -= _jobs_in(ledger, *(batch for batch in open_batches if batch.run_id == run_id))
+    for _ in range(MAX_BATCHES - len(open_batches)):
+        if room is not None and room <= 0:
+            return
+        batch = ledger.claim_batch(
+            run_id=run_id,
+            inbox_date=day,
+            daily_limit=int(settings.daily_limit * settings.share),
+            products=",".join(settings.products),
+            default_products=",".join(settings.default_products),
+            max_jobs=room,
+            approve_deletes=settings.approve_deletes,
+        )
+        if batch is None:
+            return
+        if room is not None:
+            room -= _jobs_in(ledger, batch)
+
+
+def _jobs_in(ledger: Ledger, *batches: Batch) -> int:
+    return sum(content.jobs for content in ledger.batch_contents([batch.id for batch in batches]).values())
+
+
+def _take_in(
+    store: Store,
+    ledger: Ledger,
+    source: str,
+    day: date,
+    settings: PlanSettings,
+    latencies: Latencies,
+    intake: Intake,
+) -> Iterator[Line]:
+    """Writes a file's new requests into the ledger, a chunk at a time, and yields the lines it refuses."""
+    chunk: list[_Arrival] = []
+    lines = 0
+    for line in read_file(store, source):
+        lines += 1
+        request = line.request
+        if request is None:
+            yield line
+            continue
+        problem = check_opt_out(request) if Action.OPT_OUT_OF_SALE in request.actions else None
+        if any(action is not Action.OPT_OUT_OF_SALE for action in request.actions):
+            problem = problem or check_products(request.actions, _products(request, settings))
+        if problem:
+            yield Line(source, line.number, reason=problem, request_id=request.request_id)
+            continue
+        chunk.append(_arrival(line.number, request, ledger, source, day, settings, latencies))
+        if len(chunk) == CHUNK:
+            yield from _record(ledger, chunk, intake)
+            chunk = []
+    yield from _record(ledger, chunk, intake)
+    if not lines:
+        intake.empty.append(source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A line on its way into the ledger."""
+
+    number: int
+    request: ReceivedRequest
+    opt_out: bool
+    at_risk: str | None
+
+
+def _products(request: PrivacyRequest, settings: PlanSettings) -> tuple[str, ...]:
+    return settings.products or request.products or settings.default_products
+
+
+def _arrival(
+    number: int,
+    request: PrivacyRequest,
+    ledger: Ledger,
+    source: str,
+    day: date,
+    settings: PlanSettings,
+    latencies: Latencies,
+) -> _Arrival:
+    """The request as the ledger knows it: with its clock, without its identities."""
+    # A request without a time came some time on the folder's day, wherever the law holds.
+    unsaid = request.received_at == datetime.combine(day, time(), UTC)
+    received = day if unsaid else request.received_at
+    due = _due_dates(request.regulation, received, request.actions, settings.clocks)
+    products = _products(request, settings)
+    at_adobe = [action for action in request.actions if action is not Action.OPT_OUT_OF_SALE]
+    at_risk = None
+    if at_adobe:
+        latency = max(latencies.days(action, products) for action in at_adobe)
+        at_risk = risk(due, latency, ledger.now().date())
+    return _Arrival(
+        number,
+        ReceivedRequest(
+            request_id=request.request_id,
+            regulation=request.regulation,
+            fingerprint=ledger.fingerprint(request.content()),
+            source=source,
+            inbox_date=day,
+            products=",".join(request.products),
+            received_at=request.received_at,
+            jobs=tuple(_jobs(request, due, products, latencies)),
+        ),
+        opt_out=Action.OPT_OUT_OF_SALE in request.actions,
+        at_risk=f"{request.regulation}: {at_risk}" if at_risk else None,
+    )
+
+
+def _jobs(
+    request: PrivacyRequest, due: DueDates, products: Sequence[str], latencies: Latencies
+) -> Iterator[ReceivedJob]:
+    for action in request.actions:
+        opt_out = action is Action.OPT_OUT_OF_SALE
+        due_on = (opt_out and due.opt_out_by) or due.answer_by
+        for part in range(1, 2 if opt_out else len(request.parts()) + 1):
+            yield ReceivedJob(
+                action=action.value,
+                part=part,
+                key=user_key(request.request_id, part),
+                due_on=due_on,
+                # Adobe answers an opt-out at once.
+                submit_by=None if opt_out else latencies.submit_by(due_on, action, products),
+                alarm_at=next_alarm(request.received_at, due_on),
+            )
+
+
+@lru_cache(maxsize=10_000)
+def _due_dates(
+    regulation: str, received: datetime | date, actions: tuple[Action, ...], clocks: Clocks
+) -> DueDates:
+    return due_dates(regulation, received, actions=actions, clocks=clocks)
+
+
+def _record(ledger: Ledger, chunk: list[_Arrival], intake: Intake) -> Iterator[Line]:
+    answers = ledger.receive([arrival.request for arrival in chunk])
+    for arrival, answer in zip(chunk, answers, strict=True):
+        if answer is Reception.NEW:
+            intake.new += 1
+            intake.opt_outs += arrival.opt_out
+            if arrival.at_risk:
+                intake.at_risk[arrival.at_risk] += 1
+        elif answer is Reception.DUPLICATE:
+            intake.duplicates += 1
+        else:
+            yield Line(
+                arrival.request.source,
+                arrival.number,
+                reason="request_id: known already with other content; a changed request needs an id of its own",
+                request_id=arrival.request.request_id,
+            )

@@ -1,0 +1,180 @@
+"""What a person reads of a run: the plan before, the settlement after. Request ids and counts, no identity."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from adobe_privacy.intake.request import Action
+from adobe_privacy.ledger.schema import Job, JobState
+from adobe_privacy.planning.planning import Plan, PlannedBatch
+
+SHOWN = 50  # lines of one kind in a log; the rest is counted
+NAMED = 1000  # jobs that need a look, which are named even where they are many
+
+
+def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
+    """The plan as text, line by line."""
+    intake, quota = plan.intake, plan.quota
+    if not intake.files and not intake.not_read and not plan.batches and not plan.waiting:
+        return ["The inbox has nothing for this day, and nothing waits from earlier days."]
+    lines = [
+        f"Inbox: {len(intake.files)} files, {intake.new} new requests, {intake.duplicates} known already, "
+        f"{intake.rejected} lines rejected"
+    ]
+    lines += [f"Empty: {source} holds no request" for source in intake.empty]
+    if intake.not_read:
+        # Their names may be anything, a person's too.
+        lines.append(f"Not read: {len(intake.not_read)} files; only *.jsonl and *.csv hold requests")
+    if intake.opt_outs:
+        lines.append(f"Opt-outs of sale: {intake.opt_outs}, left to the DAG privacy_optouts")
+    lines += _some(
+        [f"Rejected: {line.source} line {line.number}: {line.reason}" for line in intake.rejected_lines],
+        "rejected lines",
+        of=intake.rejected,
+    )
+    lines += [f"At risk: {count} requests under {reason}" for reason, count in intake.at_risk.items()]
+    for planned in plan.batches:
+        batch, content = planned.batch, planned.content
+        actions = ", ".join(f"{count} {action}" for action, count in sorted(content.actions.items()))
+        lines.append(
+            f"Batch {batch.id}: {batch.regulation}, {content.users} users, {actions}; "
+            f"products {batch.products}; first answer due {content.first_due}"
+            + (f", to be submitted by {content.submit_by}" if content.submit_by else "")
+            + ("; its deletes need a person's approval" if batch.needs_approval else "")
+        )
+    refused = ", Adobe takes no more today" if quota.refused else ""
+    lines.append(
+        f"Quota of {quota.day}: {quota.used} used, {quota.planned} planned, of {plan.daily_limit}{refused}"
+    )
+    if quota.batch_limit is not None:
+        lines.append(
+            f"Batches of at most {quota.batch_limit} jobs: Adobe refused a larger one for its daily limit, which "
+            "others use too"
+        )
+    if plan.waiting:
+        lines.append(
+            f"{plan.waiting} jobs are left for the next run: the day's quota, max_jobs or the number of batches "
+            "in a run has no room"
+        )
+    return lines
+
+
+def batch_label(planned: PlannedBatch) -> str:
+    """A batch in one short line, as the grid shows it: `gdpr · delete · 412 users · due 2026-12-20`."""
+    content = planned.content
+    users = f"{content.users} user{'s' * (content.users != 1)}"
+    return " · ".join(
+        (planned.batch.regulation, " + ".join(sorted(content.actions)), users, f"due {content.first_due}")
+    )
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """The end of a run of so many `jobs`: `problems` counts those that a person must look at, `named` tells of the
+    first of them; `figures` is all of it in one line. `waiting` jobs are for the next run, those `at_adobe` for the
+    sweep, those `on_hold` for whoever releases them."""
+
+    lines: list[str]
+    figures: str
+    jobs: int = 0
+    problems: int = 0
+    named: list[str] = field(default_factory=list)
+    waiting: int = 0
+    at_adobe: int = 0
+    on_hold: int = 0
+
+
+def settle(jobs: Iterable[Job], *, left_to_sweep: bool = False) -> Settlement:
+    """Sums up the jobs that a run answers for, one by one; opt-outs of sale are not among them. With
+    `left_to_sweep`, a job that Adobe still works on is no problem."""
+    counts: Counter[tuple[str, str, str, str]] = Counter()
+    states: Counter[JobState] = Counter()
+    problems = partial = on_hold = 0
+    named: list[str] = []
+    partial_lines: list[str] = []
+    for job in jobs:
+        if job.action == Action.OPT_OUT_OF_SALE:
+            continue
+        states[job.state] += 1
+        on_hold += job.state is JobState.RECEIVED and job.on_hold
+        counts[job.regulation, job.action, job.state.value, job.outcome or "-"] += 1
+        if job.state is JobState.SUBMITTED and left_to_sweep:
+            continue
+        if text := _problem(job):
+            problems += 1
+            if len(named) < NAMED:
+                named.append(text)
+        if job.state is JobState.ARCHIVED and job.outcome not in ("full", None):
+            partial += 1
+            if len(partial_lines) < SHOWN:
+                partial_lines.append(f"Partial: {job.key} ({job.action}): {job.outcome}, {job.outcome_code}")
+    if not states:
+        nothing = "Nothing to do for this day."
+        return Settlement([nothing], nothing)
+    rows = [("regulation", "action", "state", "outcome", "jobs")]
+    rows += [(*group, str(count)) for group, count in sorted(counts.items())]
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    lines += _some(partial_lines, "partial outcomes", of=partial)
+    at_adobe = states[JobState.SUBMITTED] if left_to_sweep else 0
+    if at_adobe:
+        lines.append(
+            f"{at_adobe} jobs are at Adobe: the DAG privacy_sweep archives their results as they come"
+        )
+    if on_hold:
+        lines.append(f"{on_hold} jobs are on hold: not sent before a person releases them")
+    return Settlement(
+        lines,
+        _figures(counts, states, partial=partial, on_hold=on_hold),
+        jobs=states.total(),
+        problems=problems,
+        named=named,
+        waiting=states[JobState.RECEIVED] - on_hold,
+        at_adobe=at_adobe,
+        on_hold=on_hold,
+    )
+
+
+def _figures(
+    counts: Mapping[tuple[str, str, str, str], int],
+    states: Counter[JobState],
+    *,
+    partial: int,
+    on_hold: int,
+) -> str:
+    actions: Counter[str] = Counter()
+    for (_, action, _, _), count in counts.items():
+        actions[action] += count
+    parts = {
+        f"archived ({partial} in part)" if partial else "archived": states[JobState.ARCHIVED],
+        "to be archived": states[JobState.COMPLETE],
+        "at Adobe": states[JobState.SUBMITTED],
+        "ended in error": states[JobState.ERROR],
+        "refused": states[JobState.REFUSED],
+        "not submitted yet": states[JobState.PLANNED] + states[JobState.SUBMITTING],
+        "for the next run": states[JobState.RECEIVED] - on_hold,
+        "on hold": on_hold,
+    }
+    shown = ", ".join(f"{count} {name}" for name, count in parts.items() if count)
+    of = ", ".join(f"{count} {action}" for action, count in sorted(actions.items()))
+    return f"{states.total()} jobs ({of}): {shown}"
+
+
+def _problem(job: Job) -> str | None:
+    where = f"{job.key} ({job.action}, {job.regulation}, Adobe job {job.adobe_job_id or 'none'})"
+    if job.state is JobState.ERROR:
+        return f"{where}: Adobe ended it in error, {job.outcome_code or 'no code'}"
+    if job.state is JobState.REFUSED:
+        return f"{where}: refused, see its history"
+    if job.state in (JobState.PLANNED, JobState.SUBMITTING):
+        return f"{where}: not submitted yet ({job.state})"
+    if job.state in (JobState.SUBMITTED, JobState.COMPLETE):
+        return f"{where}: not archived yet ({job.state})"
+    return None
+
+
+def _some(lines: list[str], kind: str, *, of: int) -> list[str]:
+    shown = lines[:SHOWN]
+    return shown if of <= len(shown) else [*shown, f"… and {of - len(shown)} more {kind}"]

@@ -1,0 +1,294 @@
+"""Takes finished jobs to their end: reads each final detail, archives results, writes the ledger.
+
+May be repeated and run beside itself: what has a manifest is not fetched again, and one bad job costs no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
+
+from adobe_privacy.api.client import PrivacyServiceClient
+from adobe_privacy.api.errors import AuthenticationFailed, NotFound, PermissionDenied, PrivacyServiceError
+from adobe_privacy.api.models import JobDetail, JobStatus
+from adobe_privacy.api.names import Outcome, outcome_code, retry_can_help
+from adobe_privacy.archive import ArchiveError, ArchiveSettings, CompletedJob, Manifest, archive_job
+from adobe_privacy.archive.completeness import same_product
+from adobe_privacy.ledger.ledger import FinishedJob, Ledger
+from adobe_privacy.ledger.schema import Job, Origin
+from adobe_privacy.storage import StorageError, Store
+
+log = logging.getLogger(__name__)
+
+CONCURRENCY = 16
+MAX_ATTEMPTS = 3
+# Details are read for so many jobs before the first of their results is fetched.
+AT_A_TIME = 1000
+# Seconds that a job may be archived before the ledger says so.
+RECORD_EVERY = 1.0
+
+# The outcome of a job in which a product that was asked is not mentioned at all.
+GAP = "gap"
+
+T = TypeVar("T")
+
+
+@dataclass
+class Completion:
+    """What became of the jobs so far. `open` ones are not final at Adobe yet. Of the `archived` ones, `partial` are
+    those that some product did not do in full; `bytes` is the size of their results."""
+
+    jobs: int = 0
+    archived: int = 0
+    partial: int = 0
+    bytes: int = 0
+    open: int = 0
+    errors: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def dealt_with(self) -> int:
+        return self.archived + self.open + len(self.errors) + len(self.failures)
+
+
+async def complete_jobs(
+    jobs: Sequence[Job],
+    *,
+    ledger: Ledger,
+    archive: Store,
+    client: PrivacyServiceClient,
+    settings: ArchiveSettings | None = None,
+    concurrency: int = CONCURRENCY,
+    max_attempts: int = MAX_ATTEMPTS,
+    on_progress: Callable[[Completion], None] | None = None,
+) -> Completion:
+    """Finishes those of `jobs` that Adobe is done with, at most `concurrency` at once.
+
+    What expires first is fetched first: of a thousand jobs the details are read, then their results fetched in
+    the order of completion. A job that fails here is named in `failures` and stays as it was, to be tried
+    again. `on_progress` is called whenever a job has been dealt with, on the event loop.
+
+    Raises AuthenticationFailed or PermissionDenied where no job can be read, and StorageError before anything
+    is fetched where the archive cannot be written at all. Memory is up to 4 MiB for each small result in flight
+    and about 45 MiB for each one larger than a block, a few more where it is encrypted.
+    """
+    work = _Work(ledger, archive, client, settings or ArchiveSettings(), max_attempts, Completion(len(jobs)))
+
+    def dealt_with() -> None:
+        if on_progress is not None:
+            on_progress(work.result)
+
+    async def look(job: Job) -> None:
+        if not await work.look(job):
+            dealt_with()
+
+    async def fetch(ready: _Ready) -> None:
+        await work.archive(ready)
+        dealt_with()
+
+    if jobs:
+        await asyncio.to_thread(archive.check_writable)
+        if work.settings.encryption is not None and work.settings.encryption.keys is not None:
+            await asyncio.to_thread(work.settings.encryption.keys.check_writable)
+    ordered = sorted(jobs, key=lambda job: job.completed_at or job.submitted_at or _NEVER)
+    for start in range(0, len(ordered), AT_A_TIME):
+        await _each(ordered[start : start + AT_A_TIME], look, concurrency)
+        try:
+            await _each(work.ready(), fetch, concurrency)
+        finally:
+            work.record_archived()
+    return work.result
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]], concurrency: int) -> None:
+    """Does the work for every item in their order, so many at once. The first error ends it and is raised."""
+    waiting = iter(items)
+
+    async def worker() -> None:
+        for item in waiting:
+            await work(item)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(worker())
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A job that Adobe has completed. `url` is where its result lies, for an access job."""
+
+    job: Job
+    outcome: str
+    completed: CompletedJob
+    url: str | None
+
+
+@dataclass
+class _Work:
+    ledger: Ledger
+    store: Store
+    client: PrivacyServiceClient
+    settings: ArchiveSettings
+    max_attempts: int
+    result: Completion
+    _found: list[tuple[FinishedJob, JobDetail]] = field(default_factory=list)
+    _manifests: dict[int, str] = field(default_factory=dict)
+    _recorded_at: float = 0.0
+    _products: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
+
+    async def look(self, job: Job) -> bool:
+        """Reads a job's detail. False where there is nothing to archive."""
+        if job.adobe_job_id is None:
+            raise ValueError(f"job {job.id} of the ledger is {job.state}: it is not at Adobe yet")
+        try:
+            detail = await self.client.get_job(job.adobe_job_id)
+        except (AuthenticationFailed, PermissionDenied):
+            raise
+        except PrivacyServiceError as error:
+            gone = "Adobe no longer knows the job; it keeps job data for 30 days after completion"
+            self._fail(job, gone if isinstance(error, NotFound) else error)
+            return False
+        if detail.status is JobStatus.COMPLETE:
+            outcome, code = overall_outcome(detail)
+            answered = {same_product(product.name) for product in detail.products}
+            silent = [name for name in self._asked(job) if same_product(name) not in answered]
+            if silent and outcome != Outcome.FAILED:
+                log.warning("job %s: asked, and no answer from %s", job.adobe_job_id, ", ".join(silent))
+                outcome = GAP
+            self._found.append((FinishedJob(job, detail.last_modified_at, outcome, code), detail))
+            return True
+        if detail.status in (JobStatus.ERROR, JobStatus.EXPIRED):
+            self._record_error(job, detail)
+        else:
+            self.result.open += 1
+        return False
+
+    def ready(self) -> list[_Ready]:
+        """The jobs found complete since it was last asked, in the ledger and in the order of their completion."""
+        found, self._found = self._found, []
+        times = self.ledger.record_complete([finished for finished, _ in found])
+        ready = [
+            _Ready(
+                finished.job,
+                finished.outcome,
+                completed_job(finished.job, detail, times[finished.job.id], self._asked(finished.job)),
+                detail.download_url,
+            )
+            for finished, detail in found
+        ]
+        return sorted(ready, key=lambda each: each.completed.completed_at)
+
+    async def archive(self, ready: _Ready) -> None:
+        try:
+            try:
+                manifest = await self._store(ready, ready.url)
+            except PermissionDenied:
+                # An address that was read a while ago may have expired since.
+                detail = await self.client.get_job(ready.completed.job_id)
+                manifest = await self._store(ready, detail.download_url)
+        except (PrivacyServiceError, ArchiveError, StorageError) as error:
+            # Whatever it is, the others are not to wait for this one.
+            self._fail(ready.job, error)
+            return
+        self._manifests[ready.job.id] = f"{manifest.folder}/manifest.json"
+        # A commit for each would take longer than the archiving of a small result. What a crash leaves out is
+        # recorded by the next try, which finds the manifest.
+        if time.monotonic() - self._recorded_at > RECORD_EVERY:
+            self.record_archived()
+        self.result.archived += 1
+        self.result.partial += ready.outcome in (Outcome.PARTIAL, GAP)
+        self.result.bytes += manifest.size or 0
+
+    def record_archived(self) -> None:
+        manifests, self._manifests = self._manifests, {}
+        self.ledger.record_archived(manifests)
+        self._recorded_at = time.monotonic()
+
+    async def _store(self, ready: _Ready, url: str | None) -> Manifest:
+        download = None
+        if ready.job.action == "access":
+            download = partial(self.client.download, ready.completed.job_id, url)
+        return await archive_job(self.store, ready.completed, download, settings=self.settings)
+
+    def _asked(self, job: Job) -> tuple[str, ...]:
+        """The products that were asked; of jobs that are not ours it is not known."""
+        if job.batch_id not in self._products:
+            asked = "" if job.batch_id is None else self.ledger.batch(job.batch_id).products
+            self._products[job.batch_id] = tuple(filter(None, asked.split(",")))
+        return self._products[job.batch_id]
+
+    def _fail(self, job: Job, reason: Exception | str) -> None:
+        log.warning("job %s: %s", job.adobe_job_id, reason)
+        self.result.failures.append(f"{job.key} ({job.action}, Adobe job {job.adobe_job_id}): {reason}")
+
+    def _record_error(self, job: Job, detail: JobDetail) -> None:
+        _, code = overall_outcome(detail)
+        failed = [product.name for product in detail.products if product.outcome is Outcome.FAILED]
+        reason = f"Adobe: {detail.status}, {code or 'no code'}, {', '.join(failed) or 'no product named'}"
+        ours = job.origin is Origin.INBOX
+        try_again = ours and retry_can_help(code) and job.attempt < self.max_attempts
+        self.ledger.record_error(
+            job, completed_at=detail.last_modified_at, outcome_code=code, reason=reason, try_again=try_again
+        )
+        self.result.errors.append(
+            f"{job.key} ({job.action}): {reason}" + ("; sent again" if try_again else "")
+        )
+
+
+def completed_job(
+    job: Job, detail: JobDetail, completed_at: datetime, products: Sequence[str]
+) -> CompletedJob:
+    """What the archive is told of a job: no identity."""
+    return CompletedJob(
+        job_id=detail.job_id,
+        request_id=job.request_id,
+        request_key=job.key,
+        regulation=job.regulation,
+        action=job.action,
+        status=detail.status.value,
+        completed_at=completed_at,
+        products=tuple(
+            (product.name, product.status.value, outcome_code(product.message_code))
+            for product in detail.products
+        ),
+        products_requested=tuple(products),
+        processed_count=_total(product.processed_count for product in detail.products),
+        ignored_count=_total(product.ignored_count for product in detail.products),
+    )
+
+
+# The graver comes first.
+_GRAVITY = (Outcome.FAILED, Outcome.PENDING, Outcome.PARTIAL, Outcome.NOT_APPLICABLE, Outcome.FULL)
+
+
+def overall_outcome(detail: JobDetail) -> tuple[str, str | None]:
+    """One word for a finished job and the code behind it: `full` only where every product did all it was asked."""
+    # Of several failures, one that comes again at the next try.
+    products = sorted(
+        detail.products,
+        key=lambda product: (_GRAVITY.index(product.outcome), retry_can_help(product.message_code)),
+    )
+    if not products:
+        return Outcome.FULL.value, None
+    gravest = products[0]
+    word = gravest.outcome
+    if word is Outcome.PENDING or (word is Outcome.NOT_APPLICABLE and products[-1].outcome is not word):
+        word = Outcome.PARTIAL
+    return word.value, outcome_code(gravest.message_code)
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None

@@ -1,0 +1,203 @@
+"""Finds out which of a batch's jobs Adobe is done with, by list calls, at the price of next to no job detail.
+
+A look lists the open jobs of a regulation: one call per thousand of them and window of 30 days, however many
+batches wait and however long the history. A job of ours that was listed as open and is not any more is taken to
+be finished. That is a hint, rows can move between pages while they are read: whoever acts on it reads the job's
+detail, and goes on waiting where it is not final.
+
+A job that no list has shown may be finished, or new, or hidden from the lists: too old for them, under a renamed
+code, or because Adobe's date filters leave open jobs out (one reading of its documents). Of such jobs a few are
+asked for singly, once no other job of their batch is known to be open.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from adobe_privacy.api.client import PrivacyServiceClient
+from adobe_privacy.api.errors import NotFound, RequestRefused
+from adobe_privacy.api.models import JobStatus
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.schema import Job
+from adobe_privacy.ledger.waiting import submitted_jobs
+
+# Adobe lists jobs of the last 45 days (privacy jobs guide, "fromDate"); a day is left for time zones.
+LOOK_BACK = timedelta(days=44)
+DAY = timedelta(days=1)
+# Of one batch and look. A wrong guess costs one detail per job of the batch, after which it is made anew.
+ASKED_SINGLY = 5
+# Between two looks passes this part of the youngest job's age: what has taken days may take hours more.
+SHARE_OF_AGE = 0.01
+LONGEST_INTERVAL = 3600.0
+
+
+class WaitingJob(NamedTuple):
+    """A job at Adobe, by Adobe's id."""
+
+    job_id: str
+    submitted_at: datetime
+
+
+def waiting_jobs(ledger: Ledger, batch_id: str) -> list[WaitingJob]:
+    """The jobs of a batch that are at Adobe and not known to be finished."""
+    return [WaitingJob(*job) for job in submitted_jobs(ledger, batch_id)]
+
+
+@dataclass(frozen=True)
+class OpenJobs:
+    """What one look at Adobe's lists showed. Jobs submitted before the day `first` were not looked for, those
+    that are not yet in process only as far as was asked."""
+
+    submitted: frozenset[str]
+    processing: frozenset[str]
+    first: date
+
+
+@dataclass(frozen=True)
+class Progress:
+    open: int
+    finished: int
+
+
+def look_interval(jobs: Iterable[WaitingJob], now: datetime, poll_interval: float) -> float:
+    """Seconds until jobs are worth another look: the longer they have taken, the more, up to an hour.
+    Never less than `poll_interval`."""
+    ages = [(now - job.submitted_at).total_seconds() for job in jobs]
+    return max(poll_interval, min(LONGEST_INTERVAL, SHARE_OF_AGE * min(ages, default=0.0)))
+
+
+class OpenJobsList:
+    """Adobe's lists of one regulation's open jobs. Remembers which filters this service refuses."""
+
+    def __init__(self, regulation: str) -> None:
+        self.regulation = regulation
+        self._refused: set[JobStatus] = set()
+
+    async def look(
+        self, client: PrivacyServiceClient, *, since: datetime, new_since: datetime | None
+    ) -> OpenJobs:
+        """The open jobs made since `since`; of those not yet in process the ones made since `new_since` only,
+        none where that is None. Raises PrivacyServiceError."""
+        supposed = client.server_time().date()
+        try:
+            listed = await self._look(client, since, new_since)
+        except RequestRefused:
+            if client.server_time().date() == supposed:
+                raise
+        else:
+            if abs(client.server_time().date() - supposed) <= DAY:
+                return listed
+        # Dates in lists go by Adobe's clock, which the first answer told.
+        return await self._look(client, since, new_since)
+
+    async def _look(
+        self, client: PrivacyServiceClient, since: datetime, new_since: datetime | None
+    ) -> OpenJobs:
+        today = client.server_time().date()
+        first = _first_day(since, today)
+        processing = await self._listed(client, JobStatus.PROCESSING, first, today)
+        submitted: frozenset[str] = frozenset()
+        if new_since is not None:
+            submitted = await self._listed(client, JobStatus.SUBMITTED, _first_day(new_since, today), today)
+        return OpenJobs(submitted, processing, first)
+
+    async def _listed(
+        self, client: PrivacyServiceClient, status: JobStatus, first: date, today: date
+    ) -> frozenset[str]:
+        if status in self._refused:
+            return frozenset()
+        try:
+            # Whether `toDate` is within is documented nowhere.
+            listing = client.list_jobs(
+                self.regulation, from_date=first, to_date=today + DAY, status=status, thorough=False
+            )
+            return frozenset([job.job_id async for job in listing])
+        except RequestRefused:
+            # Only one of Adobe's documents knows the filter `submitted`.
+            if status is not JobStatus.SUBMITTED:
+                raise
+            self._refused.add(status)
+            return frozenset()
+
+
+async def list_open_jobs(
+    client: PrivacyServiceClient, regulation: str, jobs: Iterable[Job]
+) -> frozenset[str]:
+    """Which of the ledger's jobs Adobe lists as open, by Adobe's ids. Raises PrivacyServiceError."""
+    since = min((job.submitted_at for job in jobs if job.submitted_at is not None), default=None)
+    if since is None:
+        return frozenset()
+    listed = await OpenJobsList(regulation).look(client, since=since, new_since=since)
+    return listed.submitted | listed.processing
+
+
+def _first_day(since: datetime, today: date) -> date:
+    return max(min(since.date(), today) - DAY, today - LOOK_BACK)
+
+
+@dataclass
+class JobWatch:
+    """What is known of one batch's jobs from one look to the next. May be lost: it only saves calls.
+
+    `seen` were listed as in process, `final` are those whose detail said that they have ended.
+    `list_lag`: seconds for which a job may be missing from the lists after it was submitted; a younger one
+    that no list shows counts as open.
+    """
+
+    list_lag: float
+    seen: set[str] = field(default_factory=set)
+    final: set[str] = field(default_factory=set)
+    looked: bool = False
+
+    def new_since(self, jobs: Iterable[WaitingJob]) -> datetime | None:
+        """When the oldest job was submitted that may not be in process yet."""
+        return min(
+            (job.submitted_at for job in jobs if job.job_id not in self.seen | self.final), default=None
+        )
+
+    async def judge(
+        self, jobs: Sequence[WaitingJob], listed: OpenJobs, client: PrivacyServiceClient, now: datetime
+    ) -> Progress:
+        """How many of `jobs` are still open. Raises PrivacyServiceError where one had to be asked for."""
+        self.looked = True
+        self.seen |= {job.job_id for job in jobs} & listed.processing
+        lag = timedelta(seconds=self.list_lag)
+        still_open = sum(
+            job.job_id in listed.processing
+            or job.job_id in listed.submitted
+            or (job.job_id not in self.seen and now - job.submitted_at < lag)
+            for job in jobs
+        )
+        if not still_open:
+            still_open = await self._ask(self._doubtful(jobs, listed), client)
+        return Progress(still_open, len(jobs) - still_open)
+
+    def _doubtful(self, jobs: Sequence[WaitingJob], listed: OpenJobs) -> list[str]:
+        return [
+            job.job_id
+            for job in jobs
+            if job.job_id not in self.final
+            and (job.job_id not in self.seen or job.submitted_at.date() < listed.first)
+        ]
+
+    async def _ask(self, doubtful: list[str], client: PrivacyServiceClient) -> int:
+        """Asks for some of these jobs singly; returns how many are open."""
+        still_open = 0
+        for job_id in random.sample(doubtful, min(ASKED_SINGLY, len(doubtful))):
+            try:
+                detail = await client.get_job(job_id)
+            except NotFound as error:
+                if not error.job_data:
+                    raise
+                # Its data is gone, 30 days after its completion: there is nothing to wait for.
+                self.final.add(job_id)
+                continue
+            if detail.status.is_terminal:
+                self.final.add(job_id)
+            else:
+                still_open += 1
+        return still_open

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pytest
+
+from adobe_privacy.api.names import (
+    REGULATION_CODES,
+    Outcome,
+    outcome_code,
+    outcome_in_words,
+    outcome_of,
+    product_code,
+    retry_can_help,
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "product"),
+    [
+        ("Analytics", "analytics"),
+        ("AudienceManager", "audienceManager"),
+        ("Audience Manager", "audienceManager"),
+        ("Profile", "profileService"),
+        ("Profile Service", "profileService"),
+        ("profileService", "profileService"),
+        ("AdobeCloudPlatform", "aepDataLake"),
+        ("aepDataLake", "aepDataLake"),
+        ("CJM", "cjm"),
+        ("marketoMeasure", "marketomeasure"),
+        ("crs", "CRS"),
+        ("Adobe Pass Authentication", "primetimeAuthentication"),
+        ("Primetime Authentication", "primetimeAuthentication"),
+        ("campaign-example-stg", "campaign"),
+        (" Something New ", "Something New"),
+    ],
+)
+def test_a_product_has_one_name(name: str, product: str) -> None:
+    assert product_code(name) == product
+
+
+@pytest.mark.parametrize(
+    ("wire", "code", "outcome"),
+    [
+        ("PRVCY-6000-200", "6000-200", Outcome.FULL),
+        ("6054-200", "6054-200", Outcome.PARTIAL),
+        ("PRVCY-6051-200", "6051-200", Outcome.NOT_APPLICABLE),
+        ("PRVCY-6052-200", "6052-200", Outcome.NOT_APPLICABLE),
+        ("PRVCY-6053-200", "6053-200", Outcome.NOT_APPLICABLE),
+        ("PRVCY-1024-400", "1024-400", Outcome.FAILED),
+        ("PRVCY-7000-200", "7000-200", Outcome.PARTIAL),
+        ("PRVCY-7000-400", "7000-400", Outcome.FAILED),
+        ("PRVCY-7000-300", "7000-300", None),
+        ("someone@example.com", None, None),
+        ("", None, None),
+        (None, None, None),
+    ],
+)
+def test_an_outcome_code_is_read(wire: str | None, code: str | None, outcome: Outcome | None) -> None:
+    assert outcome_code(wire) == code
+    assert outcome_of(wire) is outcome
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("PRVCY-6000-200", "done"),
+        ("6052-200", "some identities were not found"),
+        ("1000-400", "the data is not in the format that the application needs"),
+        ("7000-400", "failed"),
+        ("7000-200", "done, with a reservation"),
+        ("7000-300", "unknown code"),
+        ("someone@example.com", "unknown code"),
+        (None, "unknown code"),
+    ],
+)
+def test_an_outcome_code_is_told_in_words(code: str | None, words: str) -> None:
+    assert outcome_in_words(code) == words
+
+
+def test_only_processing_and_rate_failures_are_worth_another_request() -> None:
+    codes = ["1000", "1001", "1010", "1020", "1021", "1022", "1023", "1024", "1030", "1040"]
+    assert [c for c in codes if retry_can_help(f"PRVCY-{c}-400")] == [
+        "1020",
+        "1021",
+        "1022",
+        "1023",
+        "1024",
+        "1030",
+    ]
+    assert not retry_can_help(None)
+
+
+def test_old_and_new_regulation_codes_are_known_and_ambiguous_ones_are_not() -> None:
+    assert len(REGULATION_CODES) == 49
+    assert {"gdpr", "cpra_usa", "cpra_ca_usa", "dpdpa", "ql25"} <= REGULATION_CODES
+    assert not {"cpa", "ctdpa", "mhmda", "pdpa"} & REGULATION_CODES

@@ -1,0 +1,301 @@
+"""Files of the inbox: what is read of them, and what is said of what cannot be."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from adobe_privacy.intake.inbox import (
+    MAX_LINE_BYTES,
+    Line,
+    files_of,
+    find_requests,
+    read_file,
+    write_rejected,
+)
+from adobe_privacy.intake.request import MAX_IDENTITIES_PER_USER, PrivacyRequest
+from adobe_privacy.storage import Store, open_store
+
+DAY = date(2026, 11, 20)
+CANARY = "c4n4ry"
+GOOD: dict[str, Any] = {
+    "request_id": "DSR-2026-000123",
+    "regulation": "gdpr",
+    "actions": ["access", "delete"],
+    "identities": [{"namespace": "email", "value": f"{CANARY}@example.com"}],
+}
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Store:
+    return open_store(f"file://{tmp_path}")
+
+
+def put(inbox: Store, content: str | bytes, name: str = "requests.jsonl") -> str:
+    source = f"{DAY}/{name}"
+    inbox.write(source, content if isinstance(content, bytes) else content.encode())
+    return source
+
+
+def read(inbox: Store, content: str | bytes, name: str = "requests.jsonl") -> list[Line]:
+    return list(read_file(inbox, put(inbox, content, name)))
+
+
+def one(inbox: Store, **changes: Any) -> Line:
+    fields = {name: value for name, value in (GOOD | changes).items() if value is not ...}
+    (line,) = read(inbox, json.dumps(fields))
+    return line
+
+
+def request_of(line: Line) -> PrivacyRequest:
+    assert line.request is not None, line.reason
+    return line.request
+
+
+def test_a_json_line_is_read_with_what_it_leaves_out(inbox: Store) -> None:
+    request = request_of(one(inbox))
+    assert request.received_at == datetime(2026, 11, 20, tzinfo=UTC), "the folder's date"
+    assert request.identities[0].type == "standard"
+    assert request.products == ()
+
+
+def test_csv_has_a_column_per_namespace_and_lists_by_bars(inbox: Store) -> None:
+    (line,) = read(
+        inbox,
+        "request_id,regulation,actions,received_at,products,email,loyaltyAccount:integrationCode\n"
+        "DSR-1,ccpa,access|delete,2026-11-19T10:00:00Z,analytics|profileService,a@example.com|b@example.com,L1\n",
+        "requests.csv",
+    )
+    request = request_of(line)
+    assert line.number == 2
+    assert request.actions == ("access", "delete")
+    assert request.products == ("analytics", "profileService")
+    assert request.received_at == datetime(2026, 11, 19, 10, tzinfo=UTC)
+    assert [(i.namespace, i.value, i.type) for i in request.identities] == [
+        ("email", "a@example.com", "standard"),
+        ("email", "b@example.com", "standard"),
+        ("loyaltyAccount", "L1", "integrationCode"),
+    ]
+
+
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("last_end", [True, False])
+def test_files_of_every_editor_are_read(inbox: Store, bom: bytes, end: bytes, last_end: bool) -> None:
+    lines = [json.dumps(GOOD | {"request_id": f"DSR-{number}"}).encode() for number in range(2)]
+    content = bom + end.join(lines) + (end if last_end else b"")
+    assert [request_of(line).request_id for line in read(inbox, content)] == ["DSR-0", "DSR-1"]
+    header = b"request_id,regulation,actions,email"
+    rows = end.join([header, b"DSR-0,gdpr,access,a@example.com"]) + (end if last_end else b"")
+    assert [request_of(line).request_id for line in read(inbox, bom + rows, "x.csv")] == ["DSR-0"]
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "  \n"])
+def test_an_empty_file_has_no_lines(inbox: Store, content: str) -> None:
+    assert read(inbox, content) == []
+    assert read(inbox, content, "x.csv") == []
+
+
+def test_a_bad_line_stops_no_other(inbox: Store) -> None:
+    good = json.dumps(GOOD).encode()
+    junk = [b"{broken", b"[1]", b'"text"', b"\xff\xfe\x00", b"x" * (1024 * 1024 + 1), b"{" * 5000]
+    lines = read(inbox, b"\n".join([good, *junk, good]))
+    assert [line.request is not None for line in lines] == [True, *[False] * len(junk), True]
+    assert [line.number for line in lines] == list(range(1, len(junk) + 3))
+    assert all(line.reason for line in lines if line.request is None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"request_id": f"{CANARY}@example.com"}, "request_id: "),
+        ({"request_id": "+1 555 0100 200"}, "request_id: "),
+        ({"request_id": "15550100200"}, "phone number"),
+        ({"request_id": ""}, "request_id: "),
+        ({"request_id": 123}, "request_id: "),
+        ({"request_id": "DSR~2"}, "request_id: "),
+        ({"request_id": ...}, "request_id: "),
+        ({"regulation": CANARY}, "not one of Adobe's regulation codes"),
+        ({"regulation": "ucpa_usa"}, "write 'ucpa_ut_usa'"),
+        ({"regulation": "dpdpa"}, "dpdpa_de_usa"),
+        ({"actions": []}, "actions: "),
+        ({"actions": [CANARY]}, "actions.0: "),
+        ({"actions": ["access", "access"]}, "twice"),
+        ({"identities": []}, "identities: "),
+        ({"identities": [{"namespace": "email", "value": ""}]}, "identities.0.value: "),
+        ({"identities": [{"namespace": "email", "value": CANARY}]}, "identities: "),
+        ({"identities": [{"namespace": "AAID", "value": f"{CANARY}-1"}]}, "AAID"),
+        ({"identities": [{"namespace": "email", "value": f"{CANARY}\u0000@x"}]}, "control character"),
+        ({"identities": [{"namespace": "email", "value": 5}]}, "identities.0.value: "),
+        ({"identities": [{"namespace": "x", "value": CANARY, "type": CANARY}]}, "identities.0.type: "),
+        ({"identities": [{"namespace": "x", "value": CANARY, CANARY: 1}]}, ""),
+        ({"identities": CANARY}, "identities: "),
+        ({"received_at": CANARY}, "received_at: "),
+        ({"products": [f"{CANARY} {CANARY}"]}, "products.0: "),
+        ({CANARY: 1}, "a field that is not one of"),
+    ],
+)
+def test_a_reason_names_the_field_and_never_quotes_the_line(
+    inbox: Store, changes: dict[str, Any], says: str
+) -> None:
+    line = one(inbox, **changes)
+    assert line.request is None
+    assert line.reason is not None
+    assert says in line.reason
+    assert CANARY not in line.reason
+    assert CANARY not in (line.request_id or "")
+    source = f"{DAY}/requests.jsonl"
+    write_rejected(inbox, source, [line])
+    assert CANARY not in inbox.read(f"{DAY}/rejected/requests.jsonl").decode()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (f"request_id,regulation,actions,email\nDSR-1,gdpr,access,{CANARY}@example.com,extra\n", "cells"),
+        (f'request_id,regulation,actions,email\nDSR-1,gdpr,access,"{CANARY}\n', "quotation mark"),
+        (f"regulation,actions,email\ngdpr,access,{CANARY}@example.com\n", "lacks the heading request_id"),
+        (f"request_id,regulation,actions,email,email\nD-1,gdpr,access,{CANARY}@example.com,\n", "twice"),
+        (f"request_id,regulation,actions,x:{CANARY}\nDSR-1,gdpr,access,1\n", "identities.0.type"),
+        ("request_id,regulation,actions,email\nDSR-1,gdpr\n", "actions"),
+    ],
+)
+def test_a_reason_of_a_csv_line_never_quotes_it(inbox: Store, content: str, says: str) -> None:
+    (line,) = [line for line in read(inbox, content, "x.csv") if line.request is None]
+    assert line.reason is not None
+    assert says in line.reason
+    assert CANARY not in line.reason
+
+
+def test_the_report_of_a_file_that_was_mended_disappears(inbox: Store) -> None:
+    source = put(inbox, "nonsense\n")
+    key = f"{DAY}/rejected/requests.jsonl"
+    assert write_rejected(inbox, source, [line for line in read_file(inbox, source) if line.reason]) == 1
+    assert json.loads(inbox.read(key)) == {
+        "file": "requests.jsonl",
+        "line": 1,
+        "reason": "not JSON at column 1",
+    }
+    assert write_rejected(inbox, source, []) == 0
+    assert files_of(inbox, DAY) == ([source], []), "and the report is no request file"
+    assert [entry.key for entry in inbox.objects(str(DAY))] == [source]
+
+
+def test_other_files_are_not_read_and_not_passed_over_in_silence(inbox: Store) -> None:
+    put(inbox, "", "a.jsonl")
+    put(inbox, "", "b.CSV")
+    put(inbox, "", "notes.txt")
+    put(inbox, "", ".hidden.jsonl")
+    assert files_of(inbox, DAY) == ([f"{DAY}/a.jsonl", f"{DAY}/b.CSV"], [f"{DAY}/notes.txt"])
+
+
+def test_wanted_requests_are_found_as_the_file_holds_them_now(inbox: Store) -> None:
+    source = put(inbox, "".join(json.dumps(GOOD | {"request_id": f"DSR-{n}"}) + "\n" for n in range(5)))
+    assert [request.request_id for request in find_requests(inbox, source, {"DSR-3"})] == ["DSR-3"]
+    inbox.delete(source)
+    assert list(find_requests(inbox, source, {"DSR-3"})) == []
+
+
+def test_what_makes_two_requests_the_same_is_not_their_order(inbox: Store) -> None:
+    identities = [{"namespace": "email", "value": "a@example.com"}, {"namespace": "ECID", "value": "1"}]
+    first = request_of(one(inbox, identities=identities, products=["a", "b"]))
+    second = request_of(
+        one(inbox, identities=identities[::-1], products=["b", "a"], received_at="2026-11-21T00:00:00Z")
+    )
+    assert first.content() == second.content()
+    other = request_of(one(inbox, identities=identities[:1], products=["a", "b"]))
+    assert other.content() != first.content()
+
+
+def test_no_identity_shows_in_a_repr(inbox: Store) -> None:
+    assert CANARY not in repr(request_of(one(inbox)))
+
+
+@given(count=st.integers(1, 40))
+@settings(max_examples=40, deadline=None)
+def test_parts_hold_every_identity_once_and_nine_at_most(count: int) -> None:
+    request = PrivacyRequest.model_validate(
+        GOOD
+        | {
+            "received_at": datetime(2026, 1, 1, tzinfo=UTC),
+            "identities": [{"namespace": "crm", "value": f"v{n}", "type": "custom"} for n in range(count)],
+        }
+    )
+    parts = request.parts()
+    assert all(1 <= len(part) <= MAX_IDENTITIES_PER_USER for part in parts)
+    assert sorted(identity.value for part in parts for identity in part) == sorted(
+        f"v{n}" for n in range(count)
+    )
+
+
+printable = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=20)
+
+
+@given(values=st.lists(printable.filter(lambda text: "|" not in text), min_size=1, max_size=4))
+@settings(max_examples=100, deadline=None)
+def test_csv_and_json_of_the_same_request_are_the_same_request(
+    tmp_path_factory: pytest.TempPathFactory, values: list[str]
+) -> None:
+    inbox = open_store(f"file://{tmp_path_factory.mktemp('inbox')}")
+    identities = [{"namespace": "crm", "value": value, "type": "custom"} for value in values]
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerow(["request_id", "regulation", "actions", "crm:custom"])
+    writer.writerow(["DSR-1", "gdpr", "access", "|".join(values)])
+    (from_csv,) = read(inbox, table.getvalue(), "x.csv")
+    from_json = one(inbox, request_id="DSR-1", actions=["access"], identities=identities)
+    assert request_of(from_csv).content() == request_of(from_json).content()
+
+
+HEADER = "request_id,regulation,actions,received_at,products,email"
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        (
+            f"DSR-1,gdpr,access,,,{CANARY}@example.com".encode(),
+            "lacks the heading request_id, regulation, actions",
+        ),
+        (b"request_id,regulation,email", "lacks the heading actions"),
+        (f"{HEADER},".encode(), "a heading is empty or there twice"),
+        (b"\xff" + HEADER.encode(), "lacks the heading"),
+        (b'"' + HEADER.encode(), "lacks the heading"),
+    ],
+)
+def test_a_table_without_usable_headings_is_told_once_and_not_read(
+    inbox: Store, header: bytes, says: str
+) -> None:
+    row = f"DSR-1,gdpr,access,,,{CANARY}@example.com".encode()
+    (line,) = read(inbox, b"\n".join([header, row, row]), "x.csv")
+    assert line.number == 1
+    assert says in str(line.reason)
+    assert "no line of this file was read" in str(line.reason)
+    assert CANARY not in str(line.reason)
+
+
+def test_a_table_of_headings_alone_holds_no_request(inbox: Store) -> None:
+    assert read(inbox, f"{HEADER}\n", "x.csv") == []
+
+
+def test_a_line_may_be_as_long_as_the_limit_and_no_longer(inbox: Store) -> None:
+    good = json.dumps(GOOD)
+    exact = good + " " * (MAX_LINE_BYTES - len(good))
+    first, second = read(inbox, f"{exact}\n{exact} ")
+    assert first.request is not None
+    assert second.reason == f"longer than {MAX_LINE_BYTES} bytes"
+
+
+def test_a_table_and_lines_of_one_name_have_reports_of_their_own(inbox: Store) -> None:
+    for name in ("r.csv", "r.jsonl"):
+        write_rejected(inbox, f"{DAY}/{name}", [Line(f"{DAY}/{name}", 1, reason="why")])
+    reports = sorted(entry.key for entry in inbox.objects(f"{DAY}/rejected"))
+    assert reports == [f"{DAY}/rejected/r.csv.jsonl", f"{DAY}/rejected/r.jsonl"]

@@ -1,0 +1,405 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adobe_privacy.ledger.ledger import FinishedJob, Ledger
+from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.planning import planning
+from adobe_privacy.planning.latency import Latencies
+from adobe_privacy.planning.planning import Plan, PlanSettings, plan_day
+from adobe_privacy.reporting.run_report import plan_lines, settle
+from adobe_privacy.storage import Store, open_store
+from tests.support.ledgers import DAY, FakeClock, OpenLedger
+
+CANARY = "cana.ry@example.com"
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Store:
+    (tmp_path / "inbox").mkdir()
+    return open_store(f"file://{tmp_path}/inbox")
+
+
+@pytest.fixture
+def make_plan(inbox: Store, ledger: Ledger) -> Callable[..., Plan]:
+    def planning_it(day: date = DAY, *, run_id: str = "run", dry_run: bool = False, **options: Any) -> Plan:
+        settings = PlanSettings(**{"default_products": ("analytics",)} | options)
+        return plan_day(inbox, ledger, day=day, run_id=run_id, settings=settings, dry_run=dry_run)
+
+    return planning_it
+
+
+MakePlan = Callable[..., Plan]
+
+
+def line(number: int, *actions: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "request_id": f"DSR-{number}",
+        "regulation": "gdpr",
+        "actions": list(actions or ("access",)),
+        "identities": [{"namespace": "email", "value": f"{number}.{CANARY}"}],
+    } | fields
+
+
+def hand_in(inbox: Store, *lines: dict[str, Any] | str, name: str = "r.jsonl", day: date = DAY) -> None:
+    rows = [row if isinstance(row, str) else json.dumps(row) for row in lines]
+    inbox.write(f"{day}/{name}", "".join(row + "\n" for row in rows).encode())
+
+
+def rejected(inbox: Store, day: date = DAY) -> list[dict[str, Any]]:
+    keys = sorted(entry.key for entry in inbox.objects(f"{day}/rejected"))
+    return [json.loads(row) for key in keys for row in inbox.read(key).splitlines()]
+
+
+def sizes(plan: Plan) -> list[int]:
+    return [planned.content.jobs for planned in plan.batches]
+
+
+class TestIntake:
+    def test_requests_of_all_files_are_taken_in_and_planned(self, inbox: Store, make_plan: MakePlan) -> None:
+        hand_in(inbox, line(1), line(2, "access", "delete"))
+        hand_in(inbox, line(3, regulation="ccpa"), name="s.jsonl")
+        plan = make_plan()
+        assert (plan.intake.new, plan.intake.duplicates, plan.intake.rejected) == (3, 0, 0)
+        assert sorted(sizes(plan)) == [1, 3]
+        assert plan.waiting == 0
+
+    @pytest.mark.parametrize("chunk", [1, 2, 1000])
+    def test_the_same_id_again_is_a_duplicate_or_a_conflict_wherever_it_stands(
+        self, inbox: Store, make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch, chunk: int
+    ) -> None:
+        monkeypatch.setattr(planning, "CHUNK", chunk)
+        changed = line(1, "delete")
+        tomorrow = DAY + timedelta(days=1)
+        hand_in(inbox, line(1), line(1), changed)
+        hand_in(inbox, line(1), changed, name="s.jsonl")
+        hand_in(inbox, changed, line(1), day=tomorrow)
+        plan = make_plan()
+        assert (plan.intake.new, plan.intake.duplicates, plan.intake.rejected) == (1, 2, 2)
+        later = make_plan(tomorrow, run_id="tomorrow")
+        assert (later.intake.new, later.intake.duplicates, later.intake.rejected) == (0, 1, 1)
+        assert later.batches == []
+        assert [(row["file"], row["line"], row["request_id"]) for row in rejected(inbox)] == [
+            ("r.jsonl", 3, "DSR-1"),
+            ("s.jsonl", 2, "DSR-1"),
+        ]
+        assert "known already with other content" in rejected(inbox, tomorrow)[0]["reason"]
+
+    def test_planning_again_changes_nothing(self, inbox: Store, make_plan: MakePlan, ledger: Ledger) -> None:
+        hand_in(inbox, line(1), "junk")
+        first = make_plan()
+        report = rejected(inbox)
+        again = make_plan()
+        assert [p.batch.id for p in again.batches] == [p.batch.id for p in first.batches]
+        assert (again.intake.new, again.intake.duplicates) == (0, 1)
+        assert rejected(inbox) == report
+        assert len(ledger.history("DSR-1")) == 2
+
+    def test_the_report_goes_when_the_file_was_mended(self, inbox: Store, make_plan: MakePlan) -> None:
+        hand_in(inbox, "junk")
+        make_plan()
+        assert len(rejected(inbox)) == 1
+        hand_in(inbox, line(1))
+        make_plan()
+        assert rejected(inbox) == []
+
+    def test_opt_outs_and_risks_count_new_requests_only(self, inbox: Store, make_plan: MakePlan) -> None:
+        hand_in(
+            inbox,
+            line(1, "opt_out_of_sale", regulation="ccpa"),
+            line(2, regulation="lgpd_bra"),
+            line(2),
+            "junk",
+        )
+        plan = make_plan()
+        assert plan.intake.opt_outs == 1
+        assert list(plan.intake.at_risk.values()) == [1]
+        assert next(iter(plan.intake.at_risk)).startswith("lgpd_bra: The answer is due in 14 days")
+        again = make_plan()
+        assert (again.intake.opt_outs, len(again.intake.at_risk)) == (0, 0)
+
+    def test_opt_outs_wait_for_their_own_dag(self, inbox: Store, make_plan: MakePlan, ledger: Ledger) -> None:
+        hand_in(inbox, line(1, "access", "opt_out_of_sale"))
+        plan = make_plan()
+        assert sizes(plan) == [1]
+        assert [(job.action, job.state) for job in ledger.request_jobs("DSR-1")] == [
+            ("access", JobState.PLANNED),
+            ("opt_out_of_sale", JobState.RECEIVED),
+        ]
+
+    def test_due_dates_go_by_the_law(self, inbox: Store, make_plan: MakePlan, ledger: Ledger) -> None:
+        hand_in(
+            inbox,
+            line(1, received_at="2026-11-02T09:00:00Z"),
+            line(2, "access", "opt_out_of_sale", regulation="ccpa", received_at="2026-11-20T20:00:00Z"),
+            line(3, regulation="ccpa"),
+        )
+        make_plan()
+        due = {(j.request_id, j.action): j.due_on for n in (1, 2, 3) for j in ledger.request_jobs(f"DSR-{n}")}
+        assert due["DSR-1", "access"] == date(2026, 12, 2)
+        assert due["DSR-2", "access"] == due["DSR-3", "access"] == DAY + timedelta(days=45)
+        assert due["DSR-2", "opt_out_of_sale"] < DAY + timedelta(days=30)
+
+    def test_a_job_is_to_be_submitted_so_early_that_adobe_can_do_it_by_its_due_date(
+        self, inbox: Store, make_plan: MakePlan, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen = Latencies({("access", "analytics"): 6.5, ("delete", "analytics"): 20.0})
+        monkeypatch.setattr(planning, "observed_latencies", lambda _ledger: seen)
+        hand_in(
+            inbox,
+            line(1, "access", "delete", received_at="2026-11-02T09:00:00Z"),
+            line(2, "opt_out_of_sale", regulation="ccpa"),
+        )
+        lines = plan_lines(make_plan())
+        found = {job.action: job for number in (1, 2) for job in ledger.request_jobs(f"DSR-{number}")}
+        assert {action: job.submit_by for action, job in found.items()} == {
+            "access": date(2026, 11, 25),
+            "delete": date(2026, 11, 12),
+            "opt_out_of_sale": None,
+        }
+        # Half of the time from 2 November to the begin of 2 December.
+        assert found["access"].alarm_at == datetime(2026, 11, 17, 4, 30, tzinfo=UTC)
+        assert "first answer due 2026-12-02, to be submitted by 2026-11-12" in "\n".join(lines)
+        assert (
+            "At risk: 1 requests under gdpr: The answer is due in 11 days but Adobe may take 20"
+            in "\n".join(lines)
+        )
+
+    def test_a_delete_that_would_hang_is_rejected_with_the_products_that_count(
+        self, inbox: Store, make_plan: MakePlan
+    ) -> None:
+        hand_in(inbox, line(1, "delete", products=["cjm"]), line(2, "delete"))
+        plan = make_plan(default_products=("cjm",))
+        assert [row["request_id"] for row in rejected(inbox)] == ["DSR-1", "DSR-2"]
+        assert plan.batches == []
+        assert make_plan(products=("target",)).intake.new == 2
+
+    def test_without_any_product_a_request_is_rejected_but_an_opt_out_is_not(
+        self, inbox: Store, make_plan: MakePlan
+    ) -> None:
+        hand_in(inbox, line(1), line(2, "opt_out_of_sale", regulation="ccpa"))
+        plan = make_plan(default_products=())
+        assert (plan.intake.new, plan.intake.rejected) == (1, 1)
+
+    def test_no_value_of_a_line_is_ever_repeated(self, inbox: Store, make_plan: MakePlan) -> None:
+        hand_in(
+            inbox,
+            line(1, regulation=CANARY),
+            line(2, CANARY),
+            line(3, **{CANARY: CANARY}),
+            line(4, request_id=CANARY),
+            line(5, received_at=CANARY),
+            line(6, products=[CANARY]),
+            line(7, identities=[{"namespace": CANARY, "value": CANARY, "type": CANARY}]),
+            CANARY,
+            json.dumps(CANARY),
+        )
+        hand_in(inbox, f"{CANARY},x", f"{CANARY},{CANARY}", name="s.csv")
+        inbox.write(f"{DAY}/{CANARY}.txt", b"")
+        plan = make_plan()
+        assert plan.intake.rejected == 10
+        assert plan.intake.new == 0
+        told = json.dumps(rejected(inbox)) + "\n".join(plan_lines(plan))
+        assert "cana" not in told
+
+
+class TestBatches:
+    def test_a_crash_while_planning_loses_nothing(
+        self, inbox: Store, make_plan: MakePlan, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hand_in(inbox, *(line(n) for n in range(10)), *(line(n, regulation="ccpa") for n in range(10, 20)))
+        monkeypatch.setattr(planning, "CHUNK", 3)
+        for name, after in (("receive", 2), ("claim_batch", 1)):
+            with monkeypatch.context() as patch:
+                patch.setattr(ledger, name, _dies_after(after, getattr(ledger, name)))
+                with pytest.raises(KeyboardInterrupt):
+                    make_plan()
+        plan = make_plan()
+        assert sorted(sizes(plan)) == [10, 10]
+        assert ledger.counts() == {JobState.PLANNED: 20}
+
+    def test_a_later_days_plan_takes_over_what_a_dead_run_left(
+        self, inbox: Store, make_plan: MakePlan, clock: FakeClock
+    ) -> None:
+        hand_in(inbox, line(1))
+        [left] = make_plan(run_id="dead").batches
+        tomorrow = DAY + timedelta(days=1)
+        assert make_plan(tomorrow, run_id="too soon").batches == []
+        clock.advance(hours=2)
+        assert [p.batch.id for p in make_plan(tomorrow, run_id="tomorrow").batches] == [left.batch.id]
+        assert make_plan(DAY - timedelta(days=1), run_id="backfill").batches == []
+
+    def test_what_is_over_the_quota_waits_and_is_taken_the_next_day(
+        self, inbox: Store, make_plan: MakePlan, clock: FakeClock, ledger: Ledger
+    ) -> None:
+        hand_in(inbox, *(line(n) for n in range(5)))
+        plan = make_plan(daily_limit=3)
+        assert (sizes(plan), plan.waiting) == ([3], 2)
+        assert "2 jobs are left for the next run" in plan_lines(plan)[-1]
+        [batch] = plan.batches
+        ledger.intend(batch.batch.id, [j.id for j in ledger.batch_jobs(batch.batch.id)], daily_limit=3)
+        assert make_plan(run_id="again", daily_limit=3).waiting == 2
+        clock.advance(days=1)
+        later = make_plan(DAY + timedelta(days=1), run_id="tomorrow", daily_limit=3)
+        assert later.waiting == 0
+        assert sizes(later)[-1] == 2
+
+    def test_a_backfill_leaves_the_schedule_its_share(
+        self, inbox: Store, make_plan: MakePlan, clock: FakeClock
+    ) -> None:
+        hand_in(inbox, *(line(n) for n in range(10)))
+        assert make_plan(max_jobs=0).batches == []
+        clock.advance(hours=2)
+        assert sizes(make_plan(run_id="backfill", daily_limit=10, share=0.75)) == [7]
+        assert sizes(make_plan(DAY + timedelta(days=1), run_id="schedule", daily_limit=10)) == [3]
+
+    def test_a_run_of_at_most_so_many_jobs_keeps_to_it_when_it_is_tried_again(
+        self, inbox: Store, make_plan: MakePlan
+    ) -> None:
+        hand_in(inbox, *(line(n) for n in range(6)))
+        others = make_plan(run_id="other", max_jobs=1)
+        first = make_plan(max_jobs=2)
+        again = make_plan(max_jobs=2)
+        assert sizes(others) == [1]
+        assert sizes(first) == sizes(again) == [2]
+        assert again.waiting == 3
+
+    def test_a_thousand_users_make_a_batch(self, inbox: Store, make_plan: MakePlan) -> None:
+        hand_in(inbox, *(line(n, "access", "delete") for n in range(1001)))
+        plan = make_plan()
+        # Batches of one moment come in any order.
+        assert sorted((p.content.users, p.content.jobs) for p in plan.batches) == [(1, 2), (1000, 2000)]
+
+    def test_a_plan_has_no_more_batches_than_airflow_maps(
+        self, inbox: Store, make_plan: MakePlan, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(planning, "MAX_BATCHES", 3)
+        hand_in(inbox, *(line(n, products=[f"product{n}"]) for n in range(5)))
+        assert make_plan(max_jobs=0).batches == []
+        clock.advance(hours=2)
+        plan = make_plan()
+        assert (len(plan.batches), plan.waiting) == (3, 2)
+        assert len(make_plan().batches) == 3
+        tomorrow = make_plan(DAY + timedelta(days=1), run_id="tomorrow")
+        assert (len(tomorrow.batches), tomorrow.waiting) == (2, 0)
+
+    def test_a_plan_whose_batches_are_all_sent_and_done_is_empty(self, make_plan: MakePlan) -> None:
+        assert plan_lines(make_plan()) == [
+            "The inbox has nothing for this day, and nothing waits from earlier days."
+        ]
+
+
+class TestDryRun:
+    def test_a_dry_run_says_what_a_run_would_do_and_keeps_nothing(
+        self, inbox: Store, make_plan: MakePlan, ledger: Ledger
+    ) -> None:
+        hand_in(inbox, line(1, "access", "delete"), "junk")
+        dry = make_plan(dry_run=True)
+        assert ledger.counts() == {}
+        assert rejected(inbox) == []
+        wet = make_plan()
+        assert sizes(dry) == sizes(wet) == [2]
+
+        def without_ids(plan: Plan) -> list[str]:
+            return [text for text in plan_lines(plan) if not text.startswith("Batch ")]
+
+        assert without_ids(dry) == without_ids(wet)
+        assert "Inbox: 1 files, 1 new requests, 0 known already, 1 lines rejected" in plan_lines(dry)
+
+
+class TestReport:
+    def test_empty_files_and_files_of_another_kind_are_told(self, inbox: Store, make_plan: MakePlan) -> None:
+        inbox.write(f"{DAY}/empty.jsonl", b"")
+        inbox.write(f"{DAY}/headings.csv", b"request_id,regulation,actions\n")
+        inbox.write(f"{DAY}/notes.xlsx", b"x")
+        told = plan_lines(make_plan())
+        assert f"Empty: {DAY}/empty.jsonl holds no request" in told
+        assert f"Empty: {DAY}/headings.csv holds no request" in told
+        assert "Not read: 1 files; only *.jsonl and *.csv hold requests" in told
+
+    def test_many_rejected_lines_are_counted_not_all_shown(self, inbox: Store, make_plan: MakePlan) -> None:
+        hand_in(inbox, *["junk"] * 60)
+        told = plan_lines(make_plan())
+        assert sum(text.startswith("Rejected: ") for text in told) == 50
+        assert "… and 10 more rejected lines" in told
+
+    def test_adobes_quota_refusal_is_told(
+        self, inbox: Store, make_plan: MakePlan, ledger: Ledger, clock: FakeClock
+    ) -> None:
+        hand_in(inbox, line(1))
+        ledger.record_quota_refusal(40)
+        assert "Adobe takes no more today" in plan_lines(make_plan())[-2]
+        clock.advance(days=1)
+        assert "Batches of at most 4 jobs: Adobe refused a larger one" in plan_lines(make_plan())[-1]
+
+    def test_a_settlement_names_every_job_that_needs_a_look(
+        self, inbox: Store, make_plan: MakePlan, ledger: Ledger
+    ) -> None:
+        hand_in(inbox, *(line(n) for n in range(6)), line(6, "opt_out_of_sale", regulation="ccpa"))
+        [planned] = make_plan().batches
+        jobs = ledger.batch_jobs(planned.batch.id)
+        ledger.unclaim(planned.batch.id, "no room", job_ids={jobs[0].id})
+        ledger.refuse([jobs[1].id], "gone")
+        sent = ledger.intend(planned.batch.id, [job.id for job in jobs[2:5]], daily_limit=99)
+        ledger.record_submitted(
+            [(job, f"adobe-{job.key}") for job in sent], adobe_request_id=None, reason="Adobe's answer"
+        )
+        failed = ledger.request_jobs("DSR-2")[0]
+        ledger.record_error(failed, completed_at=None, outcome_code="1000-400", reason="", try_again=False)
+        _, partial, full = ledger.batch_jobs(planned.batch.id, JobState.SUBMITTED, JobState.ERROR)
+        for job, outcome in ((partial, "partial"), (full, "full")):
+            ledger.record_complete([FinishedJob(job, None, outcome, "6054-200")])
+            ledger.record_archived({job.id: "m"})
+        settlement = settle(ledger.run_jobs(run_id="run", inbox_date=DAY))
+        assert (settlement.jobs, settlement.problems, settlement.waiting) == (6, 3, 1)
+        assert sorted(problem.partition(" ")[0] for problem in settlement.named) == [
+            "DSR-1",
+            "DSR-2",
+            "DSR-5",
+        ]
+        assert any("DSR-2" in problem and "1000-400" in problem for problem in settlement.named)
+        assert any(text.startswith("Partial: DSR-3 (access)") for text in settlement.lines)
+        assert settlement.figures == (
+            "6 jobs (6 access): 2 archived (1 in part), 1 ended in error, 1 refused, 1 not submitted yet, "
+            "1 for the next run"
+        )
+
+    def test_a_day_without_jobs_is_settled_at_once(self) -> None:
+        assert settle([]).problems == 0
+
+
+def _dies_after(calls: int, call: Callable[..., Any]) -> Callable[..., Any]:
+    counted: Iterator[int] = iter(range(calls))
+
+    def mortal(*args: Any, **kwargs: Any) -> Any:
+        result = call(*args, **kwargs)
+        if next(counted, None) is None:
+            raise KeyboardInterrupt
+        return result
+
+    return mortal
+
+
+def test_two_plans_of_one_day_at_once_take_every_request_once(inbox: Store, open_ledger: OpenLedger) -> None:
+    hand_in(inbox, *(line(n) for n in range(300)))
+    plans: list[Plan] = []
+
+    def run(number: int) -> None:
+        settings = PlanSettings(default_products=("analytics",))
+        plans.append(plan_day(inbox, open_ledger(), day=DAY, run_id=f"run {number}", settings=settings))
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(plan.intake.new for plan in plans) == 300
+    assert sum(plan.intake.duplicates for plan in plans) == 600
+    assert open_ledger().counts() == {JobState.PLANNED: 300}

@@ -1,0 +1,224 @@
+"""Alarms, from the ledger: at which moment each is told, and that it is told once."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adobe_privacy.ledger.ledger import FinishedJob, Ledger, ReceivedJob
+from adobe_privacy.ledger.schema import Job
+from adobe_privacy.reporting.alarms import Alarms, clock_moments, due_alarms, next_alarm, record
+from tests.support.ledgers import DAY, FakeClock, received
+
+RECEIVED = datetime(2026, 11, 20, tzinfo=UTC)
+DUE = date(2026, 12, 20)  # thirty days later: half of them are over on 5 December
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(RECEIVED)
+
+
+def arrive(
+    ledger: Ledger, *numbers: int, actions: tuple[str, ...] = ("access", "delete"), due: date = DUE
+) -> None:
+    ledger.receive(
+        [
+            received(
+                number,
+                received_at=RECEIVED,
+                jobs=tuple(
+                    ReceivedJob(action, 1, f"DSR-{number}", due, None, next_alarm(RECEIVED, due))
+                    for action in actions
+                ),
+            )
+            for number in numbers
+        ]
+    )
+
+
+def submit(ledger: Ledger) -> list[Job]:
+    batch = ledger.claim_batch(run_id="run", inbox_date=DAY, daily_limit=20_000)
+    assert batch is not None
+    jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=20_000)
+    made = [(job, f"adobe-{job.id}") for job in jobs]
+    ledger.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
+    return ledger.batch_jobs(batch.id)
+
+
+def told(ledger: Ledger, daily_limit: int = 20_000) -> Alarms:
+    found = due_alarms(ledger, daily_limit=daily_limit)
+    record(ledger, found)
+    return found
+
+
+def what(alarms: Alarms) -> list[tuple[str, int, tuple[str, ...]]]:
+    return [(group.kind, group.percent, group.names) for group in alarms.groups]
+
+
+def test_a_clock_is_told_at_50_80_and_100_percent_each_once(ledger: Ledger, clock: FakeClock) -> None:
+    arrive(ledger, 1)
+    expected = {15: 50, 24: 80, 30: 100}
+    for hour in range(0, 31 * 24 + 1, 6):
+        clock.moment = RECEIVED + timedelta(hours=hour)
+        percent = expected.pop(hour // 24, None) if hour % 24 == 0 else None
+        assert what(told(ledger)) == ([("clock", percent, ("DSR-1",))] if percent else [])
+    assert not expected
+
+
+def test_what_is_not_recorded_is_told_again(ledger: Ledger, clock: FakeClock) -> None:
+    arrive(ledger, 1)
+    clock.advance(days=16)
+    first = due_alarms(ledger, daily_limit=20_000)
+    again = due_alarms(ledger, daily_limit=20_000)
+    assert what(first) == what(again) == [("clock", 50, ("DSR-1",))]
+    record(ledger, first)
+    record(ledger, again)  # of a run beside it
+    assert what(told(ledger)) == []
+
+
+def test_of_several_percents_reached_at_once_the_highest_is_told(ledger: Ledger, clock: FakeClock) -> None:
+    arrive(ledger, 1)
+    clock.advance(days=40)
+    assert what(told(ledger)) == [("clock", 100, ("DSR-1",))]
+    assert what(told(ledger)) == []
+
+
+def test_a_request_is_told_once_however_many_jobs_it_has_and_its_opt_out_by_its_own_clock(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    jobs = (
+        *(
+            ReceivedJob(a, p, f"DSR-1~{p}", DUE, None, next_alarm(RECEIVED, DUE))
+            for a in ("access", "delete")
+            for p in (1, 2)
+        ),
+        ReceivedJob(
+            "opt_out_of_sale", 1, "DSR-1", date(2026, 12, 2), None, next_alarm(RECEIVED, date(2026, 12, 2))
+        ),
+    )
+    ledger.receive([received(1, received_at=RECEIVED, jobs=jobs)])
+    clock.advance(days=6)
+    alarms = told(ledger)
+    assert what(alarms) == [("clock", 50, ("DSR-1",))]
+    assert "due 2026-12-02: opt_out_of_sale received" in alarms.message
+    clock.advance(days=9)
+    alarms = told(ledger)
+    assert what(alarms) == [("clock", 100, ("DSR-1",)), ("clock", 50, ("DSR-1",))]
+    assert "due 2026-12-20: access received, delete received" in alarms.message
+
+
+def test_a_finished_request_is_not_told_and_one_in_error_or_on_hold_is(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    arrive(ledger, 1, 2, 3, actions=("access",))
+    one, two, _ = submit(ledger)
+    ledger.record_complete([FinishedJob(one, clock(), "full", None)])
+    ledger.record_archived({one.id: "m"})
+    ledger.record_error(two, completed_at=None, outcome_code="1000-400", reason="", try_again=False)
+    ledger.hold("DSR-3", "a dispute")
+    clock.advance(days=15)
+    alarms = told(ledger)
+    assert what(alarms) == [("clock", 50, ("DSR-2", "DSR-3"))]
+    assert "DSR-2 (gdpr), due 2026-12-20: access error" in alarms.message
+    assert "access submitted (on hold)" in alarms.message
+
+
+def test_a_released_request_is_not_told_anew(ledger: Ledger, clock: FakeClock) -> None:
+    arrive(ledger, 1, actions=("access",))
+    (job,) = submit(ledger)
+    clock.advance(days=15)
+    assert len(told(ledger).groups) == 1
+    ledger.record_error(job, completed_at=None, outcome_code="1000-400", reason="", try_again=False)
+    ledger.release("DSR-1", "mended")
+    assert what(told(ledger)) == []
+    clock.advance(days=9)
+    assert what(told(ledger)) == [("clock", 80, ("DSR-1",))]
+
+
+def test_a_result_that_is_not_archived_is_told_at_50_80_and_100_percent_of_thirty_days(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    arrive(ledger, 1, 2, actions=("access",), due=date(2028, 1, 1))
+    one, two = submit(ledger)
+    for job in (one, two):
+        ledger.record_complete([FinishedJob(job, clock(), "full", None)])
+    ledger.record_archived({two.id: "m"})
+    clock.advance(days=14.9)
+    assert what(told(ledger)) == []
+    for days, percent in ((0.1, 50), (9, 80), (6, 100)):
+        clock.advance(days=days)
+        alarms = told(ledger)
+        assert what(alarms) == [("result", percent, ("DSR-1",))]
+        assert "complete since 2026-11-20" in alarms.message
+        assert what(told(ledger)) == []
+
+
+def test_the_days_quota_is_told_at_90_and_100_percent_of_each_day(ledger: Ledger, clock: FakeClock) -> None:
+    arrive(ledger, *range(9), actions=("access",))
+    assert what(told(ledger, 10)) == []
+    submit(ledger)
+    alarms = told(ledger, 10)
+    assert what(alarms) == [("quota", 90, ("2026-11-20",))]
+    assert "9 of 10 jobs of 2026-11-20 (UTC) used" in alarms.message
+    assert what(told(ledger, 10)) == []
+    ledger.record_quota_refusal(1)
+    alarms = told(ledger, 10)
+    assert what(alarms) == [("quota", 100, ("2026-11-20",))]
+    assert "Adobe takes no more jobs today" in alarms.subject
+    clock.advance(days=1)
+    assert what(told(ledger, 10)) == []
+    arrive(ledger, *range(20, 30), actions=("access",))
+    submit(ledger)
+    assert what(told(ledger, 10)) == [("quota", 100, ("2026-11-21",))]
+
+
+def test_a_job_from_before_there_were_alarms_is_told_in_its_time(ledger: Ledger, clock: FakeClock) -> None:
+    job = ReceivedJob("access", 1, "DSR-1", DUE, None, alarm_at=RECEIVED)
+    ledger.receive([received(1, received_at=RECEIVED, jobs=(job,))])
+    clock.advance(hours=1)
+    assert what(told(ledger)) == []
+    assert ledger.request_jobs("DSR-1")[0].alarm_at == RECEIVED + timedelta(days=15)
+    clock.advance(days=15)
+    assert what(told(ledger)) == [("clock", 50, ("DSR-1",))]
+
+
+def test_many_alarms_are_one_message_that_counts_what_it_does_not_show(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    arrive(ledger, *range(1000), actions=("access",))
+    arrive(ledger, 2000, actions=("access",), due=date(2026, 12, 30))
+    clock.advance(days=24)
+    alarms = told(ledger)
+    assert alarms.subject == (
+        "Privacy requests: 1000 unfinished requests with 80 % of the time used; "
+        "1 unfinished request with 50 % of the time used"
+    )
+    assert len(alarms.message.splitlines()) == 1 + 20 + 1 + 1 + 2
+    assert "- and 980 more" in alarms.message
+    assert what(told(ledger)) == []
+
+
+def test_a_clock_without_time_is_told_at_once(ledger: Ledger, clock: FakeClock) -> None:
+    arrive(ledger, 1, due=RECEIVED.date())
+    assert what(told(ledger)) == [("clock", 100, ("DSR-1",))]
+
+
+@given(
+    st.integers(min_value=0, max_value=4 * 365 * 86400).map(lambda s: RECEIVED + timedelta(seconds=s)),
+    st.integers(min_value=0, max_value=140),
+)
+def test_moments_are_in_order_and_none_is_passed_over(received_at: datetime, days: int) -> None:
+    due = received_at.date() + timedelta(days=days)
+    moments = [moment for _, moment in clock_moments(received_at, due)]
+    assert all(earlier <= later for earlier, later in pairwise([received_at, *moments]))
+    assert moments[-1] <= max(received_at, datetime(due.year, due.month, due.day, tzinfo=UTC))
+    seen, after = [], next_alarm(received_at, due)
+    while after is not None:
+        seen.append(after)
+        after = next_alarm(received_at, due, after)
+    assert seen == sorted(set(moments))

@@ -1,0 +1,358 @@
+"""Finished jobs against the real simulator: archived, in error, sent again; and what one bad job may cost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adobe_privacy.api.client import PrivacyServiceClient
+from adobe_privacy.api.errors import AuthenticationFailed, PermissionDenied
+from adobe_privacy.api.models import CompanyContext, CreateJobsRequest, Identity, JobDetail, User
+from adobe_privacy.archive import iter_manifests, verify_archive
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.schema import Job, JobState
+from adobe_privacy.reporting.run_report import settle
+from adobe_privacy.results.completion import Completion, complete_jobs, overall_outcome
+from adobe_privacy.storage import FileOptions, StorageError, Store, open_store
+from tests.support.ledgers import DAY, received
+from tests.support.simulator import Simulator, running_simulator
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Simulator]:
+    switches = {"processing_delay_seconds": 0, "access_delay_seconds": 0, "delete_delay_seconds": 0}
+    with running_simulator(switches=switches) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def simulator(shared: Simulator) -> Simulator:
+    shared.reset()
+    return shared
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Store:
+    return open_store(f"file://{tmp_path}/archive", FileOptions(create=True))
+
+
+@pytest.fixture
+def ledger(sqlite_url: str) -> Iterator[Ledger]:
+    with Ledger(sqlite_url, actor="privacy_requests/run/archive") as ledger:
+        yield ledger
+
+
+@pytest.fixture
+async def client(simulator: Simulator) -> AsyncIterator[PrivacyServiceClient]:
+    config = simulator.client_config(
+        timeout=5,
+        retry_attempts=1,
+    )
+    async with PrivacyServiceClient(config) as client:
+        yield client
+
+
+@pytest.fixture
+def complete(
+    simulator: Simulator, ledger: Ledger, archive: Store, client: PrivacyServiceClient
+) -> Callable[..., Any]:
+    async def completing(**options: Any) -> Completion:
+        jobs = ledger.run_jobs(run_id="run", inbox_date=DAY)
+        at_adobe = [job for job in jobs if job.state in (JobState.SUBMITTED, JobState.COMPLETE)]
+        given: dict[str, Any] = {"ledger": ledger, "archive": archive, "client": client} | options
+        return await complete_jobs(at_adobe, **given)
+
+    return completing
+
+
+async def submitted(
+    ledger: Ledger,
+    client: PrivacyServiceClient,
+    simulator: Simulator,
+    count: int = 3,
+    *,
+    asked: str = "analytics",
+) -> list[Job]:
+    """Access jobs at Adobe, as a submission leaves them in the ledger. Analytics alone will answer."""
+    ledger.receive([received(number, products=asked) for number in range(count)])
+    batch = ledger.claim_batch(run_id="run", inbox_date=DAY, daily_limit=100)
+    assert batch is not None
+    jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=100)
+    created = await client.create_jobs(
+        CreateJobsRequest(
+            users=tuple(
+                User(
+                    key=job.key,
+                    actions=("access",),  # type: ignore[arg-type]
+                    identities=(Identity(namespace="email", value=f"{job.id}@example.com"),),
+                )
+                for job in jobs
+            ),
+            include=("analytics",),
+            regulation="gdpr",
+            company_contexts=(CompanyContext.organisation(simulator.org_id),),
+        )
+    )
+    ids = {row.key: row.job_id for row in created.jobs}
+    ledger.record_submitted(
+        [(job, ids[job.key]) for job in jobs], adobe_request_id=None, reason="Adobe's answer"
+    )
+    return ledger.batch_jobs(batch.id)
+
+
+def states(ledger: Ledger) -> dict[str, str]:
+    return {job.key: job.state.value for job in ledger.run_jobs(run_id="run", inbox_date=DAY)}
+
+
+async def test_finished_jobs_are_archived_and_open_ones_counted(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any
+) -> None:
+    simulator.scenario({"rules": [{"key": "DSR-1", "never": True}]})
+    await submitted(ledger, client, simulator)
+    result = await complete()
+    assert (result.archived, result.open, result.errors, result.failures) == (2, 1, [], [])
+    assert states(ledger) == {"DSR-0": "archived", "DSR-1": "submitted", "DSR-2": "archived"}
+
+
+async def test_an_error_that_may_pass_is_sent_again_and_another_waits_for_a_person(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any
+) -> None:
+    simulator.scenario(
+        {"rules": [{"key": "DSR-0", "code": "1020-400"}, {"key": "DSR-1", "code": "1000-400"}]}
+    )
+    await submitted(ledger, client, simulator)
+    result = await complete()
+    assert result.archived == 1
+    assert sorted(error.rpartition("; ")[2] == "sent again" for error in result.errors) == [False, True]
+    assert states(ledger) == {"DSR-0": "received", "DSR-1": "error", "DSR-2": "archived"}
+
+
+async def test_a_job_is_sent_again_so_many_times_and_no_more(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any
+) -> None:
+    simulator.scenario({"rules": [{"code": "1020-400"}]})
+    for attempt in (1, 2, 3):
+        [job] = await submitted(ledger, client, simulator, count=1)
+        assert job.attempt == attempt
+        await complete()
+    assert states(ledger) == {"DSR-0": "error"}
+
+
+@pytest.mark.parametrize("fault", ["zero_bytes", "cut_body", "error_before"])
+async def test_a_result_that_cannot_be_archived_costs_no_other(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any, fault: str
+) -> None:
+    simulator.fault("content", fault, key="DSR-1", times=None)
+    await submitted(ledger, client, simulator)
+    result = await complete()
+    assert result.archived == 2
+    assert len(result.failures) == 1
+    assert result.failures[0].startswith("DSR-1 (access")
+    assert states(ledger)["DSR-1"] == "complete"
+    simulator.clear_faults()
+    assert (await complete()).archived == 1
+
+
+async def test_a_download_that_is_not_permitted_costs_no_other(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any
+) -> None:
+    simulator.fault("content", "error_before", status=403, key="DSR-1", times=None)
+    await submitted(ledger, client, simulator)
+    result = await complete()
+    assert (result.archived, len(result.failures)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("switches", "error"),
+    [({"permissions": "write"}, PermissionDenied), ({"client_secret": "another"}, AuthenticationFailed)],
+)
+async def test_where_no_job_can_be_read_the_error_comes_as_itself(
+    ledger: Ledger,
+    client: PrivacyServiceClient,
+    simulator: Simulator,
+    complete: Any,
+    switches: dict[str, str],
+    error: type[Exception],
+) -> None:
+    await submitted(ledger, client, simulator)
+    simulator.switch(**switches)
+    simulator.revoke_tokens()
+    with pytest.raises(error):
+        await complete()
+
+
+async def test_a_product_that_was_asked_and_is_not_mentioned_is_a_gap(
+    ledger: Ledger,
+    client: PrivacyServiceClient,
+    simulator: Simulator,
+    archive: Store,
+    complete: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await submitted(ledger, client, simulator, count=1, asked="analytics,target")
+    assert (await complete()).archived == 1
+    [job] = ledger.request_jobs("DSR-0")
+    assert (job.state, job.outcome) == (JobState.ARCHIVED, "gap")
+    assert "no answer from target" in caplog.text
+    [(_, manifest)] = iter_manifests(archive)
+    assert (manifest.completeness.verdict, manifest.completeness.products_missing) == ("gap", ["target"])
+    settlement = settle(ledger.run_jobs(run_id="run", inbox_date=DAY))
+    assert any("DSR-0 (access): gap" in line for line in settlement.lines)
+
+
+async def test_a_job_that_adobe_no_longer_knows_is_named(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any
+) -> None:
+    jobs = await submitted(ledger, client, simulator, count=1)
+    simulator.reset()
+    result = await complete()
+    [failure] = result.failures
+    assert f"DSR-0 (access, Adobe job {jobs[0].adobe_job_id}): Adobe no longer knows the job" in failure
+    assert states(ledger) == {"DSR-0": "submitted"}
+
+
+async def test_what_expires_first_is_fetched_first(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, archive: Store, complete: Any
+) -> None:
+    delays = {"DSR-0": 3000, "DSR-1": 1000, "DSR-2": 2000}
+    rules = [{"key": key, "delay_seconds": delay} for key, delay in delays.items()]
+    simulator.scenario({"rules": rules})
+    await submitted(ledger, client, simulator)
+    simulator.advance(6000)
+    await complete(concurrency=1)
+    archived = sorted((manifest.archived_at, manifest.request_key) for _, manifest in iter_manifests(archive))
+    assert [key for _, key in archived] == ["DSR-1", "DSR-2", "DSR-0"]
+
+
+async def test_no_more_are_fetched_at_once_than_allowed(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any
+) -> None:
+    running = most = 0
+
+    class Counting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(client, name)
+
+        @asynccontextmanager
+        async def download(self, job_id: str, url: str | None) -> AsyncIterator[Any]:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            async with client.download(job_id, url) as download:
+                await asyncio.sleep(0.02)
+                yield download
+            running -= 1
+
+    await submitted(ledger, client, simulator, count=12)
+    assert (await complete(client=Counting(), concurrency=3)).archived == 12
+    assert most == 3
+
+
+async def test_progress_counts_up_to_the_end(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, archive: Store, complete: Any
+) -> None:
+    simulator.scenario({"rules": [{"key": "DSR-1", "never": True}, {"key": "DSR-2", "code": "1000-400"}]})
+    simulator.fault("content", "zero_bytes", key="DSR-3", times=None)
+    await submitted(ledger, client, simulator, count=6)
+    seen = []
+    await complete(on_progress=lambda so_far: seen.append((so_far.dealt_with, so_far.archived)))
+    assert [dealt_with for dealt_with, _ in seen] == [1, 2, 3, 4, 5, 6]
+    assert seen[-1] == (6, 3)
+    result = await complete()
+    assert (result.jobs, result.dealt_with, result.open, len(result.failures)) == (2, 2, 1, 1)
+
+
+async def test_a_batch_that_was_stopped_is_resumed_and_nothing_is_fetched_twice(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, archive: Store, complete: Any
+) -> None:
+    await submitted(ledger, client, simulator, count=10)
+
+    def stop(so_far: Completion) -> None:
+        if so_far.archived == 4:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await complete(on_progress=stop, concurrency=1)
+    assert list(states(ledger).values()).count("archived") == 4
+    assert (await complete()).archived == 6
+    assert simulator.calls()["content"] == 10
+    verification = verify_archive(archive)
+    assert list(verification) == []
+    assert verification.summary.results == 10
+
+
+async def test_a_manifest_whose_writing_the_ledger_missed_is_found_and_not_fetched_again(
+    ledger: Ledger,
+    client: PrivacyServiceClient,
+    simulator: Simulator,
+    complete: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await submitted(ledger, client, simulator, count=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "record_archived", lambda *_: 0)
+        await complete()
+    assert set(states(ledger).values()) == {"complete"}
+    assert (await complete()).archived == 2
+    assert simulator.calls()["content"] == 2
+
+
+async def test_an_archive_that_cannot_be_written_is_told_before_anything_is_fetched(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any, tmp_path: Path
+) -> None:
+    await submitted(ledger, client, simulator)
+    gone = open_store(f"file://{tmp_path}/gone", FileOptions(create=True))
+    (tmp_path / "gone").rmdir()
+    (tmp_path / "gone").write_text("a file")
+    with pytest.raises(StorageError, match="a file, not a folder"):
+        await complete(archive=gone)
+    assert (simulator.calls()["detail"], simulator.calls()["content"]) == (0, 0)
+
+
+async def test_an_address_that_has_expired_meanwhile_is_asked_for_anew(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any
+) -> None:
+    simulator.fault("content", "error_before", status=403, key="DSR-1", times=1)
+    await submitted(ledger, client, simulator)
+    assert (await complete()).archived == 3
+    assert simulator.calls()["detail"] == 4
+
+
+@pytest.mark.parametrize(
+    ("codes", "outcome"),
+    [
+        (["6000-200"], ("full", "6000-200")),
+        (["6000-200", "6054-200"], ("partial", "6054-200")),
+        (["6000-200", "6051-200"], ("partial", "6051-200")),
+        (["6051-200", "6052-200"], ("not_applicable", "6051-200")),
+        (["1020-400", "6000-200"], ("failed", "1020-400")),
+        (["1020-400", "1000-400"], ("failed", "1000-400")),
+        (["1000-400", "1020-400"], ("failed", "1000-400")),
+        ([], ("full", None)),
+    ],
+)
+def test_the_outcome_of_a_job_is_that_of_its_worst_product(
+    codes: list[str], outcome: tuple[str, str | None]
+) -> None:
+    """Of several errors, the one that comes again: a new attempt would only meet it once more."""
+    detail = JobDetail.model_validate(
+        {
+            "jobId": "j",
+            "productResponses": [
+                {
+                    "product": f"p{number}",
+                    "productStatusResponse": {
+                        "status": "error" if code.endswith("-400") else "complete",
+                        "responseMsgCode": f"PRVCY-{code}",
+                    },
+                }
+                for number, code in enumerate(codes)
+            ],
+        }
+    )
+    assert overall_outcome(detail) == outcome

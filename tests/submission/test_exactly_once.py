@@ -1,0 +1,158 @@
+"""Never twice, never lost, never over quota, and nothing deleted that nobody approved: in many orders in which things
+can happen and go wrong.
+
+`ADOBE_PRIVACY_INTERLEAVINGS=100000` tries more of them than the usual suite does; a failure names its seed and tells
+what had happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+import pytest
+
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.submission import submission
+from adobe_privacy.submission.submission import SubmissionSettings
+from tests.submission.interleavings import DAY, World
+
+INTERLEAVINGS = int(os.environ.get("ADOBE_PRIVACY_INTERLEAVINGS", "500"))
+SKEWS = (timedelta(), timedelta(seconds=90), timedelta(seconds=-90), timedelta(days=3), timedelta(days=-3))
+
+
+def play(seed: int, ledger: Ledger) -> World:
+    """One interleaving: some requests, some steps with everything that can go wrong, then peace."""
+    random = Random(seed)
+    loop = asyncio.new_event_loop()
+    limit = random.choice((1, 4, 12, 50))
+    world = World(
+        random,
+        ledger,
+        loop,
+        daily_limit=random.choice((4, 8, 50)),
+        adobes_limit=limit,
+        # They leave something of each day, though perhaps less than a batch needs.
+        taken_by_others=tuple(random.randint(0, limit - 1) for _ in range(random.randint(1, 4))),
+        ahead=random.choice(SKEWS),
+        approve_deletes=seed % 2 == 1,
+    )
+    try:
+        world.hand_in(random.randint(1, 3))
+        world.plan(DAY)
+        for _ in range(random.randint(5, 30)):
+            world.act()
+        world.come_to_rest()
+        world.check_nothing_is_lost()
+    except BaseException as error:
+        error.add_note(f"seed {seed}:\n  " + "\n  ".join(world.log))
+        raise
+    finally:
+        world.close()
+        loop.close()
+    return world
+
+
+def play_all(seeds: range) -> str | None:
+    """What went wrong at the first of `seeds` that went wrong."""
+    logging.disable(logging.CRITICAL)
+    with Ledger("sqlite:///:memory:", actor="test") as ledger:
+        for seed in seeds:
+            try:
+                play(seed, ledger)
+            except Exception:
+                return traceback.format_exc(limit=-8)
+    return None
+
+
+@pytest.mark.timeout(0)
+def test_no_interleaving_submits_twice_loses_a_request_or_exceeds_the_quota() -> None:
+    processes = os.cpu_count() or 1
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
+        shares = [range(first, INTERLEAVINGS, processes) for first in range(processes)]
+        failures = [failure for failure in pool.map(play_all, shares) if failure]
+    assert not failures, failures[0]
+
+
+# What the submission must not do without. Each of these faults has to show.
+
+
+def _believes_an_absence_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(SubmissionSettings, "settle_after", timedelta())
+
+
+def _forgets_the_list_lag(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(SubmissionSettings, "settle_after", SubmissionSettings(list_lag=0).settle_after)
+
+
+def _adopts_jobs_of_earlier_attempts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Ledger, "known_adobe_jobs", lambda _ledger, _ids: set())
+
+
+def _takes_adobes_clock_for_its_own(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(submission, "CLOCK_TOLERANCE", timedelta())
+
+
+def _charges_nothing(patch: pytest.MonkeyPatch) -> None:
+    intend = Ledger.intend
+
+    def unlimited(ledger: Ledger, *args: Any, **kwargs: Any) -> Any:
+        return intend(ledger, *args, **kwargs | {"daily_limit": 1000})
+
+    patch.setattr(Ledger, "intend", unlimited)
+
+
+def _asks_nobody(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Ledger, "_approved", lambda _ledger, _session, _batch, jobs: {job.id for job in jobs})
+
+
+def _takes_an_approval_for_the_next_attempt_too(patch: pytest.MonkeyPatch) -> None:
+    new_attempt = Ledger._new_attempt
+
+    def keeping(ledger: Ledger, session: Any, rows: Any, reason: str) -> None:
+        approvals = {row.id: row.approval_id for row in rows}
+        new_attempt(ledger, session, rows, reason)
+        for row in rows:
+            row.approval_id = approvals[row.id]
+
+    patch.setattr(Ledger, "_new_attempt", keeping)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        _believes_an_absence_at_once,
+        _forgets_the_list_lag,
+        _adopts_jobs_of_earlier_attempts,
+        _takes_adobes_clock_for_its_own,
+        _charges_nothing,
+        _asks_nobody,
+        _takes_an_approval_for_the_next_attempt_too,
+    ],
+)
+def test_the_interleavings_show_a_submission_that(
+    fault: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch, memory_ledger: Ledger
+) -> None:
+    fault(monkeypatch)
+    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
+
+    def play_many() -> None:
+        for seed in range(400):
+            play(seed, memory_ledger)
+
+    with pytest.raises(AssertionError):
+        play_many()
+
+
+@pytest.fixture(scope="module")
+def memory_ledger() -> Iterator[Ledger]:
+    with Ledger("sqlite:///:memory:", actor="test") as ledger:
+        yield ledger

@@ -1,0 +1,101 @@
+"""Batches of one process share their looks: what that saves, and what happens when Adobe is out."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from adobe_privacy.api.config import ClientConfig
+from adobe_privacy.api.errors import PermissionDenied
+from adobe_privacy.waiting.looks import OpenJobs
+from adobe_privacy.waiting.shared_looks import SharedLooks, shared_looks
+from tests.support.simulator import Simulator
+
+SINCE = datetime.now(UTC) - timedelta(days=1)
+
+
+@pytest.fixture
+def config(simulator: Simulator) -> ClientConfig:
+    return simulator.client_config(
+        retry_attempts=1,
+    )
+
+
+def wish(looks: SharedLooks, interval: float = 0.3) -> asyncio.Task[OpenJobs]:
+    return asyncio.create_task(looks.next(interval=interval, since=SINCE, new_since=None))
+
+
+async def test_those_who_wait_together_get_one_look(simulator: Simulator, config: ClientConfig) -> None:
+    job_ids = simulator.create_jobs(count=3, completed_at="2099-01-01T00:00:00Z")
+    simulator.advance(5)
+    async with shared_looks(config, "gdpr") as one, shared_looks(config, "gdpr") as other:
+        assert one is other
+        await wish(one)
+        calls = simulator.calls()["list"]
+        answers = await asyncio.gather(*(wish(one) for _ in range(20)))
+    assert {answer.processing for answer in answers} == {frozenset(job_ids)}
+    assert simulator.calls()["list"] - calls <= 2
+    assert simulator.counters()["tokens_issued"] == 1
+
+
+async def test_whoever_comes_while_it_sleeps_for_long_is_not_kept_waiting(
+    simulator: Simulator, config: ClientConfig
+) -> None:
+    async with shared_looks(config, "gdpr") as looks:
+        await wish(looks)
+        patient = wish(looks, interval=3600)
+        await asyncio.sleep(0.05)
+        assert not patient.done()
+        async with asyncio.timeout(10):
+            await wish(looks, interval=0.1)
+            await patient
+
+
+async def test_an_outage_slows_all_of_them_down_together_and_ends_nothing(
+    simulator: Simulator, config: ClientConfig
+) -> None:
+    simulator.fault("list", "error_before", status=503, times=2)
+    async with shared_looks(config, "gdpr") as looks:
+        waiting = [wish(looks) for _ in range(20)]
+        await asyncio.sleep(1)
+        assert simulator.calls()["list"] == 1, "one call in vain for all twenty"
+        async with asyncio.timeout(30):
+            await asyncio.gather(*waiting)
+    assert simulator.calls()["list"] <= 5
+
+
+async def test_a_rate_limits_retry_after_holds_for_all(simulator: Simulator, config: ClientConfig) -> None:
+    simulator.fault("list", "rate_limited", retry_after="5")
+    async with shared_looks(config, "gdpr") as looks:
+        waiting = [wish(looks, interval=0.01) for _ in range(5)]
+        await asyncio.sleep(2)
+        assert simulator.calls()["list"] == 1
+        for task in waiting:
+            task.cancel()
+
+
+async def test_what_only_a_person_can_mend_is_told_to_everybody(
+    simulator: Simulator, config: ClientConfig
+) -> None:
+    simulator.switch(permissions="write")
+    async with shared_looks(config, "gdpr") as looks:
+        answers = await asyncio.gather(*(wish(looks) for _ in range(5)), return_exceptions=True)
+    assert {type(answer) for answer in answers} == {PermissionDenied}
+
+
+async def test_a_cancelled_wait_harms_no_other_and_the_last_one_closes_the_client(
+    simulator: Simulator, config: ClientConfig
+) -> None:
+    async with shared_looks(config, "gdpr") as looks:
+        first, second = wish(looks), wish(looks)
+        first.cancel()
+        assert isinstance(await second, OpenJobs)
+        async with shared_looks(config, "ccpa") as others:
+            assert others is not looks
+            assert others.client is looks.client, "one token for all regulations"
+        await wish(looks)
+    async with shared_looks(config, "gdpr") as again:
+        assert again is not looks
+        await wish(again)
