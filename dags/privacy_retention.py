@@ -5,8 +5,10 @@ One run, daily:
 1. **erase** removes results past the retention of their regulation and leaves a tombstone manifest with hash and
    reason. It does nothing until the variable `privacy_retention_days` is set, for example `{"gdpr": 365, "*": 730}`.
    What is on legal hold stays;
-2. **sweep** deletes what no manifest names: attempts that were killed, rejected downloads;
+2. **clean_up** deletes what no manifest names: attempts that were killed, rejected downloads;
 3. **verify** re-reads a thirtieth of the archive, a different one each day, against its manifests.
+
+The three tasks do not wait for each other: one that fails stops none of the others.
 """
 
 from __future__ import annotations
@@ -17,8 +19,8 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 
 from adobe_privacy.links import owner_links
 from adobe_privacy.operators.privacy_retention import (
+    CleanUpPrivacyArchiveOperator,
     ErasePrivacyResultsOperator,
-    SweepPrivacyAttemptsOperator,
     VerifyPrivacyArchiveOperator,
 )
 
@@ -30,7 +32,12 @@ with DAG(
     start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
-    default_args={"owner": "privacy", "retries": 3, "retry_delay": timedelta(minutes=5)},
+    default_args={
+        "owner": "privacy",
+        "retries": 3,
+        "retry_delay": timedelta(minutes=5),
+        "execution_timeout": timedelta(hours=12),
+    },
     params={
         "dry_run": Param(
             False, type="boolean", title="Dry run", description="Say what would be erased, erase nothing"
@@ -39,8 +46,6 @@ with DAG(
     tags=["privacy", "adobe"],
     owner_links=owner_links(),
 ):
-    erase = ErasePrivacyResultsOperator(task_id="erase")
-    sweep = SweepPrivacyAttemptsOperator(task_id="sweep")
-    verify = VerifyPrivacyArchiveOperator(task_id="verify")
-
-    erase >> sweep >> verify
+    ErasePrivacyResultsOperator(task_id="erase")
+    CleanUpPrivacyArchiveOperator(task_id="clean_up")
+    VerifyPrivacyArchiveOperator(task_id="verify")

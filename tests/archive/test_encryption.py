@@ -27,12 +27,13 @@ from adobe_privacy.archive import (
     Manifest,
     Opener,
     archive_job,
+    clean_up,
     erase_expired,
     open_result,
-    sweep_attempts,
     verify_archive,
 )
 from adobe_privacy.storage import FileOptions, Store, open_store
+from tests.archive.erasing import Erasing
 from tests.archive.jobs import access_job
 from tests.archive.results_server import FromMemory, Result, ResultsServer
 from tests.archive.zips import make_zip, noise
@@ -139,7 +140,7 @@ async def test_retention_destroys_the_key_wherever_it_lies(store: Store, elsewhe
     manifest = await archive(store, settings=settings)
     assert keys(elsewhere) == [manifest.data_key]
     copy = store.read(str(manifest.object_key))
-    late: Any = {"clock": lambda: manifest.completed_at + timedelta(days=31), "on_hold": lambda *_: False}
+    late: Any = {"clock": lambda: manifest.completed_at + timedelta(days=31), "erasures": Erasing()}
     (refused,) = erase_expired(store, {"gdpr": 30}, **late)
     assert (refused.action, elsewhere.location.uri in refused.detail) == ("failed", True)
     assert len(keys(store)) == 2
@@ -159,7 +160,7 @@ async def test_versions_of_the_ciphertext_do_not_count_where_the_key_is_gone(
 ) -> None:
     bucket = s3.new_bucket()
     s3.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    late: Any = {"clock": lambda: datetime(2030, 1, 1, tzinfo=UTC), "on_hold": lambda *_: False}
+    late: Any = {"clock": lambda: datetime(2030, 1, 1, tzinfo=UTC), "erasures": Erasing()}
     for keys_at, remain in ((elsewhere, False), (None, True)):
         store = s3.store(bucket, prefix=f"archive-{remain}")
         manifest = await archive(store, settings=ArchiveSettings(encryption=Encryption(PUBLIC, keys_at)))
@@ -180,9 +181,7 @@ async def test_the_sweep_keeps_named_keys_and_deletes_all_others(store: Store, e
     before = len(keys(store)), len(keys(elsewhere))
     late = lambda: datetime.now(UTC) + timedelta(days=8)  # noqa: E731
     swept = list(
-        sweep_attempts(
-            store, older_than=timedelta(days=7), on_hold=lambda *_: False, keys=elsewhere, clock=late
-        )
+        clean_up(store, older_than=timedelta(days=7), on_hold=lambda *_: False, keys=elsewhere, clock=late)
     )
     assert {action.key.rpartition("/")[2] for action in swept} == {"killed.key"}
     assert (len(keys(store)), len(keys(elsewhere))) == (before[0] - 1, before[1] - 1)

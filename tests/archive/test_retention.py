@@ -1,21 +1,29 @@
 from __future__ import annotations
 
+import os
+import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
+import obstore
 import pytest
 
 from adobe_privacy.archive import (
     Manifest,
     archive_job,
+    clean_up,
     erase_expired,
     iter_manifests,
-    sweep_attempts,
     verify_archive,
     verify_sample,
 )
+from adobe_privacy.archive.completeness import judge
 from adobe_privacy.archive.manifest import Erasure
-from adobe_privacy.storage import StorageUnavailable, Store
+from adobe_privacy.storage import AccessDenied, FileOptions, StorageUnavailable, Store, open_store
+from tests.archive.erasing import Erasing
 from tests.archive.jobs import access_job
 from tests.archive.results_server import FromMemory
 from tests.archive.zips import make_zip
@@ -23,6 +31,24 @@ from tests.storage.servers import S3Server
 
 COMPLETED = datetime(2026, 1, 1, tzinfo=UTC)
 BODY = make_zip()
+TODAY = f"jobs/gdpr/{datetime.now(UTC):%Y/%m/%d}"
+
+_MANIFEST = Manifest(
+    job_id="a-job",
+    request_id="DSR-1",
+    request_key="DSR-1",
+    regulation="gdpr",
+    action="access",
+    status="complete",
+    completed_at=COMPLETED,
+    archived_at=COMPLETED,
+    products=[],
+    completeness=judge(requested=(), outcomes=(), processed=None, ignored=None),
+    object="a.zip",
+    size=0,
+    sha256="0" * 64,
+    members=1,
+)
 
 
 def after(days: float) -> Callable[[], datetime]:
@@ -52,7 +78,7 @@ def result_exists(store: Store, manifest: Manifest) -> bool:
 
 async def test_an_expired_result_is_erased_and_its_tombstone_stays(store: Store) -> None:
     before = await archive(store)
-    actions = list(erase_expired(store, {"gdpr": 30}, on_hold=nothing_held, clock=after(30)))
+    actions = list(erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(30)))
     assert [(action.action, action.key) for action in actions] == [("erased", before.object_key)]
     assert not result_exists(store, before)
     tombstone = manifests(store)["a-job"]
@@ -67,8 +93,8 @@ async def test_an_expired_result_is_erased_and_its_tombstone_stays(store: Store)
 
 async def test_an_erased_job_is_neither_erased_nor_archived_again(store: Store) -> None:
     await archive(store)
-    list(erase_expired(store, {"gdpr": 30}, on_hold=nothing_held, clock=after(31)))
-    assert list(erase_expired(store, {"gdpr": 30}, on_hold=nothing_held, clock=after(32))) == []
+    list(erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(31)))
+    assert list(erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(32))) == []
     again = await archive(store)
     assert again.erasure is not None
     assert not result_exists(store, again)
@@ -78,9 +104,9 @@ async def test_nothing_is_erased_early_or_unasked(store: Store) -> None:
     young = await archive(store, "young")
     other = await archive(store, "other", regulation="ccpa")
     proof = await archive(store, "proof", action="delete")
-    assert list(erase_expired(store, {"gdpr": 30}, on_hold=nothing_held, clock=after(29.99))) == []
-    assert list(erase_expired(store, {}, on_hold=nothing_held, clock=after(9999))) == []
-    list(erase_expired(store, {"gdpr": 30}, on_hold=nothing_held, clock=after(9999)))
+    assert list(erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(29.99))) == []
+    assert list(erase_expired(store, {}, erasures=Erasing(), clock=after(9999))) == []
+    list(erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(9999)))
     assert result_exists(store, other)
     assert not result_exists(store, young)
     assert manifests(store)["proof"] == proof
@@ -88,7 +114,7 @@ async def test_nothing_is_erased_early_or_unasked(store: Store) -> None:
 
 async def test_a_legal_hold_is_honoured(store: Store) -> None:
     kept, gone = await archive(store, "kept"), await archive(store, "gone")
-    actions = list(erase_expired(store, {"gdpr": 30}, on_hold=held("kept"), clock=after(31)))
+    actions = list(erase_expired(store, {"gdpr": 30}, erasures=Erasing("kept"), clock=after(31)))
     assert sorted((action.action, action.key) for action in actions) == [
         ("erased", gone.object_key),
         ("held", kept.object_key),
@@ -100,23 +126,22 @@ async def test_a_legal_hold_is_honoured(store: Store) -> None:
 async def test_a_hold_that_cannot_be_asked_erases_nothing(store: Store) -> None:
     manifest = await archive(store)
 
-    def broken(job_id: str, request_id: str | None) -> bool:
-        raise ConnectionError("the ledger is away")
+    class Away(Erasing):
+        def begin(self, manifest: Manifest) -> bool:
+            raise ConnectionError("the ledger is away")
 
     with pytest.raises(ConnectionError):
-        list(erase_expired(store, {"gdpr": 30}, on_hold=broken, clock=after(31)))
+        list(erase_expired(store, {"gdpr": 30}, erasures=Away(), clock=after(31)))
     assert result_exists(store, manifest)
 
 
 async def test_a_dry_run_names_and_touches_nothing(store: Store) -> None:
     manifest = await archive(store)
-    store.write("jobs/gdpr/2026/01/01/x/attempt.zip", b"half")
-    (action,) = erase_expired(store, {"gdpr": 30}, on_hold=nothing_held, clock=after(31), dry_run=True)
+    store.write(f"{TODAY}/x/attempt.zip", b"half")
+    (action,) = erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(31), dry_run=True)
     assert action.action == "erased"
     late = lambda: datetime.now(UTC) + timedelta(days=8)  # noqa: E731
-    (swept,) = sweep_attempts(
-        store, older_than=timedelta(days=7), on_hold=nothing_held, clock=late, dry_run=True
-    )
+    (swept,) = clean_up(store, older_than=timedelta(days=7), on_hold=nothing_held, clock=late, dry_run=True)
     assert swept.action == "swept"
     assert len(list(store.objects())) == 3
     assert manifests(store)["a-job"] == manifest
@@ -132,10 +157,10 @@ async def test_a_crash_between_tombstone_and_deletion_is_seen_and_finished(
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "delete", away)
-        with pytest.raises(StorageUnavailable):
-            list(erase_expired(store, {"gdpr": 30}, on_hold=nothing_held, clock=after(31)))
+        (failed,) = erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(31))
+        assert failed.action == "failed"
     assert [finding.problem for finding in verify_archive(store)] == ["erasure-unfinished"]
-    list(erase_expired(store, {"gdpr": 30}, on_hold=nothing_held, clock=after(40)))
+    list(erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(40)))
     assert list(verify_archive(store)) == []
     assert not result_exists(store, manifest)
     erasure = manifests(store)["a-job"].erasure
@@ -145,7 +170,7 @@ async def test_a_crash_between_tombstone_and_deletion_is_seen_and_finished(
 
 async def test_a_result_that_came_back_after_its_erasure_is_an_error(store: Store) -> None:
     manifest = await archive(store)
-    list(erase_expired(store, {"gdpr": 30}, on_hold=nothing_held, clock=after(31)))
+    list(erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(31)))
     assert manifest.object_key is not None
     store.write(manifest.object_key, BODY)
     assert [finding.problem for finding in verify_archive(store)] == ["erased-but-present"]
@@ -154,7 +179,8 @@ async def test_a_result_that_came_back_after_its_erasure_is_an_error(store: Stor
 async def test_a_bad_manifest_is_named_and_stops_no_other(store: Store) -> None:
     manifest = await archive(store)
     store.write("jobs/gdpr/2025/12/31/bad/manifest.json", b"{}")
-    actions = list(erase_expired(store, {"gdpr": 30}, on_hold=nothing_held, clock=after(31)))
+    store.write("jobs/gdpr/2025/12/31/bad/a.zip", b"")
+    actions = list(erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(31)))
     assert sorted(action.action for action in actions) == ["erased", "failed"]
     assert not result_exists(store, manifest)
 
@@ -164,7 +190,7 @@ async def test_a_bucket_with_versions_is_told_in_the_tombstone(s3: S3Server) -> 
     s3.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     store = s3.store(bucket)
     assert (await archive(store)).version_id
-    list(erase_expired(store, {"gdpr": 30}, on_hold=nothing_held, clock=after(31)))
+    list(erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(31)))
     erasure = manifests(store)["a-job"].erasure
     assert erasure is not None
     assert erasure.versions_remain
@@ -172,34 +198,36 @@ async def test_a_bucket_with_versions_is_told_in_the_tombstone(s3: S3Server) -> 
 
 def test_a_retention_of_no_days_is_refused(file_store: Store) -> None:
     with pytest.raises(ValueError, match="at least 1 day"):
-        list(erase_expired(file_store, {"gdpr": 0}, on_hold=nothing_held))
+        list(erase_expired(file_store, {"gdpr": 0}, erasures=Erasing()))
 
 
 async def test_old_attempts_are_swept_and_what_a_manifest_names_is_kept(store: Store) -> None:
-    manifest = await archive(store)
+    manifest = await archive(store, completed_at=datetime.now(UTC))
     store.write(f"{manifest.folder}/attempt.zip", b"half")
-    store.write("jobs/gdpr/2026/01/01/killed/attempt.zip", b"half")
+    store.write(f"{TODAY}/killed/attempt.zip", b"half")
     store.write("rejected/bad/attempt.zip", b"bad")
     store.write("rejected/disputed/attempt.zip", b"bad")
-    store.write("jobs/gdpr/2026/01/01/unreadable/manifest.json", b"{}")
-    store.write("jobs/gdpr/2026/01/01/unreadable/perhaps.zip", b"good")
+    store.write(f"{TODAY}/unreadable/manifest.json", b"{}")
+    for name in ("perhaps", "or-this"):
+        store.write(f"{TODAY}/unreadable/{name}.zip", b"good")
     week = timedelta(days=7)
-    assert list(sweep_attempts(store, older_than=week, on_hold=nothing_held)) == []
+    assert list(clean_up(store, older_than=week, on_hold=nothing_held)) == []
     late = lambda: datetime.now(UTC) + timedelta(days=8)  # noqa: E731
-    actions = list(sweep_attempts(store, older_than=week, on_hold=held("disputed"), clock=late))
+    actions = list(clean_up(store, older_than=week, on_hold=held("disputed"), clock=late))
     assert sorted((action.action, action.key) for action in actions) == [
-        ("failed", "jobs/gdpr/2026/01/01/unreadable/perhaps.zip"),
+        ("failed", f"{TODAY}/unreadable/manifest.json"),
         ("held", "rejected/disputed/attempt.zip"),
         ("swept", f"{manifest.folder}/attempt.zip"),
-        ("swept", "jobs/gdpr/2026/01/01/killed/attempt.zip"),
+        ("swept", f"{TODAY}/killed/attempt.zip"),
         ("swept", "rejected/bad/attempt.zip"),
     ]
     assert sorted(info.key for info in store.objects()) == sorted(
         [
             f"{manifest.folder}/manifest.json",
             str(manifest.object_key),
-            "jobs/gdpr/2026/01/01/unreadable/manifest.json",
-            "jobs/gdpr/2026/01/01/unreadable/perhaps.zip",
+            f"{TODAY}/unreadable/manifest.json",
+            f"{TODAY}/unreadable/perhaps.zip",
+            f"{TODAY}/unreadable/or-this.zip",
             "rejected/disputed/attempt.zip",
         ]
     )
@@ -207,7 +235,7 @@ async def test_old_attempts_are_swept_and_what_a_manifest_names_is_kept(store: S
 
 def test_a_sweep_that_could_meet_running_attempts_is_refused(file_store: Store) -> None:
     with pytest.raises(ValueError, match="older than an hour"):
-        list(sweep_attempts(file_store, older_than=timedelta(minutes=5), on_hold=nothing_held))
+        list(clean_up(file_store, older_than=timedelta(minutes=5), on_hold=nothing_held))
 
 
 async def test_the_samples_of_a_cycle_read_every_result_exactly_once(file_store: Store) -> None:
@@ -220,3 +248,146 @@ async def test_the_samples_of_a_cycle_read_every_result_exactly_once(file_store:
         read.append(sample.summary.results)
     assert sum(read) == 20
     assert max(read) < 20
+
+
+async def test_a_hold_that_comes_while_others_are_erased_is_honoured(store: Store) -> None:
+    for number in range(3):
+        await archive(store, f"job-{number}")
+    erasures = Erasing()
+    actions = erase_expired(store, {"gdpr": 30}, erasures=erasures, clock=after(31))
+    assert next(actions).action == "erased"
+    erasures.held.update(f"job-{number}" for number in range(3))
+    assert [action.action for action in actions] == ["held", "held"]
+    assert sum(key.endswith(".zip") for key in (info.key for info in store.objects())) == 2
+
+
+async def test_one_result_that_cannot_be_erased_costs_itself_only(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        await archive(store, f"job-{number}")
+    delete = Store.delete
+
+    def locked(self: Store, key: str) -> None:
+        if "job-2" in key:
+            raise AccessDenied("the store refused (409 BlobImmutableDueToPolicy)", uri=key)
+        delete(self, key)
+
+    monkeypatch.setattr(Store, "delete", locked)
+    actions = list(erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(31)))
+    assert [action.action for action in actions] == ["erased", "erased", "failed", "erased", "erased"]
+
+
+async def test_a_store_that_is_down_is_not_asked_for_each_result(
+    file_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(9):
+        await archive(file_store, f"job-{number}")
+    asked = []
+
+    def down(self: Store, key: str) -> bytes:
+        asked.append(key)
+        raise StorageUnavailable("the store failed", uri="file:///")
+
+    monkeypatch.setattr(Store, "read", down)
+    with pytest.raises(StorageUnavailable):
+        list(erase_expired(file_store, {"gdpr": 30}, erasures=Erasing(), clock=after(31)))
+    assert len(asked) == 5
+
+
+async def test_an_erasure_that_only_lacks_its_confirmation_is_finished(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing lies beside the manifest any more, so only the ledger knows of it."""
+    await archive(store)
+    erasures, write = Erasing(), Store.write
+
+    def once(self: Store, key: str, data: bytes) -> object:
+        if b"erased_at" in data:
+            raise StorageUnavailable("the store went away", uri="file:///")
+        return write(self, key, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write", once)
+        assert [
+            action.action for action in erase_expired(store, {"gdpr": 30}, erasures=erasures, clock=after(31))
+        ] == ["failed"]
+    assert erasures.open
+    list(erase_expired(store, {"gdpr": 30}, erasures=erasures, clock=after(32)))
+    assert not erasures.open
+    assert list(verify_archive(store)) == []
+
+
+@pytest.mark.parametrize("year", ["0001", "9999", "soon"])
+async def test_an_odd_folder_stops_no_other(file_store: Store, year: str) -> None:
+    manifest = await archive(file_store)
+    file_store.write(f"jobs/gdpr/{year}/12/31/odd/manifest.json", b"{}")
+    file_store.write(f"jobs/gdpr/{year}/12/31/odd/a.zip", b"")
+    actions = list(
+        erase_expired(file_store, {"gdpr": 30, "ccpa": 10**9}, erasures=Erasing(), clock=after(31))
+    )
+    assert ("erased", manifest.object_key) in [(action.action, action.key) for action in actions]
+
+
+def make_archive(store: Store, results: int, *, young: bool) -> None:
+    """So many results without their bytes, four a day; ten days are due, or none but ten results."""
+    for number in range(results):
+        days = 100 + number // 4 if young else number // 4 - 20
+        completed = COMPLETED + timedelta(days=days)
+        folder = f"jobs/gdpr/{completed:%Y/%m/%d}/job-{number}"
+        manifest = _MANIFEST.model_copy(update={"job_id": f"job-{number}", "completed_at": completed})
+        store.write(f"{folder}/manifest.json", manifest.to_json())
+        store.write(f"{folder}/a.zip", b"")
+
+
+@pytest.mark.parametrize("results", [400, 1600])
+def test_what_retention_asks_of_the_store_grows_with_what_is_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: int
+) -> None:
+    """A million results of which 100 are due: 1,300 requests at most, since nothing but listings of a thousand
+    objects grows with the archive, and those of young months are not made."""
+    store = open_store(f"file://{tmp_path}", FileOptions(durable=False))
+    make_archive(store, 10, young=False)
+    make_archive(store, results, young=True)
+    requests = counted_requests(monkeypatch)
+    actions = list(erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(31)))
+    assert sum(action.action == "erased" for action in actions) == 10
+    # Of each result: one read, two writes, one deletion. Years, months and days are looked up once each.
+    assert requests["get"] == 10
+    assert requests["put"] == 20
+    assert requests["delete"] == 10
+    assert requests["list"] <= 3 + 13
+    requests.clear()
+    old = time.time() - 30 * 86400
+    for path in tmp_path.rglob("a.zip"):
+        os.utime(path, (old, old))
+    assert list(clean_up(store, older_than=timedelta(days=7), on_hold=nothing_held, clock=after(31))) == []
+    assert requests["get"] == 0
+    assert requests["list"] <= 3 + results // 1000 + 40
+
+
+def counted_requests(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """The requests that an object store would be sent; listings come by the thousand."""
+    counts: Counter[str] = Counter()
+
+    def count(name: str, kind: str) -> None:
+        real = getattr(obstore, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            counts[kind] += 1
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(obstore, name, call)
+
+    for name, kind in {"get": "get", "head": "get", "put": "put", "delete": "delete"}.items():
+        count(name, kind)
+    for name in ("folders", "objects", "objects_directly_in"):
+        real = getattr(Store, name)
+
+        def listed(self: Store, prefix: str = "", *, real: Any = real) -> Any:
+            found = list(real(self, prefix))
+            counts["list"] += 1 + len(found) // 1000
+            return found
+
+        monkeypatch.setattr(Store, name, listed)
+    return counts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from adobe_privacy.operators.privacy_requests import (
     PlanPrivacyRequestsOperator,
 )
 from adobe_privacy.operators.privacy_retention import (
+    CleanUpPrivacyArchiveOperator,
     ErasePrivacyResultsOperator,
-    SweepPrivacyAttemptsOperator,
     VerifyPrivacyArchiveOperator,
     retention_days,
 )
@@ -104,13 +105,14 @@ def test_a_regulations_own_days_win_over_the_rest(monkeypatch: pytest.MonkeyPatc
 
 
 def test_attempts_that_no_manifest_names_are_swept_once_they_are_old(archived: World) -> None:
-    (folder, _) = {path.parent for path in results(archived)}
+    folder = archived.archive / f"jobs/gdpr/{datetime.now(UTC):%Y/%m/%d}/killed"
+    folder.mkdir(parents=True)
     dead, young = folder / "0123.zip", folder / "4567.zip"
     for path in (dead, young):
         path.write_bytes(b"half a result")
     long_ago = time.time() - 8 * 86400
     os.utime(dead, (long_ago, long_ago))
-    assert SweepPrivacyAttemptsOperator(task_id="sweep").execute(context()) == {"swept": 1}
+    assert CleanUpPrivacyArchiveOperator(task_id="clean_up").execute(context()) == {"swept": 1}
     assert not dead.exists()
     assert young.exists()
     assert len(results(archived)) == 3

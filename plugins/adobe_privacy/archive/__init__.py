@@ -21,10 +21,11 @@ from adobe_privacy.archive.manifest import (
 )
 from adobe_privacy.archive.opening import job_place, open_result, result_manifest
 from adobe_privacy.archive.retention import (
+    Erasures,
     LegalHold,
     RetentionAction,
+    clean_up,
     erase_expired,
-    sweep_attempts,
     verify_sample,
 )
 from adobe_privacy.archive.settings import ArchiveSettings
@@ -50,6 +51,7 @@ __all__ = [
     "DownloadIncomplete",
     "Encryption",
     "Erasure",
+    "Erasures",
     "Fault",
     "Finding",
     "InvalidArchive",
@@ -70,13 +72,13 @@ __all__ = [
     "ZipSummary",
     "archive_job",
     "check_result",
+    "clean_up",
     "erase_expired",
     "find_manifest",
     "iter_manifests",
     "job_place",
     "open_result",
     "result_manifest",
-    "sweep_attempts",
     "verify_archive",
     "verify_sample",
 ]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime, timedelta
+from typing import Literal, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,14 +18,46 @@ from adobe_privacy.archive.manifest import (
     Erasure,
     Manifest,
     key_store,
-    manifest_keys,
-    parse_manifest,
+    read_manifest,
 )
 from adobe_privacy.archive.verification import Opener, Verification, verify_archive
-from adobe_privacy.storage import ObjectNotFound, Store
+from adobe_privacy.storage import ObjectInfo, ObjectNotFound, StorageError, StorageUnavailable, Store
 
 LegalHold: TypeAlias = Callable[[str, str | None], bool]
-"""Whether a legal hold forbids erasing, asked with the job id and the request id (`None` where unknown)."""
+"""Whether a legal hold forbids deleting, asked with the job id and the request id (`None` where unknown)."""
+
+ATTEMPTS_WITHIN = timedelta(days=120)
+"""A clean-up reads the folders of so many days each night: Adobe keeps results for 60 days after completion, so
+an attempt can be no later than that in the folder of its day."""
+
+CYCLE = 30
+"""Of the older months a clean-up reads each one once in so many days."""
+
+FAILURES_IN_A_ROW = 5
+"""A store that fails for so many objects in a row is down, and asking it for each of the others helps nobody."""
+
+
+class Erasures(Protocol):
+    """Who says whether a result may be erased, and remembers which erasures have begun."""
+
+    def begin(self, manifest: Manifest) -> bool:
+        """Note that this result is being erased, unless it is on hold: then false, and nothing is noted.
+
+        From then on nobody can put it on hold any more.
+        """
+        ...
+
+    def is_held(self, manifest: Manifest) -> bool:
+        """The same question for a dry run, which notes nothing."""
+        ...
+
+    def done(self, manifest: Manifest) -> None:
+        """Note that the erasure is confirmed in the archive."""
+        ...
+
+    def unfinished(self) -> Iterable[str]:
+        """The folders of erasures that have begun and are not done."""
+        ...
 
 
 class RetentionAction(BaseModel):
@@ -42,7 +74,7 @@ def erase_expired(
     store: Store,
     retention_days: Mapping[str, int],
     *,
-    on_hold: LegalHold,
+    erasures: Erasures,
     keys: Store | None = None,
     clock: Callable[[], datetime] = utc_now,
     dry_run: bool = False,
@@ -51,7 +83,12 @@ def erase_expired(
 
     A regulation that is not in `retention_days` is never touched. Of an erased result the manifest stays as
     a tombstone: size and hash of what was there, when it was erased and why. Manifests without a result
-    (delete jobs) stay as they are, being the proof. A job on legal hold is left alone.
+    (delete jobs) stay as they are, being the proof. `erasures` is asked about each result immediately before it is
+    erased; a job on legal hold is left alone.
+
+    Only folders whose date can be due are listed, and of these only manifests with something beside them are read.
+    A result that cannot be erased is `failed` and stops no other; `StorageUnavailable` is raised where the store
+    fails for several in a row.
 
     Of an encrypted result the data key is deleted first, and with it every copy of the result is gone. `keys` is
     where data keys lie if not beside the manifests; a result whose key lies somewhere else is `failed` and kept.
@@ -65,48 +102,87 @@ def erase_expired(
     for regulation, days in sorted(retention_days.items()):
         if days < 1:
             raise ValueError(f"the retention for {regulation} must be at least 1 day, not {days}")
-        for key in list(manifest_keys(store, regulation)):
-            try:
-                manifest = parse_manifest(key, store.read(key))
-            except (UnreadableManifest, ObjectNotFound) as error:
-                yield RetentionAction(action="failed", key=key, detail=str(error))
-                continue
-            unfinished = manifest.erasure is not None and manifest.erasure.erased_at is None
-            expired = manifest.completed_at + timedelta(days=days) <= clock()
-            if manifest.object_key is None or not (unfinished or (expired and manifest.erasure is None)):
-                continue
-            if on_hold(manifest.job_id, manifest.request_id):
-                yield RetentionAction(action="held", key=manifest.object_key, detail="legal hold")
-                continue
-            key_place = key_store(store, keys, manifest)
-            if key_place is None:
-                place = manifest.sealed and manifest.sealed.keys
-                detail = f"its data key lies in {place}, which is not where keys are looked for now"
-                yield RetentionAction(action="failed", key=manifest.object_key, detail=detail)
-                continue
-            reason = f"retention of {days} days for {regulation}"
-            if not dry_run:
-                _erase(store, key_place, key, manifest, reason, clock)
-            yield RetentionAction(action="erased", key=manifest.object_key, detail=reason)
+    run = _Erasing(store, keys, erasures, retention_days, clock, dry_run)
+    begun = set(erasures.unfinished())
+    for folder in sorted(begun):
+        yield from run.folder(folder, begun=True)
+    for regulation, days in sorted(retention_days.items()):
+        for folder in _folders_with_results(store, regulation, _before(clock(), days).date()):
+            if folder not in begun:
+                yield from run.folder(folder, begun=False)
 
 
-def _erase(
-    store: Store, keys: Store, key: str, manifest: Manifest, reason: str, clock: Callable[[], datetime]
-) -> None:
-    assert manifest.object_key is not None
-    version = manifest.version_id if manifest.sealed is None else manifest.sealed.key_version_id
-    erasure = manifest.erasure or Erasure(
-        reason=reason, started_at=clock(), versions_remain=version is not None
-    )
-    store.write(key, manifest.model_copy(update={"erasure": erasure}).to_json())
-    if manifest.data_key is not None:
-        keys.delete(manifest.data_key)
-    store.delete(manifest.object_key)
-    confirmed = erasure.model_copy(update={"erased_at": clock()})
-    store.write(key, manifest.model_copy(update={"erasure": confirmed}).to_json())
+class _Erasing:
+    """One run of `erase_expired`: what every folder shares."""
+
+    def __init__(
+        self,
+        store: Store,
+        keys: Store | None,
+        erasures: Erasures,
+        days: Mapping[str, int],
+        clock: Callable[[], datetime],
+        dry_run: bool,
+    ) -> None:
+        self._store, self._keys, self._erasures, self._days = store, keys, erasures, days
+        self._clock, self._dry_run = clock, dry_run
+        self._failures = _Failures()
+
+    def folder(self, folder: str, *, begun: bool) -> Iterator[RetentionAction]:
+        """Erase the result in a job's folder if it is due, or because its erasure has `begun`."""
+        try:
+            action = self._judge(read_manifest(self._store, folder), begun)
+        except ObjectNotFound as error:
+            # Without a manifest it is an attempt, and those are the clean-up's.
+            action = RetentionAction(action="failed", key=folder, detail=str(error)) if begun else None
+        except (UnreadableManifest, StorageError) as error:
+            self._failures.note(error)
+            action = RetentionAction(action="failed", key=f"{folder}/{MANIFEST}", detail=str(error))
+        else:
+            self._failures.over()
+        if action is not None:
+            yield action
+
+    def _judge(self, manifest: Manifest, begun: bool) -> RetentionAction | None:
+        key, erasure = manifest.object_key, manifest.erasure
+        if erasure is not None and erasure.erased_at is not None:
+            if begun:
+                self._erasures.done(manifest)
+            return None
+        days = self._days.get(manifest.regulation)
+        expired = days is not None and manifest.completed_at <= _before(self._clock(), days)
+        if key is None or not (begun or erasure is not None or expired):
+            return None
+        key_place = key_store(self._store, self._keys, manifest)
+        if key_place is None:
+            place = manifest.sealed and manifest.sealed.keys
+            detail = f"its data key lies in {place}, which is not where keys are looked for now"
+            return RetentionAction(action="failed", key=key, detail=detail)
+        allowed = not self._erasures.is_held(manifest) if self._dry_run else self._erasures.begin(manifest)
+        if not allowed:
+            return RetentionAction(action="held", key=key, detail="legal hold")
+        reason = f"retention of {days} days for {manifest.regulation}" if days else "retention"
+        if not self._dry_run:
+            self._erase(key_place, manifest, reason)
+        return RetentionAction(action="erased", key=key, detail=reason)
+
+    def _erase(self, keys: Store, manifest: Manifest, reason: str) -> None:
+        assert manifest.object_key is not None
+        key = f"{manifest.folder}/{MANIFEST}"
+        version = manifest.version_id if manifest.sealed is None else manifest.sealed.key_version_id
+        erasure = manifest.erasure or Erasure(
+            reason=reason, started_at=self._clock(), versions_remain=version is not None
+        )
+        self._store.write(key, manifest.model_copy(update={"erasure": erasure}).to_json())
+        if manifest.data_key is not None:
+            keys.delete(manifest.data_key)
+        self._store.delete(manifest.object_key)
+        confirmed = erasure.model_copy(update={"erased_at": self._clock()})
+        self._store.write(key, manifest.model_copy(update={"erasure": confirmed}).to_json())
+        self._erasures.done(manifest)
 
 
-def sweep_attempts(
+def clean_up(
     store: Store,
     *,
     older_than: timedelta,
@@ -119,39 +195,107 @@ def sweep_attempts(
     Iterate to run it.
 
     Only objects last written longer ago than `older_than` are touched; keep it well above the longest
-    download, since a running attempt has no manifest yet either. Files that a killed process was still
-    writing are removed too; for buckets that is the work of a lifecycle rule (AbortIncompleteMultipartUpload).
+    download, since a running attempt has no manifest yet either. Read are the months of the last 120 days, and the
+    older ones in turn, each once in 30 days. A manifest is read only where more than one attempt lies beside it.
+    Files that a killed process was still writing are removed too; for buckets that is the work of a lifecycle rule
+    (AbortIncompleteMultipartUpload).
+
+    `on_hold` is asked about each object immediately before it is deleted. An object that cannot be deleted is
+    `failed` and stops no other.
     """
     if older_than < timedelta(hours=1):
-        raise ValueError("attempts may still be running: sweep only what is older than an hour")
-    before = clock() - older_than
-    places = [store] if keys is None else [store, keys]
-    found = [(at, info) for at in places for folder in (JOBS, REJECTED) for info in at.objects(folder)]
-    for place, info in found:
-        folder, _, name = info.key.rpartition("/")
-        if name == MANIFEST or info.modified >= before:
-            continue
-        if folder.startswith(f"{JOBS}/"):
-            try:
-                manifest = parse_manifest(f"{folder}/{MANIFEST}", store.read(f"{folder}/{MANIFEST}"))
-            except ObjectNotFound:
-                manifest = None
-            except UnreadableManifest as error:
-                # What it names cannot be known, so nothing beside it may go.
-                yield RetentionAction(action="failed", key=info.key, detail=str(error))
-                continue
-            if manifest is not None and info.key in (manifest.object_key, manifest.data_key):
-                continue
-        if on_hold(folder.rpartition("/")[2], None):
-            yield RetentionAction(action="held", key=info.key, detail="legal hold")
-            continue
-        if not dry_run:
-            place.delete(info.key)
-        yield RetentionAction(action="swept", key=info.key, detail="named by no manifest")
-    for key in store.abandoned_uploads(before):
+        raise ValueError("attempts may still be running: clean up only what is older than an hour")
+    run = _CleanUp([store] if keys is None else [store, keys], clock() - older_than, on_hold, dry_run)
+    yield from run.rejected()
+    for month in _months_of_today(store, keys, clock().date()):
+        yield from run.month(month)
+    for key in store.abandoned_uploads(clock() - older_than):
         if not dry_run:
             store.delete_abandoned(key)
         yield RetentionAction(action="swept", key=key, detail="an unfinished write")
+
+
+class _CleanUp:
+    """One run of `clean_up`."""
+
+    def __init__(self, places: list[Store], before: datetime, on_hold: LegalHold, dry_run: bool) -> None:
+        self._places, self._before, self._on_hold, self._dry_run = places, before, on_hold, dry_run
+        self._failures = _Failures()
+
+    def rejected(self) -> Iterator[RetentionAction]:
+        for place in self._places:
+            for info in place.objects(REJECTED):
+                if info.modified < self._before:
+                    yield self._delete(place, info)
+
+    def month(self, month: str) -> Iterator[RetentionAction]:
+        attempts: dict[str, set[str]] = {}
+        certain: set[str] = set()
+        for place in self._places:
+            for info in place.objects(month):
+                folder, _, name = info.key.rpartition("/")
+                if name == MANIFEST:
+                    certain.add(folder)
+                else:
+                    attempts.setdefault(folder, set()).add(name.partition(".")[0])
+        for folder, found in sorted(attempts.items()):
+            # Of one attempt beside a manifest, the manifest is of that one: nothing else was ever stored.
+            if folder not in certain or len(found) > 1:
+                yield from self._folder(folder)
+
+    def _folder(self, folder: str) -> Iterator[RetentionAction]:
+        key = f"{folder}/{MANIFEST}"
+        beside = [
+            (place, info)
+            for place in self._places
+            for info in place.objects(folder)
+            if info.key != key and info.modified < self._before
+        ]
+        if not beside:
+            return
+        named: set[str | None] = set()
+        try:
+            manifest = read_manifest(self._places[0], folder)
+            named = {manifest.object_key, manifest.data_key}
+        except ObjectNotFound:
+            pass
+        except (UnreadableManifest, StorageError) as error:
+            # What it names cannot be known, so nothing beside it may go.
+            self._failures.note(error)
+            yield RetentionAction(action="failed", key=key, detail=str(error))
+            return
+        for place, info in beside:
+            if info.key not in named:
+                yield self._delete(place, info)
+
+    def _delete(self, place: Store, info: ObjectInfo) -> RetentionAction:
+        job_id = info.key.split("/")[-2]
+        if self._on_hold(job_id, None):
+            return RetentionAction(action="held", key=info.key, detail="legal hold")
+        try:
+            if not self._dry_run:
+                place.delete(info.key)
+        except StorageError as error:
+            self._failures.note(error)
+            return RetentionAction(action="failed", key=info.key, detail=str(error))
+        self._failures.over()
+        return RetentionAction(action="swept", key=info.key, detail="named by no manifest")
+
+
+class _Failures:
+    """Tells one bad object from a store that is down."""
+
+    def __init__(self) -> None:
+        self._in_a_row = 0
+
+    def over(self) -> None:
+        self._in_a_row = 0
+
+    def note(self, error: Exception) -> None:
+        """Raises the error where it is the last straw."""
+        self._in_a_row = self._in_a_row + 1 if isinstance(error, StorageUnavailable) else 0
+        if self._in_a_row >= FAILURES_IN_A_ROW:
+            raise error
 
 
 def verify_sample(
@@ -173,3 +317,46 @@ def verify_sample(
         return int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8]) % every_days == today
 
     return verify_archive(store, opener=opener, selected=of_today)
+
+
+def _before(now: datetime, days: int) -> datetime:
+    """The latest completion that is `days` ago; the beginning of time where there is no such day."""
+    try:
+        return now - timedelta(days=days)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=now.tzinfo)
+
+
+def _folders_with_results(store: Store, regulation: str, last: date) -> Iterator[str]:
+    """Jobs' folders up to the day `last` in which something lies beside a manifest, or without one."""
+    for prefix in _prefixes_until(store, f"{JOBS}/{regulation}", last):
+        folders = set()
+        for info in store.objects(prefix):
+            folder, _, name = info.key.rpartition("/")
+            if name != MANIFEST and folder.count("/") == 5:
+                folders.add(folder)
+        yield from sorted(folders)
+
+
+def _prefixes_until(store: Store, top: str, last: date) -> Iterator[str]:
+    """The months up to that day; of its own month the days. What is no date is nobody's result."""
+    for year in store.folders(top):
+        for month in store.folders(f"{top}/{year}") if year <= f"{last:%Y}" else ():
+            if f"{year}/{month}" < f"{last:%Y/%m}":
+                yield f"{top}/{year}/{month}"
+            elif f"{year}/{month}" == f"{last:%Y/%m}":
+                days = store.folders(f"{top}/{year}/{month}")
+                yield from (f"{top}/{year}/{month}/{day}" for day in days if day <= f"{last:%d}")
+
+
+def _months_of_today(store: Store, keys: Store | None, today: date) -> Iterator[str]:
+    """The months that a clean-up reads today."""
+    recent = f"{today - ATTEMPTS_WITHIN:%Y/%m}"
+    places = [store] if keys is None else [store, keys]
+    for regulation in sorted({name for place in places for name in place.folders(JOBS)}):
+        top = f"{JOBS}/{regulation}"
+        for year in sorted({name for place in places for name in place.folders(top)}):
+            for month in sorted({name for place in places for name in place.folders(f"{top}/{year}")}):
+                turn = hashlib.sha256(f"{top}/{year}/{month}".encode()).digest()[0] % CYCLE
+                if f"{year}/{month}" >= recent or turn == today.toordinal() % CYCLE:
+                    yield f"{top}/{year}/{month}"

@@ -1,9 +1,10 @@
-"""The steps of keeping the archive: erase what is past its retention, sweep, re-read a sample."""
+"""The steps of keeping the archive: erase what is past its retention, clean up, re-read a sample."""
 
 from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -12,11 +13,12 @@ from adobe_privacy.failures import plain_failures
 from adobe_privacy.operators.privacy_requests import PrivacyOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from airflow.sdk import Context
 
-    from adobe_privacy.archive import LegalHold, RetentionAction
+    from adobe_privacy.archive import Manifest, RetentionAction
+    from adobe_privacy.ledger.ledger import Ledger
 
 RETENTION_VARIABLE = "privacy_retention_days"
 
@@ -49,7 +51,7 @@ def retention_days() -> dict[str, int]:
 
 
 class _RetentionOperator(PrivacyOperator):
-    """What erasing and sweeping share: legal holds, the dry run, and an account of what was done."""
+    """What erasing and cleaning up share: the dry run, and an account of what was done."""
 
     def report(
         self, context: Context, actions: Iterator[RetentionAction], *, subject: str, dry_run: bool
@@ -64,16 +66,36 @@ class _RetentionOperator(PrivacyOperator):
             raise AirflowException(f"{counts['failed']} objects could not be dealt with: see the log")
         return dict(counts)
 
-    def legal_hold(self, context: Context) -> LegalHold:
-        with self.ledger(context) as ledger:
-            request_ids, job_ids = ledger.holds()
-        return lambda job_id, request_id: job_id in job_ids or request_id in request_ids
+
+class _Erasures:
+    """The ledger's word on each result, at the moment of erasing it."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def is_held(self, manifest: Manifest) -> bool:
+        return _on_hold(self._ledger, manifest.job_id, manifest.request_id)
+
+    def begin(self, manifest: Manifest) -> bool:
+        return not self.is_held(manifest)
+
+    def done(self, manifest: Manifest) -> None:
+        pass
+
+    def unfinished(self) -> Iterable[str]:
+        return ()
+
+
+def _on_hold(ledger: Ledger, job_id: str, request_id: str | None) -> bool:
+    request_ids, job_ids = ledger.holds()
+    return job_id in job_ids or request_id in request_ids
 
 
 class ErasePrivacyResultsOperator(_RetentionOperator):
     """Erases results past the retention of their regulation and leaves a tombstone with hash and reason.
 
-    Off until the variable `privacy_retention_days` is set. A result on legal hold stays.
+    Off until the variable `privacy_retention_days` is set. A result on legal hold stays: the ledger is asked about each
+    result immediately before it is erased. A result that cannot be erased fails the task after all others are done.
     """
 
     def execute(self, context: Context) -> dict[str, int]:
@@ -86,22 +108,18 @@ class ErasePrivacyResultsOperator(_RetentionOperator):
             self.tell(context, f"Results: the variable {RETENTION_VARIABLE} is not set: nothing is erased")
             return {}
         dry_run = bool(context["params"].get("dry_run"))
-        with plain_failures(self.log):
+        with plain_failures(self.log), self.ledger(context) as ledger:
             return self.report(
                 context,
                 erase_expired(
-                    open_archive(),
-                    days,
-                    on_hold=self.legal_hold(context),
-                    keys=key_place(),
-                    dry_run=dry_run,
+                    open_archive(), days, erasures=_Erasures(ledger), keys=key_place(), dry_run=dry_run
                 ),
                 subject="Results",
                 dry_run=dry_run,
             )
 
 
-class SweepPrivacyAttemptsOperator(_RetentionOperator):
+class CleanUpPrivacyArchiveOperator(_RetentionOperator):
     """Deletes what no manifest names: attempts that were killed, and rejected downloads.
 
     :param older_than_days: how long such objects are kept for a look; 7 where not given.
@@ -112,18 +130,18 @@ class SweepPrivacyAttemptsOperator(_RetentionOperator):
         self.older_than_days = older_than_days
 
     def execute(self, context: Context) -> dict[str, int]:
-        from adobe_privacy.archive import sweep_attempts
+        from adobe_privacy.archive import clean_up
         from adobe_privacy.hooks.archive import key_place
         from adobe_privacy.hooks.storage import open_archive
 
         dry_run = bool(context["params"].get("dry_run"))
-        with plain_failures(self.log):
+        with plain_failures(self.log), self.ledger(context) as ledger:
             return self.report(
                 context,
-                sweep_attempts(
+                clean_up(
                     open_archive(),
                     older_than=timedelta(days=self.older_than_days),
-                    on_hold=self.legal_hold(context),
+                    on_hold=partial(_on_hold, ledger),
                     keys=key_place(),
                     dry_run=dry_run,
                 ),
