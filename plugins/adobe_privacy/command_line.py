@@ -183,7 +183,7 @@ def _ledger_url() -> str:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    verification = verify_archive(open_store(options.uri), opener=_opener(options))
+    verification = verify_archive(open_store(options.uri), opener=_opener(options), keys=_key_place(options))
     findings = []
     with _progress(verification.summary):
         for finding in verification:
@@ -230,8 +230,12 @@ def _open(options: argparse.Namespace) -> int:
     return WRONG_DATA if findings else FINE
 
 
+def _key_place(options: argparse.Namespace) -> Store | None:
+    return None if options.keys is None else open_store(options.keys)
+
+
 def _opener(options: argparse.Namespace) -> Opener | None:
-    keys = None if options.keys is None else open_store(options.keys)
+    keys = _key_place(options)
     if options.kms:
         import boto3
 

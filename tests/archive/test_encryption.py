@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -191,6 +193,74 @@ async def test_the_sweep_keeps_named_keys_and_deletes_all_others(store: Store, e
 # What must not be believed
 
 
+def flipped(data: bytes) -> bytes:
+    return data[:-10] + bytes([data[-10] ^ 1]) + data[-9:]
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "flipped": flipped,
+    "empty": lambda data: b"",
+    "cut": lambda data: data[:-1],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("beside", [True, False], ids=["beside", "elsewhere"])
+async def test_a_damaged_data_key_is_found_without_any_secret(
+    file_store: Store, elsewhere: Store, damage: str, beside: bool
+) -> None:
+    place = file_store if beside else elsewhere
+    settings = ArchiveSettings(encryption=Encryption(PUBLIC, None if beside else elsewhere))
+    manifest = await archive(file_store, settings=settings)
+    assert manifest.data_key is not None
+    place.write(manifest.data_key, DAMAGES[damage](place.read(manifest.data_key)))
+    found = list(verify_archive(file_store, keys=elsewhere))
+    assert [(each.problem, each.key) for each in found] == [("damaged-key", manifest.data_key)]
+
+
+async def test_a_missing_data_key_is_found_wherever_it_lies(file_store: Store, elsewhere: Store) -> None:
+    manifest = await archive(file_store, settings=ArchiveSettings(encryption=Encryption(PUBLIC, elsewhere)))
+    elsewhere.delete(str(manifest.data_key))
+    assert [each.problem for each in verify_archive(file_store, keys=elsewhere)] == ["missing-key"]
+
+
+async def test_keys_of_two_results_that_were_swapped_are_found(file_store: Store) -> None:
+    found = []
+    for name in ("one", "two"):
+        manifest = await archive_job(file_store, access_job(name), FromMemory(SMALL).open, settings=SEALED)
+        found.append(str(manifest.data_key))
+    one, two = found
+    first = file_store.read(one)
+    file_store.write(one, file_store.read(two))
+    file_store.write(two, first)
+    assert problems(file_store) == ["damaged-key", "damaged-key"]
+
+
+async def test_a_damaged_key_is_told_from_a_wrong_one(file_store: Store, tmp_path: Path) -> None:
+    manifest = await archive(file_store)
+    output = tmp_path.parent / "opened.zip"
+    (wrong,) = open_result(file_store, manifest, output, Opener(STRANGER))
+    assert "another key than the one given" in wrong.detail
+    key = str(manifest.data_key)
+    file_store.write(key, flipped(file_store.read(key)))
+    (damaged,) = open_result(file_store, manifest, output, Opener(OWNER))
+    assert "is damaged" in damaged.detail
+    assert "another key than" not in damaged.detail
+
+
+async def test_manifests_of_before_are_still_read(file_store: Store) -> None:
+    """They do not tell what the wrapped key was like; an empty one is noticed all the same."""
+    manifest = await archive(file_store)
+    assert manifest.sealed is not None
+    old = manifest.model_copy(
+        update={"sealed": manifest.sealed.model_copy(update={"key_size": None, "key_sha256": None})}
+    )
+    file_store.write(f"{manifest.folder}/manifest.json", old.to_json())
+    assert problems(file_store, Opener(OWNER)) == []
+    file_store.write(str(manifest.data_key), b"")
+    assert problems(file_store) == ["damaged-key"]
+
+
 async def test_another_key_does_not_open_it(file_store: Store) -> None:
     await archive(file_store)
     assert problems(file_store, Opener(STRANGER)) == ["cannot-open"]
@@ -226,7 +296,7 @@ async def test_another_results_bytes_and_key_in_its_place_are_found(file_store: 
     for mine, theirs in ((manifest.object_key, other.object_key), (manifest.data_key, other.data_key)):
         file_store.write(str(mine), file_store.read(str(theirs)))
     found = problems(file_store, Opener(OWNER))
-    assert sorted(found) == ["wrong-members", "wrong-sha256", "wrong-sha256", "wrong-size", "wrong-size"]
+    assert sorted(found) == ["cannot-open", "damaged-key", "wrong-sha256", "wrong-size"]
 
 
 BAD_CRC = bytearray(LARGE)
@@ -321,6 +391,28 @@ async def test_data_keys_are_wrapped_by_kms(kms: Any, file_store: Store, tmp_pat
     output = tmp_path.parent / "by-kms.zip"
     assert open_result(file_store, manifest, output, Opener(KmsKey(kms))) == []
     assert output.read_bytes() == LARGE
+
+
+async def test_no_data_key_is_logged_at_any_level(
+    kms: Any, file_store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(1)
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith(("boto", "urllib3")):
+            caplog.set_level(1, logger=name)
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    assert "botocore.endpoint" in {record.name for record in caplog.records}
+    manifest = await archive(file_store, settings=ArchiveSettings(encryption=Encryption(KmsKey(kms, key_id))))
+    opener = Opener(KmsKey(kms))
+    assert open_result(file_store, manifest, tmp_path.parent / "quiet.zip", opener) == []
+    data_key = opener.data_key(file_store, manifest).to_bytes()
+    wrapped = file_store.read(str(manifest.data_key))
+    text = " ".join(str((record.getMessage(), record.args)) for record in caplog.records)
+    for secret in (data_key, base64.b64encode(data_key)):
+        assert secret.decode() not in text
+    assert base64.b64encode(wrapped).decode() not in text
+    kms.list_keys()
+    assert caplog.records[-1].name.startswith(("boto", "urllib3")), "other calls keep their log"
 
 
 async def test_a_kms_key_that_does_not_work_is_told_before_anything_is_fetched(

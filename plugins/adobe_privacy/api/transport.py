@@ -22,8 +22,7 @@ from typing import Any, TypeVar
 import httpcore
 import httpx
 
-from adobe_privacy import __version__
-from adobe_privacy.api import quiet_logs
+from adobe_privacy import __version__, quiet_logs
 from adobe_privacy.api.config import ClientConfig
 from adobe_privacy.api.error_bodies import error_for
 from adobe_privacy.api.errors import (
@@ -76,7 +75,7 @@ class Transport:
         sleep: Callable[[float], Awaitable[None]],
         now: Callable[[], datetime],
     ) -> None:
-        quiet_logs.install()
+        quiet_logs.install(*quiet_logs.HTTP)
         self._config = config
         self._sleep = sleep
         self.now = now

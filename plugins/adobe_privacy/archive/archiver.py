@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import uuid
 from collections.abc import Callable, Sequence
@@ -121,6 +122,8 @@ async def _store(
         size=result.sealed_size,
         sha256=result.sealed_sha256,
         key=f"{attempt}.key",
+        key_size=len(wrapped),
+        key_sha256=hashlib.sha256(wrapped).hexdigest(),
         keys=None if encryption.keys is None else encryption.keys.location.public_uri,
         wrapped_by=encryption.wrapper.name,
         key_version_id=written.version,

@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import pyrage
 from pyrage import x25519
 
+from adobe_privacy import quiet_logs
 from adobe_privacy.archive.errors import ArchiveError, CannotOpen
 from adobe_privacy.storage import Store
 
@@ -144,8 +145,11 @@ class KmsKey:
     def _call(self, name: str, problem: type[ArchiveError], **arguments: Any) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError
 
+        quiet_logs.install(*quiet_logs.AWS)
         try:
-            return getattr(self._client, name)(**arguments)
+            # At DEBUG botocore would log the data key itself.
+            with quiet_logs.quiet():
+                return getattr(self._client, name)(**arguments)
         except ClientError as error:
             answer = error.response.get("Error", {}).get("Code", "no code")
         except BotoCoreError as error:

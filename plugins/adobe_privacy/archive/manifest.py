@@ -45,7 +45,8 @@ class Sealed(BaseModel):
 
     The object is a stream of `format`, `size` bytes with the hash `sha256`; the manifest's own size and hash are
     those of what is inside. Its data key is the object `key`, wrapped by `wrapped_by`: beside the manifest, or in
-    the job's folder below `keys` where that is given. `key_version_id` is the store's.
+    the job's folder below `keys` where that is given; `key_size` and `key_sha256` are those of the wrapped key, absent
+    in manifests written before 2026-12. `key_version_id` is the store's.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,6 +55,8 @@ class Sealed(BaseModel):
     size: int
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     key: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    key_size: int | None = None
+    key_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     keys: str | None = None
     wrapped_by: str
     key_version_id: str | None = None

@@ -303,6 +303,7 @@ def verify_sample(
     *,
     every_days: int,
     opener: Opener | None = None,
+    keys: Store | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Verification:
     """Re-read today's share of the archive: run daily, each result is read once in `every_days` days.
@@ -316,7 +317,7 @@ def verify_sample(
     def of_today(job_id: str) -> bool:
         return int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8]) % every_days == today
 
-    return verify_archive(store, opener=opener, selected=of_today)
+    return verify_archive(store, opener=opener, keys=keys, selected=of_today)
 
 
 def _before(now: datetime, days: int) -> datetime:

@@ -12,7 +12,15 @@ from pydantic import BaseModel, ConfigDict
 
 from adobe_privacy.archive.encryption import DataKey, KeyWrapper
 from adobe_privacy.archive.errors import CannotOpen, InvalidArchive, UnreadableManifest
-from adobe_privacy.archive.manifest import JOBS, MANIFEST, REJECTED, Manifest, key_store, parse_manifest
+from adobe_privacy.archive.manifest import (
+    JOBS,
+    MANIFEST,
+    REJECTED,
+    Manifest,
+    Sealed,
+    key_store,
+    parse_manifest,
+)
 from adobe_privacy.archive.zip_check import ZipCheck
 from adobe_privacy.storage import ObjectNotFound, Store
 
@@ -20,6 +28,7 @@ Problem = Literal[
     "unreadable-manifest",
     "missing-object",
     "missing-key",
+    "damaged-key",
     "cannot-open",
     "wrong-size",
     "wrong-sha256",
@@ -66,11 +75,17 @@ class Verification:
     """Iterate to run it; `summary` fills up meanwhile. Works through the archive day by day."""
 
     def __init__(
-        self, store: Store, opener: Opener | None, selected: Callable[[str], bool] | None, workers: int
+        self,
+        store: Store,
+        opener: Opener | None,
+        keys: Store | None,
+        selected: Callable[[str], bool] | None,
+        workers: int,
     ) -> None:
         self.summary = VerificationSummary()
         self._store = store
         self._opener = opener
+        self._keys = keys if opener is None or opener.keys is None else opener.keys
         self._selected = selected
         self._workers = workers
 
@@ -120,9 +135,7 @@ class Verification:
             counts.results = 1
             problems, counts.bytes = check_result(self._store, manifest, self._opener)
             findings += problems
-            if manifest.sealed and not manifest.sealed.keys and manifest.data_key not in keys:
-                detail = "without its data key nobody can open it"
-                findings.append(_error("missing-key", manifest.object_key, detail))
+            findings += key_findings(self._store, self._keys, manifest)
         return findings, counts
 
 
@@ -141,9 +154,43 @@ class Opener:
         if keys is None:
             raise CannotOpen(f"its data key lies in {manifest.sealed.keys}: say how to get there")
         try:
-            return self.wrapper.unwrap(keys.read(manifest.data_key))
+            wrapped = keys.read(manifest.data_key)
         except ObjectNotFound:
             raise CannotOpen("its data key is not there any more") from None
+        if not _as_written(manifest.sealed, wrapped):
+            raise CannotOpen("its data key is damaged, or another result's: restore it from a backup")
+        try:
+            return self.wrapper.unwrap(wrapped)
+        except CannotOpen as error:
+            unknown = manifest.sealed.key_sha256 is None
+            raise CannotOpen(f"{error}{', or it is damaged' if unknown else ''}") from None
+
+
+def _as_written(sealed: Sealed, wrapped: bytes) -> bool:
+    """Whether a wrapped data key is the one that was written, as far as its manifest tells."""
+    if sealed.key_sha256 is None:
+        return bool(wrapped)
+    return hashlib.sha256(wrapped).hexdigest() == sealed.key_sha256
+
+
+def key_findings(store: Store, keys: Store | None, manifest: Manifest) -> list[Finding]:
+    """What is wrong with a result's wrapped data key. Needs no secret.
+
+    Nothing is said of a key that lies in a place which is not `keys`.
+    """
+    place = key_store(store, keys, manifest)
+    if manifest.sealed is None or place is None:
+        return []
+    assert manifest.data_key is not None
+    try:
+        if _as_written(manifest.sealed, place.read(manifest.data_key)):
+            return []
+    except ObjectNotFound:
+        return [_error("missing-key", manifest.data_key, "without its data key nobody can open the result")]
+    detail = (
+        "the data key is not the one that was written; nobody can open the result: restore it from a backup"
+    )
+    return [_error("damaged-key", manifest.data_key, detail)]
 
 
 def check_result(
@@ -243,6 +290,7 @@ def verify_archive(
     store: Store,
     *,
     opener: Opener | None = None,
+    keys: Store | None = None,
     selected: Callable[[str], bool] | None = None,
     workers: int = 2,
 ) -> Verification:
@@ -250,13 +298,13 @@ def verify_archive(
 
     Iterate over the answer for the findings, then ask its `summary`. `selected` narrows it to the job ids
     that it accepts. `workers` results are read at once. Needs nothing but the archive; of encrypted results it
-    checks the ciphertext, and with `opener` what is inside as well.
+    checks the ciphertext and the wrapped data key, and with `opener` what is inside as well. `keys` is where data
+    keys lie if not beside the manifests.
 
     Raises `StorageError` where the store itself fails. Not promised: to notice a job whose whole folder is
-    gone; only the ledger knows what should be there. Nor, without `opener`, that a data key which lies elsewhere
-    is still there.
+    gone; only the ledger knows what should be there. Nor anything about a data key in a place that is not `keys`.
     """
-    return Verification(store, opener, selected, workers)
+    return Verification(store, opener, keys, selected, workers)
 
 
 def _days(store: Store) -> Iterator[str]:

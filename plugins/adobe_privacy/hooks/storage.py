@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import BaseHook, Connection, Variable
 from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
 
+from adobe_privacy import quiet_logs
 from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
 from adobe_privacy.storage import (
     AzureOptions,
@@ -96,7 +97,15 @@ def _boto3_credentials(conn_id: str | None) -> Any:
             "an s3:// location without plain keys needs the Amazon provider: "
             "pip install 'airflow-adobe-privacy[s3]'"
         ) from None
-    return Boto3CredentialProvider(AwsGenericHook(aws_conn_id=conn_id, client_type="s3").get_session())
+
+    class QuietCredentials(Boto3CredentialProvider):
+        def __call__(self) -> Any:
+            quiet_logs.install(*quiet_logs.AWS)
+            # At DEBUG botocore would log the answer of AWS STS, credentials and all.
+            with quiet_logs.quiet():
+                return super().__call__()
+
+    return QuietCredentials(AwsGenericHook(aws_conn_id=conn_id, client_type="s3").get_session())
 
 
 def gcs_options(connection: Connection | None) -> GCSOptions:

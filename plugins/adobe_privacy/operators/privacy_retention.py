@@ -162,11 +162,13 @@ class VerifyPrivacyArchiveOperator(PrivacyOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.archive import verify_sample
-        from adobe_privacy.hooks.archive import archive_opener
+        from adobe_privacy.hooks.archive import archive_opener, key_place
         from adobe_privacy.hooks.storage import open_archive
 
         with plain_failures(self.log):
-            verification = verify_sample(open_archive(), every_days=self.every_days, opener=archive_opener())
+            verification = verify_sample(
+                open_archive(), every_days=self.every_days, opener=archive_opener(), keys=key_place()
+            )
             for finding in verification:
                 self.log.log(40 if finding.severity == "error" else 20, "%s: %s", finding.key, finding.detail)
         summary = verification.summary

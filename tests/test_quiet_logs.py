@@ -5,13 +5,13 @@ import logging
 import httpx
 import pytest
 
-from adobe_privacy.api import quiet_logs
+from adobe_privacy import quiet_logs
 from tests.api.raw_server import http, raw_server
 from tests.api.test_client_on_the_wire import answering
 
 
 async def test_other_users_of_httpx_in_the_process_keep_their_logs(caplog: pytest.LogCaptureFixture) -> None:
-    quiet_logs.install()
+    quiet_logs.install(*quiet_logs.HTTP)
     caplog.set_level(logging.DEBUG)
     # Airflow, where another test has imported it, quiets this one by its level.
     caplog.set_level(logging.DEBUG, logger="httpx")
