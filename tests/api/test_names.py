@@ -3,8 +3,11 @@ from __future__ import annotations
 import pytest
 
 from adobe_privacy.api.names import (
+    PRODUCTS,
     REGULATION_CODES,
     Outcome,
+    include_codes,
+    known_product,
     outcome_code,
     outcome_in_words,
     outcome_of,
@@ -30,11 +33,27 @@ from adobe_privacy.api.names import (
         ("Adobe Pass Authentication", "primetimeAuthentication"),
         ("Primetime Authentication", "primetimeAuthentication"),
         ("campaign-example-stg", "campaign"),
-        (" Something New ", "Something New"),
+        ("AJO", "cjm"),
+        ("Marketo Engage", "marketo"),
+        ("Customer Attributes", "CRS"),
+        (" Something New ", "somethingnew"),
+        ("something-new", "somethingnew"),
     ],
 )
 def test_a_product_has_one_name(name: str, product: str) -> None:
     assert product_code(name) == product
+
+
+def test_what_is_sent_is_the_include_code_of_each_product_once() -> None:
+    names = ["AJO", " Profile ", "identity", "Adobe Cloud Platform", "cjm", "Brand New"]
+    assert include_codes(names) == ("cjm", "profileService", "identity", "aepDataLake", "Brand New")
+    assert include_codes(PRODUCTS) == PRODUCTS
+
+
+def test_a_name_that_no_product_has_is_not_guessed() -> None:
+    assert known_product("analitycs") is None
+    assert known_product("") is None
+    assert known_product("campaigns") is None
 
 
 @pytest.mark.parametrize(

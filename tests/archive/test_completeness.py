@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from adobe_privacy.archive.completeness import ProductOutcome, judge, same_product
+from adobe_privacy.archive.completeness import ProductOutcome, judge
 
 FINE = ProductOutcome(name="Analytics", status="complete", code="PRVCY-6000-200")
 CAVEAT = ProductOutcome(name="AudienceManager", status="complete", code="PRVCY-6054-200")
@@ -46,18 +46,24 @@ def test_missing_products_are_named_as_they_were_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("asked", "answered"),
     [
-        ("analytics", "Analytics"),
+        ("analytics", "Adobe Analytics"),
         ("audienceManager", "Audience Manager"),
+        ("AAM", "audienceManager"),
         ("profileService", "Profile"),
-        ("profileService", "Profile Service"),
         ("aepDataLake", "AdobeCloudPlatform"),
         ("primetimeAuthentication", "Adobe Pass Authentication"),
+        ("AJO", "cjm"),
+        ("marketo", "Marketo Engage"),
+        ("campaign", "campaign-acme-stg1"),
+        ("brandNew", "Brand New"),
     ],
 )
-def test_two_names_of_one_product_are_the_same(one: str, other: str) -> None:
-    assert same_product(one) == same_product(other)
+def test_an_answer_under_another_name_of_the_product_is_an_answer(asked: str, answered: str) -> None:
+    outcome = ProductOutcome(name=answered, status="complete", code="6000-200")
+    found = judge(requested=[asked], outcomes=[outcome], processed=1, ignored=0)
+    assert (found.verdict, found.products_missing) == ("full", [])
 
 
 def test_folders_that_are_no_products_are_counted_and_never_named() -> None:

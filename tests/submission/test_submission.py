@@ -424,10 +424,9 @@ async def test_a_batch_of_which_adobe_takes_nobody_waits_to_be_mended(place: Pla
 
 
 async def test_a_batch_that_cannot_be_written_down_is_never_intended(place: Place) -> None:
-    hand_in(place.inbox, line(1))
-    [batch] = plan(place.inbox, place.ledger, products=("analytics", "Adobe Analytics"))
-    with pytest.raises(RequestRefused, match="nothing was sent: include"):
-        await place.submit(batch)
+    batch = place.planned(line(1))
+    with pytest.raises(RequestRefused, match="nothing was sent: company_contexts"):
+        await place.submit(batch, company_contexts=())
     assert {job.state for job in place.rows("DSR-1")} == {JobState.RECEIVED}
     assert "intent committed" not in [step.reason for step in place.ledger.history("DSR-1")]
 
@@ -440,6 +439,16 @@ async def test_a_delete_that_would_hang_is_refused_and_the_access_goes(place: Pl
     assert (result.submitted, result.refused) == (1, 1)
     assert "never finishes without profileService" in result.notes[0]
     assert place.made() == {("DSR-1", "access"): 1}
+
+
+async def test_whatever_a_product_is_called_adobe_is_sent_its_include_code(place: Place) -> None:
+    products = ["AJO", "Profile", "identity", "AdobeCloudPlatform"]
+    batch = place.planned(line(1, products=products))
+    assert batch.products == "aepDataLake,cjm,identity,profileService"
+    # A batch that an older version planned holds what the request says.
+    result = await place.submit(replace_products(batch, ",".join(products)))
+    assert (result.submitted, result.refused) == (2, 0)
+    assert place.made() == {("DSR-1", "access"): 1, ("DSR-1", "delete"): 1}
 
 
 def replace_products(batch: Batch, products: str) -> Batch:

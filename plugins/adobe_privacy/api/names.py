@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 
 # The 47 values that the live service named in its own error text in June and August 2026, old and new side
 # by side, and the two bare spellings (dpdpa, ql25) that Adobe's API specification still lists.
@@ -61,44 +63,69 @@ REGULATION_CODES = frozenset(
     ]
 )
 
-_PRODUCT_ALIASES: dict[str, tuple[str, ...]] = {
-    "analytics": ("adobeanalytics",),
-    "audienceManager": ("aam", "adobeaudiencemanager"),
-    "adCloud": ("advertisingcloud", "adobeadvertising", "advertising"),
-    "profileService": ("profile", "realtimecustomerprofile"),
-    "aepDataLake": ("adobecloudplatform", "datalake"),
-    "campaign": ("adobecampaign",),
-    "target": ("adobetarget",),
-    "CRS": ("customerattributes", "customerrecordservice"),
-    "cjm": ("journeyoptimizer", "adobejourneyoptimizer", "ajo"),
-    "marketo": ("marketoengage",),
-    "identity": ("identityservice",),
-    "marketomeasure": (),
+# The `include` code of each product and the names that people, Adobe's documents and Adobe's answers give it
+# (Privacy Service guide, appendix "Experience Cloud applications"; the samples of the API guide). Case, blanks
+# and punctuation make no difference.
+_PRODUCT_NAMES: dict[str, tuple[str, ...]] = {
+    "analytics": ("Adobe Analytics",),
+    "audienceManager": ("AAM", "Adobe Audience Manager"),
+    "adCloud": (
+        "Advertising",
+        "Advertising Cloud",
+        "Adobe Ad Cloud",
+        "Adobe Advertising",
+        "Adobe Advertising Cloud",
+    ),
+    "profileService": ("Profile", "Customer Profile", "Real-Time Customer Profile"),
+    "aepDataLake": ("Data Lake", "Adobe Cloud Platform", "Adobe Experience Platform Data Lake"),
+    "campaign": ("Adobe Campaign", "Campaign Standard", "Adobe Campaign Standard"),
+    "target": ("Adobe Target",),
+    "CRS": ("Customer Attributes", "Customer Attributes (CRS)", "Customer Record Service"),
+    "cjm": ("AJO", "Journey Optimizer", "Adobe Journey Optimizer"),
+    "marketo": ("Marketo Engage", "Adobe Marketo Engage"),
+    "identity": ("Identity Service", "Adobe Identity Service"),
+    "marketomeasure": ("Adobe Marketo Measure",),
     "commerceMarketingData": (),
-    "primetimeAuthentication": ("adobepassauthentication", "passauthentication"),
+    "primetimeAuthentication": ("Pass Authentication", "Adobe Pass Authentication"),
     "automationProduct": (),
     "DPSC": (),
 }
-_PRODUCTS = {
-    re.sub(r"[^a-z0-9]", "", alias.lower()): code
-    for code, aliases in _PRODUCT_ALIASES.items()
-    for alias in (code, *aliases)
-}
 
-
-PRODUCTS = tuple(_PRODUCT_ALIASES)
+PRODUCTS = tuple(_PRODUCT_NAMES)
 """The `include` codes of Adobe's products."""
 
 
-def product_code(name: str) -> str:
-    """The one name of a product, for an `include` code in any spelling or a display name of an answer.
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.casefold())
 
-    An unknown name comes back as it is, without outer blanks: Adobe adds products without notice.
+
+_PRODUCTS = {_plain(name): code for code, names in _PRODUCT_NAMES.items() for name in (code, *names)}
+
+
+@lru_cache(maxsize=1000)
+def known_product(name: str) -> str | None:
+    """The `include` code of a product, by any of its names in any spelling; None where no product is called so."""
+    code = _PRODUCTS.get(_plain(name))
+    if code is None and name.strip().casefold().startswith("campaign-"):
+        return "campaign"  # answers name the tenant: campaign-<tenant>-stg
+    return code
+
+
+def product_code(name: str) -> str:
+    """The one name of a product: two names mean the same product if this is equal.
+
+    It is the `include` code where the product is known. Adobe adds products without notice: of any other name
+    it is the letters and digits, in lower case.
     """
-    known = _PRODUCTS.get(re.sub(r"[^a-z0-9]", "", name.lower()))
-    if known is None and name.strip().lower().startswith("campaign-"):
-        return "campaign"  # the 2018 answers name the tenant: campaign-<tenant>-stg
-    return known or name.strip()
+    return known_product(name) or _plain(name)
+
+
+def include_codes(names: Iterable[str]) -> tuple[str, ...]:
+    """What asks Adobe for the products of these names: each `include` code once, in order.
+
+    The name of an unknown product stays as it is.
+    """
+    return tuple(dict.fromkeys(known_product(name) or name.strip() for name in names))
 
 
 class Outcome(StrEnum):

@@ -8,17 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-# Adobe answers with display names where it was asked with codes, and has renamed products over the years
-# (Privacy Service guide, appendix "Experience Cloud applications", and the samples of the API guide).
-_ALIASES = {
-    "profile": "profileservice",
-    "adobecloudplatform": "aepdatalake",
-    "datalake": "aepdatalake",
-    "adobepassauthentication": "primetimeauthentication",
-    "journeyoptimizer": "cjm",
-    "customerattributes": "crs",
-    "advertisingcloud": "adcloud",
-}
+from adobe_privacy.api.names import product_code
 
 # With or without their prefix: `PRVCY-6054-200` is `6054-200`.
 _WITH_CAVEAT = re.compile(r"\b605[1-4]\b")
@@ -57,12 +47,6 @@ class Completeness(BaseModel):
     ignored: int | None = None
 
 
-def same_product(name: str) -> str:
-    """The form in which two names of one product are equal."""
-    plain = re.sub(r"[^a-z0-9]", "", name.casefold())
-    return _ALIASES.get(plain, plain)
-
-
 def _unanswered(outcome: ProductOutcome) -> bool:
     return outcome.status != "complete" or _FAILED.search(outcome.code or "") is not None
 
@@ -77,10 +61,10 @@ def judge(
     result_missing: bool = False,
 ) -> Completeness:
     """Compare. Of `folders` only those named like a product are repeated, the others counted."""
-    answered = {same_product(outcome.name): outcome for outcome in outcomes}
-    missing = [name for name in requested if same_product(name) not in answered]
-    known = {same_product(name): name for name in [*requested, *(outcome.name for outcome in outcomes)]}
-    matched = {known[same_product(folder)] for folder in folders if same_product(folder) in known}
+    answered = {product_code(outcome.name): outcome for outcome in outcomes}
+    missing = [name for name in requested if product_code(name) not in answered]
+    known = {product_code(name): name for name in [*requested, *(outcome.name for outcome in outcomes)]}
+    matched = {known[product_code(folder)] for folder in folders if product_code(folder) in known}
     verdict: Literal["full", "partial", "gap"] = "full"
     if ignored or any(_WITH_CAVEAT.search(outcome.code or "") for outcome in outcomes):
         verdict = "partial"
@@ -92,7 +76,7 @@ def judge(
         products_answered=[outcome.name for outcome in outcomes],
         products_missing=missing,
         folders_found=sorted(matched),
-        other_folders=sum(same_product(folder) not in known for folder in folders),
+        other_folders=sum(product_code(folder) not in known for folder in folders),
         processed=processed,
         ignored=ignored,
     )

@@ -13,6 +13,7 @@ from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.config import DEFAULT_BASE_URL, DEFAULT_SCOPES, DEFAULT_TOKEN_URL, ClientConfig
 from adobe_privacy.api.errors import NotFound, PrivacyServiceError
 from adobe_privacy.api.models import CompanyContext
+from adobe_privacy.api.names import include_codes
 
 IMS_ORG = "imsOrgID"
 
@@ -114,7 +115,7 @@ def service_settings(connection: Connection) -> ServiceSettings:
         raise ConnectionProblem(f"connection {connection.conn_id}: {text}") from None
     return ServiceSettings(
         client=client,
-        products=read.names("products"),
+        products=include_codes(read.names("products")),
         company_contexts=tuple(contexts),
         daily_job_limit=int(read.number("daily_job_limit", 20_000)),
         schedule_share=read.number("schedule_share", 0.25),

@@ -7,12 +7,11 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
-from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from adobe_privacy.api.names import product_code
+from adobe_privacy.api.names import include_codes, product_code
 from adobe_privacy.regulations.codes import (
     REGULATIONS,
     AmbiguousRegulation,
@@ -35,10 +34,6 @@ PART_SEPARATOR = "~"
 STANDARD_NAMESPACES = frozenset(
     ["aaid", "adcloud", "core", "ecid", "email", "gaid", "idfa", "phone", "tntid", "waid"]
 )
-
-
-# The same few names stand in every line.
-_product = lru_cache(maxsize=1000)(product_code)
 
 
 class Action(StrEnum):
@@ -132,11 +127,12 @@ class PrivacyRequest(_Strict):
     @field_validator("products")
     @classmethod
     def _each_product_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len({_product(product) for product in value}) != len(value):
+        codes = include_codes(value)
+        if len(codes) != len(value):
             raise ValueError("names a product twice, perhaps in two spellings")
-        if len(",".join(value)) > MAX_PRODUCTS_LENGTH:
+        if len(",".join(codes)) > MAX_PRODUCTS_LENGTH:
             raise ValueError(f"together longer than {MAX_PRODUCTS_LENGTH} characters")
-        return tuple(sorted(value, key=str.lower))
+        return tuple(sorted(codes, key=str.lower))
 
     @field_validator("identities")
     @classmethod
@@ -156,7 +152,7 @@ class PrivacyRequest(_Strict):
 
     def content(self) -> bytes:
         """What makes two requests of one id the same request: not when it was received, and no order."""
-        products = sorted(_product(product).lower() for product in self.products)
+        products = sorted(product.lower() for product in self.products)
         return json.dumps(
             [self.regulation, self.actions, sorted(self._distinct()), products], ensure_ascii=False
         ).encode()
@@ -225,7 +221,7 @@ def _safe_request_id(value: Any) -> str | None:
 
 def check_products(actions: Iterable[str], products: Iterable[str]) -> str | None:
     """Why a request for these would be refused or never finish, or None."""
-    chosen = {_product(product) for product in products}
+    chosen = {product_code(product) for product in products}
     if not chosen:
         return "products: none given, and the connection has no default in extra.products"
     missing = [product for product in UPSTREAM_OF_CJM if product not in chosen]

@@ -158,6 +158,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
     """
 
     def execute(self, context: Context) -> list[str]:
+        from adobe_privacy.api.names import include_codes
         from adobe_privacy.hooks.legal_clocks import legal_clocks
         from adobe_privacy.hooks.storage import open_inbox
         from adobe_privacy.planning.planning import PlanSettings, plan_day
@@ -177,7 +178,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
                     settings=PlanSettings(
                         daily_limit=settings.daily_job_limit,
                         share=1 - settings.schedule_share if backfill else 1.0,
-                        products=tuple(params.get("products") or ()),
+                        products=include_codes(params.get("products") or ()),
                         default_products=settings.products,
                         max_jobs=params.get("max_jobs"),
                         clocks=legal_clocks(),

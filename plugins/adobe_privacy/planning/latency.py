@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from adobe_privacy.api.names import include_codes
 from adobe_privacy.intake.request import Action
 from adobe_privacy.ledger.latency import recent_latencies
 from adobe_privacy.ledger.ledger import Ledger
@@ -44,7 +45,7 @@ def observed_latencies(ledger: Ledger) -> Latencies:
     seen: dict[tuple[str, str], list[timedelta]] = defaultdict(list)
     for action in (Action.ACCESS, Action.DELETE):
         for products, latency in recent_latencies(ledger, action):
-            for product in filter(None, products.split(",")):
+            for product in include_codes(filter(None, products.split(","))):
                 seen[action.value, product].append(latency)
     return Latencies(
         {

@@ -17,9 +17,8 @@ from typing import TypeVar
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import AuthenticationFailed, NotFound, PermissionDenied, PrivacyServiceError
 from adobe_privacy.api.models import JobDetail, JobStatus
-from adobe_privacy.api.names import Outcome, outcome_code, retry_can_help
+from adobe_privacy.api.names import Outcome, outcome_code, product_code, retry_can_help
 from adobe_privacy.archive import ArchiveError, ArchiveSettings, CompletedJob, Manifest, archive_job
-from adobe_privacy.archive.completeness import same_product
 from adobe_privacy.ledger.ledger import FinishedJob, Ledger
 from adobe_privacy.ledger.schema import Job, Origin
 from adobe_privacy.storage import StorageError, Store
@@ -162,8 +161,8 @@ class _Work:
             return False
         if detail.status is JobStatus.COMPLETE:
             outcome, code = overall_outcome(detail)
-            answered = {same_product(product.name) for product in detail.products}
-            silent = [name for name in self._asked(job) if same_product(name) not in answered]
+            answered = {product_code(product.name) for product in detail.products}
+            silent = [name for name in self._asked(job) if product_code(name) not in answered]
             if silent and outcome != Outcome.FAILED:
                 log.warning("job %s: asked, and no answer from %s", job.adobe_job_id, ", ".join(silent))
                 outcome = GAP

@@ -43,6 +43,7 @@ from adobe_privacy.api.models import (
     JobSummary,
     User,
 )
+from adobe_privacy.api.names import include_codes
 from adobe_privacy.intake.inbox import requests_of
 from adobe_privacy.intake.request import check_products, explain
 from adobe_privacy.ledger.ledger import UNSENT_STATES, DailyLimitReached, Ledger
@@ -304,7 +305,7 @@ class _Work:
         try:
             return CreateJobsRequest(
                 users=tuple(users),
-                include=tuple(filter(None, self.batch.products.split(","))),
+                include=include_codes(filter(None, self.batch.products.split(","))),
                 regulation=self.batch.regulation,
                 company_contexts=self.settings.company_contexts,
             )
