@@ -20,8 +20,9 @@ from pyrage import x25519
 
 from adobe_privacy.api.client import ClientConfig, PrivacyServiceClient
 from adobe_privacy.archive import AgeKeys, ArchiveSettings, Encryption
-from adobe_privacy.ledger.ledger import Ledger, OthersJob
-from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.others import OthersJob
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.results.completion import Completion, complete_jobs
 from adobe_privacy.storage import FileOptions, S3Options, StoreOptions, open_store
 
@@ -36,7 +37,7 @@ def memory(field: str) -> int:
 
 def prepare(ledger: Ledger, job_ids: list[str]) -> None:
     now = datetime.now(UTC)
-    ledger.adopt([OthersJob(job_id, "gdpr", "access", now, now.date(), None) for job_id in job_ids])
+    ledger.others.register([OthersJob(job_id, "gdpr", "access", now, now.date(), None) for job_id in job_ids])
 
 
 async def run(arguments: argparse.Namespace, ledger: Ledger) -> dict[str, float]:
@@ -55,7 +56,7 @@ async def run(arguments: argparse.Namespace, ledger: Ledger) -> dict[str, float]
     if arguments.encrypt:
         key = str(x25519.Identity.generate().to_public())
         settings = ArchiveSettings(encryption=Encryption(AgeKeys(recipients=(key,))))
-    jobs = ledger.jobs_at_adobe(arguments.jobs, JobState.SUBMITTED)
+    jobs = ledger.others.jobs_at_adobe(arguments.jobs, JobState.SUBMITTED)
     config = ClientConfig(
         "id", "secret", "org", base_url=arguments.service, token_url=f"{arguments.service}/token"
     )

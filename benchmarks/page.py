@@ -64,7 +64,7 @@ def fill(url: str, jobs: int) -> None:
     """The oldest jobs come first; what is not archived is among the youngest tenth."""
     from adobe_privacy.ledger.ledger import Ledger
 
-    with Ledger(url, actor="benchmark") as ledger, ledger.engine.begin() as connection:
+    with Ledger(url, actor="benchmark") as ledger, ledger.unit.engine.begin() as connection:
         words = WORDS[connection.dialect.name]
         # Days ago, from the oldest to today.
         ago = f"(({jobs} - i) * {DAYS} / {jobs})"
@@ -111,8 +111,8 @@ def fill(url: str, jobs: int) -> None:
         """,
         )
     with Ledger(url, actor="benchmark") as ledger:
-        if ledger.engine.dialect.name == "postgresql":
-            with ledger.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if ledger.unit.engine.dialect.name == "postgresql":
+            with ledger.unit.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.exec_driver_sql("VACUUM ANALYZE")
 
 

@@ -41,7 +41,7 @@ from adobe_privacy.api.errors import PrivacyServiceError  # noqa: E402
 from adobe_privacy.api.models import CompanyContext  # noqa: E402
 from adobe_privacy.api.transport import Transport  # noqa: E402
 from adobe_privacy.ledger.ledger import Ledger  # noqa: E402
-from adobe_privacy.ledger.schema import JobState  # noqa: E402
+from adobe_privacy.ledger.states import JobState  # noqa: E402
 from adobe_privacy.planning.planning import PlanSettings, plan_day  # noqa: E402
 from adobe_privacy.reporting.run_report import settle  # noqa: E402
 from adobe_privacy.results.completion import Completion, complete_jobs  # noqa: E402
@@ -163,7 +163,7 @@ class Weeks:
                 plan_day, self.inbox, ledger, day=day, run_id=run_id, settings=PlanSettings()
             )
             await asyncio.gather(*(self.batch(planned.batch.id) for planned in plan.batches))
-            settlement = settle(ledger.run_jobs(run_id=run_id, inbox_date=day))
+            settlement = settle(ledger.overview.run_jobs(run_id=run_id, inbox_date=day))
         if settlement.problems:
             self.red_runs.append(f"{day}: {settlement.problems} jobs")
         self.active -= 1
@@ -201,7 +201,7 @@ class Weeks:
         with self.ledger(f"submit {batch_id}") as ledger:
             async with PrivacyServiceClient(self.config, sleep=no_time) as client:
                 await submit_batch(
-                    batch=ledger.batch(batch_id),
+                    batch=ledger.claims.batch(batch_id),
                     inbox=self.inbox,
                     ledger=ledger,
                     client=client,
@@ -213,7 +213,7 @@ class Weeks:
     async def wait(self, batch_id: str, first_look_after: float) -> dict[str, Any] | None:
         """As a deferred task: its trigger is started anew wherever a triggerer starts."""
         with self.ledger("wait") as ledger:
-            deadline = ledger.batch(batch_id).created_at + timedelta(days=46)
+            deadline = ledger.claims.batch(batch_id).created_at + timedelta(days=46)
         while True:
             trigger = PrivacyJobsTrigger(
                 batch_id=batch_id,
@@ -235,7 +235,7 @@ class Weeks:
 
     async def complete(self, batch_id: str) -> Completion:
         with self.ledger(f"archive {batch_id}") as ledger:
-            jobs = ledger.batch_jobs(batch_id, JobState.SUBMITTED, JobState.COMPLETE)
+            jobs = ledger.claims.batch_jobs(batch_id, JobState.SUBMITTED, JobState.COMPLETE)
             async with PrivacyServiceClient(self.config) as client:
                 return await complete_jobs(
                     jobs,
@@ -355,8 +355,8 @@ async def weeks(clock: VirtualClock, simulator: Simulator, folder: Path, options
 def report(world: Weeks, seconds: float) -> bool:
     truth = {job["jobId"]: job for job in world.simulator.jobs()}
     with world.ledger("report") as ledger:
-        jobs = ledger.jobs_at_adobe(truth, *JobState)
-        states = ledger.counts()
+        jobs = ledger.others.jobs_at_adobe(truth, *JobState)
+        states = ledger.overview.counts()
     outage = [world.clock.start + 20 * DAY + timedelta(minutes=30) + number * DAY for number in range(2)]
     delays: list[timedelta] = []
     after_outage: list[timedelta] = []

@@ -97,7 +97,11 @@ def report(days: dict[int, date]) -> bool:
                 reason = found[0]["reason"].split(":")[0] if found else "not rejected"
                 cells = (row["request_id"], "", "", "rejected" if found else "missing", reason, "")
             else:
-                jobs = [job for job in ledger.request_jobs(row["request_id"]) if job.action == row["action"]]
+                jobs = [
+                    job
+                    for job in ledger.people.request_jobs(row["request_id"])
+                    if job.action == row["action"]
+                ]
                 job = jobs[0] if len(jobs) == 1 else None
                 seen.add((row["request_id"], row["action"]))
                 right = job is not None and (job.state, job.outcome) == (row["state"], row["outcome"])
@@ -109,7 +113,7 @@ def report(days: dict[int, date]) -> bool:
                     cells = (job.request_id, job.regulation, job.action, job.state.value, outcome, place)
             good = good and right
             table.add_row(f"{day:%Y-%m-%d}", *cells, "yes" if right else "NO")
-        total = sum(ledger.counts().values())
+        total = sum(ledger.overview.counts().values())
     Console(width=max(140, Console().width)).print(table)
     if total != len(seen):
         say(f"The ledger has {total} jobs, the sample {len(seen)}")

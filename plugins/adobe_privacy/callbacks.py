@@ -31,8 +31,8 @@ def _tell_of_unsubmitted(context: Mapping[str, Any]) -> None:
         return
     run_id = f"{run['dag_id']}/{run['dag_run_id']}"
     with open_ledger(f"{run_id}/deadline") as ledger:
-        batches = ledger.open_batches(run_id=run_id, inbox_date=_inbox_day(run))
-        contents = ledger.batch_contents([batch.id for batch in batches]).values()
+        batches = ledger.claims.open_batches(run_id=run_id, inbox_date=_inbox_day(run))
+        contents = ledger.claims.batch_contents([batch.id for batch in batches]).values()
     unsent = sum(content.unsent for content in contents)
     if unsent:
         what = f"{unsent} jobs are not known to be at Adobe"

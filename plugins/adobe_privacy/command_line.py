@@ -254,15 +254,15 @@ def _opener(options: argparse.Namespace) -> Opener | None:
 
 def _status(options: argparse.Namespace) -> int:
     with _open_ledger(options) as ledger:
-        counts = {state.value: count for state, count in ledger.counts().items()}
+        counts = {state.value: count for state, count in ledger.overview.counts().items() if count}
     _print(options, [{"state": state, "jobs": count} for state, count in sorted(counts.items())])
     return FINE
 
 
 def _show(options: argparse.Namespace) -> int:
     with _open_ledger(options) as ledger:
-        jobs = ledger.request_jobs(options.request_id)
-        history = ledger.history(options.request_id)
+        jobs = ledger.people.request_jobs(options.request_id)
+        history = ledger.people.history(options.request_id)
     if not jobs:
         print(f"the ledger has no request {options.request_id}", file=sys.stderr)
         return WRONG_DATA
@@ -289,12 +289,12 @@ def _show(options: argparse.Namespace) -> int:
 
 def _hold(options: argparse.Namespace) -> int:
     with _open_ledger(options) as ledger:
-        return _changed(options, ledger.hold(options.request_id, options.reason))
+        return _changed(options, ledger.people.hold(options.request_id, options.reason))
 
 
 def _release(options: argparse.Namespace) -> int:
     with _open_ledger(options) as ledger:
-        return _changed(options, ledger.release(options.request_id, options.reason))
+        return _changed(options, ledger.people.release(options.request_id, options.reason))
 
 
 def _changed(options: argparse.Namespace, count: int) -> int:
@@ -307,7 +307,7 @@ def _changed(options: argparse.Namespace, count: int) -> int:
 def _due(options: argparse.Namespace) -> int:
     by = datetime.now(UTC).date() + timedelta(days=options.within)
     with _open_ledger(options) as ledger:
-        _print(options, [_row(job) for job in ledger.due(by)])
+        _print(options, [_row(job) for job in ledger.overview.due(by)])
     return FINE
 
 

@@ -24,8 +24,9 @@ import pyrage
 
 from adobe_privacy.api.client import ClientConfig, Download, PrivacyServiceClient
 from adobe_privacy.archive import AgeKeys, ArchiveSettings, Encryption, iter_manifests
-from adobe_privacy.ledger.ledger import Ledger, OthersJob
-from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.others import OthersJob
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.results.completion import Completion, complete_jobs
 from adobe_privacy.storage import Store, StoreOptions, open_store
 from tests.archive.proxy import proxy
@@ -113,7 +114,7 @@ class Trial:
         with Ledger(self.ledger_url, actor="trial") as ledger:
             async with PrivacyServiceClient(self.client) as client:
                 return await complete_jobs(
-                    ledger.jobs_at_adobe(job_ids, JobState.SUBMITTED, JobState.COMPLETE),
+                    ledger.others.jobs_at_adobe(job_ids, JobState.SUBMITTED, JobState.COMPLETE),
                     ledger=ledger,
                     archive=store or self.shelf.store(),
                     client=client,
@@ -182,7 +183,7 @@ def new_trial(simulator: Simulator, shelf: Shelf, folder: Path, faults: Sequence
     url = f"sqlite:///{folder / shelf.name.replace(' ', '-')}.db"
     now = datetime.now(UTC)
     with Ledger(url, actor="trial") as ledger:
-        ledger.adopt(
+        ledger.others.register(
             [OthersJob(each, "gdpr", "access", now, date(2027, 1, 1), None) for each in made.values()]
         )
     return Trial(shelf, config, url, made)

@@ -14,7 +14,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.ledger.states import JobState
 from scripts.stack import Stack
 from tests.support.airflow import callers, retry_at_once, until
 from tests.support.privacy import request
@@ -139,7 +139,7 @@ def test_the_ledger_knows_each_job_by_its_id(killed: KilledWorkers) -> None:
             job
             for day in killed.days
             for line in requests(day)
-            for job in ledger.request_jobs(line["request_id"])
+            for job in ledger.people.request_jobs(line["request_id"])
         ]
     assert {job.state for job in jobs} == {JobState.ARCHIVED}
     assert {(job.key, job.action, job.adobe_job_id) for job in jobs} == {

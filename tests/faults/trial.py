@@ -16,7 +16,8 @@ from typing import Any, Literal
 from sqlalchemy import func, select
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import Job, JobState, Usage
+from adobe_privacy.ledger.schema import Job, Usage
+from adobe_privacy.ledger.states import JobState
 from tests.faults.boundaries import Blow, Boundary
 from tests.faults.task_process import NO_RETRY, Patience, Task, TaskProcess, marker
 from tests.support.privacy import DAY, request
@@ -265,8 +266,8 @@ class Trial:
         if self.case.boundary.fault is not None and not self._fault_was_played():
             outcome.problems.append("the simulator's fault was not played")
         with Ledger(self.ledger.url, actor="crash suite") as ledger:
-            jobs = [job for request_id in request_ids for job in ledger.request_jobs(request_id)]
-            with ledger.engine.connect() as connection:
+            jobs = [job for request_id in request_ids for job in ledger.people.request_jobs(request_id)]
+            with ledger.unit.engine.connect() as connection:
                 charged = connection.scalar(select(func.sum(Usage.jobs))) or 0
         adobe_ids = {(job["key"], job["action"], job["regulation"]): job["jobId"] for job in made}
         outcome.problems += [problem for job in jobs for problem in _disagreement(job, adobe_ids)]

@@ -27,7 +27,7 @@ def set_clocks(patch: pytest.MonkeyPatch, value: str) -> None:
 
 def due(world: World, request_id: str) -> dict[str, date]:
     with Ledger(world.ledger_url, actor="test") as ledger:
-        return {job.action: job.due_on for job in ledger.request_jobs(request_id)}
+        return {job.action: job.due_on for job in ledger.people.request_jobs(request_id)}
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])

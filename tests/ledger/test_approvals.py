@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from adobe_privacy.ledger.approvals import PlanChanged, UnknownRequests
-from adobe_privacy.ledger.ledger import DailyLimitReached, Ledger
-from adobe_privacy.ledger.schema import Batch, Job, JobState
+from adobe_privacy.ledger.delete_plan import PlanChanged, UnknownRequests
+from adobe_privacy.ledger.intents import DailyLimitReached
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.schema import Batch, Job
+from adobe_privacy.ledger.states import JobState
 from tests.support.ledgers import DAY, FakeClock, OpenLedger, received
 
 RUN = "privacy_requests/scheduled__2026-11-20"
@@ -18,38 +21,41 @@ LIMIT = 20_000
 
 def claim(ledger: Ledger, **options: object) -> Batch:
     given = {"run_id": RUN, "inbox_date": DAY, "daily_limit": LIMIT, "approve_deletes": True}
-    batch = ledger.claim_batch(**(given | options))  # type: ignore[arg-type]
+    batch = ledger.claims.claim_batch(**(given | options))  # type: ignore[arg-type]
     assert batch is not None
     return batch
 
 
 def deletes(ledger: Ledger, *numbers: int) -> Batch:
     """A batch of deletes that waits for its approval."""
-    ledger.receive([received(number, "delete") for number in numbers])
+    ledger.intake.receive([received(number, "delete") for number in numbers])
     return claim(ledger)
 
 
-def approve(ledger: Ledger, batch: Batch, **options: object) -> tuple[int, int]:
-    return ledger.decide(batch.id, ledger.delete_plan(batch.id).hash, **({"approved": True} | options))  # type: ignore[arg-type]
+def approve(ledger: Ledger, batch: Batch, *, approved: bool = True, **options: Any) -> tuple[int, int]:
+    plan_hash = ledger.approvals.delete_plan(batch.id).hash
+    return ledger.approvals.decide(batch.id, plan_hash, approved=approved, **options)
 
 
 def intend(ledger: Ledger, batch: Batch, **options: object) -> list[str]:
     """The request ids that may be sent now."""
-    jobs = ledger.batch_jobs(batch.id)
-    intended = ledger.intend(batch.id, [job.id for job in jobs], **({"daily_limit": LIMIT} | options))  # type: ignore[arg-type]
+    jobs = ledger.claims.batch_jobs(batch.id)
+    intended = ledger.intents.intend(batch.id, [job.id for job in jobs], **({"daily_limit": LIMIT} | options))  # type: ignore[arg-type]
     return sorted(job.request_id for job in intended)
 
 
 def job(ledger: Ledger, request_id: str) -> Job:
-    [found] = ledger.request_jobs(request_id)
+    [found] = ledger.people.request_jobs(request_id)
     return found
 
 
 def test_deletes_get_batches_of_their_own_and_accesses_go_on(ledger: Ledger) -> None:
-    ledger.receive([received(1, "access", "delete"), received(2), received(3, "delete")])
+    ledger.intake.receive([received(1, "access", "delete"), received(2), received(3, "delete")])
     batches = [claim(ledger), claim(ledger)]
     content = {
-        batch.needs_approval: sorted((row.request_id, row.action) for row in ledger.batch_jobs(batch.id))
+        batch.needs_approval: sorted(
+            (row.request_id, row.action) for row in ledger.claims.batch_jobs(batch.id)
+        )
         for batch in batches
     }
     assert content == {
@@ -61,7 +67,7 @@ def test_deletes_get_batches_of_their_own_and_accesses_go_on(ledger: Ledger) -> 
 
 
 def test_without_approval_a_batch_holds_both(ledger: Ledger) -> None:
-    ledger.receive([received(1, "access", "delete")])
+    ledger.intake.receive([received(1, "access", "delete")])
     batch = claim(ledger, approve_deletes=False)
     assert not batch.needs_approval
     assert intend(ledger, batch) == ["DSR-1", "DSR-1"]
@@ -71,17 +77,17 @@ def test_what_is_approved_is_sent_and_the_history_says_by_whom(
     ledger: Ledger, open_ledger: OpenLedger
 ) -> None:
     batch = deletes(ledger, 1, 2)
-    plan = ledger.delete_plan(batch.id)
+    plan = ledger.approvals.delete_plan(batch.id)
     assert intend(ledger, batch) == []
-    assert open_ledger("user jdoe").decide(batch.id, plan.hash, approved=True) == (2, 0)
-    assert ledger.unapproved_deletes(batch.id) == []
-    step = ledger.history("DSR-1")[-1]
+    assert open_ledger("user jdoe").approvals.decide(batch.id, plan.hash, approved=True) == (2, 0)
+    assert ledger.approvals.unapproved_deletes(batch.id) == []
+    step = ledger.people.history("DSR-1")[-1]
     assert (step.actor, step.reason) == ("user jdoe", f"approved, plan {plan.hash}")
     assert intend(ledger, batch) == ["DSR-1", "DSR-2"]
 
 
 def test_the_hash_covers_regulation_products_jobs_and_attempts_only(ledger: Ledger) -> None:
-    plan = ledger.delete_plan(deletes(ledger, 1, 2).id)
+    plan = ledger.approvals.delete_plan(deletes(ledger, 1, 2).id)
     assert len(plan.hash) == 64
     assert plan.hash == replace(plan, jobs=plan.jobs[::-1]).hash
     hashes = {plan.hash, replace(plan, jobs=plan.jobs[:1]).hash}
@@ -95,10 +101,10 @@ def test_the_hash_covers_regulation_products_jobs_and_attempts_only(ledger: Ledg
 
 def test_another_plan_than_the_one_shown_is_not_approved(ledger: Ledger) -> None:
     batch = deletes(ledger, 1, 2)
-    shown = ledger.delete_plan(batch.id).hash
-    ledger.unclaim(batch.id, "taken out", job_ids={job(ledger, "DSR-2").id})
+    shown = ledger.approvals.delete_plan(batch.id).hash
+    ledger.claims.unclaim(batch.id, "taken out", job_ids={job(ledger, "DSR-2").id})
     with pytest.raises(PlanChanged):
-        ledger.decide(batch.id, shown, approved=True)
+        ledger.approvals.decide(batch.id, shown, approved=True)
     assert intend(ledger, batch) == []
 
 
@@ -116,22 +122,22 @@ def test_some_are_held_and_the_rest_is_sent(ledger: Ledger, open_ledger: OpenLed
     assert intend(ledger, batch) == ["DSR-1", "DSR-3"]
     held = job(ledger, "DSR-2")
     assert (held.state, held.on_hold, held.batch_id) == (JobState.RECEIVED, True, None)
-    assert any("held back by jdoe" in step.reason for step in ledger.history("DSR-2"))
-    assert ledger.count_waiting(DAY) == 0
+    assert any("held back by jdoe" in step.reason for step in ledger.people.history("DSR-2"))
+    assert ledger.claims.count_waiting(DAY) == 0
 
 
 def test_rejected_deletes_wait_on_hold_for_their_release_and_a_new_approval(
     ledger: Ledger, open_ledger: OpenLedger
 ) -> None:
-    ledger.receive([received(1, "access", "delete")])
+    ledger.intake.receive([received(1, "access", "delete")])
     batch = next(batch for batch in (claim(ledger), claim(ledger)) if batch.needs_approval)
     assert approve(open_ledger("user jdoe"), batch, approved=False) == (0, 1)
-    access, delete = sorted(ledger.request_jobs("DSR-1"), key=lambda row: row.action)
+    access, delete = sorted(ledger.people.request_jobs("DSR-1"), key=lambda row: row.action)
     assert (delete.state, delete.on_hold) == (JobState.RECEIVED, True)
     assert not access.on_hold, "an access request is nobody's to approve"
-    assert any("rejected by jdoe" in step.reason for step in ledger.history("DSR-1"))
-    assert ledger.claim_batch(run_id=RUN, inbox_date=DAY, daily_limit=LIMIT) is None
-    ledger.release("DSR-1", "mended")
+    assert any("rejected by jdoe" in step.reason for step in ledger.people.history("DSR-1"))
+    assert ledger.claims.claim_batch(run_id=RUN, inbox_date=DAY, daily_limit=LIMIT) is None
+    ledger.people.release("DSR-1", "mended")
     again = claim(ledger)
     assert intend(ledger, again) == []
     approve(ledger, again)
@@ -140,12 +146,14 @@ def test_rejected_deletes_wait_on_hold_for_their_release_and_a_new_approval(
 
 def test_a_hold_after_the_approval_takes_only_itself_out(ledger: Ledger) -> None:
     batch = deletes(ledger, 1, 2)
-    shown = ledger.delete_plan(batch.id).hash
-    ledger.hold("DSR-2", "litigation")
-    assert ledger.decide(batch.id, shown, approved=True) == (1, 1), "a hold does not change what was asked"
-    ledger.receive([received(3, "delete")])
+    shown = ledger.approvals.delete_plan(batch.id).hash
+    ledger.people.hold("DSR-2", "litigation")
+    assert ledger.approvals.decide(batch.id, shown, approved=True) == (1, 1), (
+        "a hold does not change what was asked"
+    )
+    ledger.intake.receive([received(3, "delete")])
     approve(ledger, other := claim(ledger))
-    ledger.hold("DSR-3", "litigation")
+    ledger.people.hold("DSR-3", "litigation")
     assert intend(ledger, batch) == ["DSR-1"]
     assert intend(ledger, other) == []
 
@@ -153,14 +161,14 @@ def test_a_hold_after_the_approval_takes_only_itself_out(ledger: Ledger) -> None
 def test_an_approval_holds_for_one_attempt(ledger: Ledger) -> None:
     batch = deletes(ledger, 1)
     approve(ledger, batch)
-    [row] = ledger.intend(batch.id, [job(ledger, "DSR-1").id], daily_limit=LIMIT)
-    ledger.record_submitted([(row, "adobe-1")], adobe_request_id=None, reason="Adobe's answer")
-    ledger.record_error(
+    [row] = ledger.intents.intend(batch.id, [job(ledger, "DSR-1").id], daily_limit=LIMIT)
+    ledger.intents.record_submitted([(row, "adobe-1")], adobe_request_id=None, reason="Adobe's answer")
+    ledger.results.record_error(
         job(ledger, "DSR-1"), completed_at=None, outcome_code="1020-400", reason="", try_again=True
     )
     again = claim(ledger)
     assert intend(ledger, again) == []
-    assert [row.request_id for row in ledger.unapproved_deletes(again.id)] == ["DSR-1"]
+    assert [row.request_id for row in ledger.approvals.unapproved_deletes(again.id)] == ["DSR-1"]
 
 
 def test_an_approval_outlasts_a_day_without_room_but_not_other_products(ledger: Ledger) -> None:
@@ -168,47 +176,49 @@ def test_an_approval_outlasts_a_day_without_room_but_not_other_products(ledger: 
     approve(ledger, batch)
     with pytest.raises(DailyLimitReached):
         intend(ledger, batch, daily_limit=0)
-    ledger.unclaim(batch.id, "no room")
+    ledger.claims.unclaim(batch.id, "no room")
     other = claim(ledger, products="campaign")
     assert intend(ledger, other) == []
-    ledger.unclaim(other.id, "not approved")
+    ledger.claims.unclaim(other.id, "not approved")
     assert intend(ledger, claim(ledger)) == ["DSR-1"]
 
 
 def test_a_lost_call_needs_no_second_approval(ledger: Ledger) -> None:
     batch = deletes(ledger, 1)
     approve(ledger, batch)
-    rows = ledger.intend(batch.id, [job(ledger, "DSR-1").id], daily_limit=LIMIT)
-    ledger.withdraw(rows, JobState.PLANNED, "not at Adobe")
+    rows = ledger.intents.intend(batch.id, [job(ledger, "DSR-1").id], daily_limit=LIMIT)
+    ledger.intents.withdraw(rows, JobState.PLANNED, "not at Adobe")
     assert intend(ledger, batch) == ["DSR-1"]
 
 
 def test_where_approval_is_asked_for_later_a_mixed_batch_sends_its_accesses_only(ledger: Ledger) -> None:
-    ledger.receive([received(1, "access", "delete")])
+    ledger.intake.receive([received(1, "access", "delete")])
     batch = claim(ledger, approve_deletes=False)
-    assert [row.action for row in ledger.unapproved_deletes(batch.id, approve_deletes=True)] == ["delete"]
-    ids = [row.id for row in ledger.batch_jobs(batch.id)]
-    intended = ledger.intend(batch.id, ids, daily_limit=LIMIT, approve_deletes=True)
+    assert [row.action for row in ledger.approvals.unapproved_deletes(batch.id, approve_deletes=True)] == [
+        "delete"
+    ]
+    ids = [row.id for row in ledger.claims.batch_jobs(batch.id)]
+    intended = ledger.intents.intend(batch.id, ids, daily_limit=LIMIT, approve_deletes=True)
     assert [row.action for row in intended] == ["access"]
 
 
 def test_what_waits_for_a_person_takes_no_room_of_the_day(ledger: Ledger) -> None:
     batch = deletes(ledger, 1, 2)
-    assert ledger.quota().planned == 0
-    ledger.receive([received(3)])
-    assert len(ledger.batch_jobs(claim(ledger, daily_limit=1).id)) == 1
+    assert ledger.quotas.today().planned == 0
+    ledger.intake.receive([received(3)])
+    assert len(ledger.claims.batch_jobs(claim(ledger, daily_limit=1).id)) == 1
     approve(ledger, batch)
-    assert ledger.quota().planned == 3
+    assert ledger.quotas.today().planned == 3
 
 
 def test_no_later_run_asks_again_while_the_question_is_open(ledger: Ledger, clock: FakeClock) -> None:
     batch = deletes(ledger, 1)
     tomorrow = {"run_id": "tomorrow", "inbox_date": DAY + timedelta(days=1)}
     clock.advance(days=2)
-    assert ledger.open_batches(**tomorrow) == []  # type: ignore[arg-type]
-    assert [row.id for row in ledger.open_batches(run_id=RUN, inbox_date=DAY)] == [batch.id]
+    assert ledger.claims.open_batches(**tomorrow) == []  # type: ignore[arg-type]
+    assert [row.id for row in ledger.claims.open_batches(run_id=RUN, inbox_date=DAY)] == [batch.id]
     clock.advance(days=6, minutes=1)
-    assert [row.id for row in ledger.open_batches(**tomorrow)] == [batch.id]  # type: ignore[arg-type]
+    assert [row.id for row in ledger.claims.open_batches(**tomorrow)] == [batch.id]  # type: ignore[arg-type]
     clock.advance(days=-6)
     approve(ledger, batch)
-    assert [row.id for row in ledger.open_batches(**tomorrow)] == [batch.id], "its run may be lost"  # type: ignore[arg-type]
+    assert [row.id for row in ledger.claims.open_batches(**tomorrow)] == [batch.id], "its run may be lost"  # type: ignore[arg-type]

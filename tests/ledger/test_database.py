@@ -25,7 +25,7 @@ from adobe_privacy.ledger.database import (
 )
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Base, Usage
-from tests.support.ledgers import DAY, Postgres, received
+from tests.support.ledgers import DAY, Postgres, counted, received
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -107,21 +107,21 @@ def test_a_ledger_of_before_the_alarms_gets_their_columns_and_its_unfinished_job
             )
     engine.dispose()
     with Ledger(bare_url, actor="test") as ledger:
-        alarms = {id: ledger.request_jobs(id)[0].alarm_at for id in "ABC"}
+        alarms = {id: ledger.people.request_jobs(id)[0].alarm_at for id in "ABC"}
     assert alarms == {"A": datetime(2026, 11, 20, 9, 30, tzinfo=UTC), "B": None, "C": None}
 
 
 def test_tables_come_by_themselves_and_an_upgrade_again_does_nothing(bare_url: str) -> None:
     for _ in range(2):
         with Ledger(bare_url, actor="test") as ledger:
-            ledger.receive([received(1)])
-            assert sum(ledger.counts().values()) == 1
+            ledger.intake.receive([received(1)])
+            assert sum(counted(ledger).values()) == 1
 
 
 def _open_and_receive(url: str, number: int) -> None:
     with Ledger(url, actor=f"process {number}") as ledger:
-        ledger.fingerprint(b"content")
-        ledger.receive([received(number)])
+        ledger.intake.fingerprint(b"content")
+        ledger.intake.receive([received(number)])
 
 
 def test_processes_that_open_a_new_ledger_at_once_all_succeed(bare_url: str) -> None:
@@ -133,7 +133,7 @@ def test_processes_that_open_a_new_ledger_at_once_all_succeed(bare_url: str) -> 
         process.join(60)
     assert [process.exitcode for process in processes] == [0] * len(processes)
     with Ledger(bare_url, actor="test") as ledger:
-        assert sum(ledger.counts().values()) == len(processes)
+        assert sum(counted(ledger).values()) == len(processes)
 
 
 def test_one_write_transaction_keeps_every_other_out(ledger_url: str) -> None:
@@ -164,8 +164,8 @@ def test_readers_do_not_wait_for_a_writer(ledger_url: str) -> None:
         Ledger(ledger_url, actor="reader") as reader,
         writer.rehearsal(),
     ):
-        writer.receive([received(1)])
-        assert reader.counts() == {}
+        writer.intake.receive([received(1)])
+        assert counted(reader) == {}
 
 
 def test_sqlite_commits_survive_a_power_cut(sqlite_url: str) -> None:

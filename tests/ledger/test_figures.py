@@ -6,35 +6,39 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from adobe_privacy.ledger.figures import RequestFigures, figures
-from adobe_privacy.ledger.ledger import FinishedJob, Ledger
-from adobe_privacy.ledger.schema import Job, JobState
+from adobe_privacy.ledger.figures import RequestFigures
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.results import FinishedJob
+from adobe_privacy.ledger.schema import Job
+from adobe_privacy.ledger.states import JobState
 from tests.support.ledgers import DAY, FakeClock, received
 
 RECEIVED = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 
 
 def take_in(ledger: Ledger, number: int, *actions: str, **fields: object) -> None:
-    ledger.receive([received(number, *actions, **fields)])  # type: ignore[arg-type]
+    ledger.intake.receive([received(number, *actions, **fields)])  # type: ignore[arg-type]
 
 
 def submit(ledger: Ledger) -> list[Job]:
     """Everything that waits, sent to Adobe."""
-    batch = ledger.claim_batch(run_id="run", inbox_date=DAY, daily_limit=20_000)
+    batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=20_000)
     assert batch is not None
-    jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=20_000)
+    jobs = ledger.intents.intend(
+        batch.id, [job.id for job in ledger.claims.batch_jobs(batch.id)], daily_limit=20_000
+    )
     made = [(job, f"adobe-{job.id}-{job.attempt}") for job in jobs]
-    ledger.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
-    return ledger.batch_jobs(batch.id, JobState.SUBMITTED)
+    ledger.intents.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
+    return ledger.claims.batch_jobs(batch.id, JobState.SUBMITTED)
 
 
 def archive(ledger: Ledger, job: Job, *, outcome: str = "full") -> None:
-    ledger.record_complete([FinishedJob(job, None, outcome, None)])
-    ledger.record_archived({job.id: f"jobs/{job.adobe_job_id}/manifest.json"})
+    ledger.results.record_complete([FinishedJob(job, None, outcome, None)])
+    ledger.results.record_archived({job.id: f"jobs/{job.adobe_job_id}/manifest.json"})
 
 
 def only(ledger: Ledger, **options: object) -> RequestFigures:
-    [row] = figures(ledger, DAY, DAY, **options)  # type: ignore[arg-type]
+    [row] = ledger.figures.requests(DAY, DAY, **options)  # type: ignore[arg-type]
     return row
 
 
@@ -78,16 +82,16 @@ def test_each_standing_is_counted_once_and_they_add_up(ledger: Ledger) -> None:
     archive(ledger, jobs["DSR-2"], outcome="not_applicable")
     archive(ledger, jobs["DSR-3"], outcome="partial")
     for number, again in ((4, False), (5, True)):
-        ledger.record_error(
+        ledger.results.record_error(
             jobs[f"DSR-{number}"], completed_at=None, outcome_code="1", reason="", try_again=again
         )
     take_in(ledger, 9)
     take_in(ledger, 10)
-    ledger.hold("DSR-10", "litigation")
-    batch = ledger.claim_batch(run_id="run", inbox_date=DAY, daily_limit=20_000, max_jobs=1)
+    ledger.people.hold("DSR-10", "litigation")
+    batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=20_000, max_jobs=1)
     assert batch is not None
-    refused = ledger.batch_jobs(batch.id)
-    ledger.refuse([job.id for job in refused], "gone")
+    refused = ledger.claims.batch_jobs(batch.id)
+    ledger.claims.refuse([job.id for job in refused], "gone")
     row = only(ledger)
     # 1, 2 | 3 | 4 and the refused one | the one of 5 and 9 that was not refused, 6, 7, 8, 10
     assert (row.received, row.whole, row.part, row.denied, row.open) == (10, 2, 1, 2, 5)
@@ -97,9 +101,9 @@ def test_each_standing_is_counted_once_and_they_add_up(ledger: Ledger) -> None:
 def test_a_released_job_is_denied_no_more(ledger: Ledger) -> None:
     take_in(ledger, 1)
     [job] = submit(ledger)
-    ledger.record_error(job, completed_at=None, outcome_code="1", reason="", try_again=False)
+    ledger.results.record_error(job, completed_at=None, outcome_code="1", reason="", try_again=False)
     assert (only(ledger).denied, only(ledger).open) == (1, 0)
-    ledger.release("DSR-1", "mended")
+    ledger.people.release("DSR-1", "mended")
     assert (only(ledger).denied, only(ledger).open) == (0, 1)
 
 
@@ -113,7 +117,9 @@ def test_a_subjects_several_jobs_are_one_request(ledger: Ledger, clock: FakeCloc
     assert (only(ledger).received, only(ledger).open) == (3, 3), "half done is not done"
     clock.moment = RECEIVED + timedelta(days=10)
     archive(ledger, jobs["DSR-1", 2])
-    ledger.record_error(jobs["DSR-2", 2], completed_at=None, outcome_code="1", reason="", try_again=False)
+    ledger.results.record_error(
+        jobs["DSR-2", 2], completed_at=None, outcome_code="1", reason="", try_again=False
+    )
     row = only(ledger)
     assert (row.received, row.whole, row.part, row.open) == (3, 1, 1, 1)
     assert row.median_days == 6.5, "10 days for the first, 3 for what was done of the second"
@@ -123,16 +129,18 @@ def test_actions_and_regulations_are_apart_and_opt_outs_are_counted(ledger: Ledg
     take_in(ledger, 1, "access", "delete", regulation="ccpa")
     take_in(ledger, 2, regulation="gdpr")
     take_in(ledger, 3, "opt_out_of_sale", regulation="ccpa")
-    opt_outs = ledger.intend_opt_outs(DAY, limit=10, abandoned_before=RECEIVED)
-    ledger.record_receipts([(job, "optouts/3.json") for job in ledger.record_opted_out(opt_outs)])
-    rows = figures(ledger, DAY, DAY)
+    opt_outs = ledger.opt_outs.intend(DAY, limit=10, abandoned_before=RECEIVED)
+    ledger.opt_outs.record_receipts(
+        [(job, "optouts/3.json") for job in ledger.opt_outs.record_accepted(opt_outs)]
+    )
+    rows = ledger.figures.requests(DAY, DAY)
     assert [(row.regulation, row.action, row.received, row.whole) for row in rows] == [
         ("ccpa", "access", 1, 0),
         ("ccpa", "delete", 1, 0),
         ("ccpa", "opt_out_of_sale", 1, 1),
         ("gdpr", "access", 1, 0),
     ]
-    assert [row.regulation for row in figures(ledger, DAY, DAY, regulation="gdpr")] == ["gdpr"]
+    assert [row.regulation for row in ledger.figures.requests(DAY, DAY, regulation="gdpr")] == ["gdpr"]
 
 
 def test_the_period_includes_its_first_and_its_last_day(ledger: Ledger) -> None:
@@ -145,6 +153,6 @@ def test_the_period_includes_its_first_and_its_last_day(ledger: Ledger) -> None:
         ]
     ):
         take_in(ledger, number, received_at=moment)
-    [row] = figures(ledger, date(2026, 1, 1), date(2026, 12, 31))
+    [row] = ledger.figures.requests(date(2026, 1, 1), date(2026, 12, 31))
     assert row.received == 2
-    assert figures(ledger, date(2024, 1, 1), date(2024, 12, 31)) == []
+    assert ledger.figures.requests(date(2024, 1, 1), date(2024, 12, 31)) == []

@@ -10,10 +10,13 @@ from alembic.config import Config
 from sqlalchemy.exc import DBAPIError
 
 from adobe_privacy.ledger.database import MIGRATIONS
-from adobe_privacy.ledger.ledger import FinishedJob, Ledger, OthersJob
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.others import OthersJob
 from adobe_privacy.ledger.overview import Concern, Filters, Overview, Position, expires_at
-from adobe_privacy.ledger.schema import DailyFigures, Job, JobState
-from tests.support.ledgers import DAY, NOON, FakeClock, Postgres, received
+from adobe_privacy.ledger.results import FinishedJob
+from adobe_privacy.ledger.schema import DailyFigures, Job
+from adobe_privacy.ledger.states import JobState
+from tests.support.ledgers import DAY, NOON, FakeClock, Postgres, counted, received
 
 TODAY = NOON.date()
 RUN = "privacy_requests/scheduled__2026-11-20"
@@ -21,22 +24,24 @@ RUN = "privacy_requests/scheduled__2026-11-20"
 
 @pytest.fixture
 def overview(ledger: Ledger) -> Overview:
-    return Overview(ledger.engine, ledger.now)
+    return ledger.overview
 
 
 def submit(ledger: Ledger) -> list[Job]:
     """Everything that waits is at Adobe afterwards."""
-    batch = ledger.claim_batch(run_id=RUN, inbox_date=DAY, daily_limit=20_000)
+    batch = ledger.claims.claim_batch(run_id=RUN, inbox_date=DAY, daily_limit=20_000)
     assert batch is not None
-    jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=20_000)
+    jobs = ledger.intents.intend(
+        batch.id, [job.id for job in ledger.claims.batch_jobs(batch.id)], daily_limit=20_000
+    )
     made = [(job, f"adobe-{job.id}") for job in jobs]
-    ledger.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
-    return ledger.batch_jobs(batch.id)
+    ledger.intents.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
+    return ledger.claims.batch_jobs(batch.id)
 
 
 def archive(ledger: Ledger, job: Job, *, completed_at: datetime | None = None) -> None:
-    ledger.record_complete([FinishedJob(job, completed_at, "full", "6000-200")])
-    assert ledger.record_archived({job.id: f"jobs/{job.adobe_job_id}/manifest.json"})
+    ledger.results.record_complete([FinishedJob(job, completed_at, "full", "6000-200")])
+    assert ledger.results.record_archived({job.id: f"jobs/{job.adobe_job_id}/manifest.json"})
 
 
 def ids(jobs: list[Job]) -> list[str]:
@@ -46,28 +51,30 @@ def ids(jobs: list[Job]) -> list[str]:
 class TestCounts:
     def test_every_state_is_counted_as_the_rows_say(self, ledger: Ledger, overview: Overview) -> None:
         assert set(overview.counts().values()) == {0}
-        ledger.receive([received(n, "access", "delete") for n in range(5)])
+        ledger.intake.receive([received(n, "access", "delete") for n in range(5)])
         jobs = submit(ledger)
-        ledger.receive([received(n) for n in range(10, 13)])
+        ledger.intake.receive([received(n) for n in range(10, 13)])
         for job in jobs[:3]:
             archive(ledger, job)
-        ledger.record_error(jobs[3], completed_at=None, outcome_code="1000-400", reason="", try_again=False)
-        ledger.adopt([others(1)])
+        ledger.results.record_error(
+            jobs[3], completed_at=None, outcome_code="1000-400", reason="", try_again=False
+        )
+        ledger.others.register([others(1)])
         counts = overview.counts()
-        assert {state: count for state, count in counts.items() if count} == ledger.counts()
+        assert {state: count for state, count in counts.items() if count} == counted(ledger)
         assert counts[JobState.ARCHIVED] == 3
 
     def test_opt_outs_are_counted_once_their_receipt_is_written(
         self, ledger: Ledger, overview: Overview
     ) -> None:
-        ledger.receive([received(1, "opt_out_of_sale")])
-        jobs = ledger.record_opted_out(ledger.intend_opt_outs(DAY, limit=10, abandoned_before=NOON))
-        ledger.record_receipts([(job, "optouts/1.json") for job in jobs])
+        ledger.intake.receive([received(1, "opt_out_of_sale")])
+        jobs = ledger.opt_outs.record_accepted(ledger.opt_outs.intend(DAY, limit=10, abandoned_before=NOON))
+        ledger.opt_outs.record_receipts([(job, "optouts/1.json") for job in jobs])
         assert overview.counts()[JobState.ARCHIVED] == 1
 
     def test_a_rehearsal_leaves_no_figures(self, ledger: Ledger, overview: Overview) -> None:
         with ledger.rehearsal():
-            ledger.receive([received(1)])
+            ledger.intake.receive([received(1)])
         assert sum(figures.arrived for figures in overview.daily_figures(3)) == 0
 
 
@@ -75,12 +82,12 @@ class TestDailyFigures:
     def test_they_tell_arrivals_archived_and_how_long_it_took(
         self, ledger: Ledger, overview: Overview, clock: FakeClock
     ) -> None:
-        ledger.receive([received(n, received_at=NOON - timedelta(hours=n)) for n in (0, 1)])
+        ledger.intake.receive([received(n, received_at=NOON - timedelta(hours=n)) for n in (0, 1)])
         jobs = submit(ledger)
         clock.advance(days=2)
         for job in jobs:
             archive(ledger, job)
-        archive_again = ledger.record_archived({jobs[0].id: "other"})
+        archive_again = ledger.results.record_archived({jobs[0].id: "other"})
         first, between, last = overview.daily_figures(3)
         assert not archive_again
         assert [figures.day for figures in (first, between, last)] == [
@@ -93,12 +100,12 @@ class TestDailyFigures:
         assert (last.archived, last.seconds, last.longest) == (2, (48 + 49) * 3600, 49 * 3600)
 
     def test_an_older_ledger_gets_them_from_its_rows(self, ledger: Ledger, overview: Overview) -> None:
-        ledger.receive([received(n, received_at=NOON - timedelta(days=2)) for n in range(3)])
+        ledger.intake.receive([received(n, received_at=NOON - timedelta(days=2)) for n in range(3)])
         for job in submit(ledger)[:2]:
             archive(ledger, job)
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
-        with ledger.engine.begin() as connection:
+        with ledger.unit.engine.begin() as connection:
             DailyFigures.__table__.drop(connection)  # type: ignore[attr-defined]
             for index in Job.__table__.indexes:  # type: ignore[attr-defined]
                 if index.name == "ix_privacy_jobs_at_adobe":
@@ -116,7 +123,7 @@ class TestDailyFigures:
 class TestConcerns:
     def test_what_is_due_is_told_by_the_day(self, ledger: Ledger, overview: Overview) -> None:
         days = {"late": -1, "today": 0, "week": 7, "later": 8}
-        ledger.receive([received(name, due=TODAY + timedelta(days=n)) for name, n in days.items()])
+        ledger.intake.receive([received(name, due=TODAY + timedelta(days=n)) for name, n in days.items()])
         assert overview.concerns() == {
             Concern.OVERDUE: 1,
             Concern.SOON: 2,
@@ -128,25 +135,27 @@ class TestConcerns:
         assert ids(overview.page(Filters(concern=Concern.SOON)).jobs) == ["DSR-today", "DSR-week"]
 
     def test_what_is_archived_is_late_no_more(self, ledger: Ledger, overview: Overview) -> None:
-        ledger.receive([received(1, due=TODAY - timedelta(days=1))])
+        ledger.intake.receive([received(1, due=TODAY - timedelta(days=1))])
         archive(ledger, submit(ledger)[0])
         assert overview.concerns()[Concern.OVERDUE] == 0
         assert overview.page(Filters(concern=Concern.OVERDUE)).jobs == []
 
     def test_held_and_failed_jobs(self, ledger: Ledger, overview: Overview) -> None:
-        ledger.receive([received(n) for n in range(3)])
+        ledger.intake.receive([received(n) for n in range(3)])
         jobs = submit(ledger)
-        ledger.record_error(jobs[0], completed_at=None, outcome_code="1000-400", reason="", try_again=False)
-        ledger.hold("DSR-1", "lawsuit")
+        ledger.results.record_error(
+            jobs[0], completed_at=None, outcome_code="1000-400", reason="", try_again=False
+        )
+        ledger.people.hold("DSR-1", "lawsuit")
         concerns = overview.concerns()
         assert (concerns[Concern.HELD], concerns[Concern.FAILED]) == (1, 1)
         assert ids(overview.page(Filters(concern=Concern.HELD)).jobs) == ["DSR-1"]
         assert ids(overview.page(Filters(concern=Concern.FAILED)).jobs) == ["DSR-0"]
 
     def test_a_held_job_is_of_concern_in_the_archive_too(self, ledger: Ledger, overview: Overview) -> None:
-        ledger.receive([received(1)])
+        ledger.intake.receive([received(1)])
         archive(ledger, submit(ledger)[0])
-        ledger.hold("DSR-1", "lawsuit")
+        ledger.people.hold("DSR-1", "lawsuit")
         held = Filters(concern=Concern.HELD)
         assert ids(overview.page(held).jobs) == ["DSR-1"]
         submitted = Filters(concern=Concern.HELD, states=(JobState.SUBMITTED,))
@@ -155,9 +164,9 @@ class TestConcerns:
     def test_what_adobe_will_not_keep_for_another_week(
         self, ledger: Ledger, overview: Overview, clock: FakeClock
     ) -> None:
-        ledger.receive([received(n) for n in range(2)])
+        ledger.intake.receive([received(n) for n in range(2)])
         complete, still_open = submit(ledger)
-        ledger.record_complete([FinishedJob(complete, NOON, "full", None)])
+        ledger.results.record_complete([FinishedJob(complete, NOON, "full", None)])
         clock.advance(days=23)
         assert overview.concerns()[Concern.EXPIRING] == 0
         clock.advance(seconds=1)
@@ -172,10 +181,12 @@ class TestConcerns:
 class TestPages:
     def test_pages_join_without_a_gap_or_a_repetition(self, ledger: Ledger, overview: Overview) -> None:
         # Several on one due date, in several states.
-        ledger.receive([received(n, due=TODAY + timedelta(days=n % 4)) for n in range(10)])
+        ledger.intake.receive([received(n, due=TODAY + timedelta(days=n % 4)) for n in range(10)])
         jobs = submit(ledger)
-        ledger.record_error(jobs[4], completed_at=None, outcome_code="1000-400", reason="", try_again=False)
-        ledger.receive([received(n, due=TODAY + timedelta(days=n % 4)) for n in range(20, 25)])
+        ledger.results.record_error(
+            jobs[4], completed_at=None, outcome_code="1000-400", reason="", try_again=False
+        )
+        ledger.intake.receive([received(n, due=TODAY + timedelta(days=n % 4)) for n in range(20, 25)])
         seen: list[Job] = []
         after: Position | None = None
         for _ in range(4):
@@ -187,11 +198,11 @@ class TestPages:
         assert len({job.id for job in seen}) == 15
 
     def test_a_last_page_that_is_full_has_no_next_one(self, ledger: Ledger, overview: Overview) -> None:
-        ledger.receive([received(n) for n in range(4)])
+        ledger.intake.receive([received(n) for n in range(4)])
         assert overview.page(Filters(), limit=4).next is None
 
     def test_with_archived_jobs_the_latest_come_first(self, ledger: Ledger, overview: Overview) -> None:
-        ledger.receive([received(n, due=TODAY + timedelta(days=n)) for n in range(4)])
+        ledger.intake.receive([received(n, due=TODAY + timedelta(days=n)) for n in range(4)])
         for job in submit(ledger)[:3]:
             archive(ledger, job)
         archived = Filters(states=(JobState.ARCHIVED,))
@@ -229,7 +240,7 @@ class TestPages:
     def test_a_filter_leaves_what_it_says(
         self, ledger: Ledger, overview: Overview, filters: Filters, found: set[str]
     ) -> None:
-        ledger.receive(
+        ledger.intake.receive(
             [
                 received("ccpa", regulation="ccpa"),
                 received("delete", "delete"),
@@ -241,16 +252,16 @@ class TestPages:
         assert set(ids(overview.page(filters).jobs)) == found
 
     def test_a_batch_shows_all_its_jobs(self, ledger: Ledger, overview: Overview) -> None:
-        ledger.receive([received(n) for n in range(3)])
+        ledger.intake.receive([received(n) for n in range(3)])
         jobs = submit(ledger)
         archive(ledger, jobs[0])
-        ledger.receive([received(9)])
+        ledger.intake.receive([received(9)])
         assert len(overview.page(Filters(batch_id=jobs[0].batch_id)).jobs) == 3
 
 
 class TestOneRequest:
     def test_its_jobs_history_and_batches(self, ledger: Ledger, overview: Overview) -> None:
-        ledger.receive([received(1, "access", "delete"), received(2)])
+        ledger.intake.receive([received(1, "access", "delete"), received(2)])
         (batch_id,) = {job.batch_id for job in submit(ledger)}
         jobs, changes, batches = overview.request("DSR-1")
         assert [job.action for job in jobs] == ["access", "delete"]
@@ -268,11 +279,11 @@ class TestOneRequest:
 
 def test_postgresql_would_not_let_it_write(postgres: Postgres) -> None:
     with Ledger(postgres.empty_ledger(), actor="test") as ledger:
-        ledger.receive([received(1)])
-        with Overview(ledger.engine)._read() as session, pytest.raises(DBAPIError, match="read-only"):
+        ledger.intake.receive([received(1)])
+        with ledger.unit.read() as session, pytest.raises(DBAPIError, match="read-only"):
             session.execute(Job.__table__.delete())  # type: ignore[attr-defined]
-        ledger.receive([received(2)])
-        assert sum(ledger.counts().values()) == 2
+        ledger.intake.receive([received(2)])
+        assert sum(counted(ledger).values()) == 2
 
 
 def others(number: int) -> OthersJob:

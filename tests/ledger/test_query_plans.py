@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text
 
-from adobe_privacy.ledger.alarms import Raised, jobs_with_alarm, record, unarchived
-from adobe_privacy.ledger.figures import figures
-from adobe_privacy.ledger.latency import recent_latencies
-from adobe_privacy.ledger.ledger import FinishedJob, Ledger, OthersJob
-from adobe_privacy.ledger.overview import Concern, Filters, Overview, Position
-from adobe_privacy.ledger.schema import Batch, Job, JobState
-from adobe_privacy.ledger.waiting import submitted_jobs
+from adobe_privacy.ledger.alarms import Raised
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.others import OthersJob
+from adobe_privacy.ledger.overview import Concern, Filters, Position
+from adobe_privacy.ledger.results import FinishedJob
+from adobe_privacy.ledger.schema import Batch, Job
+from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.unit import Topic
 from adobe_privacy.reporting.reports import evidence
 from tests.support.ledgers import DAY, NOON, FakeClock, Postgres, received
 
@@ -84,7 +85,7 @@ def _fill(ledger: Ledger) -> None:
                     else None,
                 }
             )
-    with ledger.engine.begin() as connection:
+    with ledger.unit.engine.begin() as connection:
         connection.execute(insert(Batch), batches)
         connection.execute(insert(Job), jobs)
         for name in ("received", "planned", "submitted"):
@@ -121,32 +122,36 @@ def large_ledger(
         if request.param == "postgres":
             _fill(ledger)
         upkeep = {"sqlite": (), "sqlite, analysed": ("ANALYZE",), "postgres": ("VACUUM ANALYZE",)}
-        with ledger.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        with ledger.unit.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             for statement in upkeep[request.param]:
                 connection.exec_driver_sql(statement)
         yield ledger
 
 
 def _claim(ledger: Ledger) -> Batch:
-    batch = ledger.claim_batch(run_id=RUN, inbox_date=DAY, daily_limit=20_000, max_users=500)
+    batch = ledger.claims.claim_batch(run_id=RUN, inbox_date=DAY, daily_limit=20_000, max_users=500)
     assert batch is not None
     return batch
 
 
 def _intend(ledger: Ledger) -> None:
     batch = _claim(ledger)
-    ids = [job.id for job in ledger.batch_jobs(batch.id)]
-    ledger.intend(batch.id, ids, daily_limit=20_000)
+    ids = [job.id for job in ledger.claims.batch_jobs(batch.id)]
+    ledger.intents.intend(batch.id, ids, daily_limit=20_000)
 
 
 def _submit_and_finish(ledger: Ledger) -> None:
     batch = _claim(ledger)
-    jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=20_000)
+    jobs = ledger.intents.intend(
+        batch.id, [job.id for job in ledger.claims.batch_jobs(batch.id)], daily_limit=20_000
+    )
     made = [(job, f"new-{job.id}") for job in jobs]
-    ledger.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
-    ledger.record_complete([FinishedJob(jobs[0], None, "full", None)])
-    ledger.record_archived({jobs[0].id: "m"})
-    ledger.record_error(jobs[1], completed_at=None, outcome_code="1020-400", reason="", try_again=True)
+    ledger.intents.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
+    ledger.results.record_complete([FinishedJob(jobs[0], None, "full", None)])
+    ledger.results.record_archived({jobs[0].id: "m"})
+    ledger.results.record_error(
+        jobs[1], completed_at=None, outcome_code="1020-400", reason="", try_again=True
+    )
 
 
 def others_job(number: int) -> OthersJob:
@@ -162,91 +167,103 @@ def others_job(number: int) -> OthersJob:
 
 def _page(**filters: Any) -> Callable[[Ledger], Any]:
     after = Position(DAY - timedelta(days=100), 20_000)
-    return lambda ledger: Overview(ledger.engine, ledger.now).page(Filters(**filters), after=after)
+    return lambda ledger: ledger.overview.page(Filters(**filters), after=after)
 
 
 CALLS: dict[str, Callable[[Ledger], Any]] = {
-    "receive": lambda ledger: ledger.receive(
+    "intake.receive": lambda ledger: ledger.intake.receive(
         [received(n) for n in range(1000)] + [received(0, source="2026-11-21/again.jsonl")]
     ),
-    "quota": lambda ledger: ledger.quota(),
-    "claim_batch": _claim,
-    "claim_batch, a day before the waiting ones": lambda ledger: ledger.claim_batch(
+    "quotas.today": lambda ledger: ledger.quotas.today(),
+    "claims.claim_batch": _claim,
+    "claims.claim_batch, a day before the waiting ones": lambda ledger: ledger.claims.claim_batch(
         run_id=RUN, inbox_date=DAY - timedelta(days=500), daily_limit=20_000
     ),
-    "open_batches": lambda ledger: ledger.open_batches(run_id="run-20", inbox_date=DAY),
-    "batch_contents": lambda ledger: ledger.batch_contents([f"batch-{n:04d}" for n in range(10)]),
-    "count_waiting": lambda ledger: ledger.count_waiting(DAY),
-    "batch": lambda ledger: ledger.batch("batch-0001"),
-    "batch_jobs": lambda ledger: ledger.batch_jobs("batch-0001", JobState.ARCHIVED, JobState.ERROR),
-    "delete_plan": lambda ledger: ledger.delete_plan("batch-0003"),
-    "unapproved_deletes": lambda ledger: ledger.unapproved_deletes("batch-0003", approve_deletes=True),
-    "decide": lambda ledger: (
-        ledger.decide("batch-0003", ledger.delete_plan("batch-0003").hash, approved=True, hold={"OLD-301"}),
-        ledger.unapproved_deletes("batch-0003", approve_deletes=True),
+    "claims.open_batches": lambda ledger: ledger.claims.open_batches(run_id="run-20", inbox_date=DAY),
+    "claims.batch_contents": lambda ledger: ledger.claims.batch_contents(
+        [f"batch-{n:04d}" for n in range(10)]
     ),
-    "claim_batch, deletes apart": lambda ledger: ledger.claim_batch(
+    "claims.count_waiting": lambda ledger: ledger.claims.count_waiting(DAY),
+    "claims.batch": lambda ledger: ledger.claims.batch("batch-0001"),
+    "claims.batch_jobs": lambda ledger: ledger.claims.batch_jobs(
+        "batch-0001", JobState.ARCHIVED, JobState.ERROR
+    ),
+    "approvals.delete_plan": lambda ledger: ledger.approvals.delete_plan("batch-0003"),
+    "approvals.unapproved_deletes": lambda ledger: ledger.approvals.unapproved_deletes(
+        "batch-0003", approve_deletes=True
+    ),
+    "approvals.decide": lambda ledger: (
+        ledger.approvals.decide(
+            "batch-0003", ledger.approvals.delete_plan("batch-0003").hash, approved=True, hold={"OLD-301"}
+        ),
+        ledger.approvals.unapproved_deletes("batch-0003", approve_deletes=True),
+    ),
+    "claims.claim_batch, deletes apart": lambda ledger: ledger.claims.claim_batch(
         run_id=RUN, inbox_date=DAY, daily_limit=20_000, max_users=500, approve_deletes=True
     ),
-    "intend": _intend,
+    "intents.intend": _intend,
     "record_…": _submit_and_finish,
-    "withdraw": lambda ledger: ledger.withdraw(
-        ledger.batch_jobs("batch-0004"), JobState.PLANNED, "absent", refund=True
+    "intents.withdraw": lambda ledger: ledger.intents.withdraw(
+        ledger.claims.batch_jobs("batch-0004"), JobState.PLANNED, "absent", refund=True
     ),
-    "unclaim": lambda ledger: ledger.unclaim("batch-0003", "no room"),
-    "refuse": lambda ledger: ledger.refuse([job.id for job in ledger.batch_jobs("batch-0003")], "gone"),
-    "record_quota_refusal": lambda ledger: ledger.record_quota_refusal(1),
-    "known_adobe_jobs": lambda ledger: ledger.known_adobe_jobs([f"adobe-{n}" for n in range(2000)]),
-    "adopt": lambda ledger: ledger.adopt([others_job(n) for n in range(1000)]),
-    "jobs_at_adobe": lambda ledger: ledger.jobs_at_adobe(
+    "claims.unclaim": lambda ledger: ledger.claims.unclaim("batch-0003", "no room"),
+    "claims.refuse": lambda ledger: ledger.claims.refuse(
+        [job.id for job in ledger.claims.batch_jobs("batch-0003")], "gone"
+    ),
+    "quotas.record_refusal": lambda ledger: ledger.quotas.record_refusal(1),
+    "intents.known_adobe_jobs": lambda ledger: ledger.intents.known_adobe_jobs(
+        [f"adobe-{n}" for n in range(2000)]
+    ),
+    "others.register": lambda ledger: ledger.others.register([others_job(n) for n in range(1000)]),
+    "others.jobs_at_adobe": lambda ledger: ledger.others.jobs_at_adobe(
         [f"adobe-{n}" for n in range(2000)], JobState.SUBMITTED, JobState.ERROR
     ),
-    "submitted_between": lambda ledger: ledger.submitted_between(
+    "others.submitted_between": lambda ledger: ledger.others.submitted_between(
         NOON - timedelta(days=80), NOON - timedelta(days=40), limit=500
     ),
-    "intend_opt_outs": lambda ledger: ledger.intend_opt_outs(
+    "opt_outs.intend": lambda ledger: ledger.opt_outs.intend(
         DAY, limit=100, abandoned_before=NOON, lost={1, 2}
     ),
-    "opt_outs": lambda ledger: ledger.opt_outs(DAY - timedelta(days=190), JobState.RECEIVED),
-    "record_opted_out, record_receipts": lambda ledger: ledger.record_receipts(
+    "opt_outs.jobs": lambda ledger: ledger.opt_outs.jobs(DAY - timedelta(days=190), JobState.RECEIVED),
+    "opt_outs.record_accepted, opt_outs.record_receipts": lambda ledger: ledger.opt_outs.record_receipts(
         [
             (job, f"optouts/{job.id}.json")
-            for job in ledger.record_opted_out(ledger.intend_opt_outs(DAY, limit=100, abandoned_before=NOON))
+            for job in ledger.opt_outs.record_accepted(
+                ledger.opt_outs.intend(DAY, limit=100, abandoned_before=NOON)
+            )
         ]
     ),
-    "request_jobs": lambda ledger: ledger.request_jobs("OLD-7"),
-    "history": lambda ledger: ledger.history("OLD-7"),
-    "hold": lambda ledger: ledger.hold("OLD-7", "lawsuit"),
-    "holds": lambda ledger: (ledger.hold("OLD-7", "lawsuit"), ledger.holds()),
-    "release": lambda ledger: ledger.release("OLD-7", "settled"),
-    "run_jobs": lambda ledger: list(ledger.run_jobs(run_id="run-20", inbox_date=DAY)),
-    "counts": lambda ledger: ledger.counts(),
-    "figures": lambda ledger: figures(ledger, DAY - timedelta(days=3), DAY),
+    "people.request_jobs": lambda ledger: ledger.people.request_jobs("OLD-7"),
+    "people.history": lambda ledger: ledger.people.history("OLD-7"),
+    "people.hold": lambda ledger: ledger.people.hold("OLD-7", "lawsuit"),
+    "people.holds": lambda ledger: (ledger.people.hold("OLD-7", "lawsuit"), ledger.people.holds()),
+    "people.release": lambda ledger: ledger.people.release("OLD-7", "settled"),
+    "overview.run_jobs": lambda ledger: list(ledger.overview.run_jobs(run_id="run-20", inbox_date=DAY)),
+    "figures.requests": lambda ledger: ledger.figures.requests(DAY - timedelta(days=3), DAY),
     "evidence": lambda ledger: evidence(ledger, "OLD-7"),
-    "due": lambda ledger: ledger.due(DAY + timedelta(days=400), limit=100),
-    "Overview.counts": lambda ledger: Overview(ledger.engine, ledger.now).counts(),
-    "Overview.concerns": lambda ledger: Overview(ledger.engine, ledger.now).concerns(),
-    "Overview.page": _page(),
-    "Overview.page, all states": _page(states=tuple(JobState)),
-    "Overview.page, archived of a rare kind": _page(
+    "overview.due": lambda ledger: ledger.overview.due(DAY + timedelta(days=400), limit=100),
+    "overview.counts": lambda ledger: ledger.overview.counts(),
+    "overview.concerns": lambda ledger: ledger.overview.concerns(),
+    "overview.page": _page(),
+    "overview.page, all states": _page(states=tuple(JobState)),
+    "overview.page, archived of a rare kind": _page(
         states=(JobState.ARCHIVED,), regulation="lgpd_bra", action="access", product="target"
     ),
-    "Overview.page, a month": _page(
+    "overview.page, a month": _page(
         states=(JobState.ARCHIVED,), first_day=DAY - timedelta(days=30), last_day=DAY
     ),
-    "Overview.page, a day": _page(states=(JobState.ARCHIVED,), first_day=DAY, last_day=DAY),
-    "Overview.page, a request": _page(request_id="OLD-7"),
-    "Overview.page, a batch": _page(batch_id="batch-0007", states=(JobState.ARCHIVED,)),
-    **{f"Overview.page, {concern}": _page(concern=concern) for concern in Concern},
-    "Overview.job": lambda ledger: Overview(ledger.engine).job(7),
-    "Overview.request": lambda ledger: Overview(ledger.engine).request("OLD-7"),
-    "Overview.daily_figures": lambda ledger: Overview(ledger.engine).daily_figures(60),
-    "submitted_jobs": lambda ledger: submitted_jobs(ledger, "batch-0001"),
-    "recent_latencies": lambda ledger: recent_latencies(ledger, "access"),
-    "jobs_with_alarm": lambda ledger: list(jobs_with_alarm(ledger, NOON - timedelta(days=100))),
-    "unarchived": lambda ledger: unarchived(ledger, NOON),
-    "raised, record": lambda ledger: record(
-        ledger,
+    "overview.page, a day": _page(states=(JobState.ARCHIVED,), first_day=DAY, last_day=DAY),
+    "overview.page, a request": _page(request_id="OLD-7"),
+    "overview.page, a batch": _page(batch_id="batch-0007", states=(JobState.ARCHIVED,)),
+    **{f"overview.page, {concern}": _page(concern=concern) for concern in Concern},
+    "overview.job": lambda ledger: ledger.overview.job(7),
+    "overview.request": lambda ledger: ledger.overview.request("OLD-7"),
+    "overview.daily_figures": lambda ledger: ledger.overview.daily_figures(60),
+    "waiting.jobs": lambda ledger: ledger.waiting.jobs("batch-0001"),
+    "latency.recent": lambda ledger: ledger.latency.recent("access"),
+    "alarms.jobs_due": lambda ledger: list(ledger.alarms.jobs_due(NOON - timedelta(days=100))),
+    "alarms.unarchived": lambda ledger: ledger.alarms.unarchived(NOON),
+    "alarms.raised, alarms.record": lambda ledger: ledger.alarms.record(
         [Raised("clock", f"OLD-{n}", 50) for n in range(2000)],
         dict.fromkeys(range(1, 2000), NOON),
     ),
@@ -254,11 +271,22 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
 
 
 def test_the_list_of_calls_is_complete() -> None:
-    public = {name for name, value in vars(Ledger).items() if callable(value) and not name.startswith("_")}
-    public |= {f"Overview.{name}" for name in vars(Overview) if not name.startswith("_")}
-    named = {name.split(",")[0] for name in CALLS}
-    recorded = {"record_submitted", "record_complete", "record_archived", "record_error", "record_receipts"}
-    assert public - named - recorded - {"close", "rehearsal", "fingerprint"} == set()
+    with Ledger("sqlite://", actor="test") as ledger:
+        topics = {name: topic for name, topic in vars(ledger).items() if isinstance(topic, Topic)}
+    public = {
+        f"{name}.{method}"
+        for name, topic in topics.items()
+        for method, value in vars(type(topic)).items()
+        if callable(value) and not method.startswith("_")
+    }
+    named = {part for call in CALLS for part in call.split(", ")}
+    recorded = {
+        "intents.record_submitted",
+        "results.record_complete",
+        "results.record_archived",
+        "results.record_error",
+    }
+    assert public - named - recorded - {"intake.fingerprint"} == set()
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -266,7 +294,7 @@ def test_no_query_reads_or_sorts_a_whole_table(large_ledger: Ledger, call: str) 
     with large_ledger.rehearsal(), _explained(large_ledger) as plans:
         CALLS[call](large_ledger)
         assert plans, "the call has executed nothing"
-        explain = _sqlite_faults if large_ledger.engine.dialect.name == "sqlite" else _postgres_faults
+        explain = _sqlite_faults if large_ledger.unit.engine.dialect.name == "sqlite" else _postgres_faults
         for statement, plan in plans:
             assert explain(call, plan) == [], f"{statement}\n" + "\n".join(plan)
 
@@ -275,7 +303,7 @@ def test_no_query_reads_or_sorts_a_whole_table(large_ledger: Ledger, call: str) 
 def _explained(ledger: Ledger) -> Iterator[list[tuple[str, list[str]]]]:
     """Collects the plan of every statement, right before it is executed."""
     plans: list[tuple[str, list[str]]] = []
-    sqlite = ledger.engine.dialect.name == "sqlite"
+    sqlite = ledger.unit.engine.dialect.name == "sqlite"
     seen: set[str] = set()
 
     def explain(
@@ -291,38 +319,37 @@ def _explained(ledger: Ledger) -> Iterator[list[tuple[str, list[str]]]]:
         plans.append((statement, [str(row[-1]) for row in explaining.fetchall()]))
         explaining.close()
 
-    event.listen(ledger.engine, "before_cursor_execute", explain)
+    event.listen(ledger.unit.engine, "before_cursor_execute", explain)
     try:
         yield plans
     finally:
-        event.remove(ledger.engine, "before_cursor_execute", explain)
+        event.remove(ledger.unit.engine, "before_cursor_execute", explain)
 
 
 # What these are about is every entry of an index that is narrow, or holds few of the jobs.
 WHOLE_INDEXES: dict[str, str | tuple[str, ...]] = {
     "counts": "USING COVERING INDEX ix_privacy_jobs_state",
-    "holds": "ix_privacy_jobs_held",
-    "Overview.counts": "SCAN privacy_daily_figures",
-    "Overview.concerns": ("USING INDEX ix_privacy_jobs_held", "INDEX ix_privacy_jobs_at_adobe"),
-    "Overview.page, held": "USING INDEX ix_privacy_jobs_held",
-    "Overview.page, expiring": "USING INDEX ix_privacy_jobs_at_adobe",
+    "people.holds": "ix_privacy_jobs_held",
+    "overview.counts": "SCAN privacy_daily_figures",
+    "overview.concerns": ("USING INDEX ix_privacy_jobs_held", "INDEX ix_privacy_jobs_at_adobe"),
+    "overview.page, held": "USING INDEX ix_privacy_jobs_held",
+    "overview.page, expiring": "USING INDEX ix_privacy_jobs_at_adobe",
 }
 SORTED_BY_INDEX = (
-    "claim_batch",
-    "claim_batch, a day before the waiting ones",
-    "claim_batch, deletes apart",
-    "count_waiting",
-    "due",
-    "counts",
-    "Overview.page",
-    "Overview.page, all states",
-    "Overview.page, archived of a rare kind",
-    "Overview.page, a month",
-    "Overview.page, overdue",
-    "Overview.page, soon",
-    "Overview.page, failed",
-    "recent_latencies",
-    "jobs_with_alarm",
+    "claims.claim_batch",
+    "claims.claim_batch, a day before the waiting ones",
+    "claims.claim_batch, deletes apart",
+    "claims.count_waiting",
+    "overview.due",
+    "overview.page",
+    "overview.page, all states",
+    "overview.page, archived of a rare kind",
+    "overview.page, a month",
+    "overview.page, overdue",
+    "overview.page, soon",
+    "overview.page, failed",
+    "latency.recent",
+    "alarms.jobs_due",
 )
 
 

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import (
 )
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.operators.privacy_approval import ApprovePrivacyDeletesOperator
 from adobe_privacy.operators.privacy_requests import (
     ArchivePrivacyResultsOperator,
@@ -139,7 +139,7 @@ def test_rejected_deletes_are_on_hold_and_the_batchs_other_steps_are_skipped(wor
     with pytest.raises(AirflowSkipException, match="1 deletes were put on hold"):
         answer(batch_id, ask(batch_id), "Reject")
     with Ledger(world.ledger_url, actor="test") as ledger:
-        [job] = ledger.request_jobs("DSR-1")
+        [job] = ledger.people.request_jobs("DSR-1")
         assert (job.state, job.on_hold) == (JobState.RECEIVED, True)
     assert submit(batch_id) == 0
     assert plan() == []
@@ -249,7 +249,7 @@ def test_a_request_put_on_hold_after_planning_is_not_submitted(
     world.put(request(1, "access", "delete"), request(2))
     [batch_id] = plan()
     with Ledger(world.ledger_url, actor="user jdoe") as ledger:
-        assert ledger.hold("DSR-1", "litigation") == 2
+        assert ledger.people.hold("DSR-1", "litigation") == 2
     assert submit(batch_id) == 1
     assert at_adobe(world) == [("DSR-2", "access")]
     assert plan() == [batch_id], "only what was sent is left in it"

@@ -11,13 +11,14 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.operators.privacy_optouts import SendPrivacyOptOutsOperator
 from adobe_privacy.operators.privacy_requests import (
     CreatePrivacyJobsOperator,
     PlanPrivacyRequestsOperator,
     SettlePrivacyRequestsOperator,
 )
+from tests.support.ledgers import counted
 from tests.support.privacy import DAY, World, context, request
 
 OPT_OUT = "opt_out_of_sale"
@@ -37,7 +38,7 @@ def receipts(world: World) -> list[dict[str, Any]]:
 
 def states(world: World) -> dict[JobState, int]:
     with Ledger(world.ledger_url, actor="test") as ledger:
-        return ledger.counts()
+        return counted(ledger)
 
 
 def test_each_opt_out_is_sent_once_and_has_a_receipt_without_an_identity(world: World) -> None:
@@ -49,7 +50,7 @@ def test_each_opt_out_is_sent_once_and_has_a_receipt_without_an_identity(world: 
     assert sorted(world.simulator.consents()["hashes"]) == hashes
     first, _ = receipts(world)
     with Ledger(world.ledger_url, actor="test") as ledger:
-        (job,) = ledger.request_jobs("DSR-1")
+        (job,) = ledger.people.request_jobs("DSR-1")
     assert first["request_id"] == "DSR-1"
     assert first["fingerprint"] == job.fingerprint
     assert (first["answer"], first["attempts"]) == ("accepted", 1)
@@ -103,7 +104,7 @@ def test_calls_that_never_get_an_answer_are_given_up_and_lose_nothing(world: Wor
 def killed_after_intent(world: World, ago: timedelta) -> None:
     with Ledger(world.ledger_url, actor="killed", now=lambda: datetime.now(UTC) - ago) as ledger:
         never = datetime(2000, 1, 1, tzinfo=UTC)
-        assert ledger.intend_opt_outs(DAY, limit=10, abandoned_before=never)
+        assert ledger.opt_outs.intend(DAY, limit=10, abandoned_before=never)
 
 
 def test_what_a_killed_process_may_have_sent_is_sent_again_once_it_cannot_be_under_way(world: World) -> None:
@@ -127,7 +128,7 @@ def test_a_receipt_that_a_crash_left_out_is_written_without_another_call(world: 
     PlanPrivacyRequestsOperator(task_id="plan").execute(context())
     killed_after_intent(world, timedelta(minutes=10))
     with Ledger(world.ledger_url, actor="killed") as ledger:
-        ledger.record_opted_out(ledger.opt_outs(DAY, JobState.SUBMITTING))
+        ledger.opt_outs.record_accepted(ledger.opt_outs.jobs(DAY, JobState.SUBMITTING))
     assert send() == {"accepted": 0, "sent_again": 0, "receipts": 1}
     assert world.simulator.calls()["consent"] == 0
     assert len(receipts(world)) == 1
@@ -167,14 +168,14 @@ def test_a_request_on_hold_and_one_whose_line_is_gone_are_not_sent(world: World)
     world.put(opt_out(1), opt_out(2))
     PlanPrivacyRequestsOperator(task_id="plan").execute(context())
     with Ledger(world.ledger_url, actor="test") as ledger:
-        ledger.hold("DSR-1", "a dispute")
+        ledger.people.hold("DSR-1", "a dispute")
     world.put(opt_out(1), name="other.jsonl")
     (world.inbox / f"{DAY}" / "requests.jsonl").unlink()
     with pytest.raises(AirflowFailException, match=r"1 opt-outs were refused.*DSR-2"):
         send()
     assert world.simulator.calls()["consent"] == 0
     with Ledger(world.ledger_url, actor="test") as ledger:
-        ledger.release("DSR-1", "settled")
+        ledger.people.release("DSR-1", "settled")
     with pytest.raises(AirflowFailException, match="DSR-2"):
         send()
     assert [receipt["request_id"] for receipt in receipts(world)] == ["DSR-1"]

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskD
 
 from adobe_privacy import run_notes
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.operators.privacy_requests import (
     ArchivePrivacyResultsOperator,
     CreatePrivacyJobsOperator,
@@ -19,6 +19,7 @@ from adobe_privacy.operators.privacy_requests import (
     SettlePrivacyRequestsOperator,
 )
 from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger
+from tests.support.ledgers import counted
 from tests.support.privacy import World, context, request
 
 
@@ -85,22 +86,22 @@ def test_a_dry_run_prints_the_plan_and_keeps_nothing(
     assert "line 2" in said
     assert not list(world.inbox.rglob("rejected"))
     with Ledger(world.ledger_url, actor="test") as ledger:
-        assert ledger.counts() == {}
+        assert counted(ledger) == {}
 
 
 def test_max_jobs_leaves_the_rest_for_the_next_run(world: World) -> None:
     world.put(*(request(number) for number in range(5)))
     (batch_id,) = plan(max_jobs=2)
     with Ledger(world.ledger_url, actor="test") as ledger:
-        assert len(ledger.batch_jobs(batch_id)) == 2
-        assert ledger.counts() == {JobState.PLANNED: 2, JobState.RECEIVED: 3}
+        assert len(ledger.claims.batch_jobs(batch_id)) == 2
+        assert counted(ledger) == {JobState.PLANNED: 2, JobState.RECEIVED: 3}
 
 
 def test_the_products_param_replaces_what_requests_ask_for(world: World) -> None:
     world.put(request(1))
     (batch_id,) = plan(products=["profileService"])
     with Ledger(world.ledger_url, actor="test") as ledger:
-        assert ledger.batch(batch_id).products == "profileService"
+        assert ledger.claims.batch(batch_id).products == "profileService"
 
 
 def test_archiving_waits_in_the_triggerer_for_jobs_that_are_not_final(world: World) -> None:
@@ -184,7 +185,7 @@ def test_a_backfill_leaves_a_share_of_the_day_to_the_schedule(world: World) -> N
         patch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", json.dumps(connection))
         PlanPrivacyRequestsOperator(task_id="plan").execute(context(run_type="backfill"))
         with Ledger(world.ledger_url, actor="test") as ledger:
-            assert ledger.counts() == {JobState.PLANNED: 6, JobState.RECEIVED: 4}
+            assert counted(ledger) == {JobState.PLANNED: 6, JobState.RECEIVED: 4}
         PlanPrivacyRequestsOperator(task_id="plan").execute(context(run_type="scheduled"))
         with Ledger(world.ledger_url, actor="test") as ledger:
-            assert ledger.counts() == {JobState.PLANNED: 8, JobState.RECEIVED: 2}
+            assert counted(ledger) == {JobState.PLANNED: 8, JobState.RECEIVED: 2}

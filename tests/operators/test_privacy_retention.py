@@ -82,7 +82,7 @@ def test_a_dry_run_says_what_would_go(archived: World, monkeypatch: pytest.Monke
 def test_a_legal_hold_wins_over_retention(archived: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, '{"*": 30}')
     with Ledger(archived.ledger_url, actor="test") as ledger:
-        ledger.hold("DSR-1", "court order")
+        ledger.people.hold("DSR-1", "court order")
     assert erase() == {"held": 1, "erased": 1}
     assert [path.parts[-6] for path in results(archived)] == ["gdpr"]
 

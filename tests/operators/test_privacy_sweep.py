@@ -12,7 +12,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import JobState, Origin
+from adobe_privacy.ledger.schema import Origin
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.operators.privacy_requests import (
     ArchivePrivacyResultsOperator,
     CreatePrivacyJobsOperator,
@@ -53,7 +54,7 @@ def submitted(world: World, *requests: dict[str, Any]) -> str:
 def states(world: World) -> Counter[tuple[Origin, JobState]]:
     with Ledger(world.ledger_url, actor="test") as ledger:
         ids = {job["jobId"] for job in world.simulator.jobs()}
-        return Counter((job.origin, job.state) for job in ledger.jobs_at_adobe(ids, *JobState))
+        return Counter((job.origin, job.state) for job in ledger.others.jobs_at_adobe(ids, *JobState))
 
 
 def test_thirty_days_are_archived_once_and_a_second_backfill_downloads_nothing(world: World) -> None:
@@ -161,8 +162,8 @@ def test_our_own_jobs_are_archived_while_their_batch_still_waits(world: World) -
     assert {entry["request_id"] for entry in world.manifests()} == {"DSR-1", "DSR-2"}
     assert all(entry["completeness"]["products_requested"] == ["analytics"] for entry in world.manifests())
     with Ledger(world.ledger_url, actor="test") as ledger:
-        assert len(ledger.batch_jobs(batch_id, JobState.ARCHIVED)) == 2
-        assert len(ledger.batch_jobs(batch_id, JobState.SUBMITTED)) == 1
+        assert len(ledger.claims.batch_jobs(batch_id, JobState.ARCHIVED)) == 2
+        assert len(ledger.claims.batch_jobs(batch_id, JobState.SUBMITTED)) == 1
 
 
 def test_a_user_key_of_somebody_elses_is_kept_nowhere(
@@ -187,7 +188,9 @@ def test_what_a_lost_call_made_is_left_to_the_submission_and_not_sent_twice(worl
     (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
     with Ledger(world.ledger_url, actor="killed") as ledger:
         # A worker that was killed after its call and before the answer.
-        ledger.intend(batch_id, [job.id for job in ledger.batch_jobs(batch_id)], daily_limit=100)
+        ledger.intents.intend(
+            batch_id, [job.id for job in ledger.claims.batch_jobs(batch_id)], daily_limit=100
+        )
     world.simulator.create_jobs(key="DSR-1", products=["analytics"])
     world.simulator.advance(60)
     assert sweep(today(world)) == {"finished": 1, "archived": 0, "adopted": 0}
@@ -255,7 +258,7 @@ def test_our_jobs_beyond_the_lists_are_asked_for_singly(world: World) -> None:
         )
         assert sweep(moment.date())["archived"] == 1
     with Ledger(world.ledger_url, actor="test") as ledger:
-        assert len(ledger.batch_jobs(batch_id, JobState.ARCHIVED)) == 1
+        assert len(ledger.claims.batch_jobs(batch_id, JobState.ARCHIVED)) == 1
 
 
 def test_a_range_is_submitted_by_a_backfill_and_archived_by_the_sweep_as_it_comes(
@@ -291,13 +294,13 @@ def test_an_error_told_twice_does_not_end_the_next_attempt(world: World) -> None
         "try_again": True,
     }
     with Ledger(world.ledger_url, actor="test") as ledger:
-        (job,) = ledger.batch_jobs(batch_id)
-        assert ledger.record_error(job, **error)
+        (job,) = ledger.claims.batch_jobs(batch_id)
+        assert ledger.results.record_error(job, **error)
     (next_batch,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
     CreatePrivacyJobsOperator(task_id="submit", batch_id=next_batch).execute(context())
     with Ledger(world.ledger_url, actor="test") as ledger:
-        assert not ledger.record_error(job, **error)
-        (job,) = ledger.batch_jobs(next_batch)
+        assert not ledger.results.record_error(job, **error)
+        (job,) = ledger.claims.batch_jobs(next_batch)
         assert (job.state, job.attempt) == (JobState.SUBMITTED, 2)
 
 

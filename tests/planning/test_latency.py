@@ -6,34 +6,39 @@ from datetime import date, timedelta
 
 import pytest
 
-from adobe_privacy.ledger.ledger import FinishedJob, Ledger
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.planning import latency
 from adobe_privacy.planning.latency import Latencies, observed_latencies, risk
 from adobe_privacy.regulations.clocks import due_dates
-from tests.support.ledgers import DAY, FakeClock, received
+from tests.support.ledgers import DAY, FakeClock, counted, received
 
 
 def finish(
     ledger: Ledger, clock: FakeClock, days: list[float], *actions: str, products: str = "analytics"
 ) -> None:
     """One batch whose jobs took so many days each; archived, unless the number is negative: then in error."""
-    first = sum(ledger.counts().values())
+    first = sum(counted(ledger).values())
     requests = [received(first + n, *actions, products=products) for n in range(len(days))]
-    ledger.receive(requests)
-    batch = ledger.claim_batch(run_id="run", inbox_date=DAY, daily_limit=20_000)
+    ledger.intake.receive(requests)
+    batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=20_000)
     assert batch is not None
-    jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=20_000)
+    jobs = ledger.intents.intend(
+        batch.id, [job.id for job in ledger.claims.batch_jobs(batch.id)], daily_limit=20_000
+    )
     made = [(job, f"adobe-{job.id}") for job in jobs]
-    ledger.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
-    jobs = ledger.batch_jobs(batch.id)
+    ledger.intents.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
+    jobs = ledger.claims.batch_jobs(batch.id)
     begin = clock.moment
     for job, took in zip(jobs, days * max(1, len(actions)), strict=True):
         completed_at = begin + timedelta(days=abs(took))
         if took < 0:
-            ledger.record_error(job, completed_at=completed_at, outcome_code=None, reason="", try_again=False)
+            ledger.results.record_error(
+                job, completed_at=completed_at, outcome_code=None, reason="", try_again=False
+            )
         else:
-            ledger.record_complete([FinishedJob(job, completed_at, "full", None)])
-            ledger.record_archived({job.id: "m"})
+            ledger.results.record_complete([FinishedJob(job, completed_at, "full", None)])
+            ledger.results.record_archived({job.id: "m"})
     clock.moment = begin + timedelta(days=max(map(abs, days)))
 
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from adobe_privacy.ledger.ledger import FinishedJob, Ledger
-from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.results import FinishedJob
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.planning import planning
 from adobe_privacy.planning.latency import Latencies
 from adobe_privacy.planning.planning import Plan, PlanSettings, plan_day
 from adobe_privacy.reporting.run_report import plan_lines, settle
 from adobe_privacy.storage import Store, open_store
-from tests.support.ledgers import DAY, FakeClock, OpenLedger
+from tests.support.ledgers import DAY, FakeClock, OpenLedger, counted
 
 CANARY = "cana.ry@example.com"
 
@@ -100,7 +101,7 @@ class TestIntake:
         assert [p.batch.id for p in again.batches] == [p.batch.id for p in first.batches]
         assert (again.intake.new, again.intake.duplicates) == (0, 1)
         assert rejected(inbox) == report
-        assert len(ledger.history("DSR-1")) == 2
+        assert len(ledger.people.history("DSR-1")) == 2
 
     def test_the_report_goes_when_the_file_was_mended(self, inbox: Store, make_plan: MakePlan) -> None:
         hand_in(inbox, "junk")
@@ -129,7 +130,7 @@ class TestIntake:
         hand_in(inbox, line(1, "access", "opt_out_of_sale"))
         plan = make_plan()
         assert sizes(plan) == [1]
-        assert [(job.action, job.state) for job in ledger.request_jobs("DSR-1")] == [
+        assert [(job.action, job.state) for job in ledger.people.request_jobs("DSR-1")] == [
             ("access", JobState.PLANNED),
             ("opt_out_of_sale", JobState.RECEIVED),
         ]
@@ -142,7 +143,11 @@ class TestIntake:
             line(3, regulation="ccpa"),
         )
         make_plan()
-        due = {(j.request_id, j.action): j.due_on for n in (1, 2, 3) for j in ledger.request_jobs(f"DSR-{n}")}
+        due = {
+            (j.request_id, j.action): j.due_on
+            for n in (1, 2, 3)
+            for j in ledger.people.request_jobs(f"DSR-{n}")
+        }
         assert due["DSR-1", "access"] == date(2026, 12, 2)
         assert due["DSR-2", "access"] == due["DSR-3", "access"] == DAY + timedelta(days=45)
         assert due["DSR-2", "opt_out_of_sale"] < DAY + timedelta(days=30)
@@ -158,7 +163,7 @@ class TestIntake:
             line(2, "opt_out_of_sale", regulation="ccpa"),
         )
         lines = plan_lines(make_plan())
-        found = {job.action: job for number in (1, 2) for job in ledger.request_jobs(f"DSR-{number}")}
+        found = {job.action: job for number in (1, 2) for job in ledger.people.request_jobs(f"DSR-{number}")}
         assert {action: job.submit_by for action, job in found.items()} == {
             "access": date(2026, 11, 25),
             "delete": date(2026, 11, 12),
@@ -216,14 +221,14 @@ class TestBatches:
     ) -> None:
         hand_in(inbox, *(line(n) for n in range(10)), *(line(n, regulation="ccpa") for n in range(10, 20)))
         monkeypatch.setattr(planning, "CHUNK", 3)
-        for name, after in (("receive", 2), ("claim_batch", 1)):
+        for topic, name, after in ((ledger.intake, "receive", 2), (ledger.claims, "claim_batch", 1)):
             with monkeypatch.context() as patch:
-                patch.setattr(ledger, name, _dies_after(after, getattr(ledger, name)))
+                patch.setattr(topic, name, _dies_after(after, getattr(topic, name)))
                 with pytest.raises(KeyboardInterrupt):
                     make_plan()
         plan = make_plan()
         assert sorted(sizes(plan)) == [10, 10]
-        assert ledger.counts() == {JobState.PLANNED: 20}
+        assert counted(ledger) == {JobState.PLANNED: 20}
 
     def test_a_later_days_plan_takes_over_what_a_dead_run_left(
         self, inbox: Store, make_plan: MakePlan, clock: FakeClock
@@ -244,7 +249,9 @@ class TestBatches:
         assert (sizes(plan), plan.waiting) == ([3], 2)
         assert "2 jobs are left for the next run" in plan_lines(plan)[-1]
         [batch] = plan.batches
-        ledger.intend(batch.batch.id, [j.id for j in ledger.batch_jobs(batch.batch.id)], daily_limit=3)
+        ledger.intents.intend(
+            batch.batch.id, [j.id for j in ledger.claims.batch_jobs(batch.batch.id)], daily_limit=3
+        )
         assert make_plan(run_id="again", daily_limit=3).waiting == 2
         clock.advance(days=1)
         later = make_plan(DAY + timedelta(days=1), run_id="tomorrow", daily_limit=3)
@@ -302,7 +309,7 @@ class TestDryRun:
     ) -> None:
         hand_in(inbox, line(1, "access", "delete"), "junk")
         dry = make_plan(dry_run=True)
-        assert ledger.counts() == {}
+        assert counted(ledger) == {}
         assert rejected(inbox) == []
         wet = make_plan()
         assert sizes(dry) == sizes(wet) == [2]
@@ -334,7 +341,7 @@ class TestReport:
         self, inbox: Store, make_plan: MakePlan, ledger: Ledger, clock: FakeClock
     ) -> None:
         hand_in(inbox, line(1))
-        ledger.record_quota_refusal(40)
+        ledger.quotas.record_refusal(40)
         assert "Adobe takes no more today" in plan_lines(make_plan())[-2]
         clock.advance(days=1)
         assert "Batches of at most 4 jobs: Adobe refused a larger one" in plan_lines(make_plan())[-1]
@@ -344,20 +351,22 @@ class TestReport:
     ) -> None:
         hand_in(inbox, *(line(n) for n in range(6)), line(6, "opt_out_of_sale", regulation="ccpa"))
         [planned] = make_plan().batches
-        jobs = ledger.batch_jobs(planned.batch.id)
-        ledger.unclaim(planned.batch.id, "no room", job_ids={jobs[0].id})
-        ledger.refuse([jobs[1].id], "gone")
-        sent = ledger.intend(planned.batch.id, [job.id for job in jobs[2:5]], daily_limit=99)
-        ledger.record_submitted(
+        jobs = ledger.claims.batch_jobs(planned.batch.id)
+        ledger.claims.unclaim(planned.batch.id, "no room", job_ids={jobs[0].id})
+        ledger.claims.refuse([jobs[1].id], "gone")
+        sent = ledger.intents.intend(planned.batch.id, [job.id for job in jobs[2:5]], daily_limit=99)
+        ledger.intents.record_submitted(
             [(job, f"adobe-{job.key}") for job in sent], adobe_request_id=None, reason="Adobe's answer"
         )
-        failed = ledger.request_jobs("DSR-2")[0]
-        ledger.record_error(failed, completed_at=None, outcome_code="1000-400", reason="", try_again=False)
-        _, partial, full = ledger.batch_jobs(planned.batch.id, JobState.SUBMITTED, JobState.ERROR)
+        failed = ledger.people.request_jobs("DSR-2")[0]
+        ledger.results.record_error(
+            failed, completed_at=None, outcome_code="1000-400", reason="", try_again=False
+        )
+        _, partial, full = ledger.claims.batch_jobs(planned.batch.id, JobState.SUBMITTED, JobState.ERROR)
         for job, outcome in ((partial, "partial"), (full, "full")):
-            ledger.record_complete([FinishedJob(job, None, outcome, "6054-200")])
-            ledger.record_archived({job.id: "m"})
-        settlement = settle(ledger.run_jobs(run_id="run", inbox_date=DAY))
+            ledger.results.record_complete([FinishedJob(job, None, outcome, "6054-200")])
+            ledger.results.record_archived({job.id: "m"})
+        settlement = settle(ledger.overview.run_jobs(run_id="run", inbox_date=DAY))
         assert (settlement.jobs, settlement.problems, settlement.waiting) == (6, 3, 1)
         assert sorted(problem.partition(" ")[0] for problem in settlement.named) == [
             "DSR-1",
@@ -402,4 +411,4 @@ def test_two_plans_of_one_day_at_once_take_every_request_once(inbox: Store, open
         thread.join()
     assert sum(plan.intake.new for plan in plans) == 300
     assert sum(plan.intake.duplicates for plan in plans) == 600
-    assert open_ledger().counts() == {JobState.PLANNED: 300}
+    assert counted(open_ledger()) == {JobState.PLANNED: 300}

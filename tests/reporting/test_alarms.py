@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adobe_privacy.ledger.ledger import FinishedJob, Ledger, ReceivedJob
+from adobe_privacy.ledger.intake import ReceivedJob
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.reporting.alarms import Alarms, clock_moments, due_alarms, next_alarm, record
 from tests.support.ledgers import DAY, FakeClock, received
@@ -26,7 +28,7 @@ def clock() -> FakeClock:
 def arrive(
     ledger: Ledger, *numbers: int, actions: tuple[str, ...] = ("access", "delete"), due: date = DUE
 ) -> None:
-    ledger.receive(
+    ledger.intake.receive(
         [
             received(
                 number,
@@ -42,12 +44,14 @@ def arrive(
 
 
 def submit(ledger: Ledger) -> list[Job]:
-    batch = ledger.claim_batch(run_id="run", inbox_date=DAY, daily_limit=20_000)
+    batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=20_000)
     assert batch is not None
-    jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=20_000)
+    jobs = ledger.intents.intend(
+        batch.id, [job.id for job in ledger.claims.batch_jobs(batch.id)], daily_limit=20_000
+    )
     made = [(job, f"adobe-{job.id}") for job in jobs]
-    ledger.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
-    return ledger.batch_jobs(batch.id)
+    ledger.intents.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
+    return ledger.claims.batch_jobs(batch.id)
 
 
 def told(ledger: Ledger, daily_limit: int = 20_000) -> Alarms:
@@ -101,7 +105,7 @@ def test_a_request_is_told_once_however_many_jobs_it_has_and_its_opt_out_by_its_
             "opt_out_of_sale", 1, "DSR-1", date(2026, 12, 2), None, next_alarm(RECEIVED, date(2026, 12, 2))
         ),
     )
-    ledger.receive([received(1, received_at=RECEIVED, jobs=jobs)])
+    ledger.intake.receive([received(1, received_at=RECEIVED, jobs=jobs)])
     clock.advance(days=6)
     alarms = told(ledger)
     assert what(alarms) == [("clock", 50, ("DSR-1",))]
@@ -117,10 +121,10 @@ def test_a_finished_request_is_not_told_and_one_in_error_or_on_hold_is(
 ) -> None:
     arrive(ledger, 1, 2, 3, actions=("access",))
     one, two, _ = submit(ledger)
-    ledger.record_complete([FinishedJob(one, clock(), "full", None)])
-    ledger.record_archived({one.id: "m"})
-    ledger.record_error(two, completed_at=None, outcome_code="1000-400", reason="", try_again=False)
-    ledger.hold("DSR-3", "a dispute")
+    ledger.results.record_complete([FinishedJob(one, clock(), "full", None)])
+    ledger.results.record_archived({one.id: "m"})
+    ledger.results.record_error(two, completed_at=None, outcome_code="1000-400", reason="", try_again=False)
+    ledger.people.hold("DSR-3", "a dispute")
     clock.advance(days=15)
     alarms = told(ledger)
     assert what(alarms) == [("clock", 50, ("DSR-2", "DSR-3"))]
@@ -133,8 +137,8 @@ def test_a_released_request_is_not_told_anew(ledger: Ledger, clock: FakeClock) -
     (job,) = submit(ledger)
     clock.advance(days=15)
     assert len(told(ledger).groups) == 1
-    ledger.record_error(job, completed_at=None, outcome_code="1000-400", reason="", try_again=False)
-    ledger.release("DSR-1", "mended")
+    ledger.results.record_error(job, completed_at=None, outcome_code="1000-400", reason="", try_again=False)
+    ledger.people.release("DSR-1", "mended")
     assert what(told(ledger)) == []
     clock.advance(days=9)
     assert what(told(ledger)) == [("clock", 80, ("DSR-1",))]
@@ -146,8 +150,8 @@ def test_a_result_that_is_not_archived_is_told_at_50_80_and_100_percent_of_thirt
     arrive(ledger, 1, 2, actions=("access",), due=date(2028, 1, 1))
     one, two = submit(ledger)
     for job in (one, two):
-        ledger.record_complete([FinishedJob(job, clock(), "full", None)])
-    ledger.record_archived({two.id: "m"})
+        ledger.results.record_complete([FinishedJob(job, clock(), "full", None)])
+    ledger.results.record_archived({two.id: "m"})
     clock.advance(days=14.9)
     assert what(told(ledger)) == []
     for days, percent in ((0.1, 50), (9, 80), (6, 100)):
@@ -166,7 +170,7 @@ def test_the_days_quota_is_told_at_90_and_100_percent_of_each_day(ledger: Ledger
     assert what(alarms) == [("quota", 90, ("2026-11-20",))]
     assert "9 of 10 jobs of 2026-11-20 (UTC) used" in alarms.message
     assert what(told(ledger, 10)) == []
-    ledger.record_quota_refusal(1)
+    ledger.quotas.record_refusal(1)
     alarms = told(ledger, 10)
     assert what(alarms) == [("quota", 100, ("2026-11-20",))]
     assert "Adobe takes no more jobs today" in alarms.subject
@@ -179,10 +183,10 @@ def test_the_days_quota_is_told_at_90_and_100_percent_of_each_day(ledger: Ledger
 
 def test_a_job_from_before_there_were_alarms_is_told_in_its_time(ledger: Ledger, clock: FakeClock) -> None:
     job = ReceivedJob("access", 1, "DSR-1", DUE, None, alarm_at=RECEIVED)
-    ledger.receive([received(1, received_at=RECEIVED, jobs=(job,))])
+    ledger.intake.receive([received(1, received_at=RECEIVED, jobs=(job,))])
     clock.advance(hours=1)
     assert what(told(ledger)) == []
-    assert ledger.request_jobs("DSR-1")[0].alarm_at == RECEIVED + timedelta(days=15)
+    assert ledger.people.request_jobs("DSR-1")[0].alarm_at == RECEIVED + timedelta(days=15)
     clock.advance(days=15)
     assert what(told(ledger)) == [("clock", 50, ("DSR-1",))]
 

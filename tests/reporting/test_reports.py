@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from adobe_privacy.ledger.ledger import FinishedJob, Ledger
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.reporting.reports import as_json, evidence, evidence_html, figures_html, figures_report
 from adobe_privacy.storage import Store, open_store
@@ -33,16 +34,18 @@ def archive(tmp_path: Path) -> Store:
 @pytest.fixture
 def job(ledger: Ledger) -> Job:
     """A delete that a person approved, archived without a manifest in the archive yet."""
-    ledger.receive([received(1, "delete", products=f"analytics,{NASTY}")])
-    batch = ledger.claim_batch(run_id="run", inbox_date=DAY, daily_limit=9, approve_deletes=True)
+    ledger.intake.receive([received(1, "delete", products=f"analytics,{NASTY}")])
+    batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=9, approve_deletes=True)
     assert batch is not None
-    ledger.decide(batch.id, ledger.delete_plan(batch.id).hash, approved=True)
-    [job] = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=9)
-    ledger.record_submitted([(job, "adobe-1")], adobe_request_id="rx", reason="Adobe's answer")
-    ledger.hold("DSR-1", f"a dispute {NASTY}")
-    [job] = ledger.request_jobs("DSR-1")
-    ledger.record_complete([FinishedJob(job, None, "full", "6054-200")])
-    ledger.record_archived({job.id: "jobs/gdpr/2026/11/21/adobe-1/manifest.json"})
+    ledger.approvals.decide(batch.id, ledger.approvals.delete_plan(batch.id).hash, approved=True)
+    [job] = ledger.intents.intend(
+        batch.id, [job.id for job in ledger.claims.batch_jobs(batch.id)], daily_limit=9
+    )
+    ledger.intents.record_submitted([(job, "adobe-1")], adobe_request_id="rx", reason="Adobe's answer")
+    ledger.people.hold("DSR-1", f"a dispute {NASTY}")
+    [job] = ledger.people.request_jobs("DSR-1")
+    ledger.results.record_complete([FinishedJob(job, None, "full", "6054-200")])
+    ledger.results.record_archived({job.id: "jobs/gdpr/2026/11/21/adobe-1/manifest.json"})
     return job
 
 
@@ -82,7 +85,7 @@ def check_self_contained(page: Page) -> None:
 def test_evidence_is_the_ledgers_history_the_approval_and_the_manifest(
     ledger: Ledger, job: Job, archive: Store, tmp_path: Path
 ) -> None:
-    path = tmp_path / "archive" / str(ledger.request_jobs("DSR-1")[0].manifest)
+    path = tmp_path / "archive" / str(ledger.people.request_jobs("DSR-1")[0].manifest)
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"job_id": "adobe-1", "status": "complete"}))
     pack = evidence(ledger, "DSR-1", archive)

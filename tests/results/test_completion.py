@@ -15,7 +15,9 @@ from adobe_privacy.api.errors import AuthenticationFailed, PermissionDenied
 from adobe_privacy.api.models import CompanyContext, CreateJobsRequest, Identity, JobDetail, User
 from adobe_privacy.archive import iter_manifests, verify_archive
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import Job, JobState
+from adobe_privacy.ledger.results import Results
+from adobe_privacy.ledger.schema import Job
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.reporting.run_report import settle
 from adobe_privacy.results.completion import Completion, complete_jobs, overall_outcome
 from adobe_privacy.storage import FileOptions, StorageError, Store, open_store
@@ -62,7 +64,7 @@ def complete(
     simulator: Simulator, ledger: Ledger, archive: Store, client: PrivacyServiceClient
 ) -> Callable[..., Any]:
     async def completing(**options: Any) -> Completion:
-        jobs = ledger.run_jobs(run_id="run", inbox_date=DAY)
+        jobs = ledger.overview.run_jobs(run_id="run", inbox_date=DAY)
         at_adobe = [job for job in jobs if job.state in (JobState.SUBMITTED, JobState.COMPLETE)]
         given: dict[str, Any] = {"ledger": ledger, "archive": archive, "client": client} | options
         return await complete_jobs(at_adobe, **given)
@@ -79,10 +81,12 @@ async def submitted(
     asked: str = "analytics",
 ) -> list[Job]:
     """Access jobs at Adobe, as a submission leaves them in the ledger. Analytics alone will answer."""
-    ledger.receive([received(number, products=asked) for number in range(count)])
-    batch = ledger.claim_batch(run_id="run", inbox_date=DAY, daily_limit=100)
+    ledger.intake.receive([received(number, products=asked) for number in range(count)])
+    batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=100)
     assert batch is not None
-    jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=100)
+    jobs = ledger.intents.intend(
+        batch.id, [job.id for job in ledger.claims.batch_jobs(batch.id)], daily_limit=100
+    )
     created = await client.create_jobs(
         CreateJobsRequest(
             users=tuple(
@@ -99,14 +103,14 @@ async def submitted(
         )
     )
     ids = {row.key: row.job_id for row in created.jobs}
-    ledger.record_submitted(
+    ledger.intents.record_submitted(
         [(job, ids[job.key]) for job in jobs], adobe_request_id=None, reason="Adobe's answer"
     )
-    return ledger.batch_jobs(batch.id)
+    return ledger.claims.batch_jobs(batch.id)
 
 
 def states(ledger: Ledger) -> dict[str, str]:
-    return {job.key: job.state.value for job in ledger.run_jobs(run_id="run", inbox_date=DAY)}
+    return {job.key: job.state.value for job in ledger.overview.run_jobs(run_id="run", inbox_date=DAY)}
 
 
 async def test_finished_jobs_are_archived_and_open_ones_counted(
@@ -196,12 +200,12 @@ async def test_a_product_that_was_asked_and_is_not_mentioned_is_a_gap(
 ) -> None:
     await submitted(ledger, client, simulator, count=1, asked="analytics,target")
     assert (await complete()).archived == 1
-    [job] = ledger.request_jobs("DSR-0")
+    [job] = ledger.people.request_jobs("DSR-0")
     assert (job.state, job.outcome) == (JobState.ARCHIVED, "gap")
     assert "no answer from target" in caplog.text
     [(_, manifest)] = iter_manifests(archive)
     assert (manifest.completeness.verdict, manifest.completeness.products_missing) == ("gap", ["target"])
-    settlement = settle(ledger.run_jobs(run_id="run", inbox_date=DAY))
+    settlement = settle(ledger.overview.run_jobs(run_id="run", inbox_date=DAY))
     assert any("DSR-0 (access): gap" in line for line in settlement.lines)
 
 
@@ -295,7 +299,7 @@ async def test_a_manifest_whose_writing_the_ledger_missed_is_found_and_not_fetch
 ) -> None:
     await submitted(ledger, client, simulator, count=2)
     with monkeypatch.context() as patch:
-        patch.setattr(Ledger, "record_archived", lambda *_: 0)
+        patch.setattr(Results, "record_archived", lambda *_: 0)
         await complete()
     assert set(states(ledger).values()) == {"complete"}
     assert (await complete()).archived == 2

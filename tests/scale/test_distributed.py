@@ -21,11 +21,11 @@ from sqlalchemy import make_url
 
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.ledger.states import JobState
 from scripts.stack import BIN, Stack, free_port
 from tests.storage.servers import S3Server, s3_server
 from tests.support.airflow import callers, retry_at_once, until
-from tests.support.ledgers import Postgres
+from tests.support.ledgers import Postgres, counted
 from tests.support.privacy import request
 from tests.support.simulator import Simulator
 
@@ -188,8 +188,10 @@ def test_both_workers_took_part(distributed: Distributed) -> None:
 
 def test_the_shared_ledger_knows_each_job_by_its_id(distributed: Distributed) -> None:
     with Ledger(distributed.ledger_url, actor="test") as ledger:
-        assert ledger.counts() == {JobState.ARCHIVED: len(distributed.wanted())}
-        jobs = [job for request_id, _ in distributed.wanted() for job in ledger.request_jobs(request_id)]
+        assert counted(ledger) == {JobState.ARCHIVED: len(distributed.wanted())}
+        jobs = [
+            job for request_id, _ in distributed.wanted() for job in ledger.people.request_jobs(request_id)
+        ]
     assert {(job.key, job.action, job.adobe_job_id) for job in jobs} == {
         (job["key"], job["action"], job["jobId"]) for job in distributed.simulator.jobs()
     }

@@ -29,7 +29,7 @@ def test_it_defers_by_default_with_a_deadline_from_the_batch(world: World, batch
     trigger = deferral.value.trigger
     assert isinstance(trigger, PrivacyJobsTrigger)
     with Ledger(world.ledger_url, actor="test") as ledger:
-        assert trigger.deadline == ledger.batch(batch_id).created_at.timestamp() + 1000
+        assert trigger.deadline == ledger.claims.batch(batch_id).created_at.timestamp() + 1000
     assert trigger.poll_interval == 0.2, "the variable privacy_poll_interval"
     assert deferral.value.timeout is None, "the trigger keeps the deadline itself"
     sensor.execute_complete(context(), {"status": "finished", "batch_id": batch_id, "finished": 2})

@@ -30,9 +30,10 @@ from adobe_privacy.api.errors import (
     TemporarilyUnavailable,
 )
 from adobe_privacy.api.models import CompanyContext, CreatedJobs, CreateJobsRequest, JobSummary
-from adobe_privacy.ledger.approvals import PlanChanged
+from adobe_privacy.ledger.delete_plan import PlanChanged
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import Base, Job, JobState, Usage
+from adobe_privacy.ledger.schema import Base, Job, Usage
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.planning.planning import PlanSettings, plan_day
 from adobe_privacy.storage import Store
 from adobe_privacy.storage.location import parse_location
@@ -125,8 +126,8 @@ class World:
     requests: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.ledger.now = lambda: self.now
-        with self.ledger.engine.begin() as connection:
+        self.ledger.unit.now = lambda: self.now
+        with self.ledger.unit.engine.begin() as connection:
             for table in reversed(Base.metadata.sorted_tables):
                 connection.execute(delete(table))
         self.ledger.__dict__.pop("_fingerprint_key", None)
@@ -203,7 +204,7 @@ class World:
         self.log.append(f"run {run} claims")
         ledger = self._mortal(f"run {run}")
         with suppress(Crash):
-            while ledger.claim_batch(
+            while ledger.claims.claim_batch(
                 run_id=f"run {run}",
                 inbox_date=self.now.date(),
                 daily_limit=self.daily_limit,
@@ -218,9 +219,9 @@ class World:
             self.ask_about(self.random.choice(batches))
 
     def ask_about(self, batch_id: str) -> bool:
-        if not self.ledger.unapproved_deletes(batch_id, approve_deletes=self.approve_deletes):
+        if not self.ledger.approvals.unapproved_deletes(batch_id, approve_deletes=self.approve_deletes):
             return False
-        plan = self.ledger.delete_plan(batch_id)
+        plan = self.ledger.approvals.delete_plan(batch_id)
         self.questions.append((batch_id, plan.hash, {(job.id, job.attempt) for job in plan.jobs}))
         return True
 
@@ -239,7 +240,7 @@ class World:
         sent = {place for place in shown if approved and place[0] not in held}
         self.approved = (self.approved - shown) | sent
         try:
-            self._mortal("a person").decide(batch_id, plan_hash, approved=approved, hold=hold)
+            self._mortal("a person").approvals.decide(batch_id, plan_hash, approved=approved, hold=hold)
         except PlanChanged:
             self.log.append("the plan has changed")
             self.approved = before
@@ -265,7 +266,7 @@ class World:
         process = Process(f"process {next(self.numbers)}")
         ledger = self._mortal(process.name)
         coroutine = submit_batch(
-            batch=self.ledger.batch(batch_id),
+            batch=self.ledger.claims.batch(batch_id),
             inbox=self.inbox,
             ledger=ledger,
             client=Client(self, process),  # type: ignore[arg-type]
@@ -336,15 +337,15 @@ class World:
             if self.random.random() < 0.5 and row.attempt < 3:
                 job.failed = True
                 self.log.append(f"{row.key} ({row.action}) fails")
-                self.ledger.record_error(
+                self.ledger.results.record_error(
                     row, completed_at=self.now, outcome_code="1020-400", reason="Adobe: error", try_again=True
                 )
                 return
 
     def hold_or_release(self) -> None:
         request_id = self.random.choice(sorted(self.requests))
-        change = self.random.choice((self.ledger.hold, self.ledger.release))
-        if change == self.ledger.release and request_id in self.bad_keys:
+        change = self.random.choice((self.ledger.people.hold, self.ledger.people.release))
+        if change == self.ledger.people.release and request_id in self.bad_keys:
             return
         change(request_id, "test")
         self.log.append(f"{change.__name__} {request_id}")
@@ -355,11 +356,11 @@ class World:
         """Little goes wrong any more: processes end, holds end, and plans of later days send what is left."""
         self.calm = True
         self._finish_processes()
-        if not all(self.ledger.request_jobs(request_id) for request_id in self.requests):
+        if not all(self.ledger.people.request_jobs(request_id) for request_id in self.requests):
             self.plan(DAY)  # the one at the beginning died
         for request_id in self.requests:
-            if any(job.on_hold for job in self.ledger.request_jobs(request_id)):
-                self.ledger.release(request_id, "end of the test")
+            if any(job.on_hold for job in self.ledger.people.request_jobs(request_id)):
+                self.ledger.people.release(request_id, "end of the test")
         for day in range(40):
             self.move_clock(timedelta(days=1))
             self.claim()
@@ -391,14 +392,14 @@ class World:
     # -- what must hold -----------------------------------------------------------------------------------
 
     def check_quota(self) -> None:
-        with Session(self.ledger.engine) as session:
+        with Session(self.ledger.unit.engine) as session:
             for day, jobs in session.execute(select(Usage.day, Usage.jobs)):
                 assert 0 <= jobs <= self.daily_limit, f"{jobs} jobs are charged to {day}"
 
     def check_nothing_is_lost(self) -> None:
         at_adobe = {job.job_id: job for job in self.jobs}
         for request_id, actions in self.requests.items():
-            rows = self.ledger.request_jobs(request_id)
+            rows = self.ledger.people.request_jobs(request_id)
             assert {row.action for row in rows} == set(actions)
             for row in rows:
                 if row.key in self.bad_keys:
@@ -407,7 +408,7 @@ class World:
                 assert row.state is JobState.SUBMITTED, f"{row.key} ({row.action}) is {row.state}"
                 job = at_adobe[str(row.adobe_job_id)]
                 assert (job.key, job.action, job.failed) == (row.key, row.action, False)
-        assert self.ledger.known_adobe_jobs(at_adobe) == set(at_adobe), (
+        assert self.ledger.intents.known_adobe_jobs(at_adobe) == set(at_adobe), (
             "the ledger does not know a job of Adobe's"
         )
 
@@ -481,7 +482,7 @@ class World:
 
     def _rows(self, *states: JobState) -> list[Job]:
         query = select(Job).where(Job.state.in_(states or tuple(JobState)))
-        with Session(self.ledger.engine, expire_on_commit=False) as session:
+        with Session(self.ledger.unit.engine, expire_on_commit=False) as session:
             return list(session.scalars(query.order_by(Job.id)))
 
     def _unsent_batches(self) -> set[str]:
@@ -505,7 +506,7 @@ class MortalLedger:
             if world.dies_here():
                 world.log.append(f"{self._actor} dies before {name}")
                 raise Crash
-            world.ledger.actor = self._actor
+            world.ledger.unit.actor = self._actor
             result = found(*args, **kwargs)
             if name in ("intend", "withdraw"):
                 world.check_quota()

@@ -20,7 +20,10 @@ from typing import Any
 
 import pytest
 
+from adobe_privacy.ledger import intents
+from adobe_privacy.ledger.intents import Intents
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.unit import Unit
 from adobe_privacy.submission import submission
 from adobe_privacy.submission.submission import SubmissionSettings
 from tests.submission.interleavings import DAY, World
@@ -94,7 +97,7 @@ def _forgets_the_list_lag(patch: pytest.MonkeyPatch) -> None:
 
 
 def _adopts_jobs_of_earlier_attempts(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Ledger, "known_adobe_jobs", lambda _ledger, _ids: set())
+    patch.setattr(Intents, "known_adobe_jobs", lambda _topic, _ids: set())
 
 
 def _takes_adobes_clock_for_its_own(patch: pytest.MonkeyPatch) -> None:
@@ -102,28 +105,28 @@ def _takes_adobes_clock_for_its_own(patch: pytest.MonkeyPatch) -> None:
 
 
 def _charges_nothing(patch: pytest.MonkeyPatch) -> None:
-    intend = Ledger.intend
+    intend = Intents.intend
 
-    def unlimited(ledger: Ledger, *args: Any, **kwargs: Any) -> Any:
-        return intend(ledger, *args, **kwargs | {"daily_limit": 1000})
+    def unlimited(topic: Intents, *args: Any, **kwargs: Any) -> Any:
+        return intend(topic, *args, **kwargs | {"daily_limit": 1000})
 
-    patch.setattr(Ledger, "intend", unlimited)
+    patch.setattr(Intents, "intend", unlimited)
 
 
 def _asks_nobody(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Ledger, "_approved", lambda _ledger, _session, _batch, jobs: {job.id for job in jobs})
+    patch.setattr(intents, "approved_in", lambda _session, _batch, jobs: {job.id for job in jobs})
 
 
 def _takes_an_approval_for_the_next_attempt_too(patch: pytest.MonkeyPatch) -> None:
-    new_attempt = Ledger._new_attempt
+    new_attempt = Unit.new_attempt
 
-    def keeping(ledger: Ledger, session: Any, rows: Any, reason: str) -> None:
+    def keeping(unit: Unit, session: Any, rows: Any, reason: str) -> None:
         approvals = {row.id: row.approval_id for row in rows}
-        new_attempt(ledger, session, rows, reason)
+        new_attempt(unit, session, rows, reason)
         for row in rows:
             row.approval_id = approvals[row.id]
 
-    patch.setattr(Ledger, "_new_attempt", keeping)
+    patch.setattr(Unit, "new_attempt", keeping)
 
 
 @pytest.mark.parametrize(

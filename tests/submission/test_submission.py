@@ -22,7 +22,8 @@ from adobe_privacy.api.errors import (
 )
 from adobe_privacy.api.models import CompanyContext
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import Batch, Job, JobState
+from adobe_privacy.ledger.schema import Batch, Job
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.planning.planning import PlanSettings, plan_day
 from adobe_privacy.storage import Store, open_store
 from adobe_privacy.submission import submission
@@ -124,7 +125,7 @@ class Place:
         return Counter((job["key"], job["action"]) for job in self.simulator.jobs())
 
     def rows(self, *request_ids: str) -> list[Job]:
-        return [job for request_id in request_ids for job in self.ledger.request_jobs(request_id)]
+        return [job for request_id in request_ids for job in self.ledger.people.request_jobs(request_id)]
 
     def check_once(self, *keys: str, actions: tuple[str, ...] = ("access", "delete")) -> None:
         """Adobe has each job once, and the ledger has its id."""
@@ -153,7 +154,7 @@ async def test_a_batch_is_one_call_and_each_job_gets_its_own_id(place: Place) ->
 
 async def test_the_history_has_the_intent_before_the_answer(place: Place) -> None:
     await place.submit(place.planned(line(1, "access")))
-    reasons = [step.reason for step in place.ledger.history("DSR-1")]
+    reasons = [step.reason for step in place.ledger.people.history("DSR-1")]
     assert reasons == ["arrived in the inbox", "claimed", "intent committed", "Adobe's answer"]
 
 
@@ -259,7 +260,7 @@ async def test_a_retired_code_that_adobe_refuses_does_not_stop_the_search(place:
 async def test_a_job_of_an_earlier_attempt_is_never_adopted(place: Place) -> None:
     await place.submit(place.planned(line(1, "access")))
     [first] = place.rows("DSR-1")
-    place.ledger.record_error(
+    place.ledger.results.record_error(
         first, completed_at=None, outcome_code="1020-400", reason="Adobe", try_again=True
     )
     place.simulator.fault("create", "drop_before")
@@ -293,19 +294,19 @@ async def test_an_intent_older_than_the_list_reaches_back_waits_for_a_person(
     place: Place, simulator: Simulator, sqlite_url: str
 ) -> None:
     batch = place.planned(line(1))
-    place.ledger.now = lambda: datetime.now(UTC) - timedelta(days=44)
-    place.ledger.intend(batch.id, [job.id for job in place.rows("DSR-1")], daily_limit=9)
-    place.ledger.now = lambda: datetime.now(UTC)
+    place.ledger.unit.now = lambda: datetime.now(UTC) - timedelta(days=44)
+    place.ledger.intents.intend(batch.id, [job.id for job in place.rows("DSR-1")], daily_limit=9)
+    place.ledger.unit.now = lambda: datetime.now(UTC)
     result = await place.submit(batch)
     assert result.refused == 2
     assert {job.state for job in place.rows("DSR-1")} == {JobState.REFUSED}
-    assert place.ledger.history("DSR-1")[-1].reason.endswith("ask Adobe")
+    assert place.ledger.people.history("DSR-1")[-1].reason.endswith("ask Adobe")
     assert simulator.calls().get("create", 0) == 0
 
 
 async def test_a_process_that_dies_after_its_intent_is_taken_over(place: Place) -> None:
     batch = place.planned(line(1))
-    place.ledger.intend(batch.id, [job.id for job in place.rows("DSR-1")], daily_limit=9)
+    place.ledger.intents.intend(batch.id, [job.id for job in place.rows("DSR-1")], daily_limit=9)
     result = await place.submit(batch)
     assert (result.submitted, result.adopted) == (2, 0)
     place.check_once("DSR-1")
@@ -320,7 +321,7 @@ async def test_a_process_that_dies_before_it_wrote_the_answer_down_is_taken_over
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(place.ledger, "record_submitted", die)
+        patch.setattr(place.ledger.intents, "record_submitted", die)
         with pytest.raises(Killed):
             await place.submit(batch)
     result = await place.submit(batch)
@@ -356,12 +357,12 @@ async def test_adobes_quota_refusal_stops_for_the_day_and_fails_nothing(
     batch = place.planned(line(1))
     result = await place.submit(batch)
     assert (result.carried_over, result.submitted) == (2, 0)
-    assert place.ledger.quota().refused
-    assert place.ledger.quota().used == 0
+    assert place.ledger.quotas.today().refused
+    assert place.ledger.quotas.today().used == 0
     assert plan(place.inbox, place.ledger, run_id="again") == []
     assert place.simulator.calls()["create"] == 1
     tomorrow = datetime.now(UTC) + timedelta(days=1)
-    place.ledger.now = lambda: tomorrow
+    place.ledger.unit.now = lambda: tomorrow
     for batch in plan(place.inbox, place.ledger, run_id="tomorrow"):
         await place.submit(batch)
     place.check_once("DSR-1")
@@ -383,7 +384,7 @@ async def test_one_bad_user_costs_no_other(place: Place, monkeypatch: pytest.Mon
     assert (result.submitted, result.refused) == (6, 2)
     assert {note.partition(":")[0] for note in result.notes} == {"DSR-3", "DSR-6"}
     assert [job.state for job in place.rows("DSR-3", "DSR-6")] == [JobState.REFUSED] * 2
-    assert place.ledger.quota().used == 6
+    assert place.ledger.quotas.today().used == 6
     good = [f"DSR-{n}" for n in range(8) if n not in (3, 6)]
     assert place.made() == {(key, "access"): 1 for key in good}
 
@@ -403,8 +404,10 @@ async def test_bad_users_are_told_from_a_bad_batch_after_a_crash_too(
     """The good ones were taken before the crash: what is left is refused whole."""
     batch = place.planned(*(line(n, "access") for n in range(3)))
     [good, *_] = place.rows("DSR-0")
-    intended = place.ledger.intend(batch.id, [good.id], daily_limit=9)
-    place.ledger.record_submitted([(intended[0], "adobe-1")], adobe_request_id=None, reason="Adobe's answer")
+    intended = place.ledger.intents.intend(batch.id, [good.id], daily_limit=9)
+    place.ledger.intents.record_submitted(
+        [(intended[0], "adobe-1")], adobe_request_id=None, reason="Adobe's answer"
+    )
     _refuse_users(monkeypatch, place.client, {"DSR-1", "DSR-2"})
     result = await place.submit(batch)
     assert result.refused == 2
@@ -416,7 +419,7 @@ async def test_a_batch_of_which_adobe_takes_nobody_waits_to_be_mended(place: Pla
     with pytest.raises(RequestRefused):
         await place.submit(batch)
     assert {job.state for job in place.rows("DSR-1", "DSR-2")} == {JobState.RECEIVED}
-    assert place.ledger.quota().used == 0
+    assert place.ledger.quotas.today().used == 0
     place.simulator.switch(unprovisioned_products="")
     [batch] = plan(place.inbox, place.ledger, products=("target",))
     await place.submit(batch)
@@ -428,7 +431,7 @@ async def test_a_batch_that_cannot_be_written_down_is_never_intended(place: Plac
     with pytest.raises(RequestRefused, match="nothing was sent: company_contexts"):
         await place.submit(batch, company_contexts=())
     assert {job.state for job in place.rows("DSR-1")} == {JobState.RECEIVED}
-    assert "intent committed" not in [step.reason for step in place.ledger.history("DSR-1")]
+    assert "intent committed" not in [step.reason for step in place.ledger.people.history("DSR-1")]
 
 
 async def test_a_delete_that_would_hang_is_refused_and_the_access_goes(place: Place) -> None:
@@ -475,7 +478,7 @@ async def test_where_certainly_nothing_was_made_the_batch_is_as_before(
     with pytest.raises(error):
         await place.submit(batch)
     assert {job.state for job in place.rows("DSR-1")} == {JobState.PLANNED}
-    assert place.ledger.quota().used == 0
+    assert place.ledger.quotas.today().used == 0
     place.simulator.reset()
     await place.submit(batch)
     place.check_once("DSR-1")
@@ -512,7 +515,7 @@ async def test_a_request_that_came_back_is_sent_after_its_release(place: Place) 
     await place.submit(batch)
     hand_in(place.inbox, line(1), name="again.jsonl")
     assert plan(place.inbox, place.ledger) == []
-    place.ledger.release("DSR-1", "the file is there again")
+    place.ledger.people.release("DSR-1", "the file is there again")
     [batch] = plan(place.inbox, place.ledger, run_id="again")
     await place.submit(batch)
     place.check_once("DSR-1")
@@ -520,12 +523,12 @@ async def test_a_request_that_came_back_is_sent_after_its_release(place: Place) 
 
 async def test_a_request_put_on_hold_before_the_call_is_not_sent(place: Place) -> None:
     batch = place.planned(line(1), line(2))
-    place.ledger.hold("DSR-1", "litigation")
+    place.ledger.people.hold("DSR-1", "litigation")
     result = await place.submit(batch)
     assert result.submitted == 2
     assert {job.state for job in place.rows("DSR-1")} == {JobState.RECEIVED}
     assert plan(place.inbox, place.ledger, run_id="later") != []  # the batch of the other request
-    place.ledger.release("DSR-1", "settled")
+    place.ledger.people.release("DSR-1", "settled")
     [_, batch] = plan(place.inbox, place.ledger, run_id="later")
     await place.submit(batch)
     place.check_once("DSR-1", "DSR-2")
@@ -538,33 +541,35 @@ async def test_a_hold_at_the_last_moment_keeps_the_request_back(
     fetch_token = place.client.fetch_token
 
     async def hold_first() -> None:
-        place.ledger.hold("DSR-1", "litigation")
+        place.ledger.people.hold("DSR-1", "litigation")
         await fetch_token()
 
     monkeypatch.setattr(place.client, "fetch_token", hold_first)
     await place.submit(batch)
     place_made = place.made()
     assert set(place_made) == {("DSR-2", "access"), ("DSR-2", "delete")}
-    assert place.ledger.quota().used == 2
+    assert place.ledger.quotas.today().used == 2
 
 
 async def test_an_intent_that_grew_old_is_not_sent_but_made_anew(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = place.planned(line(1))
-    intend = place.ledger.intend
+    intend = place.ledger.intents.intend
     delays = iter([1.0, 0.0])
 
     def slow(*args: Any, **kwargs: Any) -> list[Job]:
         jobs = intend(*args, **kwargs)
         late = timedelta(seconds=next(delays))
-        monkeypatch.setattr(place.ledger, "now", lambda: datetime.now(UTC) + late)
+        monkeypatch.setattr(place.ledger.unit, "now", lambda: datetime.now(UTC) + late)
         return jobs
 
-    monkeypatch.setattr(place.ledger, "intend", slow)
+    monkeypatch.setattr(place.ledger.intents, "intend", slow)
     await place.submit(batch)
     assert place.simulator.calls()["create"] == 1
-    assert "not sent: the intent was too old" in [step.reason for step in place.ledger.history("DSR-1")]
+    assert "not sent: the intent was too old" in [
+        step.reason for step in place.ledger.people.history("DSR-1")
+    ]
     place.check_once("DSR-1")
 
 

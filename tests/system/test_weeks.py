@@ -19,10 +19,11 @@ from aiosmtpd.handlers import Message
 
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.storage import open_store
 from scripts.stack import BIN, ROOT, Stack, free_port
 from tests.support.airflow import until
+from tests.support.ledgers import counted
 from tests.support.simulator import Simulator
 
 # Most of it is Airflow starting tasks; a loaded machine takes its time.
@@ -134,7 +135,7 @@ def manifests(home: Path) -> list[dict[str, Any]]:
 
 def counts(stack: Stack) -> dict[JobState, int]:
     with Ledger(f"sqlite:///{stack.home / 'privacy_ledger.db'}", actor="test") as ledger:
-        return ledger.counts()
+        return counted(ledger)
 
 
 def ended(stack: Stack, dag_id: str, first: date, last: date) -> Callable[[], dict[str, str]]:

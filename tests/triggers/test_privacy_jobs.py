@@ -19,7 +19,8 @@ from airflow.sdk.serde import deserialize, serialize
 from sqlalchemy import insert
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import Batch, Job, JobState
+from adobe_privacy.ledger.schema import Batch, Job
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.operators.privacy_requests import CreatePrivacyJobsOperator, PlanPrivacyRequestsOperator
 from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger, finished_jobs
 from adobe_privacy.waiting.looks import OpenJobsList
@@ -153,7 +154,7 @@ def put_at_adobe(world: World, *, batches: int, jobs: int) -> list[str]:
     )
     submitted_at = datetime.now(UTC) - timedelta(minutes=10)
     names = [f"batch-{number}" for number in range(batches)]
-    with Ledger(world.ledger_url, actor="test") as ledger, ledger.engine.begin() as connection:
+    with Ledger(world.ledger_url, actor="test") as ledger, ledger.unit.engine.begin() as connection:
         connection.execute(
             insert(Batch),
             [

@@ -12,7 +12,7 @@ import httpx
 from playwright.sync_api import Page, expect
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.ledger.states import JobState
 from scripts.stack import Stack
 from tests.support.airflow import until
 from tests.ui.conftest import RUNS, OpenAs, wait_for_runs
@@ -45,7 +45,9 @@ def test_a_person_approves_a_batch_and_holds_others_back(stack: Stack, open_as: 
 
     assert keys_at_adobe(stack) & set(LAWS) == {SENT}
     with Ledger(f"sqlite:///{stack.home / 'privacy_ledger.db'}", actor="test") as ledger:
-        found = {name: [(job.state, job.on_hold) for job in ledger.request_jobs(name)] for name in LAWS}
+        found = {
+            name: [(job.state, job.on_hold) for job in ledger.people.request_jobs(name)] for name in LAWS
+        }
     assert found == {
         SENT: [(JobState.ARCHIVED, False)],
         HELD_IN_QUESTION: [(JobState.RECEIVED, True)],

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.ledger.states import JobState
 from tests.support.ledgers import DAY, received
 from tests.web.conftest import LogIn
 
@@ -45,7 +45,7 @@ def test_there_are_routes_to_be_tested(page: FastAPI) -> None:
 
 @BOTH
 def test_nothing_is_told_to_anonymous_callers(page: FastAPI, ledger: Ledger, log_in: LogIn) -> None:
-    ledger.receive([received(1)])
+    ledger.intake.receive([received(1)])
     client = log_in(None)
     for method, url in calls(page):
         answer = client.request(method, url, json=HOLD if method == "POST" else None)
@@ -55,12 +55,12 @@ def test_nothing_is_told_to_anonymous_callers(page: FastAPI, ledger: Ledger, log
         else:
             assert answer.status_code == 303, url
             assert answer.headers["location"].startswith("../api/v2/auth/login?next=%2Fprivacy%2F"), url
-    assert [job.on_hold for job in ledger.request_jobs("DSR-1")] == [False]
+    assert [job.on_hold for job in ledger.people.request_jobs("DSR-1")] == [False]
 
 
 @BOTH
 def test_a_reader_reads_everything_and_changes_nothing(page: FastAPI, ledger: Ledger, log_in: LogIn) -> None:
-    ledger.receive([received(1)])
+    ledger.intake.receive([received(1)])
     client = log_in("reader")
     for method, url in calls(page):
         answer = client.request(method, url, json=HOLD if method == "POST" else None)
@@ -68,7 +68,7 @@ def test_a_reader_reads_everything_and_changes_nothing(page: FastAPI, ledger: Le
             assert answer.status_code == (404 if "manifest" in url else 200), url
         else:
             assert answer.status_code == 403, url
-    assert [job.on_hold for job in ledger.request_jobs("DSR-1")] == [False]
+    assert [job.on_hold for job in ledger.people.request_jobs("DSR-1")] == [False]
 
 
 @pytest.mark.parametrize("airflow", ["fab_airflow"], indirect=True)
@@ -98,43 +98,43 @@ def test_a_forged_login_is_none(page: FastAPI, ledger: Ledger, log_in: LogIn) ->
 @BOTH
 class TestDecisions:
     def test_an_officer_holds_and_releases_under_their_name(self, ledger: Ledger, log_in: LogIn) -> None:
-        ledger.receive([received(1, "access", "delete")])
+        ledger.intake.receive([received(1, "access", "delete")])
         client = log_in("officer")
         assert client.post("/privacy/api/hold", json=HOLD).json() == {"changed": 2}
-        assert [job.on_hold for job in ledger.request_jobs("DSR-1")] == [True, True]
+        assert [job.on_hold for job in ledger.people.request_jobs("DSR-1")] == [True, True]
         assert client.post("/privacy/api/hold", json=HOLD).json() == {"changed": 0}
         released = client.post("/privacy/api/release", json=HOLD | {"reason": "settled"})
         assert released.json() == {"changed": 2}
-        steps = [(step.actor, step.reason) for step in ledger.history("DSR-1")[2:]]
+        steps = [(step.actor, step.reason) for step in ledger.people.history("DSR-1")[2:]]
         assert (
             steps
             == [("user/officer", "on hold: a lawsuit")] * 2 + [("user/officer", "hold ended: settled")] * 2
         )
 
     def test_what_ended_in_error_is_sent_again_once_released(self, ledger: Ledger, log_in: LogIn) -> None:
-        ledger.receive([received(1)])
-        batch = ledger.claim_batch(run_id="r", inbox_date=DAY, daily_limit=10)
+        ledger.intake.receive([received(1)])
+        batch = ledger.claims.claim_batch(run_id="r", inbox_date=DAY, daily_limit=10)
         assert batch is not None
-        ledger.refuse([job.id for job in ledger.batch_jobs(batch.id)], "gone")
+        ledger.claims.refuse([job.id for job in ledger.claims.batch_jobs(batch.id)], "gone")
         client = log_in("officer")
         assert "Release" in client.get("/privacy/request?id=DSR-1").text
         client.post("/privacy/api/release", json=HOLD).raise_for_status()
-        (job,) = ledger.request_jobs("DSR-1")
+        (job,) = ledger.people.request_jobs("DSR-1")
         assert (job.state, job.attempt) == (JobState.RECEIVED, 2)
 
     @pytest.mark.parametrize("reason", ["", "  ", "ab", "x" * 401, None])
     def test_a_reason_must_be_given(self, ledger: Ledger, log_in: LogIn, reason: str | None) -> None:
-        ledger.receive([received(1)])
+        ledger.intake.receive([received(1)])
         answer = log_in("officer").post("/privacy/api/hold", json=HOLD | {"reason": reason})
         assert answer.status_code == 422
-        assert not ledger.request_jobs("DSR-1")[0].on_hold
+        assert not ledger.people.request_jobs("DSR-1")[0].on_hold
 
     def test_a_request_that_is_unknown_cannot_be_held(self, ledger: Ledger, log_in: LogIn) -> None:
         answer = log_in("officer").post("/privacy/api/hold", json=HOLD)
         assert (answer.status_code, answer.json()) == (404, {"detail": "The ledger has no request DSR-1."})
 
     def test_the_buttons_are_there_for_those_who_may(self, ledger: Ledger, log_in: LogIn) -> None:
-        ledger.receive([received(1)])
+        ledger.intake.receive([received(1)])
         assert "Put on hold" in log_in("officer").get("/privacy/request?id=DSR-1").text
         assert "Put on hold" not in log_in("reader").get("/privacy/request?id=DSR-1").text
 
@@ -145,9 +145,9 @@ class TestOtherSites:
 
     @pytest.fixture
     def officer(self, ledger: Ledger, log_in: LogIn) -> Iterator[TestClient]:
-        ledger.receive([received(1)])
+        ledger.intake.receive([received(1)])
         yield log_in("officer")
-        assert not ledger.request_jobs("DSR-1")[0].on_hold
+        assert not ledger.people.request_jobs("DSR-1")[0].on_hold
 
     def test_a_form_is_refused(self, officer: TestClient) -> None:
         assert officer.post("/privacy/api/hold", data=HOLD).status_code == 415

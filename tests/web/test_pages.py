@@ -14,8 +14,10 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from adobe_privacy.command_line import main
-from adobe_privacy.ledger.ledger import FinishedJob, Ledger
-from adobe_privacy.ledger.schema import Job, JobState
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.results import FinishedJob
+from adobe_privacy.ledger.schema import Job
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.web.source import Source
 from tests.support.ledgers import DAY, received
 from tests.web.conftest import LogIn
@@ -30,18 +32,22 @@ def reader(ledger: Ledger, log_in: LogIn) -> TestClient:
 
 
 def submit(ledger: Ledger) -> list[Job]:
-    batch = ledger.claim_batch(run_id=RUN, inbox_date=DAY, daily_limit=20_000)
+    batch = ledger.claims.claim_batch(run_id=RUN, inbox_date=DAY, daily_limit=20_000)
     assert batch is not None
-    ledger.actor = f"{RUN}/batch.submit[3]"
-    jobs = ledger.intend(batch.id, [job.id for job in ledger.batch_jobs(batch.id)], daily_limit=20_000)
-    ledger.record_submitted([(job, f"adobe-{job.id}") for job in jobs], adobe_request_id=None, reason="")
-    return ledger.batch_jobs(batch.id)
+    ledger.unit.actor = f"{RUN}/batch.submit[3]"
+    jobs = ledger.intents.intend(
+        batch.id, [job.id for job in ledger.claims.batch_jobs(batch.id)], daily_limit=20_000
+    )
+    ledger.intents.record_submitted(
+        [(job, f"adobe-{job.id}") for job in jobs], adobe_request_id=None, reason=""
+    )
+    return ledger.claims.batch_jobs(batch.id)
 
 
 def archive(ledger: Ledger, job: Job, folder: Path, **manifest: Any) -> None:
     place = f"jobs/gdpr/2026/11/20/{job.adobe_job_id}/manifest.json"
-    ledger.record_complete([FinishedJob(job, None, "partial", "6054-200")])
-    ledger.record_archived({job.id: place})
+    ledger.results.record_complete([FinishedJob(job, None, "partial", "6054-200")])
+    ledger.results.record_archived({job.id: place})
     path = folder / "archive" / place
     path.parent.mkdir(parents=True)
     products = [
@@ -54,7 +60,7 @@ def archive(ledger: Ledger, job: Job, folder: Path, **manifest: Any) -> None:
 @pytest.fixture
 def archived(ledger: Ledger, tmp_path: Path) -> Job:
     """The one job of DSR-1, with its manifest in the archive."""
-    ledger.receive([received(1)])
+    ledger.intake.receive([received(1)])
     (job,) = submit(ledger)
     archive(ledger, job, tmp_path)
     return job
@@ -62,8 +68,8 @@ def archived(ledger: Ledger, tmp_path: Path) -> Job:
 
 class TestOverview:
     def test_it_counts_states_concerns_and_days(self, ledger: Ledger, reader: TestClient) -> None:
-        ledger.receive([received(n, due=TODAY - timedelta(days=1)) for n in range(3)])
-        ledger.hold("DSR-1", "lawsuit")
+        ledger.intake.receive([received(n, due=TODAY - timedelta(days=1)) for n in range(3)])
+        ledger.people.hold("DSR-1", "lawsuit")
         told = reader.get("/privacy/api/overview").json()
         assert told["states"] == {state.value: 0 for state in JobState} | {"received": 3}
         assert told["concerns"] == {"overdue": 3, "soon": 0, "held": 1, "failed": 0, "expiring": 0}
@@ -76,9 +82,9 @@ class TestOverview:
         extra = {"org_id": "X@AdobeOrg", "daily_job_limit": 500}
         connection = {"conn_type": "adobe_privacy", "login": "id", "password": "secret-value", "extra": extra}
         monkeypatch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", json.dumps(connection))
-        ledger.receive([received(n) for n in range(3)])
+        ledger.intake.receive([received(n) for n in range(3)])
         submit(ledger)
-        ledger.record_quota_refusal(1)
+        ledger.quotas.record_refusal(1)
         quota = reader.get("/privacy/api/overview").json()["quota"]
         assert quota == {
             "day": str(TODAY), "used": 3, "planned": 0, "limit": 500, "refused": True, "problem": None
@@ -97,7 +103,7 @@ class TestOverview:
     ) -> None:
         if connection is not None:
             monkeypatch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", json.dumps(connection))
-        ledger.receive([received(1)])
+        ledger.intake.receive([received(1)])
         assert "adobe_privacy_default" in reader.get("/privacy/api/overview").json()["quota"]["problem"]
         page = reader.get("/privacy/")
         assert page.status_code == 200
@@ -111,7 +117,7 @@ class TestOverview:
 
 class TestJobs:
     def test_pages_are_linked(self, ledger: Ledger, reader: TestClient) -> None:
-        ledger.receive([received(n, due=TODAY + timedelta(days=n)) for n in range(5)])
+        ledger.intake.receive([received(n, due=TODAY + timedelta(days=n)) for n in range(5)])
         seen: list[str] = []
         url: str | None = "?limit=2"
         for _ in range(3):
@@ -121,7 +127,7 @@ class TestJobs:
         assert (seen, url) == ([f"DSR-{n}" for n in range(5)], None)
 
     def test_a_job_is_told_in_plain_values(self, ledger: Ledger, reader: TestClient) -> None:
-        ledger.receive([received(1, due=TODAY + timedelta(days=2))])
+        ledger.intake.receive([received(1, due=TODAY + timedelta(days=2))])
         (told,) = reader.get("/privacy/api/jobs?request=DSR-1").json()["jobs"]
         assert told["days_left"] == 2
         assert told["products"] == ["analytics"]
@@ -150,7 +156,7 @@ class TestJobs:
         assert "<h1>" in page.text
 
     def test_fields_that_were_left_empty_filter_nothing(self, ledger: Ledger, reader: TestClient) -> None:
-        ledger.receive([received(1)])
+        ledger.intake.receive([received(1)])
         query = "?request=&state=&concern=&regulation=&action=&product=&from=&to=&batch=+"
         assert len(reader.get(f"/privacy/api/jobs{query}").json()["jobs"]) == 1
 
@@ -177,7 +183,7 @@ class TestJobs:
         self, ledger: Ledger, reader: TestClient, request_id: str
     ) -> None:
         jobs = received("x").jobs
-        ledger.receive([received("x", request_id=request_id, jobs=jobs)])
+        ledger.intake.receive([received("x", request_id=request_id, jobs=jobs)])
         text = reader.get("/privacy/").text
         (link,) = [part.split('"')[0] for part in text.split('href="') if part.startswith("request?id=")]
         assert f"<h1>{request_id} " in reader.get(f"/privacy/{link}").text
@@ -185,7 +191,7 @@ class TestJobs:
 
 class TestOneRequest:
     def test_it_links_to_airflow(self, ledger: Ledger, reader: TestClient) -> None:
-        ledger.receive([received(1)])
+        ledger.intake.receive([received(1)])
         (job,) = submit(ledger)
         text = reader.get("/privacy/request?id=DSR-1").text
         run = "../dags/privacy_requests/runs/scheduled__2026-11-20T00%3A00%3A00%2B00%3A00"
@@ -196,7 +202,7 @@ class TestOneRequest:
     def test_the_manifest_tells_what_products_answered(
         self, ledger: Ledger, reader: TestClient, tmp_path: Path
     ) -> None:
-        ledger.receive([received(1, "access", "delete")])
+        ledger.intake.receive([received(1, "access", "delete")])
         jobs = submit(ledger)
         archive(
             ledger, jobs[0], tmp_path, completeness={"products_missing": ["target"]}, size=1234, members=2
@@ -233,7 +239,7 @@ class TestOneRequest:
 
 class TestReport:
     def test_it_is_not_made_before_a_period_is_named(self, ledger: Ledger, reader: TestClient) -> None:
-        ledger.receive([received(1)])
+        ledger.intake.receive([received(1)])
         text = reader.get("/privacy/report").text
         assert f'name="from" value="{TODAY.year - 1}-01-01"' in text
         assert "<table" not in text
@@ -242,7 +248,7 @@ class TestReport:
     def test_page_document_and_json_have_the_figures_of_the_period(
         self, ledger: Ledger, reader: TestClient
     ) -> None:
-        ledger.receive([received(1), received(2, "delete", regulation="ccpa")])
+        ledger.intake.receive([received(1), received(2, "delete", regulation="ccpa")])
         query = "?from=2026-11-20&to=2026-11-20&regulation=gdpr"
         told = reader.get(f"/privacy/api/report{query}").json()
         (row,) = told["figures"]
@@ -260,9 +266,9 @@ class TestReport:
     def test_the_json_is_what_the_command_prints(
         self, ledger: Ledger, reader: TestClient, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        ledger.receive([received(1)])
+        ledger.intake.receive([received(1)])
         asked = ["--from", "2026-11-01", "--to", "2026-11-30", "--json", "--ledger"]
-        assert main(["report", *asked, str(ledger.engine.url)]) == 0
+        assert main(["report", *asked, str(ledger.unit.engine.url)]) == 0
         printed = json.loads(capsys.readouterr().out)
         told = reader.get("/privacy/api/report?from=2026-11-01&to=2026-11-30").json()
         assert told | {"made_at": None} == printed | {"made_at": None}
@@ -279,14 +285,14 @@ class TestReport:
             assert query[:4] in answer.text
 
     def test_the_longest_period_there_is_can_be_asked_for(self, ledger: Ledger, reader: TestClient) -> None:
-        ledger.receive([received(1)])
+        ledger.intake.receive([received(1)])
         told = reader.get("/privacy/api/report?from=0001-01-01&to=9999-12-31").json()
         assert told["figures"][0]["received"] == 1
 
 
 class TestEvidence:
     def test_it_is_linked_from_the_request(self, ledger: Ledger, reader: TestClient) -> None:
-        ledger.receive([received("x", request_id="A/B#1", jobs=received("x").jobs)])
+        ledger.intake.receive([received("x", request_id="A/B#1", jobs=received("x").jobs)])
         text = reader.get("/privacy/request?id=A%2FB%231").text
         for place in ("evidence.html", "api/evidence"):
             assert f'href="{place}?id=A%2FB%231"' in text
@@ -295,7 +301,7 @@ class TestEvidence:
     def test_it_has_the_history_and_the_manifests(
         self, ledger: Ledger, reader: TestClient, tmp_path: Path
     ) -> None:
-        ledger.receive([received(1, "access", "delete")])
+        ledger.intake.receive([received(1, "access", "delete")])
         jobs = submit(ledger)
         for job in jobs:
             archive(ledger, job, tmp_path)
@@ -328,7 +334,7 @@ class TestEvidence:
 
 
 def test_documents_may_have_a_style_of_their_own_and_nothing_else(ledger: Ledger, reader: TestClient) -> None:
-    ledger.receive([received(1)])
+    ledger.intake.receive([received(1)])
     for url in ("/privacy/evidence.html?id=DSR-1", "/privacy/report.html"):
         answer = reader.get(url)
         rules = answer.headers["content-security-policy"].split("; ")
@@ -389,7 +395,7 @@ class TestLedgerThatCannotBeRead:
         self, page: FastAPI, ledger: Ledger, log_in: LogIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         reader = log_in("reader")
-        ledger.receive([received(1)])
+        ledger.intake.receive([received(1)])
         assert len(reader.get("/privacy/api/jobs").json()["jobs"]) == 1
         path = tmp_path / "other.db"
         Ledger(f"sqlite:///{path}", actor="test").close()

@@ -76,7 +76,7 @@ def requests_of(jobs: Sequence[Job], store: Store, ledger: Ledger) -> dict[str, 
     for source in sorted({job.source for job in jobs}):
         wanted = {job.request_id for job in jobs if job.source == source}
         for request in find_requests(store, source, wanted):
-            if ledger.fingerprint(request.content()) == prints[request.request_id]:
+            if ledger.intake.fingerprint(request.content()) == prints[request.request_id]:
                 found[request.request_id] = request
                 wanted.discard(request.request_id)
                 if not wanted:

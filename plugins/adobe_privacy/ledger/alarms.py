@@ -9,8 +9,9 @@ from datetime import date, datetime
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.ledger import Ledger, _chunks
-from adobe_privacy.ledger.schema import UNFINISHED, Alarm, Job, JobState
+from adobe_privacy.ledger.schema import UNFINISHED, Alarm, Job
+from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.unit import Topic, chunks
 
 PAGE = 5000
 
@@ -48,62 +49,69 @@ class UnarchivedJob:
     completed_at: datetime
 
 
-def jobs_with_alarm(ledger: Ledger, now: datetime) -> Iterator[ClockJob]:
-    """The unfinished jobs that are worth an alarm now; page by page, for there may be many."""
-    columns = (
-        Job.id,
-        Job.request_id,
-        Job.regulation,
-        Job.action,
-        Job.state,
-        Job.on_hold,
-        Job.received_at,
-        Job.due_on,
-    )
-    query = select(*columns).where(UNFINISHED, Job.alarm_at <= now)
-    with ledger._read() as session:
-        for row in session.execute(query.execution_options(yield_per=PAGE)):
-            yield ClockJob(*row)
+class Alarms(Topic):
+    """Tells what is worth an alarm, and remembers which were raised."""
 
+    def jobs_due(self, now: datetime) -> Iterator[ClockJob]:
+        """The unfinished jobs that are worth an alarm now; page by page, for there may be many."""
+        columns = (
+            Job.id,
+            Job.request_id,
+            Job.regulation,
+            Job.action,
+            Job.state,
+            Job.on_hold,
+            Job.received_at,
+            Job.due_on,
+        )
+        query = select(*columns).where(UNFINISHED, Job.alarm_at <= now)
+        with self.unit.read() as session:
+            for row in session.execute(query.execution_options(yield_per=PAGE)):
+                yield ClockJob(*row)
 
-def unarchived(ledger: Ledger, completed_before: datetime) -> list[UnarchivedJob]:
-    """The jobs that Adobe completed before a moment and that are not archived yet."""
-    query = select(Job.adobe_job_id, Job.request_id, Job.action, Job.completed_at).where(
-        Job.state == JobState.COMPLETE, Job.completed_at <= completed_before, Job.adobe_job_id.is_not(None)
-    )
-    with ledger._read() as session:
-        return [UnarchivedJob(*row) for row in session.execute(query)]
+    def unarchived(self, completed_before: datetime) -> list[UnarchivedJob]:
+        """The jobs that Adobe completed before a moment and that are not archived yet."""
+        query = select(Job.adobe_job_id, Job.request_id, Job.action, Job.completed_at).where(
+            Job.state == JobState.COMPLETE,
+            Job.completed_at <= completed_before,
+            Job.adobe_job_id.is_not(None),
+        )
+        with self.unit.read() as session:
+            return [UnarchivedJob(*row) for row in session.execute(query)]
 
+    def raised(self, kind: str, subjects: Collection[str]) -> dict[str, int]:
+        """The highest percent at which an alarm of this kind was raised about each of these subjects."""
+        with self.unit.read() as session:
+            return _raised(session, kind, subjects)
 
-def raised(ledger: Ledger, kind: str, subjects: Collection[str]) -> dict[str, int]:
-    """The highest percent at which an alarm of this kind was raised about each of these subjects."""
-    with ledger._read() as session:
-        return _raised(session, kind, subjects)
-
-
-def record(ledger: Ledger, alarms: Collection[Raised], next_alarms: Mapping[int, datetime | None]) -> None:
-    """Notes that these alarms were raised, then when their jobs are worth the next. A crash between the two costs
-    nothing: what was raised is known."""
-    with ledger._write() as session:
-        for kind in {alarm.kind for alarm in alarms}:
-            of_kind = [alarm for alarm in alarms if alarm.kind == kind]
-            known = _raised(session, kind, [alarm.subject for alarm in of_kind])
-            rows = [
-                {"kind": kind, "subject": alarm.subject, "percent": alarm.percent, "raised_at": ledger.now()}
-                for alarm in of_kind
-                if alarm.percent > known.get(alarm.subject, 0)
-            ]
-            if rows:
-                session.execute(insert(Alarm), rows)
-    # Other writers wait for a transaction.
-    for some in _chunks(next_alarms.items(), PAGE):
-        with ledger._write() as session:
-            session.execute(update(Job), [{"id": job, "alarm_at": at} for job, at in some])
+    def record(self, alarms: Collection[Raised], next_alarms: Mapping[int, datetime | None]) -> None:
+        """Notes that these alarms were raised, then when their jobs are worth the next. A crash between the two costs
+        nothing: what was raised is known."""
+        with self.unit.write() as session:
+            for kind in {alarm.kind for alarm in alarms}:
+                of_kind = [alarm for alarm in alarms if alarm.kind == kind]
+                known = _raised(session, kind, [alarm.subject for alarm in of_kind])
+                rows = [
+                    {
+                        "kind": kind,
+                        "subject": alarm.subject,
+                        "percent": alarm.percent,
+                        "raised_at": self.unit.now(),
+                    }
+                    for alarm in of_kind
+                    if alarm.percent > known.get(alarm.subject, 0)
+                ]
+                if rows:
+                    session.execute(insert(Alarm), rows)
+        # Other writers wait for a transaction.
+        for some in chunks(next_alarms.items(), PAGE):
+            with self.unit.write() as session:
+                session.execute(update(Job), [{"id": job, "alarm_at": at} for job, at in some])
 
 
 def _raised(session: Session, kind: str, subjects: Collection[str]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for some in _chunks(subjects):
+    for some in chunks(subjects):
         query = select(Alarm.subject, func.max(Alarm.percent)).where(
             Alarm.kind == kind, Alarm.subject.in_(some)
         )

@@ -1,48 +1,109 @@
-"""What a person approves: the deletes of one batch that are about to be sent, and the hash that names them."""
+"""A person approves deletes, or puts them on hold, before they are sent."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from collections.abc import Collection
 
-# A DAG that is only parsed needs no tables.
-if TYPE_CHECKING:
-    from adobe_privacy.ledger.schema import Batch, Job
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-DELETE = "delete"
-# So long a question waits for its answer. Then the jobs go back to the next plan, which asks again.
-ANSWERED_WITHIN = timedelta(days=7)
+from adobe_privacy.ledger.database import LedgerError
+from adobe_privacy.ledger.delete_plan import DELETE, DeletePlan, PlanChanged, UnknownRequests
+from adobe_privacy.ledger.schema import Approval, Batch, Job
+from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.unit import Topic, chunks
 
 
-class PlanChanged(Exception):
-    """What would be sent is not what the person was shown; nothing was approved."""
+class Approvals(Topic):
+    """Which deletes wait for a person, and what the person said."""
+
+    def delete_plan(self, batch_id: str) -> DeletePlan:
+        """The deletes of a batch that nothing was sent of, those on hold among them."""
+        with self.unit.read() as session:
+            return _delete_plan(session, batch_id)
+
+    def unapproved_deletes(self, batch_id: str, *, approve_deletes: bool = False) -> list[Job]:
+        """The deletes of a batch that `intend` would not let through; those on hold are not among them."""
+        with self.unit.read() as session:
+            plan = _delete_plan(session, batch_id)
+            if not (approve_deletes or plan.batch.needs_approval):
+                return []
+            approved = approved_in(session, plan.batch, plan.jobs)
+            return [job for job in plan.jobs if job.id not in approved and not job.on_hold]
+
+    def decide(
+        self, batch_id: str, plan_hash: str, *, approved: bool, hold: Collection[str] = ()
+    ) -> tuple[int, int]:
+        """A person's answer, signed by the ledger's actor: the deletes of the plan with this hash may be sent
+        in their present attempt, to these products; or they may not, and are put on hold. The requests in
+        `hold` are put on hold in either case. Returns how many jobs may be sent and how many may not.
+
+        Raises PlanChanged where the plan is another by now, and UnknownRequests; then nothing was changed.
+        """
+        with self.unit.write() as session:
+            plan = _delete_plan(session, batch_id)
+            if plan.hash != plan_hash:
+                raise PlanChanged
+            if unknown := set(hold) - {job.request_id for job in plan.jobs}:
+                raise UnknownRequests(unknown)
+            stopped = [job for job in plan.jobs if not approved or job.on_hold or job.request_id in hold]
+            stopped_ids = {job.id for job in stopped}
+            allowed = [job for job in plan.jobs if job.id not in stopped_ids]
+            approval = Approval(
+                batch_id=batch_id,
+                plan_hash=plan_hash,
+                regulation=plan.batch.regulation,
+                products=plan.batch.products,
+                approved=approved,
+                jobs=len(plan.jobs),
+                on_hold=len(stopped),
+                decided_by=self.unit.actor[:512],
+                decided_at=self.unit.now(),
+            )
+            session.add(approval)
+            session.flush()
+            for job in allowed:
+                job.approval_id = approval.id
+            self.unit.note(
+                session, allowed, JobState.PLANNED, JobState.PLANNED, f"approved, plan {plan_hash}"
+            )
+            said = "held back" if approved else "rejected"
+            newly = [job for job in stopped if not job.on_hold]
+            for job in stopped:
+                # Of an earlier plan, which is answered otherwise by this one.
+                job.on_hold, job.approval_id = True, None
+            self.unit.note(
+                session,
+                newly,
+                JobState.PLANNED,
+                JobState.PLANNED,
+                f"on hold: {said} by {self.unit.actor.removeprefix('user ')}, plan {plan_hash}",
+            )
+            self.unit.put_back(session, stopped, JobState.RECEIVED, "on hold")
+            return len(allowed), len(stopped)
 
 
-class UnknownRequests(Exception):
-    """Some of the request ids to be held are not in the plan; nothing was approved."""
+def approved_in(session: Session, batch: Batch, jobs: Collection[Job]) -> set[int]:
+    """Which of `jobs` were approved, in their present attempt, to be sent as a part of `batch`."""
+    ids = {job.approval_id for job in jobs if job.approval_id is not None}
+    valid = {
+        found
+        for some in chunks(ids)
+        for found in session.scalars(
+            select(Approval.id).where(
+                Approval.id.in_(some),
+                Approval.approved,
+                Approval.regulation == batch.regulation,
+                Approval.products == batch.products,
+            )
+        )
+    }
+    return {job.id for job in jobs if job.approval_id in valid}
 
-    def __init__(self, request_ids: Iterable[str]) -> None:
-        self.request_ids = sorted(request_ids)
-        super().__init__(f"not in this plan: {', '.join(self.request_ids)}")
 
-
-@dataclass(frozen=True)
-class DeletePlan:
-    """The deletes of a batch that nothing was sent of, those on hold among them."""
-
-    batch: Batch
-    jobs: tuple[Job, ...]
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 of what decides what is sent: regulation, products, and each job with its attempt."""
-        content = {
-            "regulation": self.batch.regulation,
-            "products": self.batch.products,
-            "jobs": sorted((job.id, job.attempt) for job in self.jobs),
-        }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def _delete_plan(session: Session, batch_id: str) -> DeletePlan:
+    batch = session.get(Batch, batch_id)
+    if batch is None:
+        raise LedgerError(f"the ledger has no batch {batch_id}: is privacy_ledger the right one?")
+    query = select(Job).where(Job.batch_id == batch_id, Job.state == JobState.PLANNED, Job.action == DELETE)
+    return DeletePlan(batch, tuple(session.scalars(query.order_by(Job.due_on, Job.id))))

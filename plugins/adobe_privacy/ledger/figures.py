@@ -17,10 +17,10 @@ from statistics import fmean, median
 from typing import Any, NamedTuple
 
 from sqlalchemy import case, func, select
-from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import Job, JobState, Origin
+from adobe_privacy.ledger.schema import Job, Origin
+from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.unit import Topic
 
 # Outcomes of a job that did all that was asked: with NOT_APPLICABLE there was nothing to do it to.
 IN_WHOLE = ("full", "not_applicable", "accepted")
@@ -59,35 +59,6 @@ class RequestFigures:
         return self.whole + self.part
 
 
-def figures(
-    ledger: Ledger, first: date, last: date, *, regulation: str | None = None
-) -> list[RequestFigures]:
-    """The figures of the requests received from `first` to `last`, both included, UTC; by regulation and
-    action. Jobs that others made at Adobe, which the sweep found, are nobody's request here and left out."""
-    standings: dict[tuple[str, str], Counter[Standing]] = defaultdict(Counter)
-    days: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for alike in _requests(ledger, first, last, regulation):
-        group = (alike.regulation, alike.action)
-        standing = _standing(alike)
-        standings[group][standing] += alike.requests
-        if standing in (Standing.WHOLE, Standing.PART) and alike.days is not None:
-            days[group] += [int(alike.days)] * alike.requests
-    return [
-        RequestFigures(
-            regulation=group[0],
-            action=group[1],
-            received=counts.total(),
-            whole=counts[Standing.WHOLE],
-            part=counts[Standing.PART],
-            denied=counts[Standing.DENIED],
-            open=counts[Standing.OPEN],
-            median_days=float(median(days[group])) if days[group] else None,
-            mean_days=fmean(days[group]) if days[group] else None,
-        )
-        for group, counts in sorted(standings.items())
-    ]
-
-
 class _Requests(NamedTuple):
     """Requests that are alike: for one action each, how many jobs they have, and how many of them are where."""
 
@@ -109,37 +80,68 @@ def _standing(request: _Requests) -> Standing:
     return Standing.WHOLE if request.whole == request.jobs else Standing.PART
 
 
-def _requests(ledger: Ledger, first: date, last: date, regulation: str | None) -> Iterator[_Requests]:
-    """The database puts those that are alike together: of a year's million requests, some hundred rows come."""
+class Figures(Topic):
+    """Counts requests, never jobs."""
 
-    def count(condition: Any) -> Any:
-        return func.sum(case((condition, 1), else_=0))
+    def requests(self, first: date, last: date, *, regulation: str | None = None) -> list[RequestFigures]:
+        """The figures of the requests received from `first` to `last`, both included, UTC; by regulation and
+        action. Jobs that others made at Adobe, which the sweep found, are nobody's request here and left out."""
+        standings: dict[tuple[str, str], Counter[Standing]] = defaultdict(Counter)
+        days: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for alike in self._requests(first, last, regulation):
+            group = (alike.regulation, alike.action)
+            standing = _standing(alike)
+            standings[group][standing] += alike.requests
+            if standing in (Standing.WHOLE, Standing.PART) and alike.days is not None:
+                days[group] += [int(alike.days)] * alike.requests
+        return [
+            RequestFigures(
+                regulation=group[0],
+                action=group[1],
+                received=counts.total(),
+                whole=counts[Standing.WHOLE],
+                part=counts[Standing.PART],
+                denied=counts[Standing.DENIED],
+                open=counts[Standing.OPEN],
+                median_days=float(median(days[group])) if days[group] else None,
+                mean_days=fmean(days[group]) if days[group] else None,
+            )
+            for group, counts in sorted(standings.items())
+        ]
 
-    archived = Job.state == JobState.ARCHIVED
-    query = select(
-        Job.regulation,
-        Job.action,
-        func.count().label("jobs"),
-        count(archived).label("archived"),
-        count(archived & Job.outcome.in_(IN_WHOLE)).label("whole"),
-        count(Job.state.in_((JobState.REFUSED, JobState.ERROR))).label("denied"),
-        _days(ledger, func.min(Job.received_at), func.max(Job.archived_at)).label("days"),
-    ).where(
-        Job.received_at >= datetime.combine(first, time.min, UTC),
-        Job.received_at <= datetime.combine(last, time.max, UTC),
-        Job.origin == Origin.INBOX,
-    )
-    if regulation is not None:
-        query = query.where(Job.regulation == regulation)
-    each = query.group_by(Job.regulation, Job.action, Job.request_id).subquery()
-    alike = select(*each.c, func.count()).group_by(*each.c)
-    with Session(ledger.engine.execution_options(read_only=True)) as session:
-        for row in session.execute(alike):
-            yield _Requests(*row)
+    def _requests(self, first: date, last: date, regulation: str | None) -> Iterator[_Requests]:
+        """The database puts those that are alike together: of a year's million requests, some hundred rows come."""
+
+        def count(condition: Any) -> Any:
+            return func.sum(case((condition, 1), else_=0))
+
+        archived = Job.state == JobState.ARCHIVED
+        query = select(
+            Job.regulation,
+            Job.action,
+            func.count().label("jobs"),
+            count(archived).label("archived"),
+            count(archived & Job.outcome.in_(IN_WHOLE)).label("whole"),
+            count(Job.state.in_((JobState.REFUSED, JobState.ERROR))).label("denied"),
+            _days(self.unit.engine.dialect.name, func.min(Job.received_at), func.max(Job.archived_at)).label(
+                "days"
+            ),
+        ).where(
+            Job.received_at >= datetime.combine(first, time.min, UTC),
+            Job.received_at <= datetime.combine(last, time.max, UTC),
+            Job.origin == Origin.INBOX,
+        )
+        if regulation is not None:
+            query = query.where(Job.regulation == regulation)
+        each = query.group_by(Job.regulation, Job.action, Job.request_id).subquery()
+        alike = select(*each.c, func.count()).group_by(*each.c)
+        with self.unit.read() as session:
+            for row in session.execute(alike):
+                yield _Requests(*row)
 
 
-def _days(ledger: Ledger, first: Any, last: Any) -> Any:
+def _days(dialect: str, first: Any, last: Any) -> Any:
     """Calendar days in UTC from one moment to another."""
-    if ledger.engine.dialect.name == "sqlite":
+    if dialect == "sqlite":
         return func.julianday(func.date(last)) - func.julianday(func.date(first))
     return func.date(func.timezone("UTC", last)) - func.date(func.timezone("UTC", first))

@@ -6,17 +6,14 @@ an old ledger, are not counted but summed up from the daily figures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Engine, and_, func, or_, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 
-from adobe_privacy.ledger.ledger import utc_now
 from adobe_privacy.ledger.schema import (
     AT_ADOBE,
     HELD,
@@ -24,9 +21,11 @@ from adobe_privacy.ledger.schema import (
     Batch,
     DailyFigures,
     Job,
-    JobState,
+    Origin,
     Transition,
 )
+from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.unit import Topic
 
 UNFINISHED_STATES = tuple(state for state in JobState if state is not JobState.ARCHIVED)
 FAILED_STATES = (JobState.ERROR, JobState.REFUSED)
@@ -104,25 +103,35 @@ class Page:
     next: Position | None
 
 
-class Overview:
-    """Reads through an engine that `Ledger` has made ready. `now` is replaced in tests."""
+class Overview(Topic):
+    """What the page, the commands and a run's summary read."""
 
-    def __init__(self, engine: Engine, now: Callable[[], datetime] = utc_now) -> None:
-        # PostgreSQL refuses a write in such a transaction.
-        self._engine = engine.execution_options(read_only=True, postgresql_readonly=True)
-        self._now = now
+    def run_jobs(self, *, run_id: str, inbox_date: date) -> Iterator[Job]:
+        """The jobs that a run of `inbox_date` reports on, the most urgent first: of its own batches, or of its own
+        day. They are read as they are asked for."""
+        with self.unit.read() as session:
+            own_batches = session.scalars(select(Batch.id).where(Batch.run_id == run_id)).all()
+            of_day = and_(Job.inbox_date == inbox_date, Job.origin == Origin.INBOX)
+            query = select(Job).where(or_(Job.batch_id.in_(own_batches), of_day))
+            yield from session.scalars(query.order_by(Job.due_on, Job.id).execution_options(yield_per=1000))
+
+    def due(self, by: date, *, limit: int = 1000) -> list[Job]:
+        """Unfinished jobs to be answered on or before `by`, the most urgent first."""
+        query = select(Job).where(UNFINISHED, Job.due_on <= by)
+        with self.unit.read() as session:
+            return list(session.scalars(query.order_by(Job.due_on, Job.id).limit(limit)))
 
     def counts(self) -> dict[JobState, int]:
         """Jobs by state, of every state."""
         query = select(Job.state, func.count()).where(Job.state.in_(UNFINISHED_STATES)).group_by(Job.state)
-        with self._read() as session:
+        with self.unit.read() as session:
             counted = dict(session.execute(query).tuples().all())
             archived = session.scalar(select(func.sum(DailyFigures.archived))) or 0
         return {state: counted.get(state, 0) for state in UNFINISHED_STATES} | {JobState.ARCHIVED: archived}
 
     def concerns(self) -> dict[Concern, int]:
         """How many jobs are of each concern."""
-        with self._read() as session:
+        with self.unit.read() as session:
             return {
                 concern: session.scalar(select(func.count()).select_from(Job).where(self._of(concern))) or 0
                 for concern in Concern
@@ -138,7 +147,7 @@ class Overview:
             query = query.where(order < after if latest_first else order > after)
         directions = (column.desc() if latest_first else column for column in (Job.due_on, Job.id))
         query = query.order_by(*directions).limit(limit + 1)
-        with self._read() as session:
+        with self.unit.read() as session:
             if filters.leave_few:
                 # A plain comparison would let the database read all jobs of a state instead of these few.
                 queries = [query.where(func.trim(Job.state).in_(states))]
@@ -151,12 +160,12 @@ class Overview:
         return Page(jobs, found[limit - 1] if len(found) > limit else None)
 
     def job(self, job_id: int) -> Job | None:
-        with self._read() as session:
+        with self.unit.read() as session:
             return session.get(Job, job_id)
 
     def request(self, request_id: str) -> tuple[list[Job], list[Transition], dict[str, Batch]]:
         """A request's jobs, all their changes, the oldest first, and the batches they are in."""
-        with self._read() as session:
+        with self.unit.read() as session:
             jobs = list(session.scalars(select(Job).where(Job.request_id == request_id).order_by(Job.id)))
             ids = [job.id for job in jobs]
             changes = select(Transition).where(Transition.job_id.in_(ids)).order_by(Transition.id)
@@ -165,9 +174,9 @@ class Overview:
 
     def daily_figures(self, days: int) -> list[DailyFigures]:
         """Each of the last `days` days, today included, also where nothing happened."""
-        today = self._now().date()
+        today = self.unit.now().date()
         first = today - timedelta(days=days - 1)
-        with self._read() as session:
+        with self.unit.read() as session:
             rows = session.scalars(select(DailyFigures).where(DailyFigures.day >= first))
             known = {row.day: row for row in rows}
         every = (first + timedelta(days=number) for number in range(days))
@@ -203,7 +212,7 @@ class Overview:
             yield or_(named, Job.products == "") if by_default else named
 
     def _of(self, concern: Concern) -> ColumnElement[bool]:
-        now = self._now()
+        now = self.unit.now()
         today = now.date()
         if concern is Concern.OVERDUE:
             return and_(UNFINISHED, Job.due_on < today)
@@ -216,11 +225,6 @@ class Overview:
         complete = and_(Job.state == JobState.COMPLETE, Job.completed_at < now + SOON - READABLE)
         submitted = and_(Job.state == JobState.SUBMITTED, Job.submitted_at < now + SOON - LISTED)
         return and_(AT_ADOBE, or_(complete, submitted))
-
-    @contextmanager
-    def _read(self) -> Iterator[Session]:
-        with Session(self._engine, expire_on_commit=False) as session:
-            yield session
 
 
 def expires_at(job: Job) -> datetime | None:

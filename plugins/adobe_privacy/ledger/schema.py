@@ -26,21 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-
-class JobState(StrEnum):
-    """Where a job stands. `ARCHIVED`, `ERROR` and `REFUSED` are ends; a person can release the last two."""
-
-    RECEIVED = "received"  # known and valid, waits for a batch
-    PLANNED = "planned"  # in a batch, nothing sent
-    SUBMITTING = "submitting"  # the intent is committed: Adobe may or may not have it
-    SUBMITTED = "submitted"  # Adobe's job id is known
-    COMPLETE = "complete"  # Adobe is done with it, the result is not archived yet
-    ARCHIVED = "archived"  # the manifest is written
-    ERROR = "error"  # Adobe answered with an error
-    REFUSED = "refused"  # Adobe or the planner would not take it
-
-
-OPEN_STATES = (JobState.PLANNED, JobState.SUBMITTING, JobState.SUBMITTED, JobState.COMPLETE)
+from adobe_privacy.ledger.states import JobState
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -11,7 +11,7 @@ from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException, TaskAwaitingInput
 
 from adobe_privacy.failures import plain_failures
-from adobe_privacy.ledger.approvals import ANSWERED_WITHIN
+from adobe_privacy.ledger.delete_plan import ANSWERED_WITHIN
 from adobe_privacy.links import AdobePrivacyLink, PrivacyPageLink, page_url
 from adobe_privacy.operators.privacy_requests import PrivacyOperator, approve_deletes
 
@@ -64,10 +64,10 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
         from adobe_privacy.planning.approval import question
 
         with plain_failures(self.log), self.ledger(context) as ledger:
-            if not ledger.unapproved_deletes(self.batch_id, approve_deletes=approve_deletes()):
+            if not ledger.approvals.unapproved_deletes(self.batch_id, approve_deletes=approve_deletes()):
                 self.log.info("Nothing of batch %s needs an approval", self.batch_id)
                 return None
-            plan = ledger.delete_plan(self.batch_id)
+            plan = ledger.approvals.delete_plan(self.batch_id)
         asked = question(plan, page_url(batch=self.batch_id))
         self.subject, self.body = asked.subject, asked.body
         self.summary = f"{asked.subject} Plan {plan.hash}"
@@ -101,7 +101,7 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
 
     def _decide(self, user: str, plan_hash: str, approved: bool, hold: object) -> tuple[int, int]:
         from adobe_privacy.hooks.ledger import open_ledger
-        from adobe_privacy.ledger.approvals import PlanChanged, UnknownRequests
+        from adobe_privacy.ledger.delete_plan import PlanChanged, UnknownRequests
         from adobe_privacy.planning.approval import held_ids
 
         try:
@@ -109,7 +109,9 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
                 plain_failures(self.log),
                 open_ledger(f"user {user}", self.ledger_conn_id) as ledger,
             ):
-                return ledger.decide(self.batch_id, plan_hash, approved=approved, hold=held_ids(hold))
+                return ledger.approvals.decide(
+                    self.batch_id, plan_hash, approved=approved, hold=held_ids(hold)
+                )
         except UnknownRequests as unknown:
             raise AirflowException(f"Hold: {unknown}. Nothing was sent; it is asked again") from None
         except PlanChanged:
@@ -119,6 +121,10 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
 
     def _give_back(self, context: Context) -> None:
         with plain_failures(self.log), self.ledger(context) as ledger:
-            jobs = {job.id for job in ledger.unapproved_deletes(self.batch_id, approve_deletes=True)}
-            count = ledger.unclaim(self.batch_id, "nobody answered whether it may be sent", job_ids=jobs)
+            jobs = {
+                job.id for job in ledger.approvals.unapproved_deletes(self.batch_id, approve_deletes=True)
+            }
+            count = ledger.claims.unclaim(
+                self.batch_id, "nobody answered whether it may be sent", job_ids=jobs
+            )
         raise AirflowSkipException(f"nobody answered in time: {count} deletes wait for the next plan")

@@ -30,7 +30,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.hooks.legal_clocks import legal_clocks
         from adobe_privacy.hooks.storage import open_inbox
-        from adobe_privacy.ledger.schema import JobState
+        from adobe_privacy.ledger.states import JobState
         from adobe_privacy.planning.planning import PlanSettings, take_in_day
 
         day = inbox_day(context)
@@ -52,7 +52,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
             )
             counts = {"accepted": 0, "sent_again": 0, "receipts": 0}
             unfinished = (JobState.RECEIVED, JobState.SUBMITTING, JobState.COMPLETE)
-            if any(not job.on_hold for job in ledger.opt_outs(day, *unfinished)):
+            if any(not job.on_hold for job in ledger.opt_outs.jobs(day, *unfinished)):
                 result = asyncio.run(self._send(inbox, ledger, settings, day))
                 counts = {
                     "accepted": result.accepted,
@@ -60,7 +60,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                     "receipts": result.receipts,
                 }
             refused = [
-                job.request_id for job in ledger.opt_outs(day, JobState.REFUSED) if job.inbox_date == day
+                job.request_id for job in ledger.opt_outs.jobs(day, JobState.REFUSED) if job.inbox_date == day
             ]
         self.tell(
             context,

@@ -215,7 +215,7 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         with plain_failures(self.log), self.ledger(context) as ledger:
-            result = asyncio.run(self._submit(ledger, ledger.batch(self.batch_id)))
+            result = asyncio.run(self._submit(ledger, ledger.claims.batch(self.batch_id)))
         for note in result.notes:
             self.log.warning("%s", note)
         counts = {
@@ -278,7 +278,7 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
             finished_jobs(event)
         backfill = is_backfill(context)
         with plain_failures(self.log), self.ledger(context) as ledger:
-            batch = ledger.batch(self.batch_id)
+            batch = ledger.claims.batch(self.batch_id)
             result = asyncio.run(self._complete(context, ledger, batch))
         for error in result.errors:
             self.log.warning("Ended in error: %s", error)
@@ -316,12 +316,12 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
         """Looks at every job of the batch; in a backfill at those only that Adobe does not list as open."""
         from adobe_privacy.hooks.archive import archive_settings
         from adobe_privacy.hooks.storage import open_archive
-        from adobe_privacy.ledger.schema import JobState
+        from adobe_privacy.ledger.states import JobState
         from adobe_privacy.operators.progress import ArchiveProgress
         from adobe_privacy.results.completion import complete_jobs
         from adobe_privacy.waiting.looks import list_open_jobs
 
-        jobs = ledger.batch_jobs(self.batch_id, JobState.SUBMITTED, JobState.COMPLETE)
+        jobs = ledger.claims.batch_jobs(self.batch_id, JobState.SUBMITTED, JobState.COMPLETE)
         async with self.hook.get_conn() as client:
             listed: frozenset[str] = frozenset()
             if is_backfill(context):
@@ -360,7 +360,7 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
             self.log.info("Dry run: nothing was sent")
             return {}
         with plain_failures(self.log), self.ledger(context) as ledger:
-            jobs = ledger.run_jobs(run_id=run_of(context), inbox_date=inbox_day(context))
+            jobs = ledger.overview.run_jobs(run_id=run_of(context), inbox_date=inbox_day(context))
             settlement = settle(jobs, left_to_sweep=is_backfill(context))
         push_figures(context, settlement.figures)
         self.summary = "\n".join((*settlement.lines, *settlement.named[:50]))

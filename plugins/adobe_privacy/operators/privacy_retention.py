@@ -87,7 +87,7 @@ class _Erasures:
 
 
 def _on_hold(ledger: Ledger, job_id: str, request_id: str | None) -> bool:
-    request_ids, job_ids = ledger.holds()
+    request_ids, job_ids = ledger.people.holds()
     return job_id in job_ids or request_id in request_ids
 
 

@@ -32,7 +32,8 @@ from adobe_privacy.api.models import ConsentEntity, ConsentRequest
 from adobe_privacy.intake.inbox import requests_of
 from adobe_privacy.intake.request import PrivacyRequest
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import Job, JobState
+from adobe_privacy.ledger.schema import Job
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.storage import ObjectExists, Store
 
 log = logging.getLogger(__name__)
@@ -150,7 +151,7 @@ class _Work:
     refusals: int = 0
 
     def intend(self) -> list[Job]:
-        jobs = self.ledger.intend_opt_outs(
+        jobs = self.ledger.opt_outs.intend(
             self.day,
             limit=REQUESTS_PER_CALL,
             abandoned_before=self.ledger.now() - self.settings.abandoned_after,
@@ -164,7 +165,7 @@ class _Work:
         """Seconds until the first call of another process can be taken to be lost; None without any."""
         intents = [
             job.intent_at
-            for job in self.ledger.opt_outs(self.day, JobState.SUBMITTING)
+            for job in self.ledger.opt_outs.jobs(self.day, JobState.SUBMITTING)
             if job.intent_at is not None and job.id not in self.suspects and not job.on_hold
         ]
         if not intents:
@@ -177,7 +178,7 @@ class _Work:
         gone = [job for job in jobs if job.request_id not in requests]
         if gone:
             reason = "the request's line is not in the inbox any more, or was changed"
-            self.ledger.withdraw(gone, JobState.REFUSED, reason)
+            self.ledger.intents.withdraw(gone, JobState.REFUSED, reason)
             self.result.refused += [f"{job.request_id}: {reason}" for job in gone]
         await self._send([(job, requests[job.request_id]) for job in jobs if job.request_id in requests])
 
@@ -201,16 +202,18 @@ class _Work:
         except RequestRefused as error:
             await self._after_refusal(error, some)
         except PrivacyServiceError as error:
-            self.ledger.withdraw(jobs, JobState.RECEIVED, f"not accepted: {type(error).__name__}")
+            self.ledger.intents.withdraw(jobs, JobState.RECEIVED, f"not accepted: {type(error).__name__}")
             raise
         else:
-            self.result.accepted += len(self.ledger.record_opted_out(jobs))
+            self.result.accepted += len(self.ledger.opt_outs.record_accepted(jobs))
 
     async def _after_refusal(self, error: RequestRefused, some: Sequence[tuple[Job, PrivacyRequest]]) -> None:
         """Adobe refuses a call whole for one bad request: halves find that one, so that the others go."""
         self.refusals += 1
         if self.refusals > MAX_REFUSALS and not self.result.accepted:
-            self.ledger.withdraw([job for job, _ in some], JobState.RECEIVED, f"not accepted: {error}")
+            self.ledger.intents.withdraw(
+                [job for job, _ in some], JobState.RECEIVED, f"not accepted: {error}"
+            )
             raise error
         if len(some) == 1:
             self.suspects[some[0][0].id] = (some[0][0], error)
@@ -220,7 +223,7 @@ class _Work:
         try:
             await self._send(some[:middle])
         except BaseException:
-            self.ledger.withdraw([job for job, _ in rest], JobState.RECEIVED, "not sent")
+            self.ledger.intents.withdraw([job for job, _ in rest], JobState.RECEIVED, "not sent")
             raise
         await self._send(rest)
 
@@ -232,12 +235,12 @@ class _Work:
             self.put_suspects_back()
             raise error
         for job, error in self.suspects.values():
-            self.ledger.withdraw([job], JobState.REFUSED, f"Adobe refuses it: {error}")
+            self.ledger.intents.withdraw([job], JobState.REFUSED, f"Adobe refuses it: {error}")
             self.result.refused.append(f"{job.request_id}: {error}")
 
     def put_suspects_back(self) -> None:
         for job, error in self.suspects.values():
-            self.ledger.withdraw([job], JobState.RECEIVED, f"not accepted: {error}")
+            self.ledger.intents.withdraw([job], JobState.RECEIVED, f"not accepted: {error}")
         self.suspects = {}
 
     async def write_receipts(self) -> None:
@@ -253,10 +256,10 @@ class _Work:
                     await self.archive.create_async(receipt.place, content)
             return job, receipt.place
 
-        accepted = self.ledger.opt_outs(self.day, JobState.COMPLETE)
+        accepted = self.ledger.opt_outs.jobs(self.day, JobState.COMPLETE)
         if accepted:
             written = await asyncio.gather(*(write(job) for job in accepted))
-            self.result.receipts += self.ledger.record_receipts(written)
+            self.result.receipts += self.ledger.opt_outs.record_receipts(written)
 
 
 def _receipt(job: Job) -> Receipt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adobe_privacy.ledger.approvals import DeletePlan
+from adobe_privacy.ledger.delete_plan import DeletePlan
 
 
 @dataclass(frozen=True)

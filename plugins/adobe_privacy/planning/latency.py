@@ -10,7 +10,6 @@ from datetime import date, timedelta
 
 from adobe_privacy.api.names import include_codes
 from adobe_privacy.intake.request import Action
-from adobe_privacy.ledger.latency import recent_latencies
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.regulations.clocks import ADOBE_LATENCY_DAYS, DueDates, submit_by
 
@@ -44,7 +43,7 @@ def observed_latencies(ledger: Ledger) -> Latencies:
     """What the ledger's most recently finished jobs say."""
     seen: dict[tuple[str, str], list[timedelta]] = defaultdict(list)
     for action in (Action.ACCESS, Action.DELETE):
-        for products, latency in recent_latencies(ledger, action):
+        for products, latency in ledger.latency.recent(action):
             for product in include_codes(filter(None, products.split(","))):
                 seen[action.value, product].append(latency)
     return Latencies(

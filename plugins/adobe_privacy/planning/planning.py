@@ -13,14 +13,10 @@ from functools import lru_cache
 
 from adobe_privacy.intake.inbox import Line, files_of, read_file, write_rejected
 from adobe_privacy.intake.request import Action, PrivacyRequest, check_opt_out, check_products, user_key
-from adobe_privacy.ledger.ledger import (
-    BatchContent,
-    Ledger,
-    Quota,
-    ReceivedJob,
-    ReceivedRequest,
-    Reception,
-)
+from adobe_privacy.ledger.claims import BatchContent
+from adobe_privacy.ledger.intake import ReceivedJob, ReceivedRequest, Reception
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.quotas import Quota
 from adobe_privacy.ledger.schema import Batch
 from adobe_privacy.planning.latency import Latencies, observed_latencies, risk
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, DueDates, due_dates
@@ -133,8 +129,8 @@ def _plan(
 ) -> Plan:
     intake = take_in_day(store, ledger, day=day, settings=settings, report=report)
     _claim(ledger, day, run_id, settings)
-    open_batches = ledger.open_batches(run_id=run_id, inbox_date=day)
-    contents = ledger.batch_contents([batch.id for batch in open_batches])
+    open_batches = ledger.claims.open_batches(run_id=run_id, inbox_date=day)
+    contents = ledger.claims.batch_contents([batch.id for batch in open_batches])
     return Plan(
         intake=intake,
         batches=[
@@ -144,8 +140,8 @@ def _plan(
             if batch.id in contents
             and (settings.max_jobs is None or batch.run_id == run_id or not contents[batch.id].unsent)
         ][:MAX_BATCHES],
-        waiting=ledger.count_waiting(day),
-        quota=ledger.quota(),
+        waiting=ledger.claims.count_waiting(day),
+        quota=ledger.quotas.today(),
         daily_limit=settings.daily_limit,
     )
 
@@ -153,14 +149,14 @@ def _plan(
 def _claim(ledger: Ledger, day: date, run_id: str, settings: PlanSettings) -> None:
     """Claims batches for the run until nothing waits, or there is no room for more in the day or the run."""
     room = settings.max_jobs
-    open_batches = ledger.open_batches(run_id=run_id, inbox_date=day)
+    open_batches = ledger.claims.open_batches(run_id=run_id, inbox_date=day)
     if room is not None:
         # What the run claimed before it was tried again counts as well.
         room -= _jobs_in(ledger, *(batch for batch in open_batches if batch.run_id == run_id))
     for _ in range(MAX_BATCHES - len(open_batches)):
         if room is not None and room <= 0:
             return
-        batch = ledger.claim_batch(
+        batch = ledger.claims.claim_batch(
             run_id=run_id,
             inbox_date=day,
             daily_limit=int(settings.daily_limit * settings.share),
@@ -176,7 +172,9 @@ def _claim(ledger: Ledger, day: date, run_id: str, settings: PlanSettings) -> No
 
 
 def _jobs_in(ledger: Ledger, *batches: Batch) -> int:
-    return sum(content.jobs for content in ledger.batch_contents([batch.id for batch in batches]).values())
+    return sum(
+        content.jobs for content in ledger.claims.batch_contents([batch.id for batch in batches]).values()
+    )
 
 
 def _take_in(
@@ -251,7 +249,7 @@ def _arrival(
         ReceivedRequest(
             request_id=request.request_id,
             regulation=request.regulation,
-            fingerprint=ledger.fingerprint(request.content()),
+            fingerprint=ledger.intake.fingerprint(request.content()),
             source=source,
             inbox_date=day,
             products=",".join(request.products),
@@ -289,7 +287,7 @@ def _due_dates(
 
 
 def _record(ledger: Ledger, chunk: list[_Arrival], intake: Intake) -> Iterator[Line]:
-    answers = ledger.receive([arrival.request for arrival in chunk])
+    answers = ledger.intake.receive([arrival.request for arrival in chunk])
     for arrival, answer in zip(chunk, answers, strict=True):
         if answer is Reception.NEW:
             intake.new += 1

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
-from adobe_privacy.ledger import alarms
 from adobe_privacy.ledger.alarms import ClockJob, Raised
 from adobe_privacy.ledger.ledger import Ledger
 
@@ -90,13 +89,13 @@ def due_alarms(ledger: Ledger, *, daily_limit: int) -> Alarms:
 
 def record(ledger: Ledger, told: Alarms) -> None:
     """None of it is told again."""
-    alarms.record(ledger, told.raised, told.next_alarms)
+    ledger.alarms.record(told.raised, told.next_alarms)
 
 
 def _clocks(ledger: Ledger, result: Alarms) -> None:
     now = ledger.now()
     by_case: dict[str, list[ClockJob]] = {}
-    for job in alarms.jobs_with_alarm(ledger, now):
+    for job in ledger.alarms.jobs_due(now):
         result.next_alarms[job.id] = next_alarm(job.received_at, job.due_on, now)
         # An opt-out and the rest of its request are due on different days.
         by_case.setdefault(f"{job.request_id} {job.due_on}", []).append(job)
@@ -129,7 +128,7 @@ def _case_line(jobs: Sequence[ClockJob]) -> str:
 def _results(ledger: Ledger, result: Alarms) -> None:
     now = ledger.now()
     share = RESULT_PERCENTS[0] / 100
-    jobs = {job.adobe_job_id: job for job in alarms.unarchived(ledger, now - RESULT_KEPT * share)}
+    jobs = {job.adobe_job_id: job for job in ledger.alarms.unarchived(now - RESULT_KEPT * share)}
     reached = {
         job_id: _reached(
             [(percent, job.completed_at + RESULT_KEPT * percent / 100) for percent in RESULT_PERCENTS], now
@@ -155,7 +154,7 @@ def _results(ledger: Ledger, result: Alarms) -> None:
 
 
 def _quota(ledger: Ledger, daily_limit: int, result: Alarms) -> None:
-    quota = ledger.quota()
+    quota = ledger.quotas.today()
     percent = 100 if quota.refused else quota.used * 100 // daily_limit if daily_limit else 0
     reached = {str(quota.day): max((p for p in QUOTA_PERCENTS if p <= percent), default=None)}
     for told, days in _new(ledger, QUOTA, reached, result):
@@ -172,7 +171,7 @@ def _new(
     ledger: Ledger, kind: str, reached: dict[str, int | None], result: Alarms
 ) -> list[tuple[int, list[str]]]:
     """The subjects by the percent that they have reached and that was not raised, the highest percent first."""
-    before = alarms.raised(ledger, kind, reached.keys())
+    before = ledger.alarms.raised(kind, reached.keys())
     groups: dict[int, list[str]] = {}
     for subject, percent in reached.items():
         if percent is not None and percent > before.get(subject, 0):

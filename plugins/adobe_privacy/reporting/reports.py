@@ -16,7 +16,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.figures import figures
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Approval, Job, Transition
 from adobe_privacy.storage import ObjectNotFound, StorageError, Store
@@ -41,7 +40,7 @@ def figures_report(
                 "complied": row.complied,
                 "mean_days": None if row.mean_days is None else round(row.mean_days, 1),
             }
-            for row in figures(ledger, first, last, regulation=regulation)
+            for row in ledger.figures.requests(first, last, regulation=regulation)
         ],
     }
 
@@ -64,10 +63,10 @@ def figures_body(report: dict[str, Any]) -> str:
 def evidence(ledger: Ledger, request_id: str, archive: Store | None = None) -> dict[str, Any] | None:
     """All that is known of a request: its jobs, every change of them, who approved what, and the manifests,
     which are read from `archive` where one is given. None where the ledger has no such request."""
-    jobs = ledger.request_jobs(request_id)
+    jobs = ledger.people.request_jobs(request_id)
     if not jobs:
         return None
-    history = ledger.history(request_id)
+    history = ledger.people.history(request_id)
     by_id = {job.id: job for job in jobs}
     return {
         "request_id": request_id,
@@ -137,7 +136,7 @@ def _step(step: Transition, job: Job) -> dict[str, Any]:
 
 def _approvals(ledger: Ledger, batch_ids: set[str]) -> list[dict[str, Any]]:
     query = select(Approval).where(Approval.batch_id.in_(batch_ids)).order_by(Approval.id)
-    with Session(ledger.engine.execution_options(read_only=True)) as session:
+    with Session(ledger.unit.engine.execution_options(read_only=True)) as session:
         return [
             {
                 "at": row.decided_at,

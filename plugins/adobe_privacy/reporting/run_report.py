@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from adobe_privacy.intake.request import Action
-from adobe_privacy.ledger.schema import Job, JobState
+from adobe_privacy.ledger.schema import Job
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.planning.planning import Plan, PlannedBatch
 
 SHOWN = 50  # lines of one kind in a log; the rest is counted

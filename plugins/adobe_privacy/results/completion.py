@@ -19,7 +19,8 @@ from adobe_privacy.api.errors import AuthenticationFailed, NotFound, PermissionD
 from adobe_privacy.api.models import JobDetail, JobStatus
 from adobe_privacy.api.names import Outcome, outcome_code, product_code, retry_can_help
 from adobe_privacy.archive import ArchiveError, ArchiveSettings, CompletedJob, Manifest, archive_job
-from adobe_privacy.ledger.ledger import FinishedJob, Ledger
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job, Origin
 from adobe_privacy.storage import StorageError, Store
 
@@ -177,7 +178,7 @@ class _Work:
     def ready(self) -> list[_Ready]:
         """The jobs found complete since it was last asked, in the ledger and in the order of their completion."""
         found, self._found = self._found, []
-        times = self.ledger.record_complete([finished for finished, _ in found])
+        times = self.ledger.results.record_complete([finished for finished, _ in found])
         ready = [
             _Ready(
                 finished.job,
@@ -212,7 +213,7 @@ class _Work:
 
     def record_archived(self) -> None:
         manifests, self._manifests = self._manifests, {}
-        self.ledger.record_archived(manifests)
+        self.ledger.results.record_archived(manifests)
         self._recorded_at = time.monotonic()
 
     async def _store(self, ready: _Ready, url: str | None) -> Manifest:
@@ -224,7 +225,7 @@ class _Work:
     def _asked(self, job: Job) -> tuple[str, ...]:
         """The products that were asked; of jobs that are not ours it is not known."""
         if job.batch_id not in self._products:
-            asked = "" if job.batch_id is None else self.ledger.batch(job.batch_id).products
+            asked = "" if job.batch_id is None else self.ledger.claims.batch(job.batch_id).products
             self._products[job.batch_id] = tuple(filter(None, asked.split(",")))
         return self._products[job.batch_id]
 
@@ -238,7 +239,7 @@ class _Work:
         reason = f"Adobe: {detail.status}, {code or 'no code'}, {', '.join(failed) or 'no product named'}"
         ours = job.origin is Origin.INBOX
         try_again = ours and retry_can_help(code) and job.attempt < self.max_attempts
-        self.ledger.record_error(
+        self.ledger.results.record_error(
             job, completed_at=detail.last_modified_at, outcome_code=code, reason=reason, try_again=try_again
         )
         self.result.errors.append(

@@ -23,8 +23,10 @@ from adobe_privacy.api.errors import RequestRefused
 from adobe_privacy.api.models import JobSummary
 from adobe_privacy.archive import ArchiveSettings
 from adobe_privacy.intake.request import request_id_in
-from adobe_privacy.ledger.ledger import Ledger, OthersJob
-from adobe_privacy.ledger.schema import JobState, Origin
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.others import OthersJob
+from adobe_privacy.ledger.schema import Origin
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, due_dates
 from adobe_privacy.regulations.codes import REGULATIONS, listing_codes
 from adobe_privacy.results.completion import Completion, complete_jobs
@@ -103,10 +105,12 @@ async def sweep(
     result = Sweep(finished=len(rows))
     result.gone = _gone(ledger, rows.keys() - readable.keys())
     _adopt(ledger, readable, clocks, result)
-    jobs = {job.id: job for job in ledger.jobs_at_adobe(readable, *OPEN_AT_ADOBE)}
+    jobs = {job.id: job for job in ledger.others.jobs_at_adobe(readable, *OPEN_AT_ADOBE)}
     # What the lists do not reach any more.
     moment = ledger.now()
-    for job in ledger.submitted_between(moment - 2 * LOOK_BACK, moment - LOOK_BACK + DAY, limit=ASKED_SINGLY):
+    for job in ledger.others.submitted_between(
+        moment - 2 * LOOK_BACK, moment - LOOK_BACK + DAY, limit=ASKED_SINGLY
+    ):
         jobs.setdefault(job.id, job)
     completion = await complete_jobs(
         list(jobs.values()),
@@ -174,17 +178,17 @@ def _finished_between(row: JobSummary, first: date, last: date) -> bool:
 
 def _gone(ledger: Ledger, job_ids: Collection[str]) -> list[str]:
     """Of jobs that can be read no more, those that should have been archived."""
-    open_jobs = ledger.jobs_at_adobe(job_ids, *OPEN_AT_ADOBE)
-    unknown = set(job_ids) - ledger.known_adobe_jobs(job_ids)
+    open_jobs = ledger.others.jobs_at_adobe(job_ids, *OPEN_AT_ADOBE)
+    unknown = set(job_ids) - ledger.intents.known_adobe_jobs(job_ids)
     return [f"{job.key} ({job.action}, Adobe job {job.adobe_job_id})" for job in open_jobs] + [
         f"Adobe job {job_id}, not ours" for job_id in sorted(unknown)
     ]
 
 
 def _adopt(ledger: Ledger, found: Mapping[str, _Finished], clocks: Clocks, result: Sweep) -> None:
-    unknown = found.keys() - ledger.known_adobe_jobs(found)
+    unknown = found.keys() - ledger.intents.known_adobe_jobs(found)
     jobs = [_others_job(found[job_id], clocks) for job_id in sorted(unknown)]
-    left = ledger.adopt(jobs)
+    left = ledger.others.register(jobs)
     result.left = len(left)
     result.adopted = len(jobs) - len(left)
 
@@ -208,6 +212,6 @@ def _errors(ledger: Ledger, job_ids: Collection[str]) -> list[str]:
     return [
         f"{job.key} ({job.action}, {job.regulation}, Adobe job {job.adobe_job_id}): "
         f"Adobe ended it in error, {job.outcome_code or 'no code'}"
-        for job in ledger.jobs_at_adobe(job_ids, JobState.ERROR)
+        for job in ledger.others.jobs_at_adobe(job_ids, JobState.ERROR)
         if job.origin is Origin.INBOX
     ]

@@ -67,14 +67,14 @@ class PrivacyJobsSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         from adobe_privacy.hooks.ledger import open_ledger
-        from adobe_privacy.ledger.schema import JobState
+        from adobe_privacy.ledger.states import JobState
         from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger
 
         if not self.deferrable:
             return super().execute(context)
         with plain_failures(self.log), open_ledger(actor_of(context), self.ledger_conn_id) as ledger:
-            created_at = ledger.batch(self.batch_id).created_at
-            waiting = ledger.batch_jobs(self.batch_id, JobState.SUBMITTED)
+            created_at = ledger.claims.batch(self.batch_id).created_at
+            waiting = ledger.claims.batch_jobs(self.batch_id, JobState.SUBMITTED)
         if not waiting:
             self.log.info("Batch %s has no job at Adobe to wait for", self.batch_id)
             return None
@@ -124,7 +124,7 @@ class PrivacyJobsSensor(BaseSensorOperator):
         from adobe_privacy.hooks.ledger import open_ledger
 
         with open_ledger(actor_of(context), self.ledger_conn_id) as ledger:
-            age = datetime.now(UTC) - ledger.batch(self.batch_id).created_at
+            age = datetime.now(UTC) - ledger.claims.batch(self.batch_id).created_at
         return age.total_seconds() > backfill_patience()
 
     async def _look(self, context: Context) -> Progress:
@@ -135,7 +135,7 @@ class PrivacyJobsSensor(BaseSensorOperator):
         hook = AdobePrivacyHook(self.adobe_privacy_conn_id)
         self._watch = watch = self._watch or JobWatch(hook.settings().list_lag)
         with open_ledger(actor_of(context), self.ledger_conn_id) as ledger:
-            batch = ledger.batch(self.batch_id)
+            batch = ledger.claims.batch(self.batch_id)
             jobs = waiting_jobs(ledger, self.batch_id)
         if not jobs:
             return Progress(0, 0)

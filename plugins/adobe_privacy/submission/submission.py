@@ -46,8 +46,10 @@ from adobe_privacy.api.models import (
 from adobe_privacy.api.names import include_codes
 from adobe_privacy.intake.inbox import requests_of
 from adobe_privacy.intake.request import check_products, explain
-from adobe_privacy.ledger.ledger import UNSENT_STATES, DailyLimitReached, Ledger
-from adobe_privacy.ledger.schema import Batch, Job, JobState
+from adobe_privacy.ledger.intents import DailyLimitReached
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.schema import Batch, Job
+from adobe_privacy.ledger.states import UNSENT_STATES, JobState
 from adobe_privacy.regulations.codes import listing_codes
 from adobe_privacy.storage import Store
 
@@ -133,14 +135,16 @@ async def submit_batch(
     """
     work = _Work(batch, inbox, ledger, client, settings, sleep, Submission())
     while True:
-        unsent = ledger.batch_jobs(batch.id, *UNSENT_STATES)
+        unsent = ledger.claims.batch_jobs(batch.id, *UNSENT_STATES)
         unsettled = [job for job in unsent if job.state is JobState.SUBMITTING]
         held = {job.id for job in unsent if job.on_hold}
         if unsettled:
             await work.settle(unsettled)
         elif held:
-            ledger.unclaim(batch.id, "on hold", job_ids=held)
-        elif unapproved := ledger.unapproved_deletes(batch.id, approve_deletes=settings.approve_deletes):
+            ledger.claims.unclaim(batch.id, "on hold", job_ids=held)
+        elif unapproved := ledger.approvals.unapproved_deletes(
+            batch.id, approve_deletes=settings.approve_deletes
+        ):
             work.leave_unapproved(unapproved)
         elif unsent:
             await work.send(unsent)
@@ -168,7 +172,7 @@ class _Work:
         looked_at = self.ledger.now()
         forgotten = [job for job in jobs if looked_at - _intent(job) > LOOK_BACK]
         if forgotten:
-            self.result.refused += self.ledger.withdraw(
+            self.result.refused += self.ledger.intents.withdraw(
                 forgotten, JobState.REFUSED, "whether Adobe has it cannot be looked up any more: ask Adobe"
             )
             return
@@ -189,7 +193,7 @@ class _Work:
             await self.sleep(min(max(left, 0.1), self.settings.look_interval))
 
     def _send_again(self, absent: Sequence[Job]) -> None:
-        count = self.ledger.withdraw(
+        count = self.ledger.intents.withdraw(
             absent, JobState.PLANNED, "not at Adobe when the list had had time to show it"
         )
         log.info("%d jobs of batch %s are certainly not at Adobe: they are sent again", count, self.batch.id)
@@ -210,7 +214,7 @@ class _Work:
             place = (listed.key or "", listed.action or "")
             if place in wanted:
                 found.setdefault(place, []).append(listed)
-        known = self.ledger.known_adobe_jobs({row.job_id for rows in found.values() for row in rows})
+        known = self.ledger.intents.known_adobe_jobs({row.job_id for rows in found.values() for row in rows})
         adopted: list[tuple[Job, str]] = []
         for place, rows in found.items():
             ours = sorted((row for row in rows if row.job_id not in known), key=_age)
@@ -222,7 +226,7 @@ class _Work:
                 )
         if adopted:
             self.lost_calls = 0
-            count = self.ledger.record_submitted(
+            count = self.ledger.intents.record_submitted(
                 adopted, adobe_request_id=None, reason="found at Adobe by its user key"
             )
             self.result.adopted += count
@@ -285,7 +289,7 @@ class _Work:
         # Before the intent: what cannot be written down cannot be sent either.
         request = self._request(users)
         try:
-            intended = self.ledger.intend(
+            intended = self.ledger.intents.intend(
                 self.batch.id,
                 [job.id for job in jobs],
                 daily_limit=self.settings.daily_limit,
@@ -297,7 +301,7 @@ class _Work:
         if len(intended) < len(jobs):
             # Put on hold, or taken by another call meanwhile: the batch is looked at afresh.
             reason = "the batch changed before it was sent"
-            self.ledger.withdraw(intended, JobState.PLANNED, reason, refund=True)
+            self.ledger.intents.withdraw(intended, JobState.PLANNED, reason, refund=True)
             return
         await self._post(request, users, intended)
 
@@ -317,7 +321,7 @@ class _Work:
         requests = requests_of(jobs, self.inbox, self.ledger)
         gone = [job for job in jobs if job.request_id not in requests]
         if gone:
-            self.result.refused += self.ledger.refuse(
+            self.result.refused += self.ledger.claims.refuse(
                 [job.id for job in gone], "the request's line is not in the inbox any more, or was changed"
             )
             self.result.notes += sorted({f"{job.request_id}: no longer in {job.source}" for job in gone})
@@ -327,7 +331,7 @@ class _Work:
             rows = [job for job in sendable if job.action == action]
             if problem and rows:
                 # It was taken in with other products in mind.
-                self.result.refused += self.ledger.refuse([job.id for job in rows], problem)
+                self.result.refused += self.ledger.claims.refuse([job.id for job in rows], problem)
                 self.result.notes.append(f"{len(rows)} jobs refused ({action}): {problem}")
                 sendable = [job for job in sendable if job.action != action]
         by_key: dict[str, list[Job]] = {}
@@ -351,7 +355,9 @@ class _Work:
         outcome is unknown."""
         if self.ledger.now() - _intent(jobs[0]) > self.settings.max_intent_age:
             # Somebody else may soon take the call for over.
-            self.ledger.withdraw(jobs, JobState.PLANNED, "not sent: the intent was too old", refund=True)
+            self.ledger.intents.withdraw(
+                jobs, JobState.PLANNED, "not sent: the intent was too old", refund=True
+            )
             return
         try:
             async with asyncio.timeout(self.settings.call_timeout):
@@ -367,10 +373,10 @@ class _Work:
             # come again is the rate limit; after any other, stopping for the day does no harm, and going on may.
             if isinstance(error, RateLimited) and error.retry_after is not None:
                 reason = f"not sent: {type(error).__name__}"
-                self.ledger.withdraw(jobs, JobState.PLANNED, reason, refund=True)
+                self.ledger.intents.withdraw(jobs, JobState.PLANNED, reason, refund=True)
                 raise
-            self.ledger.record_quota_refusal(len(jobs))
-            self.ledger.withdraw(jobs, JobState.PLANNED, "Adobe: daily limit reached", refund=True)
+            self.ledger.quotas.record_refusal(len(jobs))
+            self.ledger.intents.withdraw(jobs, JobState.PLANNED, "Adobe: daily limit reached", refund=True)
             self._carry_over(jobs, "Adobe says that the organisation's limit of this UTC day is reached")
             return
         except RequestRefused as error:
@@ -378,7 +384,9 @@ class _Work:
             return
         except PrivacyServiceError as error:
             # Certainly nothing was made: the batch is as before the intent.
-            self.ledger.withdraw(jobs, JobState.PLANNED, f"not sent: {type(error).__name__}", refund=True)
+            self.ledger.intents.withdraw(
+                jobs, JobState.PLANNED, f"not sent: {type(error).__name__}", refund=True
+            )
             raise
         intended = {(job.key, job.action): job for job in jobs}
         made = [
@@ -387,13 +395,13 @@ class _Work:
             if (place := (row.key or "", row.action or "")) in intended
         ]
         self.lost_calls = 0
-        self.result.submitted += self.ledger.record_submitted(
+        self.result.submitted += self.ledger.intents.record_submitted(
             made, adobe_request_id=created.request_id, reason="Adobe's answer"
         )
 
     async def _after_refusal(self, error: RequestRefused, users: Sequence[User], jobs: Sequence[Job]) -> None:
         """Adobe refuses a request whole for one bad user: halves find that one, so that the others go."""
-        self.ledger.withdraw(jobs, JobState.PLANNED, f"not made: {error}", refund=True)
+        self.ledger.intents.withdraw(jobs, JobState.PLANNED, f"not made: {error}", refund=True)
         self.refusals += 1
         if self.refusals > MAX_REFUSALS and not self._anybody_taken():
             raise self._given_up(error)
@@ -409,25 +417,27 @@ class _Work:
         """Users that Adobe refused alone are refused for good, unless it took nobody of the batch: then the
         fault is the batch's, and all of them wait for it to be mended."""
         suspects, self.suspects = self.suspects, {}
-        if not suspects or self.ledger.batch_jobs(self.batch.id, JobState.SUBMITTING):
+        if not suspects or self.ledger.claims.batch_jobs(self.batch.id, JobState.SUBMITTING):
             return  # what is not settled may yet tell whether somebody was taken
         if len({job.key for job in jobs}) > 1 and not self._anybody_taken():
             raise self._given_up(next(iter(suspects.values())))
         for key, error in suspects.items():
             rows = [job for job in jobs if job.key == key]
-            self.result.refused += self.ledger.refuse([job.id for job in rows], f"Adobe refuses it: {error}")
+            self.result.refused += self.ledger.claims.refuse(
+                [job.id for job in rows], f"Adobe refuses it: {error}"
+            )
             self.result.notes.append(f"{rows[0].request_id}: {error}")
 
     def _anybody_taken(self) -> bool:
-        return bool(self.ledger.batch_jobs(self.batch.id, *AT_ADOBE))
+        return bool(self.ledger.claims.batch_jobs(self.batch.id, *AT_ADOBE))
 
     def _given_up(self, error: RequestRefused) -> RequestRefused:
         """The batch is at fault: the next plan makes another, with the settings of then."""
-        self._carry_over(self.ledger.batch_jobs(self.batch.id, JobState.PLANNED), str(error))
+        self._carry_over(self.ledger.claims.batch_jobs(self.batch.id, JobState.PLANNED), str(error))
         return error
 
     def _carry_over(self, jobs: Sequence[Job], reason: str) -> None:
-        count = self.ledger.unclaim(self.batch.id, reason, job_ids={job.id for job in jobs})
+        count = self.ledger.claims.unclaim(self.batch.id, reason, job_ids={job.id for job in jobs})
         self.result.carried_over += count
         if count:
             self.result.notes.append(f"{count} jobs wait for the next run: {reason}")

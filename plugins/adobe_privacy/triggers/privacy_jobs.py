@@ -95,7 +95,7 @@ class PrivacyJobsTrigger(BaseTrigger):
         return await AdobePrivacyHook(self.adobe_privacy_conn_id).asettings()
 
     async def _wait(self, settings: ServiceSettings, ledger: Ledger) -> TriggerEvent:
-        batch = await asyncio.to_thread(ledger.batch, self.batch_id)
+        batch = await asyncio.to_thread(ledger.claims.batch, self.batch_id)
         watch = JobWatch(settings.list_lag)
         # After a restart past the deadline, too, what has finished meanwhile is seen.
         deadline = max(self.deadline, time.time() + FIRST_LOOK)

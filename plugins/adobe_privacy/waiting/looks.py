@@ -23,7 +23,6 @@ from adobe_privacy.api.errors import NotFound, RequestRefused
 from adobe_privacy.api.models import JobStatus
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job
-from adobe_privacy.ledger.waiting import submitted_jobs
 
 # Adobe lists jobs of the last 45 days (privacy jobs guide, "fromDate"); a day is left for time zones.
 LOOK_BACK = timedelta(days=44)
@@ -44,7 +43,7 @@ class WaitingJob(NamedTuple):
 
 def waiting_jobs(ledger: Ledger, batch_id: str) -> list[WaitingJob]:
     """The jobs of a batch that are at Adobe and not known to be finished."""
-    return [WaitingJob(*job) for job in submitted_jobs(ledger, batch_id)]
+    return [WaitingJob(*job) for job in ledger.waiting.jobs(batch_id)]
 
 
 @dataclass(frozen=True)

@@ -73,11 +73,11 @@ class Decision(BaseModel):
 def hold(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, int]:
     read_request(source, decision.request_id)
     with source.ledger_of(user.get_name()) as ledger:
-        return {"changed": ledger.hold(decision.request_id, decision.reason)}
+        return {"changed": ledger.people.hold(decision.request_id, decision.reason)}
 
 
 @router.post("/release", dependencies=[Depends(may_write)])
 def release(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, int]:
     read_request(source, decision.request_id)
     with source.ledger_of(user.get_name()) as ledger:
-        return {"changed": ledger.release(decision.request_id, decision.reason)}
+        return {"changed": ledger.people.release(decision.request_id, decision.reason)}

@@ -14,7 +14,7 @@ from starlette.datastructures import QueryParams
 
 from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
 from adobe_privacy.ledger.overview import Concern, Filters, Position
-from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.regulations.codes import REGULATIONS
 from adobe_privacy.reporting.reports import last_year
 from adobe_privacy.web.source import SourceDep

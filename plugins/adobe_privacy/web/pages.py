@@ -19,7 +19,7 @@ from markupsafe import Markup
 from adobe_privacy.api.names import PRODUCTS, outcome_in_words
 from adobe_privacy.intake.request import Action
 from adobe_privacy.ledger.overview import Concern
-from adobe_privacy.ledger.schema import JobState
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.regulations.codes import REGULATIONS
 from adobe_privacy.reporting.reports import evidence_html, figures_body, figures_html
 from adobe_privacy.web.access import MayWriteDep

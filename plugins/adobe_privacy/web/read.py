@@ -44,7 +44,7 @@ def read_overview(source: Source) -> dict[str, Any]:
 
 
 def _quota(source: Source) -> dict[str, Any]:
-    quota = source.ledger().quota()
+    quota = source.ledger().quotas.today()
     told: dict[str, Any] = {
         "day": quota.day.isoformat(),
         "used": quota.used,

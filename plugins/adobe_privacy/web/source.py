@@ -38,7 +38,7 @@ class Source:
 
     def overview(self) -> Overview:
         """Raises what `open_ledger` does, and LedgerError where there is no ledger yet."""
-        return Overview(self.ledger().engine)
+        return self.ledger().overview
 
     def ledger_of(self, user: str) -> Ledger:
         """For one change, which is signed by the user; the caller closes it."""

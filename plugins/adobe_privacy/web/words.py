@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from adobe_privacy.api.names import outcome_in_words
 from adobe_privacy.ledger.overview import Concern, expires_at
-from adobe_privacy.ledger.schema import Batch, Job, JobState, Transition
+from adobe_privacy.ledger.schema import Batch, Job, Transition
+from adobe_privacy.ledger.states import JobState
 
 STATES = {
     JobState.RECEIVED: "waits for a batch",

@@ -1,0 +1,163 @@
+"""The ledger takes requests in: each known for ever by its id, its content by a keyed hash."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from functools import cached_property
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import Session
+
+from adobe_privacy.ledger.database import LedgerError
+from adobe_privacy.ledger.schema import Job, Setting
+from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.unit import Topic, chunks, setting
+
+
+class Reception(StrEnum):
+    """What the ledger made of a request that arrived."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"  # the same id and the same content: known already
+    CONFLICT = "conflict"  # the same id with other content: refused
+
+
+@dataclass(frozen=True)
+class ReceivedJob:
+    action: str
+    part: int
+    key: str
+    due_on: date
+    submit_by: date | None = None
+    alarm_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ReceivedRequest:
+    """A valid request as the intake hands it over; `fingerprint` stands for its content."""
+
+    request_id: str
+    regulation: str
+    fingerprint: str
+    source: str
+    inbox_date: date
+    products: str
+    received_at: datetime
+    jobs: tuple[ReceivedJob, ...]
+
+
+class Intake(Topic):
+    """Takes requests in."""
+
+    def fingerprint(self, content: bytes) -> str:
+        """A keyed hash: tells whether two contents are the same, and nothing about them without the key.
+
+        Raises LedgerError where the key is not the one that the ledger's requests were written with.
+        """
+        return hmac.digest(self.fingerprint_key, content, "sha256").hex()
+
+    def receive(self, requests: Sequence[ReceivedRequest]) -> list[Reception]:
+        """Writes the new ones of `requests` down as `RECEIVED`; one answer per request, in order."""
+        answers: list[Reception] = []
+        with self.unit.write() as session:
+            known = _known(session, {request.request_id for request in requests})
+            new: list[ReceivedRequest] = []
+            moved: dict[str, str] = {}
+            for request in requests:
+                fingerprint, source = known.get(request.request_id, (None, None))
+                if fingerprint is None:
+                    new.append(request)
+                    answers.append(Reception.NEW)
+                elif fingerprint == request.fingerprint:
+                    # The identities are read where the request was last seen.
+                    if source != request.source:
+                        moved[request.request_id] = request.source
+                    answers.append(Reception.DUPLICATE)
+                else:
+                    answers.append(Reception.CONFLICT)
+                    continue
+                known[request.request_id] = (request.fingerprint, request.source)
+            self._add(session, new)
+            _follow(session, moved)
+        return answers
+
+    def _add(self, session: Session, requests: Sequence[ReceivedRequest]) -> None:
+        now = self.unit.now()
+        rows = [_new_row(request, job, now) for request in requests for job in request.jobs]
+        if rows:
+            # No other writer is about, so what is numbered higher afterwards is what was added here.
+            last = session.scalar(select(func.max(Job.id))) or 0
+            session.execute(insert(Job), rows)
+            self.unit.note_rows(session, Job.id > last, None, JobState.RECEIVED, "arrived in the inbox")
+            self.unit.daily_figures(session).arrived += len(rows)
+
+    @cached_property
+    def fingerprint_key(self) -> bytes:
+        with self.unit.read() as session:
+            key = self.unit.configured_key or setting(session, "fingerprint_key")
+            if key is not None and setting(session, "fingerprint_check") == _check(key):
+                return key.encode()
+        with self.unit.write() as session:
+            stored = setting(session, "fingerprint_key")
+            key = self.unit.configured_key or stored or secrets.token_hex(32)
+            check = setting(session, "fingerprint_check")
+            if check not in (None, _check(key)) and session.scalar(select(Job.id).limit(1)) is not None:
+                raise LedgerError(
+                    "the ledger's requests were written with another fingerprint key, with which alone they can "
+                    "be recognised: put it back as extra.fingerprint_key of the connection privacy_ledger, or "
+                    "remove that field if there was none"
+                )
+            if self.unit.configured_key is None and stored is None:
+                session.add(Setting(name="fingerprint_key", value=key))
+            session.merge(Setting(name="fingerprint_check", value=_check(key)))
+            return key.encode()
+
+
+def _known(session: Session, request_ids: Collection[str]) -> dict[str, tuple[str | None, str | None]]:
+    """Fingerprint and source of those requests that the ledger knows."""
+    known: dict[str, tuple[str | None, str | None]] = {}
+    for some in chunks(request_ids):
+        query = select(Job.request_id, Job.fingerprint, Job.source).where(Job.request_id.in_(some))
+        known.update({row.request_id: (row.fingerprint, row.source) for row in session.execute(query)})
+    return known
+
+
+def _follow(session: Session, moved: dict[str, str]) -> None:
+    by_source: dict[str, list[str]] = {}
+    for request_id, source in moved.items():
+        by_source.setdefault(source, []).append(request_id)
+    for source, request_ids in by_source.items():
+        for some in chunks(request_ids):
+            session.execute(update(Job).where(Job.request_id.in_(some)).values(source=source))
+
+
+def _check(key: str) -> str:
+    """Tells two fingerprint keys apart without giving either away."""
+    return hmac.digest(key.encode(), b"fingerprint key", "sha256").hex()
+
+
+def _new_row(request: ReceivedRequest, job: ReceivedJob, now: datetime) -> dict[str, object]:
+    return {
+        "request_id": request.request_id,
+        "regulation": request.regulation,
+        "action": job.action,
+        "part": job.part,
+        "key": job.key,
+        "fingerprint": request.fingerprint,
+        "source": request.source,
+        "inbox_date": request.inbox_date,
+        "products": request.products,
+        "received_at": request.received_at,
+        "taken_in_at": now,
+        "due_on": job.due_on,
+        "submit_by": job.submit_by,
+        "alarm_at": job.alarm_at,
+        "state": JobState.RECEIVED,
+        "on_hold": False,
+        "attempt": 1,
+    }

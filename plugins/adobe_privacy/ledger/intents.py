@@ -1,0 +1,107 @@
+"""The intent to send a job, committed before the call, and what became of the call."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from adobe_privacy.ledger.approvals import approved_in
+from adobe_privacy.ledger.delete_plan import DELETE
+from adobe_privacy.ledger.quotas import usage_on
+from adobe_privacy.ledger.schema import Batch, Job, Transition
+from adobe_privacy.ledger.states import UNSUBMITTED_STATES, JobState
+from adobe_privacy.ledger.unit import Topic, chunks
+
+
+class DailyLimitReached(Exception):
+    """The intent would exceed the organisation's jobs of this UTC day; nothing was changed."""
+
+
+class Intents(Topic):
+    """Says what may be sent, and notes what Adobe has."""
+
+    def intend(
+        self, batch_id: str, job_ids: Collection[int], *, daily_limit: int, approve_deletes: bool = False
+    ) -> list[Job]:
+        """Commits the intent to send these jobs and charges them against the day; returns those that were
+        still `PLANNED` in this batch and not on hold. Only what is returned may be sent.
+
+        A delete is among them only once it is approved, where the batch was claimed so or `approve_deletes`
+        says so. Raises DailyLimitReached where the day has no room for all of them.
+        """
+        with self.unit.write() as session:
+            # Not before the lock was got: an intent must not look older than it is.
+            now = self.unit.now()
+            jobs = self.unit.in_state(session, job_ids, JobState.PLANNED)
+            jobs = [job for job in jobs if job.batch_id == batch_id and not job.on_hold]
+            batch = session.get_one(Batch, batch_id)
+            if approve_deletes or batch.needs_approval:
+                approved = approved_in(session, batch, jobs)
+                jobs = [job for job in jobs if job.action != DELETE or job.id in approved]
+            usage = usage_on(session, now.date())
+            if usage.refused_at is not None or usage.jobs + len(jobs) > daily_limit:
+                raise DailyLimitReached
+            usage.jobs += len(jobs)
+            for job in jobs:
+                job.intent_at = now
+            self.unit.move(session, jobs, JobState.SUBMITTING, "intent committed")
+            return jobs
+
+    def record_submitted(
+        self, made: Collection[tuple[Job, str]], *, adobe_request_id: str | None, reason: str
+    ) -> int:
+        """Adobe has these jobs: each as it was intended, with Adobe's job id. Returns how many are `SUBMITTED`
+        by this.
+
+        What Adobe has is believed even where the intent was given up meanwhile. A second job of Adobe's for
+        the same attempt changes nothing but the history, where it stands with its id.
+        """
+        with self.unit.write() as session:
+            now = self.unit.now()
+            rows = {row.id: row for row in self.unit.by_id(session, [job.id for job, _ in made])}
+            submitted: list[Job] = []
+            for job, adobe_job_id in made:
+                row = rows[job.id]
+                if row.attempt == job.attempt and row.state in UNSUBMITTED_STATES:
+                    row.adobe_job_id, row.adobe_request_id = adobe_job_id, adobe_request_id
+                    row.batch_id, row.intent_at, row.submitted_at = job.batch_id, job.intent_at, now
+                    submitted.append(row)
+                elif row.adobe_job_id != adobe_job_id:
+                    self.unit.note(
+                        session, [row], row.state, row.state, f"second job at Adobe: {reason}", adobe_job_id
+                    )
+            self.unit.move(session, submitted, JobState.SUBMITTED, reason)
+            return len(submitted)
+
+    def withdraw(self, jobs: Collection[Job], to: JobState, reason: str, *, refund: bool = False) -> int:
+        """The intent of `jobs` made nothing at Adobe. Jobs with another intent by now stay as they are.
+
+        `refund` takes them off the day's usage again: only where Adobe's answer said that nothing was made."""
+        intents = {job.id: job.intent_at for job in jobs}
+        with self.unit.write() as session:
+            rows = [
+                row
+                for row in self.unit.in_state(session, intents, JobState.SUBMITTING)
+                if row.intent_at == intents[row.id]
+            ]
+            for row in rows if refund else ():
+                if row.intent_at is not None:
+                    usage_on(session, row.intent_at.date()).jobs -= 1
+            self.unit.put_back(session, rows, to, reason)
+            return len(rows)
+
+    def known_adobe_jobs(self, adobe_job_ids: Collection[str]) -> set[str]:
+        """Which of these Adobe job ids belong to some attempt in the ledger, present or past."""
+        with self.unit.read() as session:
+            return known_at_adobe(session, adobe_job_ids)
+
+
+def known_at_adobe(session: Session, adobe_job_ids: Collection[str]) -> set[str]:
+    known: set[str] = set()
+    for some in chunks(adobe_job_ids):
+        for column in (Job.adobe_job_id, Transition.adobe_job_id):
+            query = select(column).where(column.in_(some))
+            known.update(found for found in session.scalars(query) if found)
+    return known

@@ -1,0 +1,79 @@
+"""Opt-outs of sale: intended, accepted by Adobe, receipted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, datetime
+
+from sqlalchemy import and_, or_, select
+
+from adobe_privacy.ledger.results import archive
+from adobe_privacy.ledger.schema import OPT_OUTS, Job
+from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.unit import Topic
+
+
+class OptOuts(Topic):
+    """Opt-outs go another way than jobs: a call of their own, and a receipt for a result."""
+
+    def intend(
+        self,
+        inbox_date: date,
+        *,
+        limit: int,
+        abandoned_before: datetime,
+        lost: Collection[int] = (),
+    ) -> list[Job]:
+        """Commits the intent to send opt-outs of `inbox_date` and before, the most urgent first: those that
+        wait, and once more those whose outcome nobody will tell, being in `lost` or intended before
+        `abandoned_before`. Only what is returned may be sent."""
+        unknown = and_(
+            Job.state == JobState.SUBMITTING,
+            or_(Job.intent_at < abandoned_before, Job.id.in_(lost)),
+        )
+        query = select(Job).where(
+            OPT_OUTS,
+            Job.inbox_date <= inbox_date,
+            Job.on_hold.is_(False),
+            or_(Job.state == JobState.RECEIVED, unknown),
+        )
+        with self.unit.write() as session:
+            rows = list(session.scalars(query.order_by(Job.due_on, Job.id).limit(limit)))
+            again = [row for row in rows if row.state == JobState.SUBMITTING]
+            for row in again:
+                row.attempt += 1
+            for row in rows:
+                row.intent_at = self.unit.now()
+            self.unit.move(
+                session, again, JobState.SUBMITTING, "sent again: the last call's outcome is unknown"
+            )
+            first = [row for row in rows if row.state == JobState.RECEIVED]
+            self.unit.move(session, first, JobState.SUBMITTING, "intent committed")
+            return rows
+
+    def jobs(self, inbox_date: date, *states: JobState) -> list[Job]:
+        """The opt-outs of `inbox_date` and before that are in one of `states`."""
+        query = select(Job).where(OPT_OUTS, Job.inbox_date <= inbox_date, Job.state.in_(states))
+        with self.unit.read() as session:
+            return list(session.scalars(query.order_by(Job.due_on, Job.id)))
+
+    def record_accepted(self, jobs: Collection[Job]) -> list[Job]:
+        """Adobe has accepted these opt-outs: that is all it ever says. Returns those that are `COMPLETE` by
+        this."""
+        with self.unit.write() as session:
+            now = self.unit.now()
+            accepted = Job.state.in_((JobState.RECEIVED, JobState.SUBMITTING))
+            rows = self.unit.by_id(session, [job.id for job in jobs], accepted)
+            for row in rows:
+                row.submitted_at = row.completed_at = now
+                row.outcome = "accepted"
+            self.unit.move(session, rows, JobState.COMPLETE, "Adobe: accepted")
+            return rows
+
+    def record_receipts(self, receipts: Collection[tuple[Job, str]]) -> int:
+        """The receipts of these opt-outs are written; each with its place in the archive."""
+        places = {job.id: place for job, place in receipts}
+        with self.unit.write() as session:
+            rows = self.unit.in_state(session, places, JobState.COMPLETE)
+            archive(self.unit, session, rows, places, "receipt written")
+            return len(rows)

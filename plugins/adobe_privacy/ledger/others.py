@@ -1,0 +1,103 @@
+"""Jobs at Adobe that somebody else made, in Adobe's UI for example."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import func, insert, select
+
+from adobe_privacy.ledger.intents import known_at_adobe
+from adobe_privacy.ledger.schema import Job, Origin
+from adobe_privacy.ledger.states import UNSENT_STATES, JobState
+from adobe_privacy.ledger.unit import Topic, chunks
+
+
+@dataclass(frozen=True)
+class OthersJob:
+    """A job at Adobe that we may not have made. Its user key may be somebody's address and is not in here:
+    `request_id_in_key` is what the key says where it has the form of ours, else None."""
+
+    adobe_job_id: str
+    regulation: str
+    action: str
+    created_at: datetime
+    due_on: date
+    request_id_in_key: str | None
+
+
+class Others(Topic):
+    """Registers others' jobs, and finds jobs by Adobe's ids."""
+
+    def register(self, jobs: Sequence[OthersJob]) -> set[str]:
+        """Writes down, as `SUBMITTED`, those of `jobs` that the ledger does not know; they are never sent.
+
+        Returns Adobe's ids of those left out because a request of ours with the same id and action is not known
+        to be at Adobe: the job may be what became of a call without an answer, and only the submission may
+        decide that, or it would not find the job and send the request again.
+        """
+        with self.unit.write() as session:
+            known = known_at_adobe(session, {job.adobe_job_id for job in jobs})
+            new = [job for job in jobs if job.adobe_job_id not in known]
+            unsettled: set[tuple[str, str]] = set()
+            for some in chunks({job.request_id_in_key for job in new if job.request_id_in_key}):
+                query = select(Job.request_id, Job.action).where(
+                    Job.request_id.in_(some), Job.state.in_((JobState.RECEIVED, *UNSENT_STATES))
+                )
+                unsettled.update(session.execute(query).tuples())
+            now = self.unit.now()
+            rows = [
+                _others_row(job, now) for job in new if (job.request_id_in_key, job.action) not in unsettled
+            ]
+            if rows:
+                last = session.scalar(select(func.max(Job.id))) or 0
+                session.execute(insert(Job), rows)
+                self.unit.note_rows(
+                    session, Job.id > last, None, JobState.SUBMITTED, "found at Adobe, not ours"
+                )
+                self.unit.daily_figures(session).arrived += len(rows)
+            return {job.adobe_job_id for job in new} - {str(row["adobe_job_id"]) for row in rows}
+
+    def jobs_at_adobe(self, adobe_job_ids: Collection[str], *states: JobState) -> list[Job]:
+        """The jobs whose present attempt has one of these Adobe job ids, and which are in one of `states`."""
+        with self.unit.read() as session:
+            return [
+                row
+                for some in chunks(adobe_job_ids)
+                for row in session.scalars(
+                    select(Job).where(Job.adobe_job_id.in_(some), Job.state.in_(states)).order_by(Job.id)
+                )
+            ]
+
+    def submitted_between(self, since: datetime, until: datetime, *, limit: int) -> list[Job]:
+        """Jobs of ours that Adobe had not finished when last seen, by when they were submitted, oldest first."""
+        query = select(Job).where(
+            Job.state.in_((JobState.SUBMITTED, JobState.COMPLETE)),
+            Job.origin == Origin.INBOX,
+            Job.submitted_at >= since,
+            Job.submitted_at < until,
+        )
+        with self.unit.read() as session:
+            return list(session.scalars(query.order_by(Job.submitted_at, Job.id).limit(limit)))
+
+
+def _others_row(job: OthersJob, now: datetime) -> dict[str, object]:
+    request_id = f"adobe:{job.adobe_job_id}"
+    return {
+        "request_id": request_id,
+        "regulation": job.regulation,
+        "action": job.action,
+        "part": 1,
+        "key": request_id,
+        "fingerprint": "",
+        "source": "",
+        "inbox_date": job.created_at.date(),
+        "received_at": job.created_at,
+        "taken_in_at": now,
+        "due_on": job.due_on,
+        "origin": Origin.ADOBE,
+        "state": JobState.SUBMITTED,
+        "submitted_at": job.created_at,
+        "adobe_job_id": job.adobe_job_id,
+    }

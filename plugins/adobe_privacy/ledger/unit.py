@@ -1,0 +1,190 @@
+"""How every topic of the ledger reads and writes: transactions, moves, and the history of each change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Engine, insert, literal, null, select
+from sqlalchemy.orm import Session
+
+from adobe_privacy.ledger.database import exclusive, lock
+from adobe_privacy.ledger.schema import DailyFigures, Job, Setting, StateName, Transition, UtcDateTime
+from adobe_privacy.ledger.states import JobState
+
+T = TypeVar("T")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Unit:
+    """One process's way to the ledger's database: reading, writing, and noting what was changed.
+
+    The topics of the ledger share one. `actor` is written beside every change; `now` is replaced in tests. Rows that
+    a read returns are copies: changing one changes nothing.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        actor: str,
+        fingerprint_key: str | None = None,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.engine = engine
+        self.actor = actor
+        self.now = now
+        self.configured_key = fingerprint_key
+        self._rehearsal: Connection | None = None
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Everything done inside is undone at the end. Other writers wait meanwhile."""
+        with self.engine.connect() as connection:
+            transaction = connection.begin()
+            try:
+                lock(connection)
+                self._rehearsal = connection
+                yield
+            finally:
+                self._rehearsal = None
+                transaction.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One write transaction; no other of this ledger runs beside it, in whatever process or host."""
+        with self._exclusive() as connection, Session(connection, expire_on_commit=False) as session:
+            yield session
+            session.flush()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One transaction that PostgreSQL lets write nothing."""
+        bind = self._rehearsal or self.engine.execution_options(read_only=True, postgresql_readonly=True)
+        with Session(bind, expire_on_commit=False) as session:
+            yield session
+
+    def _exclusive(self) -> AbstractContextManager[Connection]:
+        return nullcontext(self._rehearsal) if self._rehearsal is not None else exclusive(self.engine)
+
+    def by_id(
+        self, session: Session, job_ids: Collection[int], *conditions: ColumnElement[bool]
+    ) -> list[Job]:
+        return [
+            row
+            for some in chunks(job_ids)
+            for row in session.scalars(select(Job).where(Job.id.in_(some), *conditions))
+        ]
+
+    def in_state(self, session: Session, job_ids: Collection[int], state: JobState) -> list[Job]:
+        return self.by_id(session, job_ids, Job.state == state)
+
+    def move(self, session: Session, jobs: Sequence[Job], to: JobState, reason: str) -> None:
+        by_origin: dict[JobState, list[Job]] = {}
+        for job in jobs:
+            by_origin.setdefault(job.state, []).append(job)
+            job.state = to
+        for origin, moved in by_origin.items():
+            self.note(session, moved, origin, to, reason)
+
+    def note(
+        self,
+        session: Session,
+        jobs: Sequence[Job],
+        origin: JobState | None,
+        to: JobState,
+        reason: str,
+        adobe_job_id: str | None = None,
+    ) -> None:
+        if not jobs:
+            return
+        now = self.now()
+        session.execute(
+            insert(Transition),
+            [
+                {
+                    "job_id": job.id,
+                    "at": now,
+                    "actor": self.actor[:512],
+                    "from_state": origin,
+                    "to_state": to,
+                    "attempt": job.attempt,
+                    "batch_id": job.batch_id,
+                    "adobe_job_id": adobe_job_id or job.adobe_job_id,
+                    "reason": reason[:512],
+                }
+                for job in jobs
+            ],
+        )
+
+    def note_rows(
+        self,
+        session: Session,
+        condition: ColumnElement[bool],
+        origin: JobState | None,
+        to: JobState,
+        reason: str,
+    ) -> None:
+        """As `_note`, for all rows that meet the condition, without loading them."""
+        columns: dict[str, Any] = {
+            "job_id": Job.id,
+            "at": literal(self.now(), UtcDateTime),
+            "actor": literal(self.actor[:512]),
+            "from_state": null() if origin is None else literal(origin, StateName),
+            "to_state": literal(to, StateName),
+            "attempt": Job.attempt,
+            "batch_id": Job.batch_id,
+            "adobe_job_id": Job.adobe_job_id,
+            "reason": literal(reason[:512]),
+        }
+        rows = select(*columns.values()).where(condition)
+        session.execute(insert(Transition).from_select(list(columns), rows))
+
+    def put_back(self, session: Session, rows: Sequence[Job], to: JobState, reason: str) -> None:
+        for row in rows:
+            row.intent_at = None
+        self.move(session, rows, to, reason)
+        for row in rows:
+            if to is JobState.RECEIVED:
+                row.batch_id = None
+
+    def new_attempt(self, session: Session, rows: Sequence[Job], reason: str) -> None:
+        for row in rows:
+            row.attempt += 1
+            row.intent_at = row.submitted_at = row.completed_at = None
+            row.adobe_request_id = row.adobe_job_id = row.outcome = row.outcome_code = None
+            row.batch_id = row.approval_id = None
+        self.move(session, rows, JobState.RECEIVED, reason)
+
+    def daily_figures(self, session: Session) -> DailyFigures:
+        day = self.now().date()
+        figures = session.get(DailyFigures, day)
+        if figures is None:
+            figures = DailyFigures(day=day, arrived=0, archived=0, seconds=0, longest=0)
+            session.add(figures)
+            session.flush()
+        return figures
+
+
+class Topic:
+    """What the ledger does about one topic."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+
+
+def setting(session: Session, name: str) -> str | None:
+    setting = session.get(Setting, name)
+    return None if setting is None else setting.value
+
+
+def chunks(items: Collection[T], size: int = 500) -> Iterator[list[T]]:
+    """Databases limit how many parameters a statement may have."""
+    rows = list(items)
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
