@@ -12,11 +12,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+import psycopg
 import pytest
 from airflow.sdk.exceptions import AirflowException
 from airflow.sdk.module_loading import import_string
 from airflow.sdk.serde import deserialize, serialize
-from sqlalchemy import insert
+from sqlalchemy import insert, make_url
 
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Batch, Job
@@ -143,7 +144,7 @@ def test_any_other_event_fails_the_task(event: dict[str, Any]) -> None:
         finished_jobs(event)
 
 
-def put_at_adobe(world: World, *, batches: int, jobs: int) -> list[str]:
+def put_at_adobe(world: World, *, batches: int, jobs: int, url: str | None = None) -> list[str]:
     """Batches whose jobs are at Adobe, in process for another fortnight; in the ledger as if submitted."""
     ids = world.simulator.create_jobs(
         count=batches * jobs,
@@ -154,7 +155,7 @@ def put_at_adobe(world: World, *, batches: int, jobs: int) -> list[str]:
     )
     submitted_at = datetime.now(UTC) - timedelta(minutes=10)
     names = [f"batch-{number}" for number in range(batches)]
-    with Ledger(world.ledger_url, actor="test") as ledger, ledger.unit.engine.begin() as connection:
+    with Ledger(url or world.ledger_url, actor="test") as ledger, ledger.unit.engine.begin() as connection:
         connection.execute(
             insert(Batch),
             [
@@ -258,4 +259,56 @@ async def test_a_mended_connection_is_taken_up_while_it_waits(
     waiting = asyncio.create_task(event_of(trigger(batch_id, poll_interval=0.5)))
     await until(lambda: world.simulator.calls()["token"] >= 2)
     monkeypatch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", good)
+    assert (await asyncio.wait_for(waiting, 60))["status"] == "finished"
+
+
+def _postgres_connection(url: str) -> str:
+    parsed = make_url(url)
+    return json.dumps(
+        {
+            "conn_type": "postgres",
+            "host": parsed.query["host"],
+            "login": parsed.username,
+            "schema": parsed.database,
+        }
+    )
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+async def test_a_triggerer_that_waits_for_many_batches_has_few_connections(
+    world: World, database: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = world.ledger_url
+    if database == "postgres":
+        url = request.getfixturevalue("postgres").empty_ledger()
+        monkeypatch.setenv("AIRFLOW_CONN_PRIVACY_LEDGER", _postgres_connection(url))
+    names = await asyncio.to_thread(put_at_adobe, world, batches=150, jobs=1, url=url)
+    before = len(os.listdir("/proc/self/fd"))
+    waiting = [asyncio.create_task(event_of(trigger(name, poll_interval=0.5))) for name in names]
+    await until(more_looks(world, 3))
+    descriptors = len(os.listdir("/proc/self/fd")) - before
+    assert not any(task.done() for task in waiting)
+    if database == "postgres":
+        with psycopg.connect(url.replace("+psycopg", "")) as connection:
+            count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            [others] = connection.execute(f"{count} AND pid <> pg_backend_pid()").fetchone() or (None,)
+        assert others <= 5
+    assert descriptors <= 50
+    await asyncio.to_thread(world.simulator.advance, 15 * 86400)
+    events = await asyncio.wait_for(asyncio.gather(*waiting), 60)
+    assert {event["status"] for event in events} == {"finished"}
+
+
+async def test_a_ledger_that_does_not_answer_at_the_start_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = await submitted(world, request(1))
+    world.simulator.advance(60)
+    good = os.environ["AIRFLOW_CONN_PRIVACY_LEDGER"]
+    away = {"conn_type": "postgres", "host": "127.0.0.1", "port": 1, "login": "nobody", "schema": "ledger"}
+    monkeypatch.setenv("AIRFLOW_CONN_PRIVACY_LEDGER", json.dumps(away))
+    waiting = asyncio.create_task(event_of(trigger(batch_id, poll_interval=1.0)))
+    await asyncio.sleep(1.5)
+    assert not waiting.done()
+    monkeypatch.setenv("AIRFLOW_CONN_PRIVACY_LEDGER", good)
     assert (await asyncio.wait_for(waiting, 60))["status"] == "finished"

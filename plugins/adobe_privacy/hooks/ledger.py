@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from airflow.sdk import BaseHook, Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -13,10 +16,13 @@ from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
+from adobe_privacy.ledger import shared
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
 
 LEDGER_CONN_ID = "privacy_ledger"
+# Of all waits of a triggerer together.
+SHARED_CONNECTIONS = 3
 
 
 def open_ledger(actor: str, conn_id: str = LEDGER_CONN_ID) -> Ledger:
@@ -39,19 +45,23 @@ def _connection(conn_id: str) -> Connection | None:
         return None
 
 
-async def aopen_ledger(actor: str, conn_id: str = LEDGER_CONN_ID) -> Ledger:
-    """As `open_ledger`, for triggers. The ledger's own calls block: make them in a thread."""
+@asynccontextmanager
+async def shared_ledger(conn_id: str = LEDGER_CONN_ID) -> AsyncIterator[Ledger]:
+    """The ledger that all triggers of this process share, with few connections. They only read it. The ledger's
+    own calls block: make them in a thread. Raises what `open_ledger` does."""
     try:
         connection: Connection | None = await BaseHook.aget_connection(conn_id)
     except AirflowNotFoundException:
         connection = None
-    return await asyncio.to_thread(_open, connection, actor, conn_id)
+    opening = partial(_open, connection, "triggerer", conn_id, connections=SHARED_CONNECTIONS)
+    async with shared.shared_ledger(ledger_url(connection), opening) as ledger:
+        yield ledger
 
 
-def _open(connection: Connection | None, actor: str, conn_id: str) -> Ledger:
+def _open(connection: Connection | None, actor: str, conn_id: str, **options: Any) -> Ledger:
     url, key = ledger_url(connection)
     try:
-        return Ledger(url, actor=actor, fingerprint_key=key)
+        return Ledger(url, actor=actor, fingerprint_key=key, **options)
     except SQLAlchemyError as error:
         # The database's own text may quote the address with its password.
         raise LedgerError(

@@ -10,7 +10,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Its own, so that the ledger can share a database with something else that Alembic keeps.
@@ -23,23 +23,30 @@ class LedgerError(Exception):
     """The ledger cannot be used as it is; the text says what to do."""
 
 
-def create_ledger_engine(url: str) -> Engine:
-    """An engine whose write transactions exclude each other and whose commits survive a power cut."""
+def create_ledger_engine(url: str, *, connections: int = 10) -> Engine:
+    """An engine whose write transactions exclude each other and whose commits survive a power cut. It has at most
+    so many connections to a server or a file at once; two of them are kept."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        if parsed.database and parsed.database != ":memory:":
+        if not in_memory(parsed):
             try:
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+                Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise LedgerError(
-                    f"the ledger's folder {Path(parsed.database).parent} cannot be made ({error.strerror}): "
+                    f"the ledger's folder {Path(parsed.database or '').parent} cannot be made ({error.strerror}): "
                     "give the connection privacy_ledger a path that can be written"
                 ) from None
-        engine = create_engine(parsed, connect_args={"timeout": 60, "check_same_thread": False})
+        pool = {} if in_memory(parsed) else {"pool_size": 2, "max_overflow": connections - 2}
+        arguments = {"timeout": 60, "check_same_thread": False}
+        engine = create_engine(parsed, connect_args=arguments, **pool)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(parsed, pool_pre_ping=True, pool_size=2, max_overflow=8)
+    return create_engine(parsed, pool_pre_ping=True, pool_size=2, max_overflow=connections - 2)
+
+
+def in_memory(url: URL) -> bool:
+    return url.database in (None, "", ":memory:")
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -32,7 +32,8 @@ from adobe_privacy.ledger.waiting import Waiting
 class Ledger:
     """One process's view of the ledger: a module for each topic, all on one `Unit`.
 
-    `actor` is written beside every change it makes; `now` is replaced in tests.
+    `actor` is written beside every change it makes; `now` is replaced in tests. It
+    has at most so many `connections` to its database at once.
     """
 
     def __init__(
@@ -42,8 +43,14 @@ class Ledger:
         actor: str,
         fingerprint_key: str | None = None,
         now: Callable[[], datetime] = utc_now,
+        connections: int = 10,
     ) -> None:
-        self.unit = Unit(create_ledger_engine(url), actor=actor, fingerprint_key=fingerprint_key, now=now)
+        self.unit = Unit(
+            create_ledger_engine(url, connections=connections),
+            actor=actor,
+            fingerprint_key=fingerprint_key,
+            now=now,
+        )
         upgrade(self.unit.engine)
         # In the order of a request's way.
         self.intake = Intake(self.unit)

@@ -13,8 +13,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from sqlalchemy.exc import SQLAlchemyError
 
 from adobe_privacy.api.errors import PrivacyServiceError
-from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook, ConnectionProblem, ServiceSettings
-from adobe_privacy.hooks.ledger import aopen_ledger
+from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook, ConnectionProblem
+from adobe_privacy.hooks.ledger import shared_ledger
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.waiting.looks import JobWatch, Progress, WaitingJob, look_interval, waiting_jobs
@@ -56,6 +56,8 @@ class PrivacyJobsTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.first_look_after = first_look_after
+        self._until = deadline
+        self._failures = 0
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
@@ -72,16 +74,7 @@ class PrivacyJobsTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         await asyncio.sleep(self.first_look_after)
-        try:
-            settings = await self._settings()
-            ledger = await aopen_ledger(f"trigger {self.batch_id}", self.ledger_conn_id)
-        except (ConnectionProblem, LedgerError) as problem:
-            yield self._event("error", message=str(problem))
-            return
-        try:
-            yield await self._wait(settings, ledger)
-        finally:
-            await asyncio.to_thread(ledger.close)
+        yield await self._wait()
 
     async def on_kill(self) -> None:
         # Airflow up to 3.3.2 also calls it when a trigger moves to another host (apache/airflow#73454).
@@ -91,44 +84,44 @@ class PrivacyJobsTrigger(BaseTrigger):
             self.batch_id,
         )
 
-    async def _settings(self) -> ServiceSettings:
-        return await AdobePrivacyHook(self.adobe_privacy_conn_id).asettings()
-
-    async def _wait(self, settings: ServiceSettings, ledger: Ledger) -> TriggerEvent:
-        batch = await asyncio.to_thread(ledger.claims.batch, self.batch_id)
-        watch = JobWatch(settings.list_lag)
+    async def _wait(self) -> TriggerEvent:
         # After a restart past the deadline, too, what has finished meanwhile is seen.
-        deadline = max(self.deadline, time.time() + FIRST_LOOK)
-        failures = 0
+        self._until = max(self.deadline, time.time() + FIRST_LOOK)
+        self._failures = 0
+        watch: JobWatch | None = None
         while True:
-            client_config = settings.client
-            async with shared_looks(client_config, batch.regulation) as looks:
-                while settings.client == client_config:
-                    try:
-                        async with asyncio.timeout(deadline - time.time()):
-                            progress = await self._look(looks, watch, ledger)
-                    except TimeoutError:
-                        return self._event("timeout")
-                    except PASSING as error:
-                        looks.slow_down(error)
-                        continue
-                    except (PrivacyServiceError, SQLAlchemyError) as error:
-                        # A database's own text may quote more than belongs into a log.
-                        reason = (
-                            str(error) if isinstance(error, PrivacyServiceError) else type(error).__name__
-                        )
-                        failures += 1
-                        self.log.warning("Batch %s: %s", self.batch_id, reason)
-                        if failures >= TOLERATED_FAILURES:
-                            return self._event("error", message=reason)
-                        await asyncio.sleep(max(0.0, min(self.poll_interval, deadline - time.time())))
-                        # The connection may have been mended meanwhile.
-                        settings = await self._settings()
-                        continue
-                    if not progress.open:
-                        return self._event("finished", finished=progress.finished)
-                    failures = 0
-                    deadline = self.deadline
+            try:
+                # Read anew after a failure: the connection may have been mended meanwhile.
+                settings = await AdobePrivacyHook(self.adobe_privacy_conn_id).asettings()
+                async with shared_ledger(self.ledger_conn_id) as ledger:
+                    batch = await asyncio.to_thread(ledger.claims.batch, self.batch_id)
+                    watch = watch or JobWatch(settings.list_lag)
+                    async with shared_looks(settings.client, batch.regulation) as looks:
+                        return await self._look_until_finished(looks, watch, ledger)
+            except TimeoutError:
+                return self._event("timeout")
+            except (ConnectionProblem, LedgerError, PrivacyServiceError, SQLAlchemyError) as error:
+                # A database's own text may quote more than belongs into a log.
+                reason = type(error).__name__ if isinstance(error, SQLAlchemyError) else str(error)
+                self._failures += 1
+                self.log.warning("Batch %s: %s", self.batch_id, reason)
+                if self._failures >= TOLERATED_FAILURES:
+                    return self._event("error", message=reason)
+                await asyncio.sleep(max(0.0, min(self.poll_interval, self._until - time.time())))
+
+    async def _look_until_finished(self, looks: SharedLooks, watch: JobWatch, ledger: Ledger) -> TriggerEvent:
+        """Raises TimeoutError at the deadline."""
+        while True:
+            try:
+                async with asyncio.timeout(self._until - time.time()):
+                    progress = await self._look(looks, watch, ledger)
+            except PASSING as error:
+                looks.slow_down(error)
+                continue
+            if not progress.open:
+                return self._event("finished", finished=progress.finished)
+            self._failures = 0
+            self._until = self.deadline
 
     async def _look(self, looks: SharedLooks, watch: JobWatch, ledger: Ledger) -> Progress:
         jobs = await self._open_jobs(ledger)
