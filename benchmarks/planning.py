@@ -47,7 +47,7 @@ def write_inbox(folder: Path, requests: int) -> Path:
                     {"namespace": "email", "value": f"subject{number}@example.com"},
                     {"namespace": "loyaltyAccount", "value": f"{number:012X}", "type": "integrationCode"},
                 ],
-                "products": ["analytics", "profileService"],
+                "products": ["identity", "profileService"],
             }
             file.write(json.dumps(line) + "\n")
     return path

@@ -78,7 +78,7 @@ async def looks(simulator: Simulator) -> bool:
         count=10_000,
         created_at=since.isoformat(),
         completed_at="2099-01-01T00:00:00Z",
-        products=["analytics"],
+        products=["profileService"],
     )
     jobs = [WaitingJob(job_id, since) for job_id in ids]
     batches = [jobs[start : start + 200] for start in range(0, len(jobs), 200)]
@@ -272,7 +272,7 @@ class Weeks:
                 "regulation": "gdpr",
                 "actions": kinds[number % 10],
                 "identities": [{"namespace": "email", "value": f"s{number}.{day}@example.com"}],
-                "products": ["analytics"],
+                "products": ["profileService"],
             }
             for number in range(self.requests)
         ]
@@ -323,7 +323,7 @@ class Weeks:
 
 
 async def weeks(clock: VirtualClock, simulator: Simulator, folder: Path, options: argparse.Namespace) -> bool:
-    os.environ["AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT"] = simulator.connection_json(products=["analytics"])
+    os.environ["AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT"] = simulator.connection_json(products=["profileService"])
     os.environ["AIRFLOW_CONN_PRIVACY_LEDGER"] = json.dumps(
         {"conn_type": "sqlite", "host": str(folder / "ledger.db")}
     )

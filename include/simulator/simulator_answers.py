@@ -79,7 +79,7 @@ def list_row(job: Job, now: float, switches: Switches) -> dict[str, Any]:
     row = {
         "jobId": job.job_id,
         "requestId": job.request_id,
-        "userKey": job.key,
+        "userKey": job.shown_key,
         "action": job.action,
         "status": job.status(now, switches.expire_after_days),
         "submittedBy": job.submitted_by,
@@ -91,24 +91,32 @@ def list_row(job: Job, now: float, switches: Switches) -> dict[str, Any]:
     return row
 
 
+def has_result(job: Job, now: float, switches: Switches) -> bool:
+    """Whether there is something to download."""
+    if job.action != "access" and not switches.download_url_on_deletes:
+        return False
+    status = job.status(now, switches.expire_after_days)
+    return status == "complete" or (status == "error" and job.result_in_error)
+
+
 def job_detail(job: Job, now: float, switches: Switches, *, download_url: str) -> dict[str, Any]:
     """`download_url` is shown where this job has a result to fetch; empty for a credential that may not."""
     row = list_row(job, now, switches)
-    products = [_product_response(job, answer, now) for answer in job.products]
+    products = [_product_response(job, answer, now) for answer in job.products if not answer.silent]
     detail: dict[str, Any] = row | {
         "userIds": job.identities,
         "productResponses": products,
         "regulation": job.regulation,
     }
-    has_result = row["status"] == "complete" and (job.action == "access" or switches.download_url_on_deletes)
+    shows_url = has_result(job, now, switches)
     finished = row["status"] in ("complete", "error")
     if finished and switches.incoherent_detail == "complete_with_submitted_product" and products:
         products[-1]["productStatusResponse"] = {"status": "submitted"}
     if finished and switches.incoherent_detail == "error_with_download_url":
-        detail["status"], has_result = "error", True
+        detail["status"], shows_url = "error", True
         for product in products:
             product["productStatusResponse"] = {"status": "submitted"}
-    if has_result and download_url:
+    if shows_url and download_url:
         detail[switches.download_url_field] = download_url
     if job.child is not None:
         detail["childJobs"] = [job_detail(job.child, now, switches, download_url="")]
@@ -116,20 +124,33 @@ def job_detail(job: Job, now: float, switches: Switches, *, download_url: str) -
 
 
 def _product_response(job: Job, answer: ProductAnswer, now: float) -> dict[str, Any]:
-    response: dict[str, Any] = {"product": PRODUCTS[answer.product], "retryCount": answer.retry_count}
+    name = answer.name or PRODUCTS[answer.product]
+    response: dict[str, Any] = {"product": name, "retryCount": answer.retry_count}
     if now < answer.answered_at:
         waiting = {"status": "submitted"} if now < job.processing_at else {"status": "processing"}
         return response | {"productStatusResponse": waiting | {"message": "processing"}}
     status: dict[str, Any] = {
         "status": "error" if answer.failed else "complete",
-        "message": "Failure" if answer.failed else "Success",
+        "message": _filled_in(answer.message or ("Failure" if answer.failed else "Success"), job),
         "responseMsgCode": f"PRVCY-{answer.code}",
-        "responseMsgDetail": answer.detail or OUTCOMES[answer.code] + _datasets(answer),
+        "responseMsgDetail": _filled_in(answer.detail or OUTCOMES[answer.code] + _datasets(answer), job),
     }
     results = _results(job, answer)
     if results:
         status["results"] = results
     return response | {"processedDate": us_date(answer.answered_at), "productStatusResponse": status}
+
+
+def _filled_in(text: str, job: Job) -> str:
+    """A rule's text with the identities that it asks for: nothing promises that Adobe's words hold none."""
+    values = ", ".join(str(identity.get("value")) for identity in job.identities)
+    for placeholder, meant in (
+        ("{identities}", values),
+        ("{IDENTITIES}", values.upper()),
+        ("{key}", job.key or ""),
+    ):
+        text = text.replace(placeholder, meant)
+    return text
 
 
 def _datasets(answer: ProductAnswer) -> str:
@@ -154,16 +175,8 @@ def _results(job: Job, answer: ProductAnswer) -> dict[str, Any]:
             "numberOfAuthorizationDecisions": "14",
         }
         return {"userContexts": contexts, "receiptData": receipt}
-    if (
-        answer.product == "audienceManager"
-        or answer.code in ("6052-200", "6054-200")
-        or answer.ignored is not None
-    ):
-        values = [identity.get("value") for identity in job.identities]
-        usual = {"6052-200": len(values), "6053-200": len(values), "6051-200": len(values), "6054-200": 1}
-        ignored = usual.get(answer.code, 0) if answer.ignored is None else answer.ignored
-        kept = max(0, len(values) - ignored)
-        return {"processed": values[:kept], "ignored": values[kept:]}
+    if answer.shows_results:
+        return {"processed": list(answer.processed), "ignored": list(answer.ignored)}
     return {}
 
 
@@ -171,7 +184,7 @@ def created_answer(jobs: Iterable[Job], request_id: str, switches: Switches) -> 
     """The answer to an accepted POST /jobs, in the order given."""
     rows = []
     for job in jobs:
-        user: dict[str, Any] = {} if job.key is None else {"key": job.key}
+        user: dict[str, Any] = {} if job.key is None else {"key": job.shown_key}
         user["action"] = [job.action]
         if switches.create_style == "new":
             user["userIDs"] = job.identities

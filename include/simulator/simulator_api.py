@@ -16,6 +16,7 @@ from simulator_answers import (
     Refusal,
     created_answer,
     gateway_error,
+    has_result,
     html_answer,
     job_detail,
     json_answer,
@@ -31,6 +32,7 @@ from simulator_requests import (
     CONSENT_PATH,
     JOBS_PATH,
     ListQuery,
+    quoted,
     read_consent,
     read_json,
     read_list_query,
@@ -77,6 +79,7 @@ class PrivacyService:
         *,
         keys: Callable[[], Iterable[str | None]] = tuple,
         fault_holder: list[Fault] | None = None,
+        quote: Callable[[str], str] = str,
     ) -> Response:
         simulation = self.simulation
         counters = simulation.counters
@@ -102,6 +105,7 @@ class PrivacyService:
                 bearer=_bearer(request),
                 carry_out=answer,
                 later=self._keep_going,
+                quote=quote,
             )
         counters.statuses[f"{operation} {response.status_code}"] += 1
         return response
@@ -240,7 +244,7 @@ class PrivacyService:
                 count=self.simulation.switches.jobs_added_per_list_call,
                 regulation=query.regulations[0],
                 action="access",
-                products=["analytics"],
+                products=["profileService"],
                 key="elsewhere-{n}",
             )
 
@@ -258,7 +262,10 @@ class PrivacyService:
             except (Refusal, KeyError, TypeError, AttributeError):
                 return []
 
-        return await self._serve("create", request, carry_out, keys=keys)
+        def quote(text: str) -> str:
+            return quoted(text, read_json(content_type, body))
+
+        return await self._serve("create", request, carry_out, keys=keys, quote=quote)
 
     def _create(self, body: Any, request: Request) -> Response:
         simulation, switches = self.simulation, self.simulation.switches
@@ -268,17 +275,19 @@ class PrivacyService:
             return daily_limit_reached(simulation, JOBS_PATH, switches.daily_limit_status)
         request_id = simulation.jobs.new_request_id(now)
         jobs = [
-            simulation.new_job(
+            job
+            for user in wanted.users
+            for action in user.actions
+            for job in simulation.new_jobs(
                 key=user.key,
                 action=action,
                 regulation=wanted.regulation,
                 identities=user.identities,
                 products=wanted.products,
+                tenant=wanted.tenant,
                 created_at=now,
                 request_id=request_id,
             )
-            for user in wanted.users
-            for action in user.actions
         ]
         simulation.jobs.add(jobs, charged_at=now)
         simulation.counters.jobs_created += len(jobs)
@@ -344,8 +353,7 @@ class PrivacyService:
         job, now, path = simulation.jobs.get(job_id), simulation.now(), request.url.path
         if job is None:
             raise Refusal(service_error(switches, path, 404, NOT_FOUND_DETAIL))
-        has_result = job.action == "access" or switches.download_url_on_deletes
-        if not has_result or job.status(now, switches.expire_after_days) != "complete":
+        if not has_result(job, now, switches):
             raise Refusal(service_error(switches, path, switches.content_not_ready_status, NOT_FOUND_DETAIL))
         if now >= job.answered_at + switches.content_retention_days * DAY:
             raise Refusal(service_error(switches, path, switches.content_expired_status, NOT_FOUND_DETAIL))
@@ -359,8 +367,10 @@ class PrivacyService:
         switches = self.simulation.switches
         kind, amount = (fault.kind, fault.amount) if fault else (None, None)
         if fault is None and switches.result_bytes < _LARGE_RESULT:
-            return archive_of(job, switches)
-        return await asyncio.to_thread(archive_of, job, switches, broken=kind, amount=amount)
+            return archive_of(job, switches, now=self.simulation.now())
+        return await asyncio.to_thread(
+            archive_of, job, switches, now=self.simulation.now(), broken=kind, amount=amount
+        )
 
     # Opt-out
 

@@ -217,14 +217,14 @@ def _end_of_directory(count: int, size: int, offset: int) -> bytes:
 
 
 def archive_of(
-    job: Job, switches: Switches, *, broken: str | None = None, amount: int | None = None
+    job: Job, switches: Switches, *, now: float, broken: str | None = None, amount: int | None = None
 ) -> Archive:
-    """The result of an access job.
+    """The result of an access job, with what has been answered by `now`.
 
     `broken` is an archive fault (see `simulator_faults`), `amount` its size or count. May take a second of
     CPU for a result of many GiB: call it in a thread.
     """
-    members = [] if switches.archive_variant == "empty" else list(_members_of(job))
+    members = [] if switches.archive_variant == "empty" else list(_members_of(job, now))
     if switches.result_bytes:
         name = f"{members[0].name.split('/')[0] if members else 'results'}/{job.job_id}_part-0001.csv"
         members.append(filler(name, switches.result_bytes, switches.result_compression))
@@ -240,8 +240,10 @@ def archive_of(
     return _with_flipped_bit(archive) if broken == "bit_flip" else archive
 
 
-def _members_of(job: Job) -> Iterator[Member]:
+def _members_of(job: Job, now: float) -> Iterator[Member]:
     for answer in job.products:
+        if answer.silent or now < answer.answered_at:
+            continue
         product = answer.product
         if product in _WITHOUT_FILES or answer.code not in ("6000-200", "6054-200"):
             yield folder(product)

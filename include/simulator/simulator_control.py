@@ -35,7 +35,7 @@ class JobsElsewhere(BaseModel):
     count: int = Field(default=1, ge=1, le=100_000)
     regulation: str = "gdpr"
     action: Literal["access", "delete"] = "access"
-    products: list[str] = ["analytics", "profileService"]
+    products: list[str] = ["profileService"]
     key: str = "elsewhere-{n}"
     # Of the first job; the others follow evenly over `spread_seconds`.
     created_at: str | None = None

@@ -22,6 +22,8 @@ ANY_CALL: dict[str, str] = {
     "error_after": "full effect, then `status` (500) with `body` after `seconds` (gateway: 504, 60)",
     "rate_limited": "429 of the gateway with `retry_after`; no effect",
     "token_revoked": "the presented token is void from now on: 401 until a new one is fetched; no effect",
+    "spurious_401": "401 as for a bad token, although the token is good; no effect",
+    "refusal": "the service's refusal with `status` (400) and `text`; no effect",
     "not_json": "full effect, then the success status with a body that is no JSON",
     "extra_fields": "full effect; unknown fields throughout the answer",
     "missing_fields": "full effect; optional fields are missing throughout the answer",
@@ -32,11 +34,12 @@ ANY_CALL: dict[str, str] = {
     "chunk_broken": "full effect; half of the body (or `amount` bytes) in chunks, then a malformed chunk",
 }
 ON_CREATE: dict[str, str] = {
-    "quota_refusal": "`status` 400 (or 429) as beyond the daily limit; no effect",
+    "quota_refusal": "`status` 400 (or 429) as beyond the daily limit, in the words of `text`; no effect",
     "partial_response": "all jobs are created, `amount` (1) of them missing in the answer",
     "delayed_creation": "connection closed at once; the jobs come into being `seconds` later",
 }
-ON_CONTENT: dict[str, str] = {
+GONE = {"gone": "404 as for a job that Adobe has forgotten; no effect"}
+ON_CONTENT: dict[str, str] = GONE | {
     "cut_body": "a flawless HTTP answer with the first half (or `amount` bytes) of the ZIP",
     "zero_bytes": "200 with an empty body",
     "json_error_200": "200 with an error as JSON",
@@ -54,9 +57,20 @@ ON_CONTENT: dict[str, str] = {
     "many_members": "`amount` (100,000) members",
     "nested_archive": "ZIPs in ZIPs, `amount` (3) deep",
 }
-ARCHIVE_KINDS = frozenset(ON_CONTENT) - {"cut_body", "zero_bytes", "json_error_200", "padded_body"}
+ARCHIVE_KINDS = frozenset(ON_CONTENT) - {"gone", "cut_body", "zero_bytes", "json_error_200", "padded_body"}
 # Those that leave the call without effect.
-WITHOUT_EFFECT = frozenset({"drop_before", "error_before", "rate_limited", "token_revoked", "quota_refusal"})
+WITHOUT_EFFECT = frozenset(
+    {
+        "drop_before",
+        "error_before",
+        "rate_limited",
+        "token_revoked",
+        "spurious_401",
+        "refusal",
+        "quota_refusal",
+        "gone",
+    }
+)
 # `seconds` where a fault does not say how many.
 _DEFAULT_SECONDS = {"hang_before": 5.0, "hang_after": 5.0, "slow_body": 5.0, "delayed_creation": 1.0}
 
@@ -80,7 +94,12 @@ class Fault(BaseModel):
         default=0, description="real seconds of kinds that wait (hang_ and slow_: 5, delayed_: 1)", ge=0
     )
     status: int = Field(
-        default=0, description="HTTP status of error_ (500) and quota_ (400) kinds", ge=0, le=599
+        default=0, description="HTTP status of error_ (500), quota_ and refusal (400) kinds", ge=0, le=599
+    )
+    text: str | None = Field(
+        default=None,
+        description="the words of refusal and quota_refusal; on create, `{keys}`, `{namespaces}`, `{identities}` and "
+        "`{products}` in it stand for those of the call",
     )
     body: Literal["json", "html", "gateway", "empty"] = Field(
         default="json", description="body of error_ kinds"
@@ -99,7 +118,7 @@ class Fault(BaseModel):
         kind = data.get("kind")
         return {
             "seconds": _DEFAULT_SECONDS.get(str(kind), 0),
-            "status": 400 if kind == "quota_refusal" else 500,
+            "status": 400 if kind in ("quota_refusal", "refusal") else 500,
         } | data
 
     @model_validator(mode="after")
@@ -108,6 +127,7 @@ class Fault(BaseModel):
             ANY_CALL
             | (ON_CREATE if self.on == "create" else {})
             | (ON_CONTENT if self.on == "content" else {})
+            | (GONE if self.on == "detail" else {})
         )
         if self.kind not in fitting:
             raise ValueError(f"no fault {self.kind!r} on {self.on}; there are {', '.join(fitting)}")

@@ -26,9 +26,16 @@ class ProductAnswer:
     answered_at: float
     code: str = "6000-200"
     retry_count: int = 0
+    message: str | None = None
     detail: str | None = None
-    ignored: int | None = None
+    name: str | None = None
+    # Values of the identities by which the person was found, and of the others.
+    processed: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    shows_results: bool = False
     failed_datasets: tuple[str, ...] = ()
+    silent: bool = False
+    waited_for: bool = True
     # Seconds after the upstream deletes exist; only for a cjm delete that still waits for them.
     delay_after_upstream: float | None = None
 
@@ -50,6 +57,11 @@ class Job:
     products: list[ProductAnswer]
     submitted_by: str
     child: Job | None = None
+    # The key as answers repeat it.
+    shown_key: str | None = None
+    # What the job says of itself in the end; None: what follows from its products.
+    ends_as: str | None = None
+    result_in_error: bool = False
     # Real (monotonic) seconds; the list lag counts from here.
     made_at: float = -NEVER
     detail_calls: int = 0
@@ -61,9 +73,14 @@ class Job:
     def sort_key(self) -> tuple[float, int]:
         return (self.created_at, self.order)
 
+    @property
+    def waited_for(self) -> list[ProductAnswer]:
+        """Those without which the job does not end."""
+        return [answer for answer in self.products if answer.waited_for and not answer.silent]
+
     def settle(self) -> None:
         """Work out the moment of the last answer, a child's included, from those of the products."""
-        self.answered_at = max((answer.answered_at for answer in self.products), default=self.processing_at)
+        self.answered_at = max((answer.answered_at for answer in self.waited_for), default=self.processing_at)
         if self.child is not None:
             self.child.settle()
             self.answered_at = max(self.answered_at, self.child.answered_at)
@@ -74,13 +91,17 @@ class Job:
     def status(self, now: float, expire_after_days: float) -> str:
         answered_at, expires_at = self.answered_at, self.created_at + expire_after_days * DAY
         if answered_at <= min(now, expires_at):
-            return "error" if any(answer.failed for answer in self.products) else "complete"
+            failed = any(answer.failed for answer in self.waited_for)
+            return self.ends_as or ("error" if failed else "complete")
         if now >= expires_at:
             return "expired"
         return "processing" if now >= self.processing_at else "submitted"
 
     def modified_at(self, now: float) -> float:
-        moments = [self.processing_at, *(answer.answered_at for answer in self.products)]
+        moments = [
+            self.processing_at,
+            *(answer.answered_at for answer in self.products if not answer.silent),
+        ]
         return max((moment for moment in moments if moment <= now), default=self.created_at)
 
 
@@ -121,6 +142,9 @@ class JobStore:
 
     def next_attempt(self, key: str | None, action: str, regulation: str) -> int:
         self._attempts[key, action, regulation] += 1
+        return self._attempts[key, action, regulation]
+
+    def attempts(self, *, key: str | None, action: str, regulation: str) -> int:
         return self._attempts[key, action, regulation]
 
     def created_on_day_of(self, moment: float) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from simulator_answers import gateway_error, html_answer, json_answer, service_error
+from simulator_answers import NOT_FOUND_DETAIL, gateway_error, html_answer, json_answer, service_error
 from simulator_archives import Archive, Run, blocks_of, length_of
 from simulator_faults import WITHOUT_EFFECT, Fault
 from simulator_state import Simulation
@@ -143,14 +143,16 @@ async def play(
     bearer: str,
     carry_out: Callable[[], Awaitable[Response]],
     later: Callable[[Awaitable[Any]], None],
+    quote: Callable[[str], str],
 ) -> Response:
     """The answer to a call that suffers `fault`.
 
     `carry_out` does what the call asks for and gives the proper answer; `later` keeps a piece of work that
-    goes on after the answer. A proper answer that is a refusal (no token, say) is spoilt like any other.
+    goes on after the answer; `quote` puts parts of the call into a text. A proper answer that is a refusal (no
+    token, say) is spoilt like any other.
     """
     if fault.kind in WITHOUT_EFFECT:
-        return await _refused(fault, simulation, path, bearer)
+        return await _refused(fault, simulation, path, bearer, quote)
     if fault.kind == "delayed_creation":
         later(_after(fault.seconds, simulation, carry_out))
         return NoAnswer()
@@ -169,7 +171,9 @@ async def _after(
     return await carry_out() if simulation.jobs is jobs else NoAnswer()
 
 
-async def _refused(fault: Fault, simulation: Simulation, path: str, bearer: str) -> Response:
+async def _refused(
+    fault: Fault, simulation: Simulation, path: str, bearer: str, quote: Callable[[str], str]
+) -> Response:
     match fault.kind:
         case "drop_before":
             answer = NoAnswer()
@@ -185,8 +189,16 @@ async def _refused(fault: Fault, simulation: Simulation, path: str, bearer: str)
         case "token_revoked":
             simulation.revoke_token(bearer)
             return gateway_error("401013", "Oauth token is not valid.")
+        case "spurious_401":
+            return gateway_error("401013", "Oauth token is not valid.")
+        case "refusal":
+            text = quote(fault.text or "Invalid namespace: {namespaces}")
+            return service_error(simulation.switches, path, fault.status, text)
+        case "gone":
+            return service_error(simulation.switches, path, 404, NOT_FOUND_DETAIL)
         case "quota_refusal":
-            return daily_limit_reached(simulation, path, fault.status)
+            text = fault.text and quote(fault.text)
+            return daily_limit_reached(simulation, path, fault.status, text)
     await asyncio.sleep(fault.seconds)
     return _error(fault, simulation, path)
 
@@ -262,12 +274,10 @@ def _error(fault: Fault, simulation: Simulation, path: str) -> Response:
     return service_error(simulation.switches, path, fault.status, "Unexpected error.")
 
 
-def daily_limit_reached(simulation: Simulation, path: str, status: int) -> Response:
+def daily_limit_reached(simulation: Simulation, path: str, status: int, text: str | None = None) -> Response:
     if status == 429:
-        return gateway_error("429050", "Too many requests")
-    return service_error(
-        simulation.switches, path, status, "The daily upload limit of jobs has been exceeded."
-    )
+        return gateway_error("429050", text or "Too many requests")
+    return service_error(simulation.switches, path, status, text or simulation.switches.daily_limit_text)
 
 
 def _retry_after(text: str, simulation: Simulation) -> str:

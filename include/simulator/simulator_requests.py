@@ -41,6 +41,8 @@ class NewRequest:
     regulation: str
     products: list[str]
     users: list[NewUser]
+    # What companyContexts says of Campaign.
+    tenant: str | None = None
 
     @property
     def job_count(self) -> int:
@@ -103,7 +105,32 @@ def read_new_request(body: Any, organisation: str, switches: Switches) -> NewReq
     users = body.get("users")
     checks.require(isinstance(users, list) and users, "users must hold at least one user")
     checks.require(len(users) <= switches.max_users, f"users must hold at most {switches.max_users} users")
-    return NewRequest(str(regulation), products, [_read_user(user, checks) for user in users])
+    return NewRequest(
+        str(regulation),
+        products,
+        [_read_user(user, checks) for user in users],
+        _tenant(body["companyContexts"]),
+    )
+
+
+def _tenant(contexts: list[dict[str, Any]]) -> str | None:
+    named = (each for each in contexts if str(each.get("namespace", "")).lower() == "campaign")
+    return next((str(each["value"]) for each in named if each.get("value")), None)
+
+
+def quoted(text: str, body: Any) -> str:
+    """`text` with what a create call holds in the place of `{keys}`, `{namespaces}`, `{identities}`, `{products}`."""
+    users = body.get("users", []) if isinstance(body, dict) else []
+    identities = [identity for user in users for identity in user.get("userIDs", [])]
+    parts = {
+        "keys": [user.get("key") for user in users],
+        "namespaces": [identity.get("namespace") for identity in identities],
+        "identities": [identity.get("value") for identity in identities],
+        "products": body.get("include", []) if isinstance(body, dict) else [],
+    }
+    for name, values in parts.items():
+        text = text.replace(f"{{{name}}}", ", ".join(map(str, values)))
+    return text
 
 
 def _accepted_regulations(switches: Switches) -> tuple[str, ...]:
@@ -251,6 +278,7 @@ def _read_window(parameters: Mapping[str, str], now: float, checks: _Checks) -> 
     checks.require(
         (end - start).days <= switches.span_days, f"The date range must not exceed {switches.span_days} days"
     )
+    checks.require(end <= today or switches.future_to_date == "accept", "toDate must not be in the future")
     oldest = today - timedelta(days=switches.lookback_days)
     checks.require(start >= oldest, f"fromDate must be within the last {switches.lookback_days} days")
     whole_day = "filterDate" in parameters or switches.to_date_inclusive

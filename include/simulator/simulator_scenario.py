@@ -24,27 +24,57 @@ class Rule(BaseModel):
     attempt: int | None = Field(
         default=None, description="only the n-th job of the same key, action and regulation, from 1"
     )
-    code: str = Field(
-        default="6000-200", description="outcome code; one that ends in -400 makes the job end in error"
+    code: str | None = Field(
+        default=None,
+        description="outcome code, and one that ends in -400 makes the job end in error; null: 6000, 6052, 6053 or "
+        "6054, by which of the identities the product can use and finds",
+    )
+    not_found: str | None = Field(
+        default=None, description="glob on identity values of which the product has no record"
     )
     delay_seconds: Delay | None = Field(
         default=None, description="simulated seconds until the answer, or a range `a..b`"
     )
     never: bool = Field(default=False, description="the product never answers")
     retry_count: int = Field(default=0, description="`retryCount` of the answer")
+    message: str | None = Field(default=None, description="`message` instead of Success or Failure")
     detail: str | None = Field(
-        default=None, description="`responseMsgDetail` instead of the code's usual text"
+        default=None,
+        description="`responseMsgDetail` instead of the code's usual text; in it and in `message` stand "
+        "`{identities}`, `{IDENTITIES}` (upper case) and `{key}` for those of the job",
     )
+    name: str | None = Field(default=None, description="the name under which the product answers")
     ignored: int | None = Field(
         default=None, description="how many of the identities are in `results.ignored`", ge=0
     )
     failed_datasets: tuple[str, ...] = Field(
         default=(), description="dataset ids named as failed by Profile and data lake"
     )
+    silent: bool = Field(default=False, description="the answer lacks the product; the job ends without it")
+    waited_for: bool = Field(
+        default=True,
+        description="false: the job ends without the product, which still answers after its delay",
+    )
+    # What follows is of the whole job: one rule that matches any of its products is enough.
+    job_status: Literal["complete", "error"] | None = Field(
+        default=None, description="what the whole job ends as, whatever its products say"
+    )
+    result_in_error: bool = Field(
+        default=False, description="an access job that ends in error has a result nevertheless"
+    )
+    child_code: str | None = Field(
+        default=None, description="the job gets a child job, which ends with this outcome code"
+    )
+    twice: bool = Field(default=False, description="one call makes two such jobs; its answer names both")
+    key_echo: Literal["same", "trimmed", "lower_case", "upper_case"] = Field(
+        default="same", description="how lists, details and answers repeat the user's key"
+    )
 
-    @field_validator("code")
+    @field_validator("code", "child_code")
     @classmethod
-    def _known_code(cls, code: str) -> str:
+    def _known_code(cls, code: str | None) -> str | None:
+        if code is None:
+            return None
         code = code.removeprefix("PRVCY-")
         if code not in OUTCOMES:
             raise ValueError(f"unknown outcome code; known are {', '.join(OUTCOMES)}")

@@ -13,6 +13,7 @@ from simulator_catalogue import STANDARD_NAMESPACE_IDS
 from simulator_clock import SimulatedClock
 from simulator_faults import OPERATIONS, FaultPlan
 from simulator_jobs import NEVER, Job, JobStore, ProductAnswer, made_now
+from simulator_outcomes import product_answer
 from simulator_scenario import DEFAULT_RULE, Rule, Scenario, pick
 from simulator_switches import Delay, Switches, changed
 
@@ -122,6 +123,7 @@ class Simulation:
         products: list[str],
         created_at: float,
         request_id: str,
+        tenant: str | None = None,
         made_elsewhere: bool = False,
         completed_at: float | None = None,
         code: str | None = None,
@@ -134,10 +136,23 @@ class Simulation:
         attempt = self.jobs.next_attempt(key, action, regulation)
         seed = (self.scenario.seed, key, action, regulation, attempt)
         processing_at = created_at + pick(switches.processing_delay_seconds, seed, "processing")
+        rules = [
+            self._rule(key=key, action=action, regulation=regulation, product=product, attempt=attempt)
+            for product in products
+        ]
         answers = []
-        for product in products:
-            rule = self._rule(key=key, action=action, regulation=regulation, product=product, attempt=attempt)
-            answer = self._answer(product, rule, action, processing_at, created_at, identities, seed)
+        for product, rule in zip(products, rules, strict=True):
+            answer = product_answer(
+                product,
+                rule,
+                action=action,
+                created_at=created_at,
+                processing_at=processing_at,
+                identities=identities,
+                tenant=tenant,
+                seed=seed,
+                switches=switches,
+            )
             if completed_at is not None:
                 answer.answered_at, answer.delay_after_upstream = completed_at, None
                 processing_at = min(processing_at, completed_at)
@@ -155,54 +170,35 @@ class Simulation:
             products=answers,
             submitted_by="privacy.officer@example.com" if made_elsewhere else _TECHNICAL_ACCOUNT,
             made_at=-NEVER if made_elsewhere else made_now(),
+            shown_key=_echo(key, next((rule.key_echo for rule in rules if rule.key_echo != "same"), "same")),
+            ends_as=next((rule.job_status for rule in rules if rule.job_status), None),
+            result_in_error=any(rule.result_in_error for rule in rules),
         )
-        if switches.child_jobs and completed_at is None:
-            job.child = self._child_of(job, seed)
+        child_code = next((rule.child_code for rule in rules if rule.child_code), None)
+        if child_code or (switches.child_jobs and completed_at is None):
+            job.child = self._child_of(job, child_code or "6000-200", seed)
         return job
+
+    def new_jobs(self, *, products: list[str], **fields: Any) -> list[Job]:
+        """What one user and action of a call becomes: one job, unless a switch or a rule wants more."""
+        if self.switches.jobs_per == "product":
+            return [self.new_job(products=[product], **fields) for product in products]
+        first = self.new_job(products=products, **fields)
+        named = {name: fields[name] for name in ("key", "action", "regulation")}
+        attempt = self.jobs.attempts(**named)
+        twice = any(self._rule(product=product, attempt=attempt, **named).twice for product in products)
+        return [first, self.new_job(products=products, **fields)] if twice else [first]
 
     def _rule(self, **job: Any) -> Rule:
         return next((rule for rule in self.scenario.rules if rule.matches(**job)), DEFAULT_RULE)
 
-    def _answer(
-        self,
-        product: str,
-        rule: Rule,
-        action: str,
-        processing_at: float,
-        created_at: float,
-        identities: list[dict[str, Any]],
-        seed: tuple[object, ...],
-    ) -> ProductAnswer:
-        switches = self.switches
-        usual = switches.access_delay_seconds if action == "access" else switches.delete_delay_seconds
-        delay = pick(rule.delay_seconds or usual, seed, product)
-        answer = ProductAnswer(
-            product=product,
-            answered_at=max(processing_at, created_at + delay),
-            code=rule.code,
-            retry_count=rule.retry_count,
-            detail=rule.detail,
-            ignored=rule.ignored,
-            failed_datasets=rule.failed_datasets,
-        )
-        if product in switches.unprovisioned_products:
-            answer.code = "6051-200"
-        elif (
-            switches.check_identity_formats
-            and product == "analytics"
-            and not all(map(_well_formed, identities))
-        ):
-            answer.code, answer.detail = "1000-400", "Value not formatted correctly."
-        if rule.never or switches.jobs_never_finish:
-            answer.answered_at = NEVER
-        elif product == "cjm" and action == "delete":
-            answer.answered_at, answer.delay_after_upstream = NEVER, delay
-        return answer
-
-    def _child_of(self, job: Job, seed: tuple[object, ...]) -> Job:
+    def _child_of(self, job: Job, code: str, seed: tuple[object, ...]) -> Job:
         switches = self.switches
         delay = pick(switches.child_delay_seconds, seed, "child")
-        answers = [ProductAnswer(answer.product, job.created_at + delay) for answer in job.products[:1]]
+        answers = [
+            ProductAnswer(answer.product, job.created_at + delay, code=code, processed=answer.processed)
+            for answer in job.products[:1]
+        ]
         return Job(
             job_id=self.jobs.new_job_id(job.created_at, switches.job_ids, switches.odd_job_id_every),
             request_id=job.request_id,
@@ -214,6 +210,7 @@ class Simulation:
             identities=job.identities,
             products=answers,
             submitted_by=job.submitted_by,
+            shown_key=job.shown_key,
         )
 
     def make_jobs_elsewhere(
@@ -270,19 +267,11 @@ class Simulation:
                 self.consent_hashes.append(hashlib.sha256(text.encode()).hexdigest())
 
 
-def _well_formed(identity: dict[str, Any]) -> bool:
-    namespace, value = str(identity.get("namespace", "")).lower(), str(identity.get("value", ""))
-    if namespace == "ecid":
-        return len(value) == 38 and value.isdigit()
-    if namespace == "aaid":
-        return (
-            all(
-                part and not part.startswith("0") and set(part) <= set("0123456789ABCDEF")
-                for part in value.split("-")
-            )
-            and value.count("-") == 1
-        )
-    return True
+def _echo(key: str | None, how: str) -> str | None:
+    """A user's key as the service may repeat it."""
+    if key is None:
+        return None
+    return {"trimmed": key.strip(), "lower_case": key.lower(), "upper_case": key.upper()}.get(how, key)
 
 
 def delay_text(delay: Delay) -> str:

@@ -107,6 +107,9 @@ class Switches(BaseModel):
     to_date_inclusive: bool = Field(
         default=True, description="whether jobs of the day `toDate` itself are listed"
     )
+    future_to_date: Literal["accept", "refuse"] = Field(
+        default="accept", description="whether a `toDate` after today is refused"
+    )
     default_window_days: int = Field(default=7, description="days listed where no date is given", ge=1)
     lookback_days: int = Field(default=45, description="oldest `fromDate` (best practices page: 60)", ge=1)
     span_days: int = Field(default=30, description="longest from-to span", ge=1)
@@ -151,9 +154,30 @@ class Switches(BaseModel):
     unprovisioned_mode: Literal["ignore", "400", "6051"] = Field(
         default="6051", description="what naming such a product in `include` leads to"
     )
+    unusable_identities: Literal["6053-200", "6000-200"] = Field(
+        default="6053-200",
+        description="what a product answers that can use none of the identities: the code for an invalid namespace, "
+        "or that all is done, although it looked for nobody",
+    )
+    campaign_namespaces: Names = Field(
+        default=("email", "phone"),
+        description="namespaces that are defined in Campaign; it uses one a request",
+    )
+    campaign_tenant: str = Field(
+        default="acme-stg-us1",
+        description="Campaign answers as `campaign-TENANT` where the request's companyContexts name none",
+    )
+    jobs_per: Literal["action", "product"] = Field(
+        default="action",
+        description="a user's action is one job, or one for each product (OpenAPI file's prose)",
+    )
     daily_job_limit: int = Field(default=20_000, description="jobs per UTC day of the simulated clock", ge=0)
     daily_limit_status: Literal[400, 429] = Field(
         default=400, description="HTTP status beyond the daily limit"
+    )
+    daily_limit_text: str = Field(
+        default="The daily upload limit of jobs has been exceeded.",
+        description="the words of that refusal, which Adobe documents nowhere",
     )
     job_ids: Literal["v1", "v4"] = Field(default="v1", description="UUID version of job ids")
     odd_job_id_every: int = Field(

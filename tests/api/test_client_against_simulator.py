@@ -56,7 +56,7 @@ def a_request(
             User(
                 key=key,
                 actions=actions,
-                identities=(Identity(namespace="email", value=f"{key.lower()}@example.com"),),
+                identities=(Identity(namespace="ECID", value=f"{sum(key.encode()):038}"),),
             )
             for key in keys
         ),

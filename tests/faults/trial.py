@@ -208,7 +208,7 @@ class Trial:
     def _environment(self) -> dict[str, str]:
         return {
             "AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT": self.simulator.connection_json(
-                timeout=self.patience.timeout, list_lag=self.patience.list_lag, products=["analytics"]
+                timeout=self.patience.timeout, list_lag=self.patience.list_lag, products=["profileService"]
             ),
             "AIRFLOW_CONN_PRIVACY_LEDGER": json.dumps(self.ledger.connection),
             "AIRFLOW_VAR_PRIVACY_INBOX_URI": f"file://{self.folder / 'inbox'}",

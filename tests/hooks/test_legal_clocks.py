@@ -61,7 +61,7 @@ def test_requests_opt_outs_and_jobs_of_others_get_their_dates_from_it(
         count=1,
         regulation="ccpa",
         action="access",
-        products=["analytics"],
+        products=["profileService"],
         created_at="2026-11-20T08:00:00Z",
         completed_at="2026-11-20T09:00:00Z",
     )

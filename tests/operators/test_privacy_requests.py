@@ -162,7 +162,7 @@ def test_a_wrong_connection_gives_one_line_that_names_it(
     world: World, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], says: str
 ) -> None:
     world.put(request(1))
-    good = json.loads(world.simulator.connection_json(products=["analytics"], list_lag=0, timeout=2))
+    good = json.loads(world.simulator.connection_json(products=["profileService"], list_lag=0, timeout=2))
     (batch_id,) = plan()
     monkeypatch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", json.dumps(good | change))
     with pytest.raises(AirflowException, match=says) as failure:

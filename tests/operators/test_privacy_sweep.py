@@ -40,7 +40,7 @@ def sweep(day: date, *, run_type: str = "backfill", regulations: list[str] | Non
 def made_elsewhere(world: World, finished_on: date, count: int = 1, **fields: Any) -> list[str]:
     """Jobs that somebody made in Adobe's UI and that finished at noon of a day."""
     noon = datetime(finished_on.year, finished_on.month, finished_on.day, 12, tzinfo=UTC)
-    fields = {"created_at": (noon - timedelta(days=3)).isoformat(), "products": ["analytics"]} | fields
+    fields = {"created_at": (noon - timedelta(days=3)).isoformat(), "products": ["profileService"]} | fields
     return world.simulator.create_jobs(count=count, completed_at=noon.isoformat(), **fields)
 
 
@@ -160,7 +160,9 @@ def test_our_own_jobs_are_archived_while_their_batch_still_waits(world: World) -
     world.simulator.advance(60)
     assert sweep(today(world)) == {"finished": 2, "archived": 2, "adopted": 0}
     assert {entry["request_id"] for entry in world.manifests()} == {"DSR-1", "DSR-2"}
-    assert all(entry["completeness"]["products_requested"] == ["analytics"] for entry in world.manifests())
+    assert all(
+        entry["completeness"]["products_requested"] == ["profileService"] for entry in world.manifests()
+    )
     with Ledger(world.ledger_url, actor="test") as ledger:
         assert len(ledger.claims.batch_jobs(batch_id, JobState.ARCHIVED)) == 2
         assert len(ledger.claims.batch_jobs(batch_id, JobState.SUBMITTED)) == 1
@@ -191,7 +193,7 @@ def test_what_a_lost_call_made_is_left_to_the_submission_and_not_sent_twice(worl
         ledger.intents.intend(
             batch_id, [job.id for job in ledger.claims.batch_jobs(batch_id)], daily_limit=100
         )
-    world.simulator.create_jobs(key="DSR-1", products=["analytics"])
+    world.simulator.create_jobs(key="DSR-1", products=["profileService"])
     world.simulator.advance(60)
     assert sweep(today(world)) == {"finished": 1, "archived": 0, "adopted": 0}
     counts = CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
@@ -203,7 +205,7 @@ def test_what_a_lost_call_made_is_left_to_the_submission_and_not_sent_twice(worl
 
 def test_a_second_job_with_a_settled_requests_key_is_archived_as_not_ours(world: World) -> None:
     submitted(world, request(1))
-    world.simulator.create_jobs(key="DSR-1", products=["analytics"])
+    world.simulator.create_jobs(key="DSR-1", products=["profileService"])
     world.simulator.advance(60)
     assert sweep(today(world)) == {"finished": 2, "archived": 2, "adopted": 1}
     assert states(world) == {

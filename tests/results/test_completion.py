@@ -78,9 +78,9 @@ async def submitted(
     simulator: Simulator,
     count: int = 3,
     *,
-    asked: str = "analytics",
+    asked: str = "profileService",
 ) -> list[Job]:
-    """Access jobs at Adobe, as a submission leaves them in the ledger. Analytics alone will answer."""
+    """Access jobs at Adobe, as a submission leaves them in the ledger. Profile alone will answer."""
     ledger.intake.receive([received(number, products=asked) for number in range(count)])
     batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=100)
     assert batch is not None
@@ -97,7 +97,7 @@ async def submitted(
                 )
                 for job in jobs
             ),
-            include=("analytics",),
+            include=("profileService",),
             regulation="gdpr",
             company_contexts=(CompanyContext.organisation(simulator.org_id),),
         )
@@ -198,7 +198,7 @@ async def test_a_product_that_was_asked_and_is_not_mentioned_is_a_gap(
     complete: Any,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    await submitted(ledger, client, simulator, count=1, asked="analytics,target")
+    await submitted(ledger, client, simulator, count=1, asked="profileService,target")
     assert (await complete()).archived == 1
     [job] = ledger.people.request_jobs("DSR-0")
     assert (job.state, job.outcome) == (JobState.ARCHIVED, "gap")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import httpx
@@ -9,6 +10,11 @@ import httpx
 from tests.support.simulator import Simulator
 
 SCOPE = "openid,AdobeID,read_organizations"
+
+
+def ecid_of(key: str) -> str:
+    """The identity of a user in these tests: one that Analytics and Profile can both use."""
+    return f"{zlib.crc32(key.encode()):038d}"
 
 
 class AdobeCaller:
@@ -63,9 +69,7 @@ class AdobeCaller:
             {
                 "key": key,
                 "action": list(actions),
-                "userIDs": [
-                    {"namespace": "email", "value": f"{key.lower()}@example.com", "type": "standard"}
-                ],
+                "userIDs": [{"namespace": "ECID", "value": ecid_of(key), "type": "standard"}],
             }
             for key in keys
         ]

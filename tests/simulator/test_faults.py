@@ -76,6 +76,8 @@ def test_an_error_comes_with_its_status_and_body(
         ("error_before", 0),
         ("rate_limited", 0),
         ("token_revoked", 0),
+        ("spurious_401", 0),
+        ("refusal", 0),
         ("quota_refusal", 0),
         ("drop_after", 3),
         ("error_after", 3),

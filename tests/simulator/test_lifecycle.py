@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.simulator.adobe_caller import AdobeCaller
+from tests.simulator.adobe_caller import AdobeCaller, ecid_of
 from tests.support.simulator import Simulator
 
 DAY = 86_400
@@ -58,7 +58,7 @@ def test_the_detail_names_products_as_adobe_displays_them(adobe: AdobeCaller) ->
     ]
     detail = adobe.detail(job_id).json()
     assert detail["regulation"] == "gdpr"
-    assert detail["userIds"][0]["namespaceId"] == 6
+    assert detail["userIds"][0]["namespaceId"] == 4
 
 
 @pytest.mark.parametrize("code", ["6000-200", "6051-200", "6052-200", "6053-200", "6054-200"])
@@ -93,13 +93,13 @@ def test_a_partial_result_names_processed_and_ignored_identities(
 ) -> None:
     simulator.scenario({"rules": [{"code": "6054-200", "ignored": 1, "retry_count": 2}]})
     body = adobe.body("DSR-1", include=["audienceManager"])
-    body["users"][0]["userIDs"].append({"namespace": "ECID", "value": "1" * 38, "type": "standard"})
+    body["users"][0]["userIDs"].append({"namespace": "CORE", "value": "1" * 38, "type": "standard"})
     (job,) = adobe.post(body).json()["jobs"]
     simulator.advance(60)
     (product,) = adobe.detail(job["jobId"]).json()["productResponses"]
     assert product["retryCount"] == 2
     answer = product["productStatusResponse"]
-    assert answer["results"] == {"processed": ["dsr-1@example.com"], "ignored": ["1" * 38]}
+    assert answer["results"] == {"processed": [ecid_of("DSR-1")], "ignored": ["1" * 38]}
     assert answer["responseMsgDetail"].startswith("PARTIALLY COMPLETED")
 
 
@@ -113,7 +113,7 @@ def test_pass_answers_with_a_receipt_of_counts_as_text(adobe: AdobeCaller) -> No
     job_id = adobe.complete_job(include=["primetimeAuthentication"])
     results = responses(adobe, job_id)["Adobe Pass Authentication"]["results"]
     assert results["receiptData"]["numberOfAuthenticationSessions"] == "2"
-    assert results["userContexts"][0]["namespace"] == "email"
+    assert results["userContexts"][0]["namespace"] == "ECID"
 
 
 def test_the_first_rule_that_matches_wins(adobe: AdobeCaller, simulator: Simulator) -> None:

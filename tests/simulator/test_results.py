@@ -6,7 +6,7 @@ import zipfile
 import httpx
 import pytest
 
-from tests.simulator.adobe_caller import AdobeCaller
+from tests.simulator.adobe_caller import AdobeCaller, ecid_of
 from tests.support.simulator import Simulator
 
 DAY = 86_400
@@ -30,7 +30,7 @@ def test_a_result_has_a_folder_for_each_product_some_of_them_empty(adobe: AdobeC
         f"profileService/{job_id}_profileService.json",
         "target/",
     ]
-    assert b"dsr-1@example.com" in opened.read(f"analytics/{job_id}_person.csv")
+    assert ecid_of("DSR-1").encode() in opened.read(f"analytics/{job_id}_person.csv")
     assert b'"userKey": "DSR-1"' in opened.read(f"profileService/{job_id}_profileService.json")
 
 

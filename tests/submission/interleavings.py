@@ -174,7 +174,7 @@ class World:
                         {"namespace": "email", "value": f"{request_id}.{n}@example.com"}
                         for n in range(identities)
                     ],
-                    "products": ["analytics"],
+                    "products": ["profileService"],
                 }
             )
         if count > 1 and self.random.random() < 0.2 and len(lines[0]["identities"]) == 1:

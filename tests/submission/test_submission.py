@@ -85,7 +85,7 @@ def line(number: int, *actions: str, **fields: Any) -> dict[str, Any]:
         "regulation": "gdpr",
         "actions": list(actions or ("access", "delete")),
         "identities": [{"namespace": "email", "value": f"subject{number}@example.com"}],
-        "products": ["analytics"],
+        "products": ["profileService"],
     } | fields
 
 
@@ -414,7 +414,7 @@ async def test_bad_users_are_told_from_a_bad_batch_after_a_crash_too(
 
 
 async def test_a_batch_of_which_adobe_takes_nobody_waits_to_be_mended(place: Place) -> None:
-    place.simulator.switch(unprovisioned_products="analytics", unprovisioned_mode="400")
+    place.simulator.switch(unprovisioned_products="profileService", unprovisioned_mode="400")
     batch = place.planned(line(1), line(2))
     with pytest.raises(RequestRefused):
         await place.submit(batch)

@@ -24,7 +24,7 @@ def request(number: int, *actions: str, **fields: Any) -> dict[str, Any]:
         "regulation": "gdpr",
         "actions": list(actions or ("access",)),
         "identities": [{"namespace": "email", "value": f"subject{number}@example.com"}],
-        "products": ["analytics"],
+        "products": ["profileService"],
     } | fields
 
 
@@ -59,7 +59,7 @@ class World:
 def make_world(simulator: Simulator, folder: Path, patch: pytest.MonkeyPatch, **extra: Any) -> World:
     world = World(simulator, folder)
     world.inbox.mkdir()
-    extra = {"products": ["analytics"], "list_lag": 0, "timeout": 5} | extra
+    extra = {"products": ["profileService"], "list_lag": 0, "timeout": 5} | extra
     patch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", simulator.connection_json(**extra))
     patch.setenv(
         "AIRFLOW_CONN_PRIVACY_LEDGER", json.dumps({"conn_type": "sqlite", "host": str(folder / "ledger.db")})

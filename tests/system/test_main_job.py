@@ -67,7 +67,7 @@ def requests(day: int) -> list[dict[str, Any]]:
                     "type": "integrationCode",
                 },
             ],
-            "products": ["analytics", "audienceManager"],
+            "products": ["profileService", "audienceManager"],
         }
         for number in range(first, first + REQUESTS)
     ]

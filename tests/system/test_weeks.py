@@ -121,7 +121,7 @@ def put(home: Path, day: date, *lines: dict[str, Any]) -> None:
             "regulation": "gdpr",
             "actions": ["access"],
             "identities": [{"namespace": "email", "value": "subject@example.com"}],
-            "products": ["analytics"],
+            "products": ["profileService"],
         }
         | line
         for line in lines
@@ -193,7 +193,7 @@ def test_a_backfilled_sweep_archives_thirty_days_once(stack: Stack, simulator: S
                 count=1,
                 action=action,
                 regulation=("gdpr", "ccpa", "ucpa_usa")[number % 3],
-                products=["analytics"],
+                products=["profileService"],
                 key=f"by-hand-{number}@example.com",
                 created_at=f"{day - 5 * DAY}T08:00:00Z",
                 completed_at=f"{day}T23:59:00Z",

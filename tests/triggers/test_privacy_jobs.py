@@ -148,7 +148,7 @@ def put_at_adobe(world: World, *, batches: int, jobs: int, url: str | None = Non
     """Batches whose jobs are at Adobe, in process for another fortnight; in the ledger as if submitted."""
     ids = world.simulator.create_jobs(
         count=batches * jobs,
-        products=["analytics"],
+        products=["profileService"],
         key="DSR-{n}",
         created_at=(datetime.now(UTC) - timedelta(minutes=10)).isoformat(),
         completed_at=(datetime.now(UTC) + timedelta(days=14)).isoformat(),
@@ -162,7 +162,7 @@ def put_at_adobe(world: World, *, batches: int, jobs: int, url: str | None = Non
                 {
                     "id": name,
                     "regulation": "gdpr",
-                    "products": "analytics",
+                    "products": "profileService",
                     "inbox_date": DAY,
                     "run_id": "run",
                     "created_at": submitted_at,

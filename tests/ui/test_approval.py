@@ -73,7 +73,7 @@ def deletes_need_approval(stack: Stack) -> Iterator[None]:
 def run_with_deletes(stack: Stack, day: date) -> str:
     """Puts the requests into the inbox and triggers privacy_requests; returns the run's id."""
     lines = [
-        {"request_id": name, "regulation": law, "actions": ["delete"], "products": ["analytics"],
+        {"request_id": name, "regulation": law, "actions": ["delete"], "products": ["profileService"],
          "identities": [{"namespace": "email", "value": f"asked{name[-1]}@example.com"}]}
         for name, law in LAWS.items()
     ]  # fmt: skip

@@ -83,7 +83,7 @@ class TestList:
         form = frame.get_by_role("form", name="Filter jobs")
         form.get_by_label("State").select_option("archived")
         form.get_by_label("Regulation").select_option("lgpd_bra")
-        form.get_by_label("Product").select_option("analytics")
+        form.get_by_label("Product").select_option("profileService")
         form.get_by_role("button", name="Filter").click()
         expect(frame.get_by_role("heading", name="Jobs archived")).to_be_visible()
         assert request_ids(frame) == [OF_BRAZIL]
