@@ -27,7 +27,7 @@ test-faults: $(INSTALLED) ## the long crash suite: every step of a submission, e
 	@ADOBE_PRIVACY_INTERLEAVINGS=3000 $(BIN)/python -m pytest tests/faults tests/archive/test_faults.py \
 		tests/submission/test_exactly_once.py --full-faults
 
-test-weeks: $(INSTALLED) ## backfills of 60 days and 30, waiting, alarms and deadlines on a real Airflow (minutes)
+test-weeks: $(INSTALLED) ## backfills of 60 days and 30, waiting and alarms on a real Airflow (minutes)
 	@$(BIN)/python -m pytest tests/system/test_weeks.py --backfill-days=60
 
 test-scale: $(INSTALLED) ## CeleryExecutor with two workers, Redis, PostgreSQL, S3; needs redis-server

@@ -24,10 +24,10 @@ def page_url(**filters: str) -> str:
     return f"{base}/privacy/" + (f"?{query}" if query else "")
 
 
-def owner_links() -> dict[str, str]:
+def owner_links(owner: str = "privacy") -> dict[str, str]:
     """For the DAGs' owner: the page, where Airflow knows its own address; a link without a host is refused."""
     url = page_url()
-    return {"privacy": url} if url.startswith(("http://", "https://")) else {}
+    return {owner: url} if url.startswith(("http://", "https://")) else {}
 
 
 def console_url(uri: str) -> str | None:
@@ -80,7 +80,7 @@ class PrivacyArchiveLink(BaseOperatorLink):
         return "Archive"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        uri = Variable.get("privacy_archive_uri", default=None)
+        uri = getattr(operator, "archive_uri", None) or Variable.get("privacy_archive_uri", default=None)
         return (console_url(str(uri)) if uri else None) or _batch_page(operator)
 
 

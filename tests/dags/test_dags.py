@@ -117,16 +117,19 @@ def test_one_task_instance_per_batch_and_step_never_per_job(bag: DagBag) -> None
 
 
 def test_no_template_field_could_carry_an_identity(bag: DagBag) -> None:
-    allowed = {"adobe_privacy_conn_id", "ledger_conn_id", "batch_id", "batch_ids", "summary"}
+    allowed = {
+        *("adobe_privacy_conn_id", "ledger_conn_id", "inbox_uri", "archive_uri"),
+        *("batch_id", "batch_ids", "summary", "sweep_dag_id", "products", "max_jobs", "regulations"),
+        *("overlap_days", "older_than_days", "every_days"),
+    }
     for dag in bag.dags.values():
         for task in dag.tasks:
             assert set(task.template_fields) <= allowed, task.task_id
 
 
-@pytest.mark.parametrize("dag_id", ["privacy_requests", "privacy_sweep", "privacy_optouts"])
-def test_a_late_run_is_told_by_a_callback_that_a_triggerer_can_import(bag: DagBag, dag_id: str) -> None:
-    (alert,) = bag.dags[dag_id].deadline  # type: ignore[misc]
-    assert alert.callback.path.startswith("adobe_privacy.callbacks.tell_of_un")
+def test_no_dag_has_a_deadline(bag: DagBag) -> None:
+    """Airflow answers 500 where a run with one is to be cleared, and `dags test` ends in a traceback (3.3.2)."""
+    assert [dag.dag_id for dag in bag.dags.values() if dag.deadline] == []
 
 
 def test_loading_a_dag_file_uses_no_network() -> None:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,8 +38,8 @@ def use(patch: pytest.MonkeyPatch, *notifiers: dict[str, Any]) -> None:
     patch.setenv("AIRFLOW_VAR_PRIVACY_ALARM_NOTIFIER", json.dumps(list(notifiers)))
 
 
-def raise_alarms(**options: Any) -> dict[str, int]:
-    return PrivacyAlarmsOperator(task_id="alarms", **options).execute(context())
+def raise_alarms(*events: Any, **options: Any) -> dict[str, int]:
+    return PrivacyAlarmsOperator(task_id="alarms", **options).execute(context(events=events))
 
 
 def test_one_message_tells_of_all_with_ids_and_without_identities(
@@ -157,3 +158,20 @@ def test_a_used_up_quota_is_told(world: World) -> None:
         ledger.quotas.record_refusal(1)
     assert raise_alarms() == {"quota": 1}
     assert raise_alarms() == {}
+
+
+def test_a_sweep_that_has_not_succeeded_for_36_hours_is_told_once(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Known from the events of the archive's asset, whose other events are of other DAGs."""
+
+    def event(hours_ago: int, dag_id: str = "privacy_sweep") -> Any:
+        return SimpleNamespace(source_dag_id=dag_id, timestamp=datetime.now(UTC) - timedelta(hours=hours_ago))
+
+    others = event(1, "privacy_requests")
+    assert raise_alarms(others) == {}, "one that never ran, or is off for weeks"
+    assert raise_alarms(event(60), event(35), others) == {}
+    assert raise_alarms(event(60), event(37), others) == {"sweep": 1}
+    assert "privacy_sweep last succeeded at" in caplog.text
+    assert raise_alarms(event(60), event(37), others) == {}
+    assert raise_alarms(event(99, "sweep_eu"), sweep_dag_id="sweep_eu") == {"sweep": 1}

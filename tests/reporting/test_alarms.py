@@ -108,7 +108,7 @@ def test_a_request_is_told_once_however_many_jobs_it_has_and_its_opt_out_by_its_
     ledger.intake.receive([received(1, received_at=RECEIVED, jobs=jobs)])
     clock.advance(days=6)
     alarms = told(ledger)
-    assert what(alarms) == [("clock", 50, ("DSR-1",))]
+    assert what(alarms) == [("late", 100, (str(DAY),)), ("clock", 50, ("DSR-1",))]
     assert "due 2026-12-02: opt_out_of_sale received" in alarms.message
     clock.advance(days=9)
     alarms = told(ledger)
@@ -226,3 +226,46 @@ def test_moments_are_in_order_and_none_is_passed_over(received_at: datetime, day
         seen.append(after)
         after = next_alarm(received_at, due, after)
     assert seen == sorted(set(moments))
+
+
+def test_a_batch_that_is_not_at_adobe_after_three_hours_is_told_once(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    arrive(ledger, 1, 2, actions=("access",))
+    batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=20_000)
+    assert batch is not None
+    clock.advance(hours=2, minutes=59)
+    assert told(ledger).groups == []
+    clock.advance(minutes=1)
+    alarms = told(ledger)
+    assert what(alarms) == [("late", 100, (str(DAY),))]
+    assert "2 jobs late: not known to be at Adobe" in alarms.subject
+    assert f"inbox {DAY}, gdpr: 2 jobs; see the logs of plan and submit" in alarms.message
+    assert told(ledger).groups == []
+
+
+def test_what_is_at_adobe_waits_for_a_person_or_is_on_hold_is_not_late(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    arrive(ledger, 1, actions=("access",))
+    submit(ledger)
+    arrive(ledger, 2, actions=("delete",))
+    ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=20_000, approve_deletes=True)
+    arrive(ledger, 3, actions=("access",))
+    ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=20_000)
+    ledger.people.hold("DSR-3", "court")
+    clock.advance(days=1)
+    assert [group.kind for group in told(ledger).groups] == []
+
+
+def test_an_opt_out_that_adobe_has_not_accepted_after_twelve_hours_is_told(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    arrive(ledger, 1, 2, actions=("opt_out_of_sale",))
+    clock.advance(hours=11)
+    assert told(ledger).groups == []
+    clock.advance(hours=1)
+    alarms = told(ledger)
+    assert what(alarms) == [("late", 100, (str(DAY),))]
+    assert f"inbox {DAY}: 2 opt-outs; see the run of privacy_optouts" in alarms.message
+    assert told(ledger).groups == []

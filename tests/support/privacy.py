@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
+from adobe_privacy.operators.privacy_requests import PRIVACY_ARCHIVE
 from tests.support.simulator import Simulator
 
 DAY = date(2026, 11, 20)
@@ -70,8 +72,10 @@ def make_world(simulator: Simulator, folder: Path, patch: pytest.MonkeyPatch, **
     return world
 
 
-def context(day: date = DAY, *, run_type: str = "scheduled", **params: Any) -> Any:
-    """As much of a task's context as our operators read."""
+def context(
+    day: date = DAY, *, run_type: str = "scheduled", events: Sequence[Any] = (), **params: Any
+) -> Any:
+    """As much of a task's context as our operators read; `events` are those of the archive's asset."""
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     xcoms: dict[str, Any] = {}
     task_instance = SimpleNamespace(
@@ -88,6 +92,7 @@ def context(day: date = DAY, *, run_type: str = "scheduled", **params: Any) -> A
         "ti": task_instance,
         "task_instance": task_instance,
         "outlet_events": OutletEventAccessors(),
+        "inlet_events": {PRIVACY_ARCHIVE: SimpleNamespace(after=lambda _since: list(events))},
         "dag_run": SimpleNamespace(run_type=run_type, run_after=start),
         "data_interval_start": start,
         "params": {"dry_run": False, "products": None, "max_jobs": None} | params,

@@ -1,4 +1,4 @@
-"""What takes weeks, on a real Airflow: waiting, the sweep, backfills of both, opt-outs, alarms, deadlines."""
+"""What takes weeks, on a real Airflow: waiting, the sweep, backfills of both, opt-outs, alarms."""
 
 from __future__ import annotations
 
@@ -71,9 +71,6 @@ def stack(home: Path, mailbox: tuple[Mailbox, int]) -> Iterator[Stack]:
     """An Airflow whose jobs are open until the simulator's clock is moved, and whose alarms go out by mail."""
     dags = home / "dags"
     shutil.copytree(ROOT / "dags", dags)
-    late = (dags / "privacy_requests.py").read_text().replace('dag_id="privacy_requests"', 'dag_id="late"')
-    assert "interval=SUBMITTED_WITHIN" in late
-    (dags / "late.py").write_text(late.replace("interval=SUBMITTED_WITHIN", "interval=timedelta(seconds=3)"))
     smtp = {
         "conn_type": "smtp",
         "host": "127.0.0.1",
@@ -102,7 +99,7 @@ def stack(home: Path, mailbox: tuple[Mailbox, int]) -> Iterator[Stack]:
         simulator_arguments=("--port", "0", "--start-time", f"{TODAY}T12:00:00Z", *delays),
         environment=environment,
     ) as stack:
-        for dag_id in ("privacy_requests", "privacy_sweep", "privacy_optouts", "privacy_alarms", "late"):
+        for dag_id in ("privacy_requests", "privacy_sweep", "privacy_optouts", "privacy_alarms"):
             stack.wait_for_dag(dag_id)
         yield stack
     shutil.rmtree(home, ignore_errors=True)
@@ -327,19 +324,3 @@ def test_a_long_range_is_submitted_at_once_told_of_and_archived_as_it_comes(
     archived = [entry for entry in manifests(home) if entry["request_id"].startswith("LONG-")]
     assert len(archived) == 3 * days
     assert JobState.SUBMITTED not in counts(stack)
-
-
-def test_a_missed_deadline_is_told_by_the_triggerer(
-    stack: Stack, simulator: Simulator, home: Path, mails: list[tuple[str, str]]
-) -> None:
-    day = TODAY - 2 * DAY
-    put(home, day, {"request_id": "LATE-1"})
-    simulator.fault("create", "hang_before", seconds=60, times=None)
-    mails.clear()
-    run_id = trigger(stack, "late", day + DAY)
-    until(stack, lambda: mails)
-    ((subject, body),) = mails
-    assert subject == "Privacy requests: late is late"
-    assert f"late, run {run_id}: " in body
-    assert "not known to be at Adobe" in body or "not planned" in body
-    simulator.clear_faults()

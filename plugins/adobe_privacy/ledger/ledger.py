@@ -18,6 +18,7 @@ from adobe_privacy.ledger.database import create_ledger_engine, upgrade
 from adobe_privacy.ledger.figures import Figures
 from adobe_privacy.ledger.intake import Intake
 from adobe_privacy.ledger.intents import Intents
+from adobe_privacy.ledger.late import Late
 from adobe_privacy.ledger.latency import Latency
 from adobe_privacy.ledger.opt_outs import OptOuts
 from adobe_privacy.ledger.others import Others
@@ -66,6 +67,7 @@ class Ledger:
         self.overview = Overview(self.unit)
         self.figures = Figures(self.unit)
         self.alarms = Alarms(self.unit)
+        self.late = Late(self.unit)
         self.latency = Latency(self.unit)
 
     def now(self) -> datetime:

@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from adobe_privacy.failures import plain_failures
-from adobe_privacy.operators.privacy_requests import PrivacyOperator
+from adobe_privacy.operators.privacy_requests import PRIVACY_ARCHIVE, PrivacyOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseNotifier, Context
 
+# A sweep that stopped longer ago was told of, and may be meant to be off.
+SWEEPS_LOOKED_BACK = timedelta(days=14)
+
 
 class PrivacyAlarmsOperator(PrivacyOperator):
-    """Tells of requests near the end of their clock, results near expiry, and the day's quota near its end, in
-    one message with request ids and no identity.
+    """Tells of requests near the end of their clock, results near expiry, the day's quota near its end, and of
+    what is late: batches that are not at Adobe after three hours, opt-outs after twelve, and a sweep that has not
+    succeeded for 36 hours. One message, with request ids and no identity.
 
     Each alarm is told once. It is noted as told after the notifiers have taken it: a run that is killed between
     the two, or of whose notifiers one failed, tells it again.
 
     :param notifiers: any of Airflow's notifiers, whose templates get `alarm.subject` and `alarm.message`. Where
         none is given, those that the variable `privacy_alarm_notifier` names. The task's log has the message too.
+    :param sweep_dag_id: the DAG whose successes are looked at.
     """
 
-    def __init__(self, *, notifiers: Sequence[BaseNotifier] = (), **kwargs: Any) -> None:
+    template_fields = (*PrivacyOperator.template_fields, "sweep_dag_id")
+
+    def __init__(
+        self,
+        *,
+        notifiers: Sequence[BaseNotifier] = (),
+        sweep_dag_id: str = "privacy_sweep",
+        **kwargs: Any,
+    ) -> None:
+        # Of these events a success of the sweep is one: a task can read its inlets' events and no other DAG's runs.
+        kwargs.setdefault("inlets", [PRIVACY_ARCHIVE])
         super().__init__(**kwargs)
         self.notifiers = notifiers
+        self.sweep_dag_id = sweep_dag_id
 
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.notifications import configured_notifiers, notify
@@ -34,7 +51,11 @@ class PrivacyAlarmsOperator(PrivacyOperator):
         # First, so that a mistake in the variable shows before the first alarm.
         notifiers = self.notifiers or configured_notifiers()
         with plain_failures(self.log), self.ledger(context) as ledger:
-            alarms = due_alarms(ledger, daily_limit=self.hook.settings().daily_job_limit)
+            alarms = due_alarms(
+                ledger,
+                daily_limit=self.hook.settings().daily_job_limit,
+                swept_at=self._swept_at(context),
+            )
             if alarms.groups:
                 notify(notifiers, context, subject=alarms.subject, message=alarms.message)
             record(ledger, alarms)
@@ -43,3 +64,10 @@ class PrivacyAlarmsOperator(PrivacyOperator):
         for group in alarms.groups:
             counts[group.kind] = counts.get(group.kind, 0) + len(group.names)
         return counts
+
+    def _swept_at(self, context: Context) -> datetime | None:
+        """When the sweep last succeeded, within two weeks; None where it did not, or never ran."""
+        since = datetime.now(UTC) - SWEEPS_LOOKED_BACK
+        events = context["inlet_events"][PRIVACY_ARCHIVE].after(since.isoformat())
+        times = [event.timestamp for event in events if event.source_dag_id == self.sweep_dag_id]
+        return max(times, default=None)

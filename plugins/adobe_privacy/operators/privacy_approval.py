@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param
-from airflow.sdk.exceptions import AirflowException, AirflowSkipException, TaskAwaitingInput
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
+from adobe_privacy._compat import WAITS_FOR_A_PERSON
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.ledger.delete_plan import ANSWERED_WITHIN
 from adobe_privacy.links import AdobePrivacyLink, PrivacyPageLink, page_url
@@ -28,7 +29,7 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
     The answer is written into the ledger, with the hash of what was shown and the person's name, and only the
     ledger lets deletes be sent: skipping this task, or marking it as succeeded, sends none. Rejected deletes
     are put on hold until a person releases them. What nobody answers in time goes back to the next plan, which
-    asks again. While it waits it holds no worker and no triggerer.
+    asks again. While it waits it holds no worker; before Airflow 3.3 the triggerer looks for the answer.
 
     :param batch_id: a batch of the ledger.
     :param response_timeout: how long the question waits for its answer; seven days where not given.
@@ -76,10 +77,9 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
             self.log.info("%s", request_id)
         try:
             super().execute(context)
-        except TaskAwaitingInput as waiting:
-            raise TaskAwaitingInput(
-                method_name=waiting.method_name, kwargs={"plan_hash": plan.hash}, timeout=waiting.timeout
-            ) from None
+        except WAITS_FOR_A_PERSON as waiting:
+            waiting.kwargs = {"plan_hash": plan.hash}  # type: ignore[attr-defined]
+            raise
 
     def execute_complete(self, context: Context, event: dict[str, Any], plan_hash: str = "") -> Any:
         if event.get("error_type") == "timeout":

@@ -36,7 +36,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
         day = inbox_day(context)
         with plain_failures(self.log), self.ledger(context) as ledger:
             settings = self.hook.settings()
-            inbox = open_inbox()
+            inbox = open_inbox(self.inbox_uri)
             intake = take_in_day(
                 inbox,
                 ledger,
@@ -83,7 +83,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                 day=day,
                 inbox=inbox,
                 ledger=ledger,
-                archive=open_archive(),
+                archive=open_archive(self.archive_uri),
                 client=client,
                 settings=OptOutSettings(call_timeout=settings.client.timeout + 30),
             )

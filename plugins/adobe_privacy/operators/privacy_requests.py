@@ -109,11 +109,47 @@ def inbox_day(context: Context) -> date:
     return (run_after - timedelta(days=1)).date()
 
 
-class PrivacyOperator(BaseOperator):
-    """What the steps share: which connections they use, and `summary`, which the UI shows among a task
-    instance's rendered fields: what it did, in counts and request ids."""
+def argument_or_param(context: Context, name: str, given: Any) -> Any:
+    """An operator's argument; where it was not given, or its template came to nothing, the DAG's param."""
+    if given is None or (isinstance(given, str) and given.strip() in ("", "None")):
+        return context["params"].get(name)
+    return given
 
-    template_fields: Sequence[str] = ("adobe_privacy_conn_id", "ledger_conn_id", "summary")
+
+def names_of(context: Context, name: str, given: Sequence[str] | str | None) -> tuple[str, ...]:
+    """A list, or text separated by commas."""
+    value = argument_or_param(context, name, given) or ()
+    names = value.split(",") if isinstance(value, str) else value
+    return tuple(str(item).strip() for item in names if str(item).strip())
+
+
+def _max_jobs(value: Any) -> int | None:
+    if value is None:
+        return None
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = 0
+    if number < 1:
+        raise AirflowFailException("max_jobs is not a whole number of 1 or more")
+    return number
+
+
+class PrivacyOperator(BaseOperator):
+    """What the steps share: which connections and places they use, and `summary`, which the UI shows among a task
+    instance's rendered fields: what the task did, in counts and request ids.
+
+    :param inbox_uri: where requests arrive; the variable `privacy_inbox_uri` where not given.
+    :param archive_uri: where results go; the variable `privacy_archive_uri` where not given.
+    """
+
+    template_fields: Sequence[str] = (
+        "adobe_privacy_conn_id",
+        "ledger_conn_id",
+        "inbox_uri",
+        "archive_uri",
+        "summary",
+    )
     # The summary is made while the task runs.
     overwrite_rtif_after_execution = True
     operator_extra_links: Collection[BaseOperatorLink] = (PrivacyPageLink(),)
@@ -124,12 +160,16 @@ class PrivacyOperator(BaseOperator):
         *,
         adobe_privacy_conn_id: str = CONN_ID,
         ledger_conn_id: str = LEDGER_CONN_ID,
+        inbox_uri: str | None = None,
+        archive_uri: str | None = None,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("doc_md", doc_of(type(self)))
         super().__init__(**kwargs)
         self.adobe_privacy_conn_id = adobe_privacy_conn_id
         self.ledger_conn_id = ledger_conn_id
+        self.inbox_uri = inbox_uri
+        self.archive_uri = archive_uri
         self.summary = ""
 
     @property
@@ -153,9 +193,25 @@ class PrivacyOperator(BaseOperator):
 class PlanPrivacyRequestsOperator(PrivacyOperator):
     """Takes the day's inbox folder into the ledger and claims batches; returns their ids, nothing else.
 
-    Reads the DAG's params `dry_run`, `products` and `max_jobs`. A dry run prints the plan, returns no batch and
-    changes nothing.
+    Reads the DAG's param `dry_run`: a dry run prints the plan, returns no batch and changes nothing.
+
+    :param products: Adobe product codes, asked instead of what each request names; the DAG's param `products` where
+        not given.
+    :param max_jobs: no more jobs than this are planned; the DAG's param `max_jobs` where not given.
     """
+
+    template_fields = (*PrivacyOperator.template_fields, "products", "max_jobs")
+
+    def __init__(
+        self,
+        *,
+        products: Sequence[str] | str | None = None,
+        max_jobs: int | str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.products = products
+        self.max_jobs = max_jobs
 
     def execute(self, context: Context) -> list[str]:
         from adobe_privacy.api.names import include_codes
@@ -164,23 +220,22 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
         from adobe_privacy.planning.planning import PlanSettings, plan_day
         from adobe_privacy.reporting.run_report import batch_label, plan_lines
 
-        params = context["params"]
-        dry_run = bool(params.get("dry_run"))
+        dry_run = bool(context["params"].get("dry_run"))
         with plain_failures(self.log):
             settings = self.hook.settings()
             backfill = is_backfill(context)
             with self.ledger(context) as ledger:
                 plan = plan_day(
-                    open_inbox(),
+                    open_inbox(self.inbox_uri),
                     ledger,
                     day=inbox_day(context),
                     run_id=run_of(context),
                     settings=PlanSettings(
                         daily_limit=settings.daily_job_limit,
                         share=1 - settings.schedule_share if backfill else 1.0,
-                        products=include_codes(params.get("products") or ()),
+                        products=include_codes(names_of(context, "products", self.products)),
                         default_products=settings.products,
-                        max_jobs=params.get("max_jobs"),
+                        max_jobs=_max_jobs(argument_or_param(context, "max_jobs", self.max_jobs)),
                         clocks=legal_clocks(),
                         approve_deletes=approve_deletes(),
                     ),
@@ -238,7 +293,7 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
         async with self.hook.get_conn() as client:
             return await submit_batch(
                 batch=batch,
-                inbox=open_inbox(),
+                inbox=open_inbox(self.inbox_uri),
                 ledger=ledger,
                 client=client,
                 settings=SubmissionSettings(
@@ -329,7 +384,7 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
             completion = await complete_jobs(
                 [job for job in jobs if job.adobe_job_id not in listed],
                 ledger=ledger,
-                archive=open_archive(),
+                archive=open_archive(self.archive_uri),
                 client=client,
                 settings=archive_settings(),
                 on_progress=ArchiveProgress(self.log, context),
@@ -347,7 +402,7 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
 
     template_fields = (*PrivacyOperator.template_fields, "batch_ids")
 
-    def __init__(self, *, batch_ids: list[str] | None, **kwargs: Any) -> None:
+    def __init__(self, *, batch_ids: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.batch_ids = batch_ids
 
@@ -356,7 +411,7 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
 
         if self.batch_ids is None:
             raise AirflowFailException("the day was not planned: see the log of the task plan")
-        if context["params"].get("dry_run"):
+        if bool(context["params"].get("dry_run")):
             self.log.info("Dry run: nothing was sent")
             return {}
         with plain_failures(self.log), self.ledger(context) as ledger:

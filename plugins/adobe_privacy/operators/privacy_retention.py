@@ -112,7 +112,11 @@ class ErasePrivacyResultsOperator(_RetentionOperator):
             return self.report(
                 context,
                 erase_expired(
-                    open_archive(), days, erasures=_Erasures(ledger), keys=key_place(), dry_run=dry_run
+                    open_archive(self.archive_uri),
+                    days,
+                    erasures=_Erasures(ledger),
+                    keys=key_place(),
+                    dry_run=dry_run,
                 ),
                 subject="Results",
                 dry_run=dry_run,
@@ -125,7 +129,9 @@ class CleanUpPrivacyArchiveOperator(_RetentionOperator):
     :param older_than_days: how long such objects are kept for a look; 7 where not given.
     """
 
-    def __init__(self, *, older_than_days: int = 7, **kwargs: Any) -> None:
+    template_fields = (*PrivacyOperator.template_fields, "older_than_days")
+
+    def __init__(self, *, older_than_days: int | str = 7, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.older_than_days = older_than_days
 
@@ -139,8 +145,8 @@ class CleanUpPrivacyArchiveOperator(_RetentionOperator):
             return self.report(
                 context,
                 clean_up(
-                    open_archive(),
-                    older_than=timedelta(days=self.older_than_days),
+                    open_archive(self.archive_uri),
+                    older_than=timedelta(days=int(self.older_than_days)),
                     on_hold=partial(_on_hold, ledger),
                     keys=key_place(),
                     dry_run=dry_run,
@@ -156,7 +162,9 @@ class VerifyPrivacyArchiveOperator(PrivacyOperator):
     :param every_days: each result is read once in so many daily runs; 30 where not given.
     """
 
-    def __init__(self, *, every_days: int = 30, **kwargs: Any) -> None:
+    template_fields = (*PrivacyOperator.template_fields, "every_days")
+
+    def __init__(self, *, every_days: int | str = 30, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.every_days = every_days
 
@@ -167,7 +175,10 @@ class VerifyPrivacyArchiveOperator(PrivacyOperator):
 
         with plain_failures(self.log):
             verification = verify_sample(
-                open_archive(), every_days=self.every_days, opener=archive_opener(), keys=key_place()
+                open_archive(self.archive_uri),
+                every_days=int(self.every_days),
+                opener=archive_opener(),
+                keys=key_place(),
             )
             for finding in verification:
                 self.log.log(40 if finding.severity == "error" else 20, "%s: %s", finding.key, finding.detail)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from adobe_privacy.operators.privacy_requests import (
     PrivacyOperator,
     inbox_day,
     is_backfill,
+    names_of,
     report_archived,
 )
 
@@ -28,21 +30,31 @@ if TYPE_CHECKING:
 class SweepPrivacyJobsOperator(PrivacyOperator):
     """Archives what Adobe finished on the run's day and is not archived yet, whoever asked for it.
 
-    Reads the DAG's param `regulations`: codes to which the sweep is limited. A day that Adobe's lists do not
+    A day that Adobe's lists do not
     reach fails at once. Jobs of ours that ended in error, and results that can be read no more, fail the task
     after all others are archived; a retry could not help there. What could not be archived for another reason
     is retried. Its success is an event of the asset `privacy_archive`, which carries counts.
 
     :param overlap_days: a scheduled run sweeps so many days before its own as well, for what the lists showed
         late or an outage left out, and what has finished since midnight. A backfill takes its own days only.
+    :param regulations: codes to which the sweep is limited; the DAG's param `regulations` where not given.
     """
+
+    template_fields = (*PrivacyOperator.template_fields, "overlap_days", "regulations")
 
     operator_extra_links = (PrivacyArchiveLink(), PrivacyPageLink(), AdobePrivacyLink())
 
-    def __init__(self, *, overlap_days: int = 2, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        overlap_days: int | str = 2,
+        regulations: Sequence[str] | str | None = None,
+        **kwargs: Any,
+    ) -> None:
         kwargs.setdefault("outlets", [PRIVACY_ARCHIVE])
         super().__init__(**kwargs)
         self.overlap_days = overlap_days
+        self.regulations = regulations
 
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.regulations.codes import REGULATIONS, RegulationError, canonical_regulation
@@ -51,10 +63,11 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
         day = inbox_day(context)
         first, last = day, day
         if not is_backfill(context):
-            first, last = day - timedelta(days=self.overlap_days), day + timedelta(days=1)
+            first, last = day - timedelta(days=int(self.overlap_days)), day + timedelta(days=1)
         try:
             regulations = [
-                canonical_regulation(code) for code in context["params"].get("regulations") or REGULATIONS
+                canonical_regulation(code)
+                for code in names_of(context, "regulations", self.regulations) or REGULATIONS
             ]
         except RegulationError as error:
             raise AirflowFailException(f"the parameter regulations: {error}") from None
@@ -114,7 +127,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
                 first=first,
                 last=last,
                 ledger=ledger,
-                archive=open_archive(),
+                archive=open_archive(self.archive_uri),
                 client=client,
                 regulations=regulations,
                 clocks=legal_clocks(),

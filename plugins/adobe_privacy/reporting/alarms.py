@@ -1,4 +1,5 @@
 """Tells before it is late: requests near the end of their clock, results near expiry, the day's quota near its end.
+And tells what should have been done by now: batches and opt-outs that are not at Adobe, a sweep that does not run.
 
 `due_alarms` finds what is to be told now, `record` notes that it was told. Each alarm is found until it is
 recorded, and never after: who tells first and records then tells each at least once, and twice only where it was
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from adobe_privacy.ledger.alarms import ClockJob, Raised
+from adobe_privacy.ledger.late import LateJobs
 from adobe_privacy.ledger.ledger import Ledger
 
 CLOCK_PERCENTS = (50, 80, 100)
@@ -21,13 +23,19 @@ QUOTA_PERCENTS = (90, 100)
 RESULT_KEPT = timedelta(days=30)
 SHOWN = 20  # of one kind in a message; the rest is counted
 
-CLOCK, RESULT, QUOTA = "clock", "result", "quota"
+# A day is submitted within minutes. What is not after this has failed, or waits for something that is out.
+SUBMITTED_WITHIN = timedelta(hours=3)
+OPTED_OUT_WITHIN = timedelta(hours=12)
+# The sweep runs daily.
+SWEPT_WITHIN = timedelta(hours=36)
+
+CLOCK, RESULT, QUOTA, LATE, SWEEP = "clock", "result", "quota", "late", "sweep"
 
 
 @dataclass(frozen=True)
 class AlarmGroup:
-    """Alarms that are told together. `names` are request ids, or the day of a quota; `lines` say of each what
-    there is to say."""
+    """Alarms that are told together. `names` are request ids, or the days that are told of; `lines` say of each
+    what there is to say."""
 
     kind: str
     percent: int
@@ -77,12 +85,16 @@ def next_alarm(received_at: datetime, due_on: date, after: datetime | None = Non
     return next((moment for moment in moments if after is None or moment > after), None)
 
 
-def due_alarms(ledger: Ledger, *, daily_limit: int) -> Alarms:
-    """What is to be told now and was not told yet. Of several percents reached at once the highest is told."""
+def due_alarms(ledger: Ledger, *, daily_limit: int, swept_at: datetime | None = None) -> Alarms:
+    """What is to be told now and was not told yet. Of several percents reached at once the highest is told.
+
+    `swept_at` is when a sweep last succeeded; where it is not known, nothing is told of sweeps."""
     result = Alarms()
     _clocks(ledger, result)
     _results(ledger, result)
     _quota(ledger, daily_limit, result)
+    _late(ledger, result)
+    _sweep(ledger, swept_at, result)
     result.groups.sort(key=lambda group: -group.percent)
     return result
 
@@ -161,6 +173,50 @@ def _quota(ledger: Ledger, daily_limit: int, result: Alarms) -> None:
         what = f"{quota.used} of {daily_limit} jobs of {quota.day} (UTC) used"
         headline = "Adobe takes no more jobs today" if quota.refused else f"{told} % of the day's jobs used"
         result.groups.append(AlarmGroup(QUOTA, told, headline, tuple(days), (what,)))
+
+
+def _late(ledger: Ledger, result: Alarms) -> None:
+    now = ledger.now()
+    late = {
+        f"{each.id or 'opt-outs'} {each.inbox_date}": each
+        for each in (
+            *ledger.late.batches(now - SUBMITTED_WITHIN),
+            *ledger.late.opt_outs(now - OPTED_OUT_WITHIN),
+        )
+    }
+    for percent, subjects in _new(ledger, LATE, dict.fromkeys(late, 100), result):
+        some = [late[subject] for subject in subjects]
+        jobs = sum(each.jobs for each in some)
+        result.groups.append(
+            AlarmGroup(
+                LATE,
+                percent,
+                f"{jobs} job{'' if jobs == 1 else 's'} late: not known to be at Adobe",
+                tuple(str(each.inbox_date) for each in some),
+                tuple(_late_line(each) for each in some),
+            )
+        )
+
+
+def _late_line(late: LateJobs) -> str:
+    if late.id is None:
+        return f"inbox {late.inbox_date}: {late.jobs} opt-outs; see the run of privacy_optouts"
+    return (
+        f"inbox {late.inbox_date}, {late.regulation}: {late.jobs} jobs; see the logs of plan and submit, and clear "
+        "what failed"
+    )
+
+
+def _sweep(ledger: Ledger, swept_at: datetime | None, result: Alarms) -> None:
+    if swept_at is None or ledger.now() - swept_at < SWEPT_WITHIN:
+        return
+    when = f"{swept_at:%Y-%m-%d %H:%M}"
+    for percent, names in _new(ledger, SWEEP, {when: 100}, result):
+        line = (
+            f"privacy_sweep last succeeded at {when} UTC. Results of backfills, and of runs that do not wait, "
+            "are not archived meanwhile: see its runs, and that it is not paused"
+        )
+        result.groups.append(AlarmGroup(SWEEP, percent, "The daily sweep is late", tuple(names), (line,)))
 
 
 def _reached(moments: Iterable[tuple[int, datetime]], now: datetime) -> int | None:

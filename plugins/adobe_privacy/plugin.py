@@ -1,4 +1,4 @@
-"""What Airflow's plugin loader finds: the page "Privacy requests" and the runs' notes. All else is in the package."""
+"""What Airflow finds by the entry point `airflow.plugins`: the page "Privacy requests" and the runs' notes."""
 
 from __future__ import annotations
 

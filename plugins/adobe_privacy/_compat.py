@@ -1,0 +1,45 @@
+"""What differs between the versions of Airflow that this package runs on, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import exceptions
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+# `make test-versions` carries a whole run through on these.
+TESTED = ("3.2.1", "3.2.2", "3.3.1", "3.3.2")
+
+log = logging.getLogger(__name__)
+
+# How a task says that it waits for a person: since Airflow 3.3 in the scheduler, before in the triggerer. Both carry
+# `kwargs`, which the method that takes up the answer is called with.
+WAITS_FOR_A_PERSON: tuple[type[BaseException], ...] = tuple(
+    getattr(exceptions, name) for name in ("TaskAwaitingInput", "TaskDeferred") if hasattr(exceptions, name)
+)
+
+
+def add_result(dag: DAG, result: Any) -> None:
+    """Makes a task's output the result of a run, where Airflow knows such a thing (since 3.3)."""
+    if hasattr(dag, "add_result"):
+        dag.add_result(result)
+
+
+def warn_if_untested(version: str) -> None:
+    """One line in the log where this Airflow is newer than what was tested. It is used all the same."""
+    if _numbers(version)[:2] > _numbers(TESTED[-1])[:2]:
+        log.warning(
+            "airflow-adobe-privacy was tested with Airflow %s to %s; this is %s. Look for a newer version of "
+            "airflow-adobe-privacy.",
+            TESTED[0],
+            TESTED[-1],
+            version,
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:3])

@@ -1,0 +1,58 @@
+"""The DAG `privacy_alarms`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, CronTriggerTimetable
+
+from adobe_privacy.dags._dag import OWNER, TAGS, make_dag
+from adobe_privacy.operators.privacy_alarms import PrivacyAlarmsOperator
+
+
+def privacy_alarms(
+    *,
+    dag_id: str = "privacy_alarms",
+    schedule: Any = "5 * * * *",
+    adobe_privacy_conn_id: str | None = None,
+    ledger_conn_id: str | None = None,
+    sweep_dag_id: str = "privacy_sweep",
+    owner: str = OWNER,
+    tags: Sequence[str] = TAGS,
+    pool: str | None = None,
+    **dag_arguments: Any,
+) -> DAG:
+    """### Privacy alarms
+
+    Tells people **before something is late**, or when it is, and tells each thing once:
+
+    - requests with 50, 80 and 100 % of their time used and no end yet;
+    - results that Adobe has ready and nobody has archived, at 50, 80 and 100 % of the 30 days that Adobe keeps them;
+    - the day's quota at 90 and 100 %;
+    - batches that are not at Adobe three hours after they were claimed, opt-outs after twelve hours, and a sweep that
+      has not succeeded for 36 hours.
+
+    The message goes to the notifiers in the variable `privacy_alarm_notifier`, and always to the log of `alarms`. It
+    contains request ids and no identity.
+
+    :param sweep_dag_id: the DAG whose successes are looked at.
+    :param dag_arguments: more arguments of Airflow's `DAG`.
+    """
+    with make_dag(
+        privacy_alarms,
+        dag_id=dag_id,
+        description="Requests, results and the quota, told before it is late; submissions and sweeps that are",
+        schedule=CronTriggerTimetable(schedule, timezone="UTC") if isinstance(schedule, str) else schedule,
+        # Two at once would tell everything twice.
+        max_active_runs=1,
+        retry_delay=timedelta(minutes=2),
+        owner=owner,
+        tags=tags,
+        pool=pool,
+        places={"adobe_privacy_conn_id": adobe_privacy_conn_id, "ledger_conn_id": ledger_conn_id},
+        dag_arguments=dag_arguments,
+    ) as dag:
+        PrivacyAlarmsOperator(task_id="alarms", sweep_dag_id=sweep_dag_id)
+    return dag

@@ -1,0 +1,66 @@
+"""The DAG `privacy_retention`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param
+
+from adobe_privacy.dags._dag import OWNER, TAGS, make_dag
+from adobe_privacy.operators.privacy_retention import (
+    CleanUpPrivacyArchiveOperator,
+    ErasePrivacyResultsOperator,
+    VerifyPrivacyArchiveOperator,
+)
+
+
+def privacy_retention(
+    *,
+    dag_id: str = "privacy_retention",
+    schedule: Any = "@daily",
+    ledger_conn_id: str | None = None,
+    archive_uri: str | None = None,
+    owner: str = OWNER,
+    tags: Sequence[str] = TAGS,
+    pool: str | None = None,
+    **dag_arguments: Any,
+) -> DAG:
+    """### Keeping the archive
+
+    One run, daily:
+
+    1. **erase** removes results past the retention of their regulation and leaves a tombstone manifest with hash and
+       reason. It does nothing until the variable `privacy_retention_days` is set, for example
+       `{"gdpr": 365, "*": 730}`. What is on legal hold stays;
+    2. **clean_up** deletes what no manifest names: attempts that were killed, rejected downloads;
+    3. **verify** re-reads a thirtieth of the archive, a different one each day, against its manifests.
+
+    The three tasks do not wait for each other: one that fails stops none of the others.
+
+    :param dag_arguments: more arguments of Airflow's `DAG`.
+    """
+    with make_dag(
+        privacy_retention,
+        dag_id=dag_id,
+        description="Archives past their retention are erased, with a tombstone left; a sample is re-read",
+        schedule=schedule,
+        max_active_runs=1,
+        retry_delay=timedelta(minutes=5),
+        params={
+            "dry_run": Param(
+                False, type="boolean", title="Dry run", description="Say what would be erased, erase nothing"
+            )
+        },
+        owner=owner,
+        tags=tags,
+        pool=pool,
+        places={"ledger_conn_id": ledger_conn_id, "archive_uri": archive_uri},
+        dag_arguments=dag_arguments,
+        execution_timeout=timedelta(hours=12),
+    ) as dag:
+        ErasePrivacyResultsOperator(task_id="erase")
+        CleanUpPrivacyArchiveOperator(task_id="clean_up")
+        VerifyPrivacyArchiveOperator(task_id="verify")
+    return dag

@@ -1,0 +1,71 @@
+"""The DAG `privacy_sweep`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param
+
+from adobe_privacy.dags._dag import OWNER, TAGS, make_dag
+from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
+
+
+def privacy_sweep(
+    *,
+    dag_id: str = "privacy_sweep",
+    schedule: Any = "@daily",
+    adobe_privacy_conn_id: str | None = None,
+    ledger_conn_id: str | None = None,
+    archive_uri: str | None = None,
+    owner: str = OWNER,
+    tags: Sequence[str] = TAGS,
+    pool: str | None = None,
+    **dag_arguments: Any,
+) -> DAG:
+    """### Privacy sweep
+
+    One run archives **what Adobe finished on one UTC day**, whoever asked for it:
+
+    - results of our own jobs, so that none waits behind the slower jobs of its batch, or of a backfill that does not
+      wait for them;
+    - jobs that somebody made in Adobe's UI: they get a row of their own in the ledger, without their user key.
+
+    It runs daily, with an overlap of two days. For days past, back to 44 days before today:
+
+        airflow backfill create --dag-id privacy_sweep --from-date 2026-11-01 --to-date 2026-11-20
+
+    What has a manifest is not downloaded again, however often a day is swept.
+
+    :param dag_arguments: more arguments of Airflow's `DAG`.
+    """
+    with make_dag(
+        privacy_sweep,
+        dag_id=dag_id,
+        description="One day of Adobe's finished jobs, whoever made them, archived",
+        schedule=schedule,
+        # A run that is being retried for hours must not keep the next day's waiting.
+        max_active_runs=4,
+        retry_delay=timedelta(minutes=5),
+        params={
+            "regulations": Param(
+                None,
+                type=["null", "array"],
+                items={"type": "string"},
+                title="Regulations",
+                description="Only jobs of these regulation codes, one a line",
+            ),
+        },
+        owner=owner,
+        tags=tags,
+        pool=pool,
+        places={
+            "adobe_privacy_conn_id": adobe_privacy_conn_id,
+            "ledger_conn_id": ledger_conn_id,
+            "archive_uri": archive_uri,
+        },
+        dag_arguments=dag_arguments,
+    ) as dag:
+        SweepPrivacyJobsOperator(task_id="sweep")
+    return dag

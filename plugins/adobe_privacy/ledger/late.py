@@ -1,0 +1,61 @@
+"""What should be at Adobe by now and is not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import func, select
+
+from adobe_privacy.ledger.schema import OPT_OUTS, Batch, Job
+from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.unit import Topic
+
+UNSENT = (JobState.PLANNED, JobState.SUBMITTING)
+
+
+@dataclass(frozen=True, slots=True)
+class LateJobs:
+    """Jobs that were to be sent together. `id` is their batch; opt-outs have none."""
+
+    id: str | None
+    regulation: str | None
+    inbox_date: date
+    jobs: int
+
+
+class Late(Topic):
+    """Jobs that were to be sent, and are not known to be at Adobe. Those on hold are not among them."""
+
+    def batches(self, claimed_before: datetime) -> list[LateJobs]:
+        """Batches claimed before a moment, without deletes that wait for a person's approval."""
+        query = (
+            select(Batch.id, Batch.regulation, Batch.inbox_date, func.count(Job.id))
+            .join(Job, Job.batch_id == Batch.id)
+            .where(
+                Job.state.in_(UNSENT),
+                Job.on_hold.is_(False),
+                Batch.created_at <= claimed_before,
+                Batch.needs_approval.is_(False) | Job.approval_id.is_not(None),
+            )
+            .group_by(Batch.id, Batch.regulation, Batch.inbox_date)
+            .order_by(Batch.inbox_date, Batch.id)
+        )
+        with self.unit.read() as session:
+            return [LateJobs(*row) for row in session.execute(query)]
+
+    def opt_outs(self, taken_in_before: datetime) -> list[LateJobs]:
+        """Opt-outs taken in before a moment that Adobe is not known to have accepted, by their inbox folder."""
+        query = (
+            select(Job.inbox_date, func.count(Job.id))
+            .where(
+                OPT_OUTS,
+                Job.state.in_((JobState.RECEIVED, JobState.SUBMITTING)),
+                Job.on_hold.is_(False),
+                Job.taken_in_at <= taken_in_before,
+            )
+            .group_by(Job.inbox_date)
+            .order_by(Job.inbox_date)
+        )
+        with self.unit.read() as session:
+            return [LateJobs(None, None, day, jobs) for day, jobs in session.execute(query)]
