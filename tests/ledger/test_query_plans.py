@@ -218,9 +218,11 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "others.jobs_at_adobe": lambda ledger: ledger.others.jobs_at_adobe(
         [f"adobe-{n}" for n in range(2000)], JobState.SUBMITTED, JobState.ERROR
     ),
-    "others.submitted_between": lambda ledger: ledger.others.submitted_between(
-        NOON - timedelta(days=80), NOON - timedelta(days=40), limit=500
+    "others.settled": lambda ledger: ledger.others.settled([f"adobe-{n}" for n in range(2000)]),
+    "others.least_recently_asked": lambda ledger: list(
+        ledger.others.least_recently_asked(["gdpr"], NOON - timedelta(days=40))
     ),
+    "others.ask": lambda ledger: ledger.others.ask(range(1, 500)),
     "opt_outs.intend": lambda ledger: ledger.opt_outs.intend(
         DAY, limit=100, abandoned_before=NOON, lost={1, 2}
     ),

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from adobe_privacy.api.client import PrivacyServiceClient
+from adobe_privacy.api.models import JobDetail
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.overview import Filters
 from adobe_privacy.ledger.schema import Origin
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.operators.privacy_requests import (
@@ -21,9 +24,10 @@ from adobe_privacy.operators.privacy_requests import (
     SettlePrivacyRequestsOperator,
 )
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
+from adobe_privacy.regulations.clocks import due_dates
 from adobe_privacy.storage import open_store
 from adobe_privacy.waiting.looks import LOOK_BACK
-from tests.support.privacy import World, context, request
+from tests.support.privacy import DAY, World, context, request
 
 FEW = ["gdpr", "ucpa_ut_usa"]
 
@@ -64,8 +68,10 @@ def test_thirty_days_are_archived_once_and_a_second_backfill_downloads_nothing(w
         made_elsewhere(world, day, action="delete")
     # Past the last job's noon, and before the first one's, thirty days on, when Adobe keeps it no longer.
     world.simulator.set_clock(now=f"{days[-1] + timedelta(days=1)}T00:00:01Z")
-    for day in days:
-        assert sweep(day) == {"finished": 2, "archived": 2, "adopted": 2}
+    swept = [sweep(day) for day in days]
+    assert [counts["finished"] for counts in swept] == [2] * 30
+    # The oldest finished job of the lists is as old as Adobe keeps it.
+    assert sum(counts["archived"] for counts in swept) == 60
     jobs = world.simulator.jobs()
     manifests = world.manifests()
     assert Counter(entry["job_id"] for entry in manifests) == Counter(job["jobId"] for job in jobs)
@@ -117,9 +123,9 @@ def test_it_is_right_however_adobes_documents_are_read(world: World, reading: di
     wanted = {
         *made_elsewhere(world, day, 12),
         *made_elsewhere(world, day, created_at=long_ago, regulation="ucpa_usa"),
+        *made_elsewhere(world, day - timedelta(days=1), 3),
+        *made_elsewhere(world, day + timedelta(days=1), 3),
     }
-    made_elsewhere(world, day - timedelta(days=1), 3)
-    made_elsewhere(world, day + timedelta(days=1), 3)
     world.simulator.create_jobs(count=3, completed_at="2099-01-01T00:00:00Z")
     sweep(day)
     assert {entry["job_id"] for entry in world.manifests()} == wanted
@@ -145,13 +151,84 @@ def test_a_job_listed_under_two_codes_is_archived_under_its_own(world: World) ->
     assert [entry["regulation"] for entry in world.manifests()] == ["ccpa"]
 
 
-def test_a_scheduled_run_makes_up_for_two_days_a_backfill_takes_its_own_only(world: World) -> None:
+@pytest.mark.parametrize("run_type", ["scheduled", "backfill"])
+def test_what_finished_is_archived_whatever_its_day_and_only_the_count_goes_by_days(
+    world: World, run_type: str
+) -> None:
     day = today(world) - timedelta(days=1)
-    for back in range(4):
+    for back in range(0, 28, 7):
         made_elsewhere(world, day - timedelta(days=back))
-    assert sweep(day)["archived"] == 1
-    assert sweep(day, run_type="scheduled")["archived"] == 2
-    assert len(world.manifests()) == 3
+    assert sweep(day, run_type=run_type) == {"finished": 1, "archived": 4, "adopted": 4}
+
+
+def test_a_result_that_finished_while_nobody_swept_is_archived_by_the_next_sweep(world: World) -> None:
+    world.simulator.switch(access_delay_seconds="86400")
+    submitted(world, request(1))
+    world.simulator.advance(8 * 86400)
+    assert sweep(today(world) - timedelta(days=1), run_type="scheduled")["archived"] == 1
+    assert [entry["request_id"] for entry in world.manifests()] == ["DSR-1"]
+
+
+def test_jobs_that_no_list_shows_are_asked_for_in_turn_and_who_was_left_out_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("adobe_privacy.results.sweep.ASKED_SINGLY", 3)
+    # Under this reading of Adobe's date filters, unfinished jobs are in no list.
+    world.simulator.switch(jobs_never_finish=True, list_dates="completed")
+    submitted(world, *(request(number) for number in range(7)))
+    moment = datetime.now(UTC) + timedelta(days=2)
+    monkeypatch.setitem(Ledger.__init__.__kwdefaults__ or {}, "now", lambda: moment)
+    asked: list[int] = []
+    for _ in range(3):
+        before = world.simulator.calls()["detail"]
+        sweep(today(world))
+        asked.append(world.simulator.calls()["detail"] - before)
+    assert asked == [3, 3, 3]
+    assert "3 in no list asked for singly, 4 left for the next runs" in capsys.readouterr().out
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        turns = [asked_id for asked_id, _ in ledger.others.least_recently_asked(FEW, moment)]
+        jobs = {job.id: job.asked_at for job in ledger.others.ask(turns)}
+    assert len(jobs) == 7, "each had its turn within three sweeps"
+
+
+def test_a_job_is_archived_under_the_regulation_that_its_detail_names(world: World) -> None:
+    world.simulator.switch(gdpr_lists_ccpa=True)
+    day = today(world) - timedelta(days=1)
+    made_elsewhere(world, day, regulation="ccpa")
+    assert sweep(day, regulations=["gdpr"])["archived"] == 1
+    assert [entry["regulation"] for entry in world.manifests()] == ["ccpa"]
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        [job] = ledger.overview.page(Filters(states=(JobState.ARCHIVED,))).jobs
+    assert (job.regulation, job.due_on) == ("ccpa", due_dates("ccpa", job.received_at).answer_by)
+
+
+def test_an_accepted_opt_out_without_a_receipt_does_not_end_a_sweep(world: World) -> None:
+    world.put(request(1, "opt_out_of_sale", identities=[{"namespace": "email", "value": "s@example.com"}]))
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        opt_outs = ledger.opt_outs.intend(DAY, limit=9, abandoned_before=datetime.now(UTC))
+        assert len(ledger.opt_outs.record_accepted(opt_outs)) == 1
+    made_elsewhere(world, today(world) - timedelta(days=1))
+    moment = datetime.now(UTC) + timedelta(days=43)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(Ledger.__init__.__kwdefaults__ or {}, "now", lambda: moment)
+        assert sweep(today(world))["archived"] == 1
+
+
+def test_one_jobs_surprise_is_that_jobs_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    day = today(world) - timedelta(days=1)
+    bad, *_ = made_elsewhere(world, day, 5)
+    get_job = PrivacyServiceClient.get_job
+
+    async def surprising(client: PrivacyServiceClient, job_id: str) -> JobDetail:
+        if job_id == bad:
+            raise KeyError("person@example.com")
+        return await get_job(client, job_id)
+
+    monkeypatch.setattr(PrivacyServiceClient, "get_job", surprising)
+    with pytest.raises(AirflowException, match="1 jobs could not be archived"):
+        sweep(day)
+    assert len(world.manifests()) == 4
 
 
 def test_our_own_jobs_are_archived_while_their_batch_still_waits(world: World) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from adobe_privacy.ledger.intents import known_at_adobe
-from adobe_privacy.ledger.schema import Job, Origin
-from adobe_privacy.ledger.states import UNSENT_STATES, JobState
+from adobe_privacy.ledger.schema import AT_ADOBE, Job, Origin
+from adobe_privacy.ledger.states import OPEN_AT_ADOBE, UNSENT_STATES, JobState
 from adobe_privacy.ledger.unit import Topic, chunks
 
 
@@ -70,16 +70,36 @@ class Others(Topic):
                 )
             ]
 
-    def submitted_between(self, since: datetime, until: datetime, *, limit: int) -> list[Job]:
-        """Jobs of ours that Adobe had not finished when last seen, by when they were submitted, oldest first."""
-        query = select(Job).where(
-            Job.state.in_((JobState.SUBMITTED, JobState.COMPLETE)),
-            Job.origin == Origin.INBOX,
-            Job.submitted_at >= since,
-            Job.submitted_at < until,
+    def settled(self, adobe_job_ids: Collection[str]) -> set[str]:
+        """Which of these Adobe job ids the ledger knows and has no more work with."""
+        open_jobs = {job.adobe_job_id for job in self.jobs_at_adobe(adobe_job_ids, *OPEN_AT_ADOBE)}
+        with self.unit.read() as session:
+            return known_at_adobe(session, adobe_job_ids) - open_jobs
+
+    def least_recently_asked(
+        self, regulations: Collection[str], submitted_before: datetime
+    ) -> Iterator[tuple[int, str | None]]:
+        """The jobs at Adobe that are not archived, by their ids here and there: who was asked for the longest
+        time ago comes first. They are read as they are asked for."""
+        query = (
+            select(Job.id, Job.adobe_job_id)
+            .where(
+                AT_ADOBE,
+                Job.adobe_job_id.is_not(None),
+                Job.regulation.in_(regulations),
+                Job.submitted_at < submitted_before,
+            )
+            .order_by(Job.asked_at, Job.submitted_at, Job.id)
         )
         with self.unit.read() as session:
-            return list(session.scalars(query.order_by(Job.submitted_at, Job.id).limit(limit)))
+            yield from session.execute(query.execution_options(yield_per=1000)).tuples()
+
+    def ask(self, job_ids: Collection[int]) -> list[Job]:
+        """Notes that these jobs are asked for now; returns those that are still at Adobe and not archived."""
+        with self.unit.write() as session:
+            for some in chunks(job_ids):
+                session.execute(update(Job).where(Job.id.in_(some)).values(asked_at=self.unit.now()))
+            return self.unit.by_id(session, job_ids, Job.state.in_(OPEN_AT_ADOBE))
 
 
 def _others_row(job: OthersJob, now: datetime) -> dict[str, object]:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.schema import Job
+from adobe_privacy.ledger.schema import Job, Origin
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic, Unit
 
@@ -40,6 +40,8 @@ class Results(Topic):
                 if row.state == JobState.SUBMITTED and row.adobe_job_id == each.job.adobe_job_id:
                     row.completed_at = each.completed_at or self.unit.now()
                     row.outcome, row.outcome_code = each.outcome, each.outcome_code
+                    if row.origin is Origin.ADOBE:
+                        row.regulation, row.due_on = each.job.regulation, each.job.due_on
                     by_outcome[each.outcome].append(row)
                 times[row.id] = row.completed_at or each.completed_at or self.unit.now()
             for outcome, rows in by_outcome.items():

@@ -79,6 +79,9 @@ AT_ADOBE = text("state IN ('submitted', 'complete')")
 ARCHIVED = text("state = 'archived'")
 
 
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 class Base(DeclarativeBase):
     pass
 
@@ -188,6 +191,10 @@ class Job(Base):
     submitted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     adobe_request_id: Mapped[str | None] = mapped_column(String(255))
     adobe_job_id: Mapped[str | None] = mapped_column(String(255))
+    # When it was last asked for by its id, because no list showed it; 1970 where it never was.
+    asked_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, default=NEVER, server_default="1970-01-01 00:00:00"
+    )
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     outcome: Mapped[str | None] = mapped_column(String(32))
     outcome_code: Mapped[str | None] = mapped_column(String(32))

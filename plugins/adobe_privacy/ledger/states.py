@@ -22,3 +22,5 @@ OPEN_STATES = (JobState.PLANNED, JobState.SUBMITTING, JobState.SUBMITTED, JobSta
 # Adobe is not known to have a job in one of these.
 UNSENT_STATES = (JobState.PLANNED, JobState.SUBMITTING)
 UNSUBMITTED_STATES = (JobState.RECEIVED, *UNSENT_STATES, JobState.REFUSED)
+# Adobe has it, and what came of it is not archived.
+OPEN_AT_ADOBE = (JobState.SUBMITTED, JobState.COMPLETE)

@@ -28,15 +28,18 @@ if TYPE_CHECKING:
 
 
 class SweepPrivacyJobsOperator(PrivacyOperator):
-    """Archives what Adobe finished on the run's day and is not archived yet, whoever asked for it.
+    """Archives what Adobe lists as finished and is not archived yet, whoever asked for it and whenever it finished.
+
+    Jobs in the ledger that no list shows are asked for by their ids, some in each run, in turn. The run's day only
+    limits what is counted and told.
 
     A day that Adobe's lists do not
     reach fails at once. Jobs of ours that ended in error, and results that can be read no more, fail the task
     after all others are archived; a retry could not help there. What could not be archived for another reason
     is retried. Its success is an event of the asset `privacy_archive`, which carries counts.
 
-    :param overlap_days: a scheduled run sweeps so many days before its own as well, for what the lists showed
-        late or an outage left out, and what has finished since midnight. A backfill takes its own days only.
+    :param overlap_days: a scheduled run tells of so many days before its own as well, and of what has finished since
+        midnight. A backfilled run tells of its own day.
     :param regulations: codes to which the sweep is limited; the DAG's param `regulations` where not given.
     """
 
@@ -80,7 +83,9 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             context,
             f"{first} to {last}: Adobe finished {result.finished} jobs; {result.archived} archived now, "
             f"{result.adopted} of others found for the first time, {len(result.errors)} ended in error, "
-            f"{len(result.failures)} failed",
+            f"{len(result.failures)} failed"
+            + (f"; {result.asked} in no list asked for singly" if result.asked else "")
+            + (f", {result.not_asked} left for the next runs" if result.not_asked else ""),
         )
         self._judge(result)
         report_archived(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ from adobe_privacy.archive import ArchiveError, ArchiveSettings, CompletedJob, M
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job, Origin
+from adobe_privacy.regulations.clocks import DEFAULT, Clocks, due_dates
+from adobe_privacy.regulations.codes import RegulationError, canonical_regulation
 from adobe_privacy.storage import StorageError, Store
 
 log = logging.getLogger(__name__)
@@ -32,6 +35,9 @@ MAX_ATTEMPTS = 3
 AT_A_TIME = 1000
 # Seconds that a job may be archived before the ledger says so.
 RECORD_EVERY = 1.0
+
+# What one job shows of all: there is no use in going on.
+NOBODY_CAN = (AuthenticationFailed, PermissionDenied)
 
 # The outcome of a job in which a product that was asked is not mentioned at all.
 GAP = "gap"
@@ -64,6 +70,7 @@ async def complete_jobs(
     archive: Store,
     client: PrivacyServiceClient,
     settings: ArchiveSettings | None = None,
+    clocks: Clocks = DEFAULT,
     concurrency: int = CONCURRENCY,
     max_attempts: int = MAX_ATTEMPTS,
     on_progress: Callable[[Completion], None] | None = None,
@@ -78,18 +85,32 @@ async def complete_jobs(
     is fetched where the archive cannot be written at all. Memory is up to 4 MiB for each small result in flight
     and about 45 MiB for each one larger than a block, a few more where it is encrypted.
     """
-    work = _Work(ledger, archive, client, settings or ArchiveSettings(), max_attempts, Completion(len(jobs)))
+    work = _Work(
+        ledger, archive, client, settings or ArchiveSettings(), clocks, max_attempts, Completion(len(jobs))
+    )
 
     def dealt_with() -> None:
         if on_progress is not None:
             on_progress(work.result)
 
     async def look(job: Job) -> None:
-        if not await work.look(job):
+        try:
+            ready = await work.look(job)
+        except NOBODY_CAN:
+            raise
+        except Exception as error:
+            work.surprised(job, error)
+            ready = False
+        if not ready:
             dealt_with()
 
     async def fetch(ready: _Ready) -> None:
-        await work.archive(ready)
+        try:
+            await work.archive(ready)
+        except NOBODY_CAN:
+            raise
+        except Exception as error:
+            work.surprised(ready.job, error)
         dealt_with()
 
     if jobs:
@@ -141,6 +162,7 @@ class _Work:
     store: Store
     client: PrivacyServiceClient
     settings: ArchiveSettings
+    clocks: Clocks
     max_attempts: int
     result: Completion
     _found: list[tuple[FinishedJob, JobDetail]] = field(default_factory=list)
@@ -154,12 +176,13 @@ class _Work:
             raise ValueError(f"job {job.id} of the ledger is {job.state}: it is not at Adobe yet")
         try:
             detail = await self.client.get_job(job.adobe_job_id)
-        except (AuthenticationFailed, PermissionDenied):
+        except NOBODY_CAN:
             raise
         except PrivacyServiceError as error:
             gone = "Adobe no longer knows the job; it keeps job data for 30 days after completion"
             self._fail(job, gone if isinstance(error, NotFound) else error)
             return False
+        self._correct_regulation(job, detail)
         if detail.status is JobStatus.COMPLETE:
             outcome, code = overall_outcome(detail)
             answered = {product_code(product.name) for product in detail.products}
@@ -174,6 +197,19 @@ class _Work:
         else:
             self.result.open += 1
         return False
+
+    def _correct_regulation(self, job: Job, detail: JobDetail) -> None:
+        """Of a job that is not ours, only the detail says for certain under which law it was asked for."""
+        if job.origin is Origin.INBOX or not detail.regulation:
+            return
+        try:
+            regulation = canonical_regulation(detail.regulation)
+        except RegulationError as error:
+            log.warning("job %s stays under %s: %s", job.adobe_job_id, job.regulation, error)
+            return
+        if regulation != job.regulation:
+            job.regulation = regulation
+            job.due_on = due_dates(regulation, job.received_at, clocks=self.clocks).answer_by
 
     def ready(self) -> list[_Ready]:
         """The jobs found complete since it was last asked, in the ledger and in the order of their completion."""
@@ -210,6 +246,11 @@ class _Work:
         self.result.archived += 1
         self.result.partial += ready.outcome in (Outcome.PARTIAL, GAP)
         self.result.bytes += manifest.size or 0
+
+    def surprised(self, job: Job, error: Exception) -> None:
+        """One job's surprise is that job's failure. Its text may quote what no log may hold."""
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        self._fail(job, f"{type(error).__name__} in {where.name}, line {where.lineno}")
 
     def record_archived(self) -> None:
         manifests, self._manifests = self._manifests, {}

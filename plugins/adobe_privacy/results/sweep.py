@@ -1,11 +1,12 @@
-"""Archives what Adobe finished on given days, whoever asked for it.
+"""Archives what Adobe has finished and the ledger does not have as archived, whoever asked for it and whenever.
 
-So no result waits behind the slower jobs of its batch, and jobs made by hand in Adobe's UI are kept as well.
+So no result waits behind the slower jobs of its batch, jobs made by hand in Adobe's UI are kept as well, and what
+finished while nobody swept is found by the next sweep.
 
 Adobe's documents disagree on what the list's dates mean (a job's creation, its last change or its completion).
-So the lists are asked for every day on which a job finished then may count, and the rows' own dates decide.
-They reach 45 days back. What follows under each reading: a job that someone else made more than 45 days ago may
-be in no list any more; of our own such jobs, the ledger knows the ids, and they are asked for singly.
+The lists reach 45 days back, and are read as far as they reach. What a sweep does is decided by state: a job that
+is listed as finished is archived. A job in the ledger that no list shows is asked for by its id. What follows under
+each reading: a job that someone else made more than 45 days ago may be in no list any more.
 
 May be repeated, and run beside itself and beside the runs that wait: what has a manifest is not fetched again.
 """
@@ -25,8 +26,8 @@ from adobe_privacy.archive import ArchiveSettings
 from adobe_privacy.intake.request import request_id_in
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.others import OthersJob
-from adobe_privacy.ledger.schema import Origin
-from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.schema import Job, Origin
+from adobe_privacy.ledger.states import OPEN_AT_ADOBE, JobState
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, due_dates
 from adobe_privacy.regulations.codes import REGULATIONS, listing_codes
 from adobe_privacy.results.completion import Completion, complete_jobs
@@ -40,8 +41,10 @@ DAY = timedelta(days=1)
 DETAIL_KEPT = timedelta(days=30)
 # Adobe's list has a row per job and no regulation in it, and wants one code per call: so many calls at once.
 LISTS_AT_ONCE = 4
+# Of the jobs that no list shows, so many are asked for by their ids in one sweep.
 ASKED_SINGLY = 500
-OPEN_AT_ADOBE = (JobState.SUBMITTED, JobState.COMPLETE)
+# The ledger is asked about so many listed jobs at once.
+CHUNK = 1000
 
 
 class DayOutOfReach(Exception):
@@ -50,11 +53,12 @@ class DayOutOfReach(Exception):
 
 @dataclass
 class Sweep:
-    """What became of the jobs that finished on the days swept.
+    """What one sweep did.
 
-    `left` jobs may be what became of a call of ours without an answer: the submission settles that. `errors`
-    are those of our own jobs that are final, and `gone` names what can be read no more: both need a person.
-    `failures` may go away when tried again.
+    `finished` jobs ended on the days swept. `asked` jobs were in no list and were asked for by their ids;
+    `not_asked` ones have their turn in a later sweep. `left` jobs may be what became of a call of ours without an
+    answer: the submission settles that. `errors` are those of our own jobs that are final, and `gone` names
+    jobs of others that can be read no more: both need a person. `failures` may go away when tried again.
     """
 
     finished: int = 0
@@ -62,6 +66,8 @@ class Sweep:
     archived: int = 0
     partial: int = 0
     bytes: int = 0
+    asked: int = 0
+    not_asked: int = 0
     left: int = 0
     errors: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
@@ -80,11 +86,12 @@ async def sweep(
     settings: ArchiveSettings | None = None,
     on_progress: Callable[[Completion], None] | None = None,
 ) -> Sweep:
-    """Archives every job of these regulations that finished on the UTC days from `first` to `last`, both
-    included, and is not archived yet. A job that is not ours gets a row of its own in the ledger, without its
-    user key. Days further back than Adobe lists are left out.
+    """Archives every job of these regulations that Adobe lists as finished and that is not archived yet, and those
+    that no list shows as far as the sweep's budget of single questions goes. A job that is not ours gets a row of
+    its own in the ledger, without its user key. The UTC days from `first` to `last` limit only what is counted and
+    told of jobs that were archived before or can be read no more.
 
-    Raises DayOutOfReach where that is so for all of them, PrivacyServiceError where nothing can be listed.
+    Raises DayOutOfReach where Adobe lists none of the days, PrivacyServiceError where nothing can be listed.
     """
     await client.learn_server_time()
     now = client.server_time()
@@ -96,21 +103,19 @@ async def sweep(
             "ids in every later sweep, as long as Adobe knows them; of others, whoever knows a job's id can fetch "
             "its result for 60 days after its completion"
         )
-    rows = await _finished_jobs(client, regulations, earliest, max(first, earliest), last)
+    listed = await _listed(client, regulations, ledger, (first, last), (earliest, now.date() + DAY))
     readable = {
         job_id: found
-        for job_id, found in rows.items()
+        for job_id, found in listed.unsettled.items()
         if found.row.last_modified_at is None or found.row.last_modified_at > now - DETAIL_KEPT
     }
-    result = Sweep(finished=len(rows))
-    result.gone = _gone(ledger, rows.keys() - readable.keys())
-    _adopt(ledger, readable, clocks, result)
-    jobs = {job.id: job for job in ledger.others.jobs_at_adobe(readable, *OPEN_AT_ADOBE)}
-    # What the lists do not reach any more.
-    moment = ledger.now()
-    for job in ledger.others.submitted_between(
-        moment - 2 * LOOK_BACK, moment - LOOK_BACK + DAY, limit=ASKED_SINGLY
-    ):
+    result = Sweep(finished=len(listed.on_days))
+    unreadable = listed.unsettled.keys() - readable.keys()
+    unknown = unreadable - ledger.intents.known_adobe_jobs(unreadable)
+    result.gone = [f"Adobe job {job_id}, not ours" for job_id in sorted(unknown & listed.on_days.keys())]
+    _register(ledger, readable, clocks, result)
+    jobs = {job.id: job for job in ledger.others.jobs_at_adobe(listed.unsettled, *OPEN_AT_ADOBE)}
+    for job in _unlisted(ledger, regulations, listed, result):
         jobs.setdefault(job.id, job)
     completion = await complete_jobs(
         list(jobs.values()),
@@ -118,16 +123,13 @@ async def sweep(
         archive=archive,
         client=client,
         settings=settings,
+        clocks=clocks,
         on_progress=on_progress,
     )
     result.archived, result.failures = completion.archived, completion.failures
     result.partial, result.bytes = completion.partial, completion.bytes
     # Those of the last two days whenever they are swept, of earlier ones those that ended just now.
-    of_late = {
-        job_id
-        for job_id, found in readable.items()
-        if found.row.last_modified_at is not None and found.row.last_modified_at.date() >= last - DAY
-    }
+    of_late = {job_id for job_id, day in listed.on_days.items() if day >= last - DAY}
     result.errors = _errors(ledger, of_late | {job.adobe_job_id or "" for job in jobs.values()})
     return result
 
@@ -138,24 +140,49 @@ class _Finished:
     row: JobSummary
 
 
-async def _finished_jobs(
-    client: PrivacyServiceClient, regulations: Collection[str], since: date, first: date, last: date
-) -> dict[str, _Finished]:
-    """The jobs that finished on those days, by Adobe's id. `since` is as far back as the lists reach."""
+@dataclass
+class _Listed:
+    """What Adobe's lists show, by Adobe's job ids: what is open, what ended on the days swept, and of all that
+    ended what the ledger does not know or has still work with."""
+
+    open: set[str] = field(default_factory=set)
+    on_days: dict[str, date] = field(default_factory=dict)
+    unsettled: dict[str, _Finished] = field(default_factory=dict)
+
+
+async def _listed(
+    client: PrivacyServiceClient,
+    regulations: Collection[str],
+    ledger: Ledger,
+    days: tuple[date, date],
+    reach: tuple[date, date],
+) -> _Listed:
     gate = asyncio.Semaphore(LISTS_AT_ONCE)
     refusals: list[RequestRefused] = []
 
-    async def under(code: str) -> list[JobSummary]:
+    async def under(code: str) -> _Listed:
+        part = _Listed()
         async with gate:
             try:
+                chunk: list[JobSummary] = []
                 # Whether `toDate` is within is documented nowhere.
-                listing = client.list_jobs(code, from_date=since, to_date=last + DAY)
-                return [row async for row in listing if _finished_between(row, first, last)]
+                async for row in client.list_jobs(code, from_date=reach[0], to_date=reach[1]):
+                    if not row.status.is_terminal:
+                        part.open.add(row.job_id)
+                        continue
+                    day = row.last_modified_at.date() if row.last_modified_at else None
+                    if day is not None and days[0] <= day <= days[1]:
+                        part.on_days[row.job_id] = day
+                    chunk.append(row)
+                    if len(chunk) == CHUNK:
+                        _keep_unsettled(ledger, chunk, code, part)
+                        chunk = []
+                _keep_unsettled(ledger, chunk, code, part)
             except RequestRefused as error:
                 # A retired code may be one day; under a code that Adobe does not know there are no jobs.
                 log.log(logging.WARNING if code in REGULATIONS else logging.DEBUG, "%s: %s", code, error)
                 refusals.append(error)
-                return []
+        return part
 
     codes = [(code, regulation) for regulation in regulations for code in listing_codes(regulation)]
     try:
@@ -165,27 +192,39 @@ async def _finished_jobs(
         raise failures.exceptions[0] from None
     if len(refusals) == len(codes):
         raise refusals[0]
+    whole = _Listed()
     # The oldest guide lists jobs of ccpa under gdpr too. The more particular code counts, which comes later.
-    return {row.job_id: _Finished(regulation, row) for regulation, task in tasks for row in task.result()}
+    for regulation, task in tasks:
+        part = task.result()
+        whole.open |= part.open
+        whole.on_days |= part.on_days
+        whole.unsettled |= {
+            job_id: _Finished(regulation, found.row) for job_id, found in part.unsettled.items()
+        }
+    return whole
 
 
-def _finished_between(row: JobSummary, first: date, last: date) -> bool:
-    # A row without a date may be of those days: whether it is archived, the ledger knows.
-    return row.status.is_terminal and (
-        row.last_modified_at is None or first <= row.last_modified_at.date() <= last
-    )
+def _keep_unsettled(ledger: Ledger, rows: list[JobSummary], code: str, part: _Listed) -> None:
+    settled = ledger.others.settled([row.job_id for row in rows])
+    part.unsettled |= {row.job_id: _Finished(code, row) for row in rows if row.job_id not in settled}
 
 
-def _gone(ledger: Ledger, job_ids: Collection[str]) -> list[str]:
-    """Of jobs that can be read no more, those that should have been archived."""
-    open_jobs = ledger.others.jobs_at_adobe(job_ids, *OPEN_AT_ADOBE)
-    unknown = set(job_ids) - ledger.intents.known_adobe_jobs(job_ids)
-    return [f"{job.key} ({job.action}, Adobe job {job.adobe_job_id})" for job in open_jobs] + [
-        f"Adobe job {job_id}, not ours" for job_id in sorted(unknown)
-    ]
+def _unlisted(ledger: Ledger, regulations: Collection[str], listed: _Listed, result: Sweep) -> list[Job]:
+    """The jobs that the ledger has at Adobe and that no list shows, as many as may be asked for singly."""
+    chosen: list[int] = []
+    # A job may be missing from the lists for some time after it was made.
+    for job_id, adobe_job_id in ledger.others.least_recently_asked(regulations, ledger.now() - DAY):
+        if adobe_job_id in listed.open or adobe_job_id in listed.unsettled:
+            continue
+        if len(chosen) < ASKED_SINGLY:
+            chosen.append(job_id)
+        else:
+            result.not_asked += 1
+    result.asked = len(chosen)
+    return ledger.others.ask(chosen) if chosen else []
 
 
-def _adopt(ledger: Ledger, found: Mapping[str, _Finished], clocks: Clocks, result: Sweep) -> None:
+def _register(ledger: Ledger, found: Mapping[str, _Finished], clocks: Clocks, result: Sweep) -> None:
     unknown = found.keys() - ledger.intents.known_adobe_jobs(found)
     jobs = [_others_job(found[job_id], clocks) for job_id in sorted(unknown)]
     left = ledger.others.register(jobs)
