@@ -189,6 +189,7 @@ def _read_identity(identity: Any, checks: _Checks) -> dict[str, Any]:
     namespace_id = identity.get("namespaceId")
     has_namespace = (isinstance(namespace, str) and namespace) or isinstance(namespace_id, int)
     checks.require(has_namespace, "users.userIDs.namespace is mandatory")
+    checks.require(namespace not in checks.switches.refused_namespaces, f"Invalid namespace: {namespace}")
     checks.require(isinstance(value, str) and value, "users.userIDs.value is mandatory")
     checks.require(
         isinstance(kind, str) and kind in IDENTITY_TYPES,

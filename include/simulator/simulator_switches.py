@@ -144,6 +144,10 @@ class Switches(BaseModel):
     create_order: Literal["shuffled", "request"] = Field(
         default="shuffled", description="order of the created jobs"
     )
+    refused_namespaces: Names = Field(
+        default=(),
+        description="a request with an identity of such a namespace is refused whole, in a text that names it",
+    )
     max_users: int = Field(default=1000, description="users a request may hold", ge=1)
     max_identities: int = Field(default=9, description="identities a user may have", ge=1)
     retired_regulations: Literal["accept", "refuse"] = Field(

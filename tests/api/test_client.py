@@ -155,13 +155,27 @@ async def test_a_get_gives_up_after_the_configured_attempts() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "slept"),
-    [("7", 7.0), ("Fri, 20 Nov 2026 22:30:09 GMT", 9.0), ("86400", 60.0), ("0", 0.0)],
+    [("7", 7.0), ("Fri, 20 Nov 2026 22:30:09 GMT", 9.0), ("60", 60.0), ("0", 0.0)],
 )
-async def test_a_get_waits_as_long_as_it_is_asked_to_up_to_the_cap(asked: str, slept: float) -> None:
+async def test_a_get_waits_as_long_as_it_is_asked_to(asked: str, slept: float) -> None:
     service = FakeService([httpx.Response(429, headers={"Retry-After": asked}), DETAIL])
     async with service.client() as client:
         await client.get_job("j")
     assert service.clock.sleeps == [slept]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("asked", ["61", "2400", "86400", "Fri, 20 Nov 2026 23:30:00 GMT"])
+async def test_a_get_that_would_have_to_wait_longer_than_the_cap_is_not_sent_again(
+    status: int, asked: str
+) -> None:
+    service = FakeService([httpx.Response(status, headers={"Retry-After": asked}), DETAIL])
+    async with service.client() as client:
+        with pytest.raises(errors.TemporarilyUnavailable) as asked_to_wait:
+            await client.get_job("j")
+    assert asked_to_wait.value.retry_after is not None
+    assert asked_to_wait.value.retry_after > 60
+    assert (len(service.calls), service.clock.sleeps) == (1, [])
 
 
 async def test_no_wait_goes_beyond_the_budget() -> None:
@@ -202,7 +216,7 @@ async def test_a_creation_that_may_have_happened_is_never_sent_again(
         (httpx.ProxyError("x"), errors.ConnectionFailed),
         (httpx.PoolTimeout("x"), errors.ConnectionFailed),
         (httpx.Response(429), errors.RateLimited),
-        (httpx.Response(400, json={"detail": "daily limit"}), errors.QuotaReached),
+        (httpx.Response(400, json={"detail": "Daily limit exceeded"}), errors.QuotaReached),
         (httpx.Response(400), errors.RequestRefused),
         (httpx.Response(403), errors.PermissionDenied),
         (httpx.Response(404, text="<html>"), errors.NotFound),
@@ -278,13 +292,25 @@ async def test_a_request_for_another_organisation_is_not_sent() -> None:
     assert service.calls == []
 
 
-async def test_a_refused_token_is_renewed_once_and_then_given_up() -> None:
+async def test_a_refused_token_is_renewed_once_tried_after_pauses_and_then_given_up() -> None:
     service = FakeService([UNAUTHORISED])
     async with service.client() as client:
         with pytest.raises(errors.AuthenticationFailed) as failed:
             await client.get_job("j")
     assert failed.value.step == "api"
-    assert (service.tokens, len(service.calls)) == (2, 2)
+    assert (service.tokens, len(service.calls)) == (2, 4)
+    assert service.clock.sleeps == [1.0, 5.0]
+
+
+@pytest.mark.parametrize("operation", [*CREATIONS, lambda c: c.get_job("j")])
+async def test_a_new_token_that_is_refused_twice_and_then_taken_fails_nothing(operation: Operation) -> None:
+    """Adobe answers 401013 now and then right after a token was given out."""
+    service = FakeService(
+        [UNAUTHORISED, UNAUTHORISED, UNAUTHORISED, CREATED if operation in CREATIONS else DETAIL]
+    )
+    async with service.client() as client:
+        await operation(client)
+    assert (service.tokens, len(service.calls)) == (2, 4)
 
 
 async def test_a_bad_credential_is_told_as_the_token_step_and_not_tried_again() -> None:

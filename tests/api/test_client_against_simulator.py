@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import AsyncIterator, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -178,7 +178,7 @@ async def test_reading_survives_a_passing_fault(
 ) -> None:
     job = (await client.create_jobs(a_request(simulator, "DSR-1"))).jobs[0].job_id
     for operation in ("list", "detail"):
-        simulator.fault(operation, kind)
+        simulator.fault(operation, kind, retry_after="0")
     assert await listed(client) == [job]
     assert (await client.get_job(job)).job_id == job
     assert simulator.faults() == []
@@ -364,3 +364,32 @@ async def test_an_opt_out_arrives(simulator: Simulator, client: PrivacyServiceCl
     await client.send_consent(ConsentRequest(entities=(ConsentEntity(namespace="email", values=values),)))
     assert simulator.calls()["consent"] == 1
     assert simulator.consents()
+
+
+@pytest.mark.parametrize("skew", [0, 3 * 86400, -3 * 86400])
+@pytest.mark.parametrize("status", [None, JobStatus.COMPLETE])
+async def test_a_to_date_in_the_future_that_is_refused_is_asked_with_today(
+    simulator: Simulator, skew: int, status: JobStatus | None
+) -> None:
+    simulator.switch(future_to_date="refuse", clock_skew_seconds=skew)
+    today = datetime.fromisoformat(simulator.now()).date()
+    job = simulator.create_jobs(count=1, regulation="gdpr", action="access")[0]
+    simulator.advance(60)
+    span = {"from_date": today - timedelta(days=10), "to_date": today + timedelta(days=4), "status": status}
+    async with client_of(simulator) as client:
+        assert await listed(client, **span) == [job]
+        learning = simulator.calls()["list"]
+        assert await listed(client, **span) == [job]
+    # Once known, it costs nothing any more.
+    assert simulator.calls()["list"] - learning < learning
+
+
+async def test_a_refusal_for_another_reason_is_not_blamed_on_the_date(simulator: Simulator) -> None:
+    today = datetime.fromisoformat(simulator.now()).date()
+    async with client_of(simulator) as client:
+        with pytest.raises(errors.RequestRefused) as refused:
+            _ = [
+                job
+                async for job in client.list_jobs("gpdr", from_date=today, to_date=today + timedelta(days=1))
+            ]
+    assert refused.value.field == "regulation"

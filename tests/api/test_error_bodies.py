@@ -41,9 +41,20 @@ GET_ANSWERS = [
     ),
     (400, {"error_code": "400003", "message": "Missing header"}, errors.RequestRefused),
     (400, envelope(400, "Invalid Request", "Daily upload limit exceeded"), errors.QuotaReached),
-    (429, {"error_code": "429050", "message": "Your daily quota is used up"}, errors.QuotaReached),
+    (
+        400,
+        envelope(400, "Invalid Request", "The daily upload limit of jobs has been exceeded."),
+        errors.QuotaReached,
+    ),
+    # A 429 is the rate limit, whatever its text says.
+    (429, {"error_code": "429050", "message": "Your daily quota is used up"}, errors.RateLimited),
     (429, {"error_code": "429050", "message": "Too many requests"}, errors.RateLimited),
     (400, {"errorCode": "PRVCY-1030-400", "detail": "workload"}, errors.RateLimited),
+    (
+        400,
+        envelope(400, "Invalid Request", "The workload was exceeded for the current document rate limit."),
+        errors.RateLimited,
+    ),
     (400, {"errorCode": "1010-400", "detail": "missing"}, errors.PermissionDenied),
     (401, {"error_code": "401013", "message": "Oauth token is not valid"}, errors.AuthenticationFailed),
     (403, {"error_code": "403003", "message": "Api Key is invalid"}, errors.AuthenticationFailed),
@@ -111,10 +122,40 @@ def test_a_refused_field_is_named() -> None:
     assert "Field: regulation." in str(refused)
 
 
-def test_the_quota_comes_back_at_the_next_midnight_utc() -> None:
-    reached = error(400, envelope(400, "Invalid Request", "daily limit"), method="POST")
-    assert isinstance(reached, errors.QuotaReached)
-    assert reached.resets_at == datetime(2026, 11, 21, tzinfo=UTC)
+# Adobe may repeat a value of the request in its text. No word of such a text decides anything.
+QUOTING = (
+    "Invalid namespace: daily-newsletter",
+    "The namespace 'daily offers' is not valid",
+    "Value for key DSR-quota-7 is not valid",
+    "userIDs: value 'the daily limit has been exceeded' is not valid",
+    "merge policy not found for quota",
+    "Invalid namespace: rate limit",
+    "The value too many requests is not valid",
+    "page size exceeded by the value 17",
+)
+
+
+@pytest.mark.parametrize("detail", QUOTING)
+@pytest.mark.parametrize("field", ["title", "detail", "message"])
+def test_a_text_that_may_quote_the_request_decides_nothing(detail: str, field: str) -> None:
+    for body in ({"errors": {"errorCode": 400, field: detail}}, {"error_code": "400000", field: detail}):
+        refused = error(400, body, method="POST")
+        assert type(refused) is errors.RequestRefused
+        assert refused.limit is None
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        "Job not found: you have no entitlement",
+        "No job data of the product 'x' was found",
+        "Resource not found",
+    ],
+)
+def test_only_adobes_own_sentence_says_that_there_is_no_such_job(detail: str) -> None:
+    missing = error(404, envelope(404, "Resource not found", detail))
+    assert isinstance(missing, errors.NotFound)
+    assert not missing.job_data
 
 
 def test_a_missing_permission_is_named() -> None:
@@ -146,7 +187,8 @@ def test_no_error_repeats_what_adobe_wrote(status: int, body: object) -> None:
         ({"retry-after": "7"}, 7.0),
         ({"retry-after": " 1.5 "}, 1.5),
         ({"retry-after": "-3"}, 0.0),
-        ({"retry-after": "99999999"}, 86400.0),
+        ({"retry-after": "172800"}, 172800.0),
+        ({"retry-after": "99999999"}, 31 * 86400.0),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "soon"}, None),
         ({"retry-after": ""}, None),

@@ -44,6 +44,8 @@ __all__ = ["ClientConfig", "Download", "PrivacyServiceClient"]
 logger = logging.getLogger(__name__)
 
 MAX_REDIRECTS = 5
+# Seconds before a new token that was refused is tried again.
+PAUSES_AFTER_401 = (1.0, 5.0)
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -73,7 +75,7 @@ class PrivacyServiceClient:
     """One organisation's Privacy Service: an async context manager, safe for concurrent calls in one loop.
 
     GETs and token requests are repeated within the limits of the config. `create_jobs` and `send_consent`
-    are sent at most once, apart from one repetition with a new token after a 401, by which the gateway says
+    are sent at most once, apart from repetitions with a new token after a 401, by which the gateway says
     that it let nothing through. A call that is cancelled while `create_jobs` or `send_consent` is under way
     leaves open whether it was carried out, just as `OutcomeUnknown` does.
 
@@ -93,6 +95,8 @@ class PrivacyServiceClient:
         self._transport = Transport(config, transport=transport, sleep=sleep, now=now)
         self._token = AccessToken(config, self._transport)
         self._listing = Listing(config.page_size)
+        # Whether the service takes a `toDate` after today; None until that was seen.
+        self._takes_future: bool | None = None
         self._base = httpx.URL(config.base_url.rstrip("/"))
 
     async def __aenter__(self) -> Self:
@@ -143,27 +147,51 @@ class PrivacyServiceClient:
         service has shown it. Where rows move while pages are read, or may have (`status`), pages are read
         again; not so with `thorough=False`, for callers to whom a missed job is no harm.
         """
+        params: dict[str, str | int] = {"regulation": regulation}
+        if status is not None:
+            params["status"] = status.value
+        if filter_date is not None:
+            params["filterDate"] = filter_date.isoformat()
         seen: set[str] = set()
         for start, end in windows(from_date, to_date):
-            params: dict[str, str | int] = {
-                "regulation": regulation,
-                "fromDate": start.isoformat(),
-                "toDate": end.isoformat(),
-            }
-            if status is not None:
-                params["status"] = status.value
-            if filter_date is not None:
-                params["filterDate"] = filter_date.isoformat()
-
-            async def fetch(
-                page: int, size: int, params: Mapping[str, str | int] = params
-            ) -> ListPage | None:
-                return await self._list_page({**params, "page": page, "size": size})
-
-            async for job in self._listing.jobs(fetch, filtered=status is not None, thorough=thorough):
+            async for job in self._list_window(params, start, end, thorough=thorough):
                 if job.job_id not in seen:
                     seen.add(job.job_id)
                     yield job
+
+    async def _list_window(
+        self, params: Mapping[str, str | int], start: date, end: date, *, thorough: bool
+    ) -> AsyncIterator[JobSummary]:
+        """The jobs of one window, perhaps some twice. Whether a `toDate` after today is taken is not documented: where
+        the service refuses it, today is asked for."""
+        if self._takes_future is False:
+            start, end = _until(self.server_time().date(), start, end)
+        try:
+            async for job in self._list_days(params, start, end, thorough=thorough):
+                yield job
+            if end > self.server_time().date():
+                self._takes_future = True
+            return
+        except RequestRefused as error:
+            today = self.server_time().date()  # by the clock that the refusal told
+            # Where the date is not to blame, the same would be refused again.
+            if end <= today or self._takes_future or error.field not in (None, "toDate"):
+                raise
+        start, end = _until(today, start, end)
+        async for job in self._list_days(params, start, end, thorough=thorough):
+            yield job
+        self._takes_future = False
+
+    async def _list_days(
+        self, params: Mapping[str, str | int], start: date, end: date, *, thorough: bool
+    ) -> AsyncIterator[JobSummary]:
+        dated = {**params, "fromDate": start.isoformat(), "toDate": end.isoformat()}
+
+        async def fetch(page: int, size: int) -> ListPage | None:
+            return await self._list_page({**dated, "page": page, "size": size})
+
+        async for job in self._listing.jobs(fetch, filtered="status" in params, thorough=thorough):
+            yield job
 
     async def create_jobs(self, request: CreateJobsRequest) -> CreatedJobs:
         """Submit the request, at most once; one job comes of each user and action.
@@ -303,15 +331,24 @@ class PrivacyServiceClient:
         return Call("GET", "download from another host", target, headers={"Accept-Encoding": "identity"})
 
     async def _with_token(self, call: Call, send: Callable[[Call], Awaitable[T]]) -> T:
-        """Send with a token; after a 401 once more with a new one."""
+        """Send with a token; after a 401 with a new one, and with that one again after each pause.
+
+        The gateway says 401 before it lets anything through, so a request that creates may be sent again. It was
+        seen to refuse a token right after the token was given out.
+        """
         token = await self._token.get()
-        try:
-            return await send(_authorised(call, token))
-        except AuthenticationFailed as error:
-            if error.status != 401:
-                raise
-        token = await self._token.get(refused=token)
-        return await send(_authorised(call, token))
+        pauses = iter((0.0, *PAUSES_AFTER_401))
+        while True:
+            try:
+                return await send(_authorised(call, token))
+            except AuthenticationFailed as error:
+                pause = next(pauses, None)
+                if error.status != 401 or pause is None:
+                    raise
+            if pause:
+                await self._transport.sleep(pause)
+            else:
+                token = await self._token.get(refused=token)
 
     def _call(
         self,
@@ -341,6 +378,10 @@ class PrivacyServiceClient:
 
     def _is_own(self, url: httpx.URL) -> bool:
         return _origin(url) == _origin(self._base)
+
+
+def _until(last: date, start: date, end: date) -> tuple[date, date]:
+    return min(start, last), min(end, last)
 
 
 def _authorised(call: Call, token: str) -> Call:

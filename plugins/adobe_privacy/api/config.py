@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from adobe_privacy.api.facts import GATEWAY_TIMEOUT, PAGE_SIZE
+
 DEFAULT_BASE_URL = "https://platform.adobe.io/data/core/privacy"
 DEFAULT_TOKEN_URL = "https://ims-na1.adobelogin.com/ims/token/v3"
 # No scope is documented for the Privacy Service; this set is reported to work. What a credential may do
@@ -31,14 +33,14 @@ class ClientConfig:
     base_url: str = DEFAULT_BASE_URL
     token_url: str = DEFAULT_TOKEN_URL
     scopes: tuple[str, ...] = DEFAULT_SCOPES
-    timeout: float = 60.0
+    timeout: float = GATEWAY_TIMEOUT
     """Seconds for a connection to answer; Adobe's gateway drops a request after 60 itself (best practices
     page).
     """
     verify: bool | str = True
     """True for the usual authorities, False for none, or the path of a file or folder of authorities."""
     proxy: str | None = field(default=None, repr=False)
-    page_size: int = 1000
+    page_size: int = PAGE_SIZE
     """Rows asked for per listing page; 1,000 is the documented maximum, and the client copes with a smaller
     one.
     """
@@ -50,7 +52,7 @@ class ClientConfig:
     retry_base_delay: float = 1.0
     """Seconds; the n-th wait is drawn evenly from 0 to this times 2^n (exponential back-off, full jitter)."""
     retry_after_cap: float = 60.0
-    """Seconds that one wait may last at most, whatever the service asks for with Retry-After."""
+    """Seconds that one wait may last at most. Where the service asks for more with Retry-After, the call fails."""
 
     def __post_init__(self) -> None:
         for name in ("client_id", "client_secret", "org_id"):

@@ -2,8 +2,10 @@
 
 Shapes: Adobe's gateway (`{"error_code": "403010", "message": ...}`), the Privacy Service (`{"errors":
 {"errorCode": 404, "title": ..., "detail": ...}}`, nested or flat), the platform (`{"status": 400, "title":
-..., "detail": ...}`), the token address (`{"error": "invalid_client", ...}`), and HTML from the edge. Their
-text is looked at here to choose an error, and goes no further.
+..., "detail": ...}`), the token address (`{"error": "invalid_client", ...}`), and HTML from the edge.
+
+The status and the code decide. A text decides only as a whole sentence that is known to be Adobe's: a text may
+repeat a value of the request, so a word inside of it says nothing. No text goes any further than this module.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypedDict
 
@@ -28,8 +30,8 @@ from adobe_privacy.api.errors import (
     TemporarilyUnavailable,
 )
 
-# No longer than a day is ever believed, so that no caller computes with a nonsense number.
-LONGEST_RETRY_AFTER = 86400.0
+# No longer than a month is ever believed, so that no caller computes with a nonsense number.
+LONGEST_RETRY_AFTER = 31 * 86400.0
 
 _CODE = re.compile(r"(?:PRVCY-)?\d{1,6}(?:-\d{3})?", re.IGNORECASE)
 _TOKEN_CODES = frozenset(
@@ -71,10 +73,22 @@ _FIELDS = (
     "optOutOfSale",
 )
 _QUOTED_FIELD = re.compile(rf"[`'\"]({'|'.join(_FIELDS)})[`'\"]")
-_PAGE_SIZE = re.compile(r"page size.{0,80}?(\d{1,6})\s*$", re.IGNORECASE | re.DOTALL)
-_QUOTA = re.compile(r"\b(daily|per day|a day|quota)\b", re.IGNORECASE)
-_RATE = re.compile(r"rate limit|too many requests", re.IGNORECASE)
-_NO_JOB_DATA = re.compile(r"find job data|no job data|job not found", re.IGNORECASE)
+_PAGE_SIZE = re.compile(r"Page size exceeded, ?Maximum page size supported is (\d{1,6})\.?", re.IGNORECASE)
+# "Not able to find job data." is what the service was seen to answer.
+_NO_JOB_DATA = re.compile(r"Not able to find job data\.?", re.IGNORECASE)
+# The gateway's own words, and those of Adobe's troubleshooting guide.
+_RATE = re.compile(
+    r"Too many requests\.?|The workload was exceeded for the current document rate limit\.?", re.IGNORECASE
+)
+# How the daily limit is refused is documented nowhere. These words alone cannot repeat a value of a request: a
+# sentence that has any other word is not believed.
+_LIMIT_WORD = re.compile(
+    r"a|all|allowed|already|and|been|by|daily|day|exceeded|exhausted|for|had|hard|has|have|ims|in|is|jobs?|limits?|"
+    r"maximum|number|of|org|organi[sz]ation|per|privacy|quota|reached|requests?|service|that|the|this|to|today|up|"
+    r"uploads?|used|was|were|your"
+)
+_OF_A_DAY = frozenset({"daily", "day", "today", "quota"})
+_IS_REACHED = frozenset({"exceeded", "exhausted", "reached", "used"})
 _BAD_CREDENTIAL = frozenset({"401013", "403000", "403003", "403010"})
 
 # What each route needs, by Adobe's page "Manage permissions for Privacy Service".
@@ -89,11 +103,19 @@ _PERMISSIONS = {
 
 @dataclass(frozen=True)
 class ErrorBody:
-    """What an error answer says. `text` may hold identities: to be searched, never to be shown."""
+    """What an error answer says. `texts` may hold identities: to be compared, never to be shown."""
 
     is_json: bool = False
     code: str | None = None
-    text: str = field(default="", repr=False)
+    texts: tuple[str, ...] = field(default=(), repr=False)
+
+    def says(self, sentence: re.Pattern[str]) -> re.Match[str] | None:
+        """Whether one of the texts is this sentence and nothing else."""
+        return next((found for text in self.texts if (found := sentence.fullmatch(text))), None)
+
+    @property
+    def says_daily_limit(self) -> bool:
+        return any(_is_daily_limit(text) for text in self.texts)
 
 
 class _Where(TypedDict):
@@ -117,16 +139,21 @@ def read_error_body(body: bytes) -> ErrorBody:
     if isinstance(inner, Mapping):
         data = inner
     code = next((str(data[name]) for name in ("error_code", "errorCode", "error") if data.get(name)), "")
-    words = (data.get(name) for name in ("title", "detail", "message", "error_description"))
+    texts = (data.get(name) for name in ("title", "detail", "message", "error_description"))
     return ErrorBody(
         is_json=True,
         code=code if _CODE.fullmatch(code) or code in _TOKEN_CODES else None,
-        text=" ".join(word for word in words if isinstance(word, str)),
+        texts=tuple(text.strip() for text in texts if isinstance(text, str)),
     )
 
 
+def _is_daily_limit(text: str) -> bool:
+    words = set(re.sub(r"[\d.,:;!]+", " ", text.lower()).split())
+    return all(map(_LIMIT_WORD.fullmatch, words)) and bool(words & _OF_A_DAY) and bool(words & _IS_REACHED)
+
+
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """The seconds that Retry-After asks for, as a number or a date, at most a day; None where unreadable.
+    """The seconds that Retry-After asks for, as a number or a date, at most a month; None where unreadable.
 
     A date is measured from the answer's own Date, so that a wrong clock on either side does no harm.
     """
@@ -151,10 +178,6 @@ def _http_date(value: str) -> datetime | None:
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
     return date.replace(tzinfo=UTC) if date.tzinfo is None else date
-
-
-def _next_midnight(now: datetime) -> datetime:
-    return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), tzinfo=UTC)
 
 
 def error_for(
@@ -185,16 +208,15 @@ def error_for(
             retry_after=pause,
             **where,
         )
-    if status in (400, 429) and _QUOTA.search(answer.text):
-        return QuotaReached(
-            "the organisation's jobs of the day are used up. Submit the rest after midnight UTC.",
-            resets_at=_next_midnight(now),
-            **where,
-        )
-    if status == 429 or (status == 400 and (_is(code, "1030-400") or _RATE.search(answer.text))):
+    if status == 429 or (status == 400 and (_is(code, "1030-400") or answer.says(_RATE))):
         return RateLimited(
             "too many requests. Wait, and send fewer: going on can get the organisation disabled.",
             retry_after=pause,
+            **where,
+        )
+    if status == 400 and answer.says_daily_limit:
+        return QuotaReached(
+            "the organisation's jobs of the day seem to be used up. The rest can be submitted on another day.",
             **where,
         )
     if status == 425:
@@ -218,7 +240,7 @@ def error_for(
         )
     if status in (404, 410):
         # Only the body tells an empty result from a missing route, and an empty result must never be a guess.
-        job_data = _NO_JOB_DATA.search(answer.text) is not None
+        job_data = answer.says(_NO_JOB_DATA) is not None
         if job_data:
             what = "the service has no such job data. It keeps them for 30 days after completion."
         elif answer.is_json:
@@ -231,14 +253,19 @@ def error_for(
             "the address redirects elsewhere, which is not followed. Set the final address.",
             **where,
         )
-    size = _PAGE_SIZE.search(answer.text)
-    named = _QUOTED_FIELD.search(answer.text)
+    size = answer.says(_PAGE_SIZE)
     return RequestRefused(
         "the service refuses the request as it is. Compare it with the API's documentation.",
-        field="size" if size else named.group(1) if named else None,
+        # A name from our own list: it is shown to a person, and decides nothing that matters.
+        field="size" if size else _named_field(answer),
         limit=int(size.group(1)) if size else None,
         **where,
     )
+
+
+def _named_field(answer: ErrorBody) -> str | None:
+    named = (_QUOTED_FIELD.search(text) for text in answer.texts)
+    return next((found.group(1) for found in named if found), None)
 
 
 def _is(code: str | None, outcome: str) -> bool:

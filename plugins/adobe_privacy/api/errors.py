@@ -4,7 +4,7 @@
       ConnectionFailed          nothing was sent: fix the network or the address, then repeat
       TemporarilyUnavailable    repeat after `retry_after` seconds
         RateLimited             the same, and send less
-      QuotaReached              no more jobs until `resets_at`
+      QuotaReached              the day's jobs may be used up: ask once more, with one user, before you believe it
       AuthenticationFailed      fix the credential; `step` says whether the token or the API refused it
       PermissionDenied          the credential is right but lacks a permission
       RequestRefused            fix the request; `field` names what, where known
@@ -22,7 +22,6 @@ identity), a URL, a body, a header or a token.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 
@@ -88,26 +87,11 @@ class RateLimited(TemporarilyUnavailable):
 
 
 class QuotaReached(PrivacyServiceError):
-    """The organisation's jobs of the day are used up. Nothing was created.
+    """The organisation's jobs of the day seem to be used up. Nothing was created.
 
-    A 429 whose text does not speak of the day can't be told from `RateLimited` and is that.
-
-    `resets_at` is the next midnight UTC. Adobe does not document the hour: the day is what its support
-    article ka-26552 names, midnight UTC is our reading of it.
+    Adobe documents no code and no text for it: this is a sentence that speaks of nothing else. A 429 can't be told
+    from `RateLimited` and is that.
     """
-
-    def __init__(
-        self,
-        what: str,
-        *,
-        resets_at: datetime | None = None,
-        method: str | None = None,
-        route: str | None = None,
-        status: int | None = None,
-        code: str | None = None,
-    ) -> None:
-        super().__init__(what, method=method, route=route, status=status, code=code)
-        self.resets_at = resets_at
 
 
 class AuthenticationFailed(PrivacyServiceError):

@@ -77,7 +77,7 @@ class Transport:
     ) -> None:
         quiet_logs.install(*quiet_logs.HTTP)
         self._config = config
-        self._sleep = sleep
+        self.sleep = sleep
         self.now = now
         self._api_host = httpx.URL(config.base_url).host
         self._ahead: timedelta | None = None
@@ -206,8 +206,8 @@ class Transport:
     async def repeating(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Repeat what may safely be repeated until it succeeds, the attempts are used up or the time is.
 
-        Waits as long as Retry-After asks, up to the cap, else with exponential back-off and full jitter.
-        The last failure is raised.
+        Waits as long as Retry-After asks, else with exponential back-off and full jitter. Where the wait would be
+        longer than the cap, nothing is sent again. The last failure is raised.
         """
         started = self.now()
         for number in range(self._config.retry_attempts):
@@ -216,17 +216,22 @@ class Transport:
             except (ConnectionFailed, TemporarilyUnavailable, UnreadableAnswer) as error:
                 wait = self._wait(number, error)
                 spent = (self.now() - started).total_seconds()
-                last = number + 1 == self._config.retry_attempts or spent + wait > self._config.retry_budget
+                last = (
+                    number + 1 == self._config.retry_attempts
+                    or spent + wait > self._config.retry_budget
+                    # Whoever called may wait that long: the error says until when.
+                    or wait > self._config.retry_after_cap
+                )
                 # A token request within this attempt has been repeated already.
                 if last or error.given_up:
                     error.given_up = True
                     raise
-            await self._sleep(wait)
+            await self.sleep(wait)
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _wait(self, number: int, error: PrivacyServiceError) -> float:
         if isinstance(error, TemporarilyUnavailable) and error.retry_after is not None:
-            return min(error.retry_after, self._config.retry_after_cap)
+            return error.retry_after
         longest = min(self._config.retry_base_delay * 2**number, self._config.retry_after_cap)
         return random.uniform(0, longest)
 
