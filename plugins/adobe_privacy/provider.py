@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from adobe_privacy.api.facts import DAILY_JOBS, GATEWAY_TIMEOUT
+
 
 def get_provider_info() -> dict[str, Any]:
     """The entry point `apache_airflow_provider`. Imports nothing of Airflow: it is read at every start."""
@@ -48,7 +50,7 @@ def get_provider_info() -> dict[str, Any]:
                         "Further company contexts", 'JSON: [{"namespace": "…", "value": "…"}]', format="json"
                     ),
                     "daily_job_limit": _field(
-                        "Jobs per UTC day", "Empty: 20000.", type=["integer", "null"], minimum=1
+                        "Jobs per UTC day", f"Empty: {DAILY_JOBS}.", type=["integer", "null"], minimum=1
                     ),
                     "schedule_share": _field(
                         "Share kept for the schedule",
@@ -66,7 +68,7 @@ def get_provider_info() -> dict[str, Any]:
                     "proxy": _field("Proxy URL", "", format="password"),
                     "timeout": _field(
                         "Timeout, seconds",
-                        "Empty: 60, as Adobe's gateway.",
+                        f"Empty: {GATEWAY_TIMEOUT:.0f}, as Adobe's gateway.",
                         type=["number", "null"],
                         minimum=1,
                     ),

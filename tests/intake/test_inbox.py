@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adobe_privacy.api.facts import MAX_IDENTITIES
 from adobe_privacy.intake.inbox import (
     MAX_LINE_BYTES,
     Line,
@@ -21,7 +22,7 @@ from adobe_privacy.intake.inbox import (
     read_file,
     write_rejected,
 )
-from adobe_privacy.intake.request import MAX_IDENTITIES_PER_USER, PrivacyRequest
+from adobe_privacy.intake.request import PrivacyRequest
 from adobe_privacy.storage import Store, open_store
 
 DAY = date(2026, 11, 20)
@@ -230,7 +231,7 @@ def test_parts_hold_every_identity_once_and_nine_at_most(count: int) -> None:
         }
     )
     parts = request.parts()
-    assert all(1 <= len(part) <= MAX_IDENTITIES_PER_USER for part in parts)
+    assert all(1 <= len(part) <= MAX_IDENTITIES for part in parts)
     assert sorted(identity.value for part in parts for identity in part) == sorted(
         f"v{n}" for n in range(count)
     )

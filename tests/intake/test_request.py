@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from adobe_privacy.api.facts import MAX_IDENTITIES
 from adobe_privacy.intake.request import (
-    MAX_IDENTITIES_PER_USER,
     Action,
     PrivacyRequest,
     UnusableRequest,
@@ -221,7 +221,7 @@ class TestParts:
         parts = parse(identities=emails(*numbers)).parts()
         values = [identity.value for part in parts for identity in part]
         assert sorted(values) == sorted({f"s{n:02}@example.com" for n in numbers})
-        assert all(0 < len(part) <= MAX_IDENTITIES_PER_USER for part in parts)
+        assert all(0 < len(part) <= MAX_IDENTITIES for part in parts)
 
     def test_user_keys_of_parts_cannot_be_another_requests_id(self) -> None:
         assert [user_key("DSR-1", part) for part in (1, 2, 3)] == ["DSR-1", "DSR-1~2", "DSR-1~3"]

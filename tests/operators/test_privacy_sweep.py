@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.api.client import PrivacyServiceClient
+from adobe_privacy.api.facts import LIST_REACH
 from adobe_privacy.api.models import JobDetail
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
@@ -26,7 +27,6 @@ from adobe_privacy.operators.privacy_requests import (
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
 from adobe_privacy.regulations.clocks import due_dates
 from adobe_privacy.storage import open_store
-from adobe_privacy.waiting.looks import LOOK_BACK
 from tests.support.privacy import DAY, World, context, request
 
 FEW = ["gdpr", "ucpa_ut_usa"]
@@ -326,7 +326,7 @@ def test_what_can_be_read_no_more_is_named_not_passed_over(world: World) -> None
 def test_our_jobs_beyond_the_lists_are_asked_for_singly(world: World) -> None:
     world.simulator.switch(access_delay_seconds=str(50 * 86400))
     batch_id = submitted(world, request(1))
-    moment = datetime.now(UTC) + LOOK_BACK + timedelta(days=7)
+    moment = datetime.now(UTC) + LIST_REACH + timedelta(days=7)
     world.simulator.set_clock(now=moment.isoformat())
     with pytest.MonkeyPatch.context() as patch:
         # The ledger's clock is fifty days on as well.

@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import date, timedelta
 
 from adobe_privacy.api.errors import RequestRefused, UnreadableAnswer
+from adobe_privacy.api.facts import LIST_SPAN
 from adobe_privacy.api.models import JobSummary, ListPage
 
 # fetch(page, size) gives None where the service has nothing there.
 FetchPage = Callable[[int, int], Awaitable[ListPage | None]]
 
-WINDOW = timedelta(days=29)
+# From the first day to the last one of a window: both are counted.
+WINDOW = LIST_SPAN - timedelta(days=1)
 MAX_PASSES = 5
 MAX_REPEATS = 10
 

@@ -30,10 +30,9 @@ from pydantic import (
     model_validator,
 )
 
+from adobe_privacy.api.facts import MAX_IDENTITIES, MAX_USERS
 from adobe_privacy.api.names import REGULATION_CODES, Outcome, outcome_code, outcome_of, product_code
 
-MAX_USERS = 1000
-MAX_IDENTITIES = 9
 ORG_NAMESPACE = "imsOrgID"
 
 

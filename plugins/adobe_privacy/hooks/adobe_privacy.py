@@ -12,6 +12,7 @@ from airflow.sdk import BaseHook, Connection
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.config import DEFAULT_BASE_URL, DEFAULT_SCOPES, DEFAULT_TOKEN_URL, ClientConfig
 from adobe_privacy.api.errors import NotFound, PrivacyServiceError
+from adobe_privacy.api.facts import DAILY_JOBS, GATEWAY_TIMEOUT
 from adobe_privacy.api.models import CompanyContext
 from adobe_privacy.api.names import include_codes
 
@@ -104,7 +105,7 @@ def service_settings(connection: Connection) -> ServiceSettings:
             base_url=_base_url(connection),
             token_url=read.text("token_url") or DEFAULT_TOKEN_URL,
             scopes=read.names("scopes") or DEFAULT_SCOPES,
-            timeout=read.number("timeout", 60.0),
+            timeout=read.number("timeout", GATEWAY_TIMEOUT),
             verify=read.verify("verify"),
             proxy=read.text("proxy") or None,
         )
@@ -117,7 +118,7 @@ def service_settings(connection: Connection) -> ServiceSettings:
         client=client,
         products=include_codes(read.names("products")),
         company_contexts=tuple(contexts),
-        daily_job_limit=int(read.number("daily_job_limit", 20_000)),
+        daily_job_limit=int(read.number("daily_job_limit", DAILY_JOBS)),
         schedule_share=read.number("schedule_share", 0.25),
         list_lag=read.number("list_lag", 300.0),
     )

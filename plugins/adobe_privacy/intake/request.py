@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from adobe_privacy.api.facts import MAX_IDENTITIES
 from adobe_privacy.api.names import include_codes, product_code
 from adobe_privacy.regulations.codes import (
     REGULATIONS,
@@ -19,8 +20,6 @@ from adobe_privacy.regulations.codes import (
     canonical_regulation,
 )
 
-# Adobe accepts nine identities for a user (Privacy Service API guide, "Create a privacy job").
-MAX_IDENTITIES_PER_USER = 9
 # Journey Optimizer guide, "Privacy requests": its delete stays in process until those of these exist.
 UPSTREAM_OF_CJM = ("profileService", "identity", "aepDataLake")
 # What the ledger keeps of a request's products, comma-separated.
@@ -162,7 +161,7 @@ class PrivacyRequest(_Strict):
         the line lists them, for the parts may be sent on different days."""
         distinct = self._distinct()
         identities = [distinct[name] for name in sorted(distinct)]
-        step = MAX_IDENTITIES_PER_USER
+        step = MAX_IDENTITIES
         return [tuple(identities[start : start + step]) for start in range(0, len(identities), step)]
 
     def _distinct(self) -> dict[tuple[str, str, str], Identity]:

@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import Select, and_, case, distinct, func, or_, select, union, update
 
+from adobe_privacy.api.facts import MAX_USERS
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.delete_plan import ANSWERED_WITHIN, DELETE
-from adobe_privacy.ledger.quotas import MAX_BATCH_USERS, quota_on
+from adobe_privacy.ledger.quotas import quota_on
 from adobe_privacy.ledger.schema import WAITING, Batch, Job
 from adobe_privacy.ledger.states import OPEN_STATES, UNSENT_STATES, JobState
 from adobe_privacy.ledger.unit import Topic, chunks
@@ -45,7 +46,7 @@ class Claims(Topic):
         daily_limit: int,
         products: str = "",
         default_products: str = "",
-        max_users: int = MAX_BATCH_USERS,
+        max_users: int = MAX_USERS,
         max_jobs: int | None = None,
         approve_deletes: bool = False,
     ) -> Batch | None:

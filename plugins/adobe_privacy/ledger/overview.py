@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 
+from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK
 from adobe_privacy.ledger.schema import (
     AT_ADOBE,
     HELD,
@@ -30,10 +31,6 @@ from adobe_privacy.ledger.unit import Topic
 UNFINISHED_STATES = tuple(state for state in JobState if state is not JobState.ARCHIVED)
 FAILED_STATES = (JobState.ERROR, JobState.REFUSED)
 SOON = timedelta(days=7)
-# Privacy jobs guide: a job can be read for 30 days after its completion ("job ID"), and is listed for 45 days
-# ("fromDate").
-READABLE = timedelta(days=30)
-LISTED = timedelta(days=45)
 
 
 class Concern(StrEnum):
@@ -222,15 +219,15 @@ class Overview(Topic):
             return and_(HELD)
         if concern is Concern.FAILED:
             return Job.state.in_(FAILED_STATES)
-        complete = and_(Job.state == JobState.COMPLETE, Job.completed_at < now + SOON - READABLE)
-        submitted = and_(Job.state == JobState.SUBMITTED, Job.submitted_at < now + SOON - LISTED)
+        complete = and_(Job.state == JobState.COMPLETE, Job.completed_at < now + SOON - DETAIL_KEPT)
+        submitted = and_(Job.state == JobState.SUBMITTED, Job.submitted_at < now + SOON - LIST_LOOK_BACK)
         return and_(AT_ADOBE, or_(complete, submitted))
 
 
 def expires_at(job: Job) -> datetime | None:
     """Until when Adobe is sure to tell of a job that is not archived yet; None where it is not there."""
     if job.state is JobState.COMPLETE and job.completed_at is not None:
-        return job.completed_at + READABLE
+        return job.completed_at + DETAIL_KEPT
     if job.state is JobState.SUBMITTED and job.submitted_at is not None:
-        return job.submitted_at + LISTED
+        return job.submitted_at + LIST_LOOK_BACK
     return None

@@ -8,12 +8,10 @@ from datetime import date
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from adobe_privacy.api.facts import MAX_JOBS
 from adobe_privacy.ledger.schema import PLANNED, Batch, Job, Usage
 from adobe_privacy.ledger.unit import Topic
 
-# Adobe takes at most 1,000 users in a call, each with an access job, a delete job or both.
-MAX_BATCH_USERS = 1000
-MAX_BATCH_JOBS = 2 * MAX_BATCH_USERS
 # By so much batches shrink after a day on which Adobe refused more than it took, and grow after any other.
 BATCH_LIMIT_STEP = 10
 
@@ -97,4 +95,4 @@ def _batch_limit(session: Session, day: date) -> int | None:
     if last.batch_limit is None or last.refused_at is not None or not last.jobs:
         return last.batch_limit
     grown = last.batch_limit * BATCH_LIMIT_STEP
-    return grown if grown < MAX_BATCH_JOBS else None
+    return grown if grown < MAX_JOBS else None

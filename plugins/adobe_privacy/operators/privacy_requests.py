@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, BaseOperator, Variable
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from adobe_privacy.api.facts import LIST_LOOK_BACK
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.links import AdobePrivacyLink, PrivacyArchiveLink, PrivacyPageLink
 from adobe_privacy.run_notes import push_figures
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 CONN_ID = "adobe_privacy_default"
 LEDGER_CONN_ID = "privacy_ledger"
 DEFAULT_POLL_INTERVAL = 300.0
-# Adobe shows a job for 45 days; what has not ended by then will not be seen to end.
-DEFAULT_TIMEOUT = timedelta(days=46)
+# What has not ended while Adobe lists it will not be seen to end.
+DEFAULT_TIMEOUT = LIST_LOOK_BACK + timedelta(days=1)
 # A backfill runs ten runs at a time unless told otherwise: were each to wait for weeks, the eleventh day would
 # be submitted weeks late. So its runs wait only for what is done at once, and privacy_sweep archives the rest.
 DEFAULT_BACKFILL_PATIENCE = 120.0

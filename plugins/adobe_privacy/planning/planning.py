@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 
+from adobe_privacy.api.facts import DAILY_JOBS
 from adobe_privacy.intake.inbox import Line, files_of, read_file, write_rejected
 from adobe_privacy.intake.request import Action, PrivacyRequest, check_opt_out, check_products, user_key
 from adobe_privacy.ledger.claims import BatchContent
@@ -39,7 +40,7 @@ class PlanSettings:
     With `approve_deletes`, deletes get batches of their own, for a person to approve.
     """
 
-    daily_limit: int = 20_000
+    daily_limit: int = DAILY_JOBS
     share: float = 1.0
     products: tuple[str, ...] = ()
     default_products: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
+from adobe_privacy.api.facts import RESULT_KEPT_FOR_CERTAIN
 from adobe_privacy.ledger.alarms import ClockJob, Raised
 from adobe_privacy.ledger.late import LateJobs
 from adobe_privacy.ledger.ledger import Ledger
@@ -19,8 +20,6 @@ from adobe_privacy.ledger.ledger import Ledger
 CLOCK_PERCENTS = (50, 80, 100)
 RESULT_PERCENTS = (50, 80, 100)
 QUOTA_PERCENTS = (90, 100)
-# Privacy jobs guide: job data can be read for 30 days after completion. Another of Adobe's pages says 60 of results.
-RESULT_KEPT = timedelta(days=30)
 SHOWN = 20  # of one kind in a message; the rest is counted
 
 # A day is submitted within minutes. What is not after this has failed, or waits for something that is out.
@@ -140,21 +139,25 @@ def _case_line(jobs: Sequence[ClockJob]) -> str:
 def _results(ledger: Ledger, result: Alarms) -> None:
     now = ledger.now()
     share = RESULT_PERCENTS[0] / 100
-    jobs = {job.adobe_job_id: job for job in ledger.alarms.unarchived(now - RESULT_KEPT * share)}
+    jobs = {job.adobe_job_id: job for job in ledger.alarms.unarchived(now - RESULT_KEPT_FOR_CERTAIN * share)}
     reached = {
         job_id: _reached(
-            [(percent, job.completed_at + RESULT_KEPT * percent / 100) for percent in RESULT_PERCENTS], now
+            [
+                (percent, job.completed_at + RESULT_KEPT_FOR_CERTAIN * percent / 100)
+                for percent in RESULT_PERCENTS
+            ],
+            now,
         )
         for job_id, job in jobs.items()
     }
     for percent, job_ids in _new(ledger, RESULT, reached, result):
         some = sorted(job_ids, key=lambda job_id: (jobs[job_id].completed_at, job_id))
-        days = RESULT_KEPT.days * percent // 100
+        days = RESULT_KEPT_FOR_CERTAIN.days * percent // 100
         result.groups.append(
             AlarmGroup(
                 RESULT,
                 percent,
-                f"{_count(some, 'result')} not archived, {days} of Adobe's {RESULT_KEPT.days} days over",
+                f"{_count(some, 'result')} not archived, {days} of Adobe's {RESULT_KEPT_FOR_CERTAIN.days} days over",
                 tuple(jobs[job_id].request_id for job_id in some),
                 tuple(
                     f"{jobs[job_id].request_id} ({jobs[job_id].action}, Adobe job {job_id}), "

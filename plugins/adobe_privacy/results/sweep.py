@@ -21,6 +21,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import RequestRefused
+from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK, LIST_REACH, RESULT_KEPT
 from adobe_privacy.api.models import JobSummary
 from adobe_privacy.archive import ArchiveSettings
 from adobe_privacy.intake.request import request_id_in
@@ -32,13 +33,10 @@ from adobe_privacy.regulations.clocks import DEFAULT, Clocks, due_dates
 from adobe_privacy.regulations.codes import REGULATIONS, listing_codes
 from adobe_privacy.results.completion import Completion, complete_jobs
 from adobe_privacy.storage import Store
-from adobe_privacy.waiting.looks import LOOK_BACK
 
 log = logging.getLogger(__name__)
 
 DAY = timedelta(days=1)
-# Privacy jobs guide, "job ID": job data can be read for 30 days after completion.
-DETAIL_KEPT = timedelta(days=30)
 # Adobe's list has a row per job and no regulation in it, and wants one code per call: so many calls at once.
 LISTS_AT_ONCE = 4
 # Of the jobs that no list shows, so many are asked for by their ids in one sweep.
@@ -95,13 +93,14 @@ async def sweep(
     """
     await client.learn_server_time()
     now = client.server_time()
-    earliest = (now - LOOK_BACK).date()
+    earliest = (now - LIST_REACH).date()
     if last < earliest:
         raise DayOutOfReach(
-            f"what finished on {last} can no longer be listed: Adobe lists jobs of the last 45 days. The earliest "
+            f"what finished on {last} can no longer be listed: Adobe lists jobs of the last "
+            f"{LIST_LOOK_BACK.days} days. The earliest "
             f"day that can be swept is {earliest}. Jobs of ours that are not archived yet are asked for by their "
             "ids in every later sweep, as long as Adobe knows them; of others, whoever knows a job's id can fetch "
-            "its result for 60 days after its completion"
+            f"its result for {RESULT_KEPT.days} days after its completion"
         )
     listed = await _listed(client, regulations, ledger, (first, last), (earliest, now.date() + DAY))
     readable = {

@@ -35,6 +35,7 @@ from adobe_privacy.api.errors import (
     RequestRefused,
     TemporarilyUnavailable,
 )
+from adobe_privacy.api.facts import DAILY_JOBS, GATEWAY_TIMEOUT, LIST_REACH
 from adobe_privacy.api.models import (
     Action,
     CompanyContext,
@@ -59,8 +60,6 @@ AT_ADOBE = (JobState.SUBMITTED, JobState.COMPLETE, JobState.ARCHIVED, JobState.E
 
 # Adobe rounds creation times to minutes, and clocks differ.
 CLOCK_TOLERANCE = timedelta(days=1)
-# Adobe lists jobs of the last 45 days (privacy jobs guide, "fromDate"); a day is left for time zones.
-LIST_REACH = timedelta(days=44)
 # An intent's jobs are looked for as long as the list reaches back beyond the tolerance above.
 LOOK_BACK = LIST_REACH - CLOCK_TOLERANCE
 # Rows can move between pages while they are read: so many listings in a row must bring nothing new before a
@@ -80,8 +79,8 @@ class SubmissionSettings:
     from `timeout`. `approve_deletes`: no delete is sent that no person approved; those of a batch that was claimed so
     are not in any case."""
 
-    daily_limit: int = 20_000
-    timeout: float = 60.0
+    daily_limit: int = DAILY_JOBS
+    timeout: float = GATEWAY_TIMEOUT
     list_lag: float = 300.0
     approve_deletes: bool = False
     company_contexts: tuple[CompanyContext, ...] = ()

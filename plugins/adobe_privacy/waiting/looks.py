@@ -20,12 +20,11 @@ from typing import NamedTuple
 
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import NotFound, RequestRefused
+from adobe_privacy.api.facts import LIST_REACH
 from adobe_privacy.api.models import JobStatus
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job
 
-# Adobe lists jobs of the last 45 days (privacy jobs guide, "fromDate"); a day is left for time zones.
-LOOK_BACK = timedelta(days=44)
 DAY = timedelta(days=1)
 # Of one batch and look. A wrong guess costs one detail per job of the batch, after which it is made anew.
 ASKED_SINGLY = 5
@@ -135,7 +134,7 @@ async def list_open_jobs(
 
 
 def _first_day(since: datetime, today: date) -> date:
-    return max(min(since.date(), today) - DAY, today - LOOK_BACK)
+    return max(min(since.date(), today) - DAY, today - LIST_REACH)
 
 
 @dataclass
