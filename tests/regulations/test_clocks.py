@@ -277,3 +277,42 @@ def test_overrides_are_read_from_a_file(tmp_path: Path) -> None:
     clocks = Clocks.read(file)
     assert due_dates("lgpd_bra", date(2026, 11, 20), clocks=clocks).answer_by == date(2026, 11, 30)
     assert clocks.clock("lgpd_bra", date(2026, 11, 20)).answer.source == "memo 7"
+
+
+def test_a_deletion_has_a_period_of_its_own_where_the_law_gives_one() -> None:
+    received = date(2026, 11, 20)
+    assert due_dates("pdpa_tha", received, actions=["access"]).answer_by == date(2026, 12, 20)
+    assert due_dates("pdpa_tha", received, actions=["delete"]).answer_by == date(2027, 2, 18)
+    both = due_dates("pdpa_tha", received, actions=["access", "delete"])
+    assert both.answer_by == date(2026, 12, 20), "the earlier day"
+
+
+def test_an_extension_covers_the_actions_that_the_law_gives_it_to() -> None:
+    received = date(2026, 11, 20)
+    access = due_dates("pipa_kor", received, actions=["access"])
+    assert (access.answer_by, access.answer_by_extended) == (date(2026, 11, 30), date(2026, 12, 10))
+    delete = due_dates("pipa_kor", received, actions=["delete"])
+    assert (delete.answer_by, delete.answer_by_extended, delete.extension_notice_by) == (
+        date(2026, 11, 30),
+        None,
+        None,
+    )
+
+
+@pytest.mark.parametrize("code", ["hipaa_usa", "apa_aus", "nzpa_nzl"])
+def test_a_deletion_under_a_law_without_one_gets_a_remark(code: str) -> None:
+    [remark] = due_dates(code, date(2026, 11, 20), actions=["delete"]).remarks
+    assert remark.startswith(f"{code} knows no right of deletion")
+    assert due_dates(code, date(2026, 11, 20), actions=["access"]).remarks == ()
+
+
+def test_a_request_under_a_law_that_is_not_in_force_yet_gets_a_remark() -> None:
+    [remark] = due_dates("dpdpa_ind", date(2026, 11, 20), actions=["access"]).remarks
+    assert "takes effect on 2027-05-14" in remark
+    assert due_dates("dpdpa_ind", date(2027, 6, 1), actions=["access"]).remarks == ()
+
+
+def test_an_extension_in_another_unit_than_a_deletions_period_is_refused() -> None:
+    cells = {"pdpa_tha": {"extension": {"amount": 5, "unit": "working days"}}}
+    with pytest.raises(ValueError, match="give both in one unit"):
+        DEFAULT.with_overrides(cells)

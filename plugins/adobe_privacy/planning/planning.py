@@ -6,7 +6,7 @@ Planning sends nothing. It may be repeated: what is known is recognised, what is
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
@@ -238,13 +238,15 @@ def _arrival(
     # A request without a time came some time on the folder's day, wherever the law holds.
     unsaid = request.received_at == datetime.combine(day, time(), UTC)
     received = day if unsaid else request.received_at
-    due = _due_dates(request.regulation, received, request.actions, settings.clocks)
+    due = {
+        action: _due_dates(request.regulation, received, (action,), settings.clocks)
+        for action in request.actions
+    }
     products = _products(request, settings)
     at_adobe = [action for action in request.actions if action is not Action.OPT_OUT_OF_SALE]
-    at_risk = None
-    if at_adobe:
-        latency = max(latencies.days(action, products) for action in at_adobe)
-        at_risk = risk(due, latency, ledger.now().date())
+    today = ledger.now().date()
+    risks = (risk(due[action], latencies.days(action, products), today) for action in at_adobe)
+    at_risk = next(filter(None, risks), None)
     return _Arrival(
         number,
         ReceivedRequest(
@@ -263,11 +265,11 @@ def _arrival(
 
 
 def _jobs(
-    request: PrivacyRequest, due: DueDates, products: Sequence[str], latencies: Latencies
+    request: PrivacyRequest, due: Mapping[Action, DueDates], products: Sequence[str], latencies: Latencies
 ) -> Iterator[ReceivedJob]:
     for action in request.actions:
         opt_out = action is Action.OPT_OUT_OF_SALE
-        due_on = (opt_out and due.opt_out_by) or due.answer_by
+        due_on = due[action].answer_by
         for part in range(1, 2 if opt_out else len(request.parts()) + 1):
             yield ReceivedJob(
                 action=action.value,

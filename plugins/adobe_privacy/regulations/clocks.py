@@ -28,7 +28,7 @@ ADOBE_LATENCY_DAYS = 30
 documentation, "Privacy Service and Experience Cloud applications". Deletions are said to take 15 to 45 days
 ("Privacy request processing in Real-Time Customer Profile"), and none of it is guaranteed."""
 
-OPT_OUT = "opt_out_of_sale"
+ACCESS, DELETE, OPT_OUT = "access", "delete", "opt_out_of_sale"
 
 Standing = Literal["verified", "general knowledge", "set by the organisation"]
 Unit = Literal["calendar days", "calendar months", "working days"]
@@ -81,9 +81,10 @@ class Clock(BaseModel):
     """The periods of one law, in the version in force from `effective_from` (None: from the beginning).
 
     `extension` is how much longer an answer may take, once, if the data subject is told so with the reason
-    before the first period ends. `acknowledge` is for access and deletion requests; `opt_out` replaces
-    `answer` for a request that only opts out. `next_working_day` moves an answer's last day that is a day off
-    to the working day after it.
+    before the first period ends; it is for the actions that `extension_covers` names. `delete` replaces `answer`
+    for a deletion. `acknowledge` is for access and deletion requests; `opt_out` replaces `answer` for a request
+    that only opts out. `no_delete` says that the law knows no right of deletion. `next_working_day` moves an
+    answer's last day that is a day off to the working day after it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,11 +93,14 @@ class Clock(BaseModel):
     effective_from: date | None = None
     time_zone: str
     answer: Period
+    delete: Period | None = None
     extension: Period | None = None
+    extension_covers: tuple[Literal["access", "delete"], ...] = ("access", "delete")
     acknowledge: Period | None = None
     opt_out: Period | None = None
     holidays: Holidays | None = None
     next_working_day: Cell | None = None
+    no_delete: Cell | None = None
     notes: str = ""
 
     @field_validator("time_zone")
@@ -110,16 +114,22 @@ class Clock(BaseModel):
 
     @model_validator(mode="after")
     def _periods_fit_together(self) -> Self:
-        for name in ("answer", "acknowledge", "opt_out"):
+        for name in ("answer", "delete", "acknowledge", "opt_out"):
             period: Period | None = getattr(self, name)
             if period is not None and period.amount is None:
                 raise ValueError(f"{name} needs an amount")
-        if self.extension and self.extension.unit != self.answer.unit:
-            raise ValueError(
-                f"extension is in {self.extension.unit}, answer in {self.answer.unit}: the two are counted "
-                "together from receipt, so give both in one unit"
-            )
+        for action in self.extension_covers:
+            period = self.answer_to(action)
+            if self.extension and self.extension.unit != period.unit:
+                raise ValueError(
+                    f"extension is in {self.extension.unit}, answer in {period.unit}: the two are counted "
+                    "together from receipt, so give both in one unit"
+                )
         return self
+
+    def answer_to(self, action: str) -> Period:
+        """Return the first period of an access or a deletion."""
+        return self.delete if action == DELETE and self.delete is not None else self.answer
 
     @cached_property
     def working_days(self) -> WorkingDays:
@@ -282,6 +292,8 @@ class DueDates:
     """Receipt confirmed; None where the law asks for no confirmation."""
     opt_out_by: date | None
     """The opt-out done; None where none is requested."""
+    remarks: tuple[str, ...] = ()
+    """What a person should know of the law and this request, one sentence each."""
 
 
 def due_dates(
@@ -294,8 +306,10 @@ def due_dates(
     """Return the due dates of a request.
 
     `received_at` is an aware moment, or the day of receipt itself as a date. `actions` are those of the
-    request: `access`, `delete`, `opt_out_of_sale`. A period that the law gives to opt-outs alone is used for
-    them, and opt-outs know no extension; where the law has none, `answer` holds for them too.
+    request: `access`, `delete`, `opt_out_of_sale`. Of an access and a deletion with periods of their own the
+    earlier day counts, and there is an extension only where the law gives it to both: ask for one action at a time
+    to tell them apart. A period that the law gives to opt-outs alone is used for them, and opt-outs know no
+    extension; where the law has none, `answer` holds for them too.
 
     Raises ValueError for a naive moment, RegulationError for an unknown or ambiguous code.
     """
@@ -306,10 +320,17 @@ def due_dates(
         )
     clock = clocks.clock(regulation, received_at)
     received_on = clock.day_of(received_at) if isinstance(received_at, datetime) else received_at
-    answer_by = clock.last_day_to_answer(received_on, clock.answer)
+    answered = [action for action in actions if action != OPT_OUT] or [ACCESS]
+    answer_by = min(clock.last_day_to_answer(received_on, clock.answer_to(action)) for action in answered)
     opt_out_by = None
     if OPT_OUT in actions:
-        opt_out_by = clock.last_day(received_on, clock.opt_out) if clock.opt_out else answer_by
+        period = clock.opt_out or clock.answer
+        opt_out_by = (
+            clock.last_day(received_on, period)
+            if clock.opt_out
+            else clock.last_day_to_answer(received_on, period)
+        )
+    remarks = _remarks(clock, received_on, actions)
     if opt_out_by is not None and set(actions) == {OPT_OUT}:
         return DueDates(
             regulation=clock.regulation,
@@ -319,19 +340,36 @@ def due_dates(
             extension_notice_by=None,
             acknowledge_by=None,
             opt_out_by=opt_out_by,
+            remarks=remarks,
         )
+    extension = clock.extension if set(answered) <= set(clock.extension_covers) else None
     extended = None
-    if clock.extension and clock.extension.amount is not None:
-        extended = clock.last_day_to_answer(received_on, clock.answer, clock.extension)
+    if extension and extension.amount is not None:
+        extended = min(
+            clock.last_day_to_answer(received_on, clock.answer_to(action), extension) for action in answered
+        )
     return DueDates(
         regulation=clock.regulation,
         received_on=received_on,
         answer_by=answer_by,
         answer_by_extended=extended,
-        extension_notice_by=answer_by if clock.extension else None,
+        extension_notice_by=answer_by if extension else None,
         acknowledge_by=clock.last_day(received_on, clock.acknowledge) if clock.acknowledge else None,
         opt_out_by=opt_out_by,
+        remarks=remarks,
     )
+
+
+def _remarks(clock: Clock, received_on: date, actions: Collection[str]) -> tuple[str, ...]:
+    remarks: list[str] = []
+    if clock.effective_from is not None and received_on < clock.effective_from:
+        remarks.append(
+            f"{clock.regulation} takes effect on {clock.effective_from}: the request came before, and its due "
+            "date is a courtesy"
+        )
+    if DELETE in actions and clock.no_delete is not None:
+        remarks.append(f"{clock.regulation} knows no right of deletion ({clock.no_delete.source})")
+    return tuple(remarks)
 
 
 def submit_by(answer_by: date, latency_days: float, safety_days: float = 0) -> date:

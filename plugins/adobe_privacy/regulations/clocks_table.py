@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from adobe_privacy.regulations.clocks import DEFAULT, Cell, Clock, Clocks, Holidays
+from adobe_privacy.regulations.clocks import DEFAULT, Cell, Clock, Clocks, Holidays, Period
 from adobe_privacy.regulations.codes import REGULATIONS
 
 BEGIN = "<!-- begin: written by adobe_privacy.regulations.clocks_table -->"
@@ -17,11 +17,13 @@ END = "<!-- end -->"
 
 _CELLS = {
     "answer": "Answer",
+    "delete": "Deletion",
     "extension": "Extension",
     "acknowledge": "Acknowledge",
     "opt_out": "Opt-out",
     "holidays": "Holidays",
     "next_working_day": "Day off",
+    "no_delete": "No right of deletion",
 }
 
 
@@ -32,7 +34,7 @@ def clocks_table(clocks: Clocks = DEFAULT) -> str:
             f"Version {clocks.version}. * marks general knowledge that waits for counsel.",
             "",
             *_table(
-                ("Code", "Law", "Answer", "Extension", "Acknowledge", "Opt-out"),
+                ("Code", "Law", "Answer", "Deletion", "Extension", "Acknowledge", "Opt-out"),
                 (_periods(clock) for clock in clocks.clocks()),
             ),
             "",
@@ -58,12 +60,19 @@ def with_clocks_table(page: str, clocks: Clocks = DEFAULT) -> str:
 def _periods(clock: Clock) -> tuple[str, ...]:
     regulation = REGULATIONS[clock.regulation]
     since = f" from {clock.effective_from}" if clock.effective_from else ""
-    periods = (clock.answer, clock.extension, clock.acknowledge, clock.opt_out)
+    periods = (clock.answer, clock.delete, clock.extension, clock.acknowledge, clock.opt_out)
     return (
         f"`{clock.regulation}`",
         f"{regulation.name} ({regulation.jurisdiction}){since}",
-        *(f"{period}{_mark(period)}" if period else "" for period in periods),
+        *(_cell(clock, period) for period in periods),
     )
+
+
+def _cell(clock: Clock, period: Period | None) -> str:
+    if period is None:
+        return ""
+    covers = f", {' and '.join(clock.extension_covers)} only" if len(clock.extension_covers) == 1 else ""
+    return f"{period}{covers if period is clock.extension else ''}{_mark(period)}"
 
 
 def _sources(clock: Clock) -> list[str]:
