@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -29,9 +29,9 @@ def config(**settings: Any) -> ClientConfig:
             "client_id": "an-id",
             "client_secret": "a-secret",
             "org_id": ORG,
-            "base_url": "http://api.example.com/p",
+            "base_url": "https://api.example.com/p",
         }
-        | {"token_url": "http://ims.example.com/ims/token/v3"}
+        | {"token_url": "https://ims.example.com/ims/token/v3"}
         | settings
     )
 
@@ -49,6 +49,19 @@ class Clock:
         self.time += timedelta(seconds=seconds)
 
 
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self.content
+
+
+def unread(answer: httpx.Response) -> httpx.Response:
+    """The same answer with its body still to come, as over a network."""
+    return httpx.Response(answer.status_code, headers=answer.headers, stream=_Body(answer.content))
+
+
 class FakeService:
     """Gives each API call the next of `answers` (the last one for ever); an exception as an answer is raised."""
 
@@ -64,7 +77,7 @@ class FakeService:
     def client(self, **settings: Any) -> PrivacyServiceClient:
         return PrivacyServiceClient(
             config(**settings),
-            transport=httpx.MockTransport(self._handle),
+            transport=httpx.MockTransport(lambda request: unread(self._handle(request))),
             sleep=self.clock.sleep,
             now=self.clock.now,
         )

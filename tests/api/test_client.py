@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from adobe_privacy.api.models import (
     JobStatus,
     User,
 )
-from tests.api.fake_service import NO_JOB_DATA, ORG, FakeService, config, job_row, page
+from tests.api.fake_service import NO_JOB_DATA, ORG, FakeService, config, job_row, page, unread
 
 REQUEST = CreateJobsRequest(
     regulation="gdpr",
@@ -61,7 +61,7 @@ async def test_a_request_carries_what_adobe_asks_for() -> None:
         created = await client.create_jobs(REQUEST)
     assert (created.request_id, created.jobs[0].job_id, created.jobs[0].key) == ("1RX-1", "j", "DSR-1")
     sent = service.calls[0]
-    assert (sent.method, str(sent.url)) == ("POST", "http://api.example.com/p/jobs")
+    assert (sent.method, str(sent.url)) == ("POST", "https://api.example.com/p/jobs")
     assert sent.headers["authorization"] == "Bearer token-1"
     assert sent.headers["x-api-key"] == "an-id"
     assert sent.headers["x-gw-ims-org-id"] == ORG
@@ -392,7 +392,7 @@ async def test_the_token_request_has_the_form_that_ims_asks_for() -> None:
 
     def answer(request: httpx.Request) -> httpx.Response:
         sent.append(request)
-        return httpx.Response(200, json={"access_token": "t", "expires_in": 86399})
+        return unread(httpx.Response(200, json={"access_token": "t", "expires_in": 86399}))
 
     async with PrivacyServiceClient(
         config(scopes=("openid", "AdobeID")), transport=httpx.MockTransport(answer)
@@ -475,10 +475,7 @@ async def test_an_unreadable_time_of_the_api_is_ignored(told: str) -> None:
 
 async def test_a_body_shorter_than_promised_is_refused_even_if_the_transport_lets_it_pass() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, headers={"Content-Length": "10"}, content=async_chunks())
-
-    async def async_chunks() -> AsyncIterator[bytes]:
-        yield b"123456789"
+        return httpx.Response(200, headers={"Content-Length": "10"}, content=b"123456789")
 
     async with FakeService([answer]).client() as client, client.download("j") as result:
         with pytest.raises(errors.TemporarilyUnavailable):

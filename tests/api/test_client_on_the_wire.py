@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gzip
 import logging
 import re
 import socket
+from typing import Any
 
 import pytest
 
@@ -19,12 +19,18 @@ ARCHIVE = b"PK\x03\x04" + bytes(range(256)) * 2000
 DETAIL = b'{"jobId":"j","status":"complete"}'
 
 
-def client_of(url: str, *, timeout: float = 5, attempts: int = 1) -> PrivacyServiceClient:
-    clock = Clock()
-    settings = config(
-        base_url=f"{url}/p", token_url=f"{url}/ims/token/v3", timeout=timeout, retry_attempts=attempts
+def client_of(
+    url: str, *, timeout: float = 5, attempts: int = 1, clock: Clock | None = None, **settings: Any
+) -> PrivacyServiceClient:
+    ticking = clock or Clock()
+    settings = {"timeout": timeout, "retry_attempts": attempts} | settings
+    seconds: dict[str, Any] = {} if clock is None else {"clock": lambda: ticking.time.timestamp()}
+    return PrivacyServiceClient(
+        config(base_url=f"{url}/p", token_url=f"{url}/ims/token/v3", **settings),
+        sleep=ticking.sleep,
+        now=ticking.now,
+        **seconds,
     )
-    return PrivacyServiceClient(settings, sleep=clock.sleep, now=clock.now)
 
 
 def answering(*answers: bytes) -> Answer:
@@ -64,25 +70,12 @@ async def test_a_result_arrives_byte_for_byte() -> None:
         assert sent.headers["authorization"] == "Bearer raw-token"
 
 
-async def test_a_compressed_result_is_unpacked_and_has_no_known_length() -> None:
-    body = gzip.compress(ARCHIVE)
-    answers = answering(http(200, body, headers={"Content-Encoding": "gzip"}))
-    async with (
-        raw_server(answers) as server,
-        client_of(server.url) as client,
-        client.download("j") as result,
-    ):
-        assert result.content_length is None
-        assert b"".join([chunk async for chunk in result.chunks()]) == ARCHIVE
-
-
 @pytest.mark.parametrize(
     "answer",
     [
         http(200, ARCHIVE[:-1], length=len(ARCHIVE)),
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nPK\x03\x04x\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nPK\x03\x04x\r\nzz\r\n",
-        http(200, b"no gzip at all", headers={"Content-Encoding": "gzip"}),
     ],
 )
 async def test_a_truncated_or_broken_body_is_refused(answer: bytes) -> None:
@@ -284,14 +277,16 @@ async def test_a_refused_connection_sent_nothing() -> None:
 
 
 async def test_a_download_host_that_cannot_be_reached_is_not_named() -> None:
-    async with client_of(unused_url()) as client:
+    async with client_of(unused_url(), download_hosts=("canary.invalid",)) as client:
         with pytest.raises(errors.ConnectionFailed) as failed:
             await download(client, "https://canary.invalid/j.zip")
         assert "canary" not in str(failed.value)
 
 
 async def test_an_unknown_host_is_told_as_such() -> None:
-    async with PrivacyServiceClient(config(token_url="http://nowhere.invalid/t", retry_attempts=1)) as client:
+    async with PrivacyServiceClient(
+        config(token_url="https://nowhere.invalid/t", retry_attempts=1)
+    ) as client:
         with pytest.raises(errors.ConnectionFailed, match="host name"):
             await client.fetch_token()
 

@@ -171,6 +171,19 @@ async def test_a_download_that_is_not_permitted_costs_no_other(
     assert (result.archived, len(result.failures)) == (2, 1)
 
 
+async def test_without_the_permission_to_read_results_the_first_denial_ends_the_step(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any
+) -> None:
+    await submitted(ledger, client, simulator, count=100)
+    simulator.switch(permissions="read, write")
+    simulator.reset_counters()
+    with pytest.raises(PermissionDenied, match="Content Delivery"):
+        await complete()
+    calls = simulator.calls()
+    assert calls["detail"] == 100
+    assert calls["content"] <= 16, "as many as are asked at once, where each asked four times in all"
+
+
 @pytest.mark.parametrize(
     ("switches", "error"),
     [({"permissions": "write"}, PermissionDenied), ({"client_secret": "another"}, AuthenticationFailed)],

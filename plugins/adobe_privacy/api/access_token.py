@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import httpx
 
+from adobe_privacy.api.bodies import ACCEPTED, read_json
 from adobe_privacy.api.config import ClientConfig
 from adobe_privacy.api.errors import (
     AuthenticationFailed,
@@ -71,7 +71,7 @@ class AccessToken:
             "POST",
             _ROUTE,
             httpx.URL(self._config.token_url),
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": ACCEPTED},
             form={
                 "grant_type": "client_credentials",
                 "client_id": self._config.client_id,
@@ -96,7 +96,7 @@ class AccessToken:
 
 def _read_token(body: bytes, asked_at: datetime) -> _Token:
     try:
-        data = json.loads(body)
+        data = read_json(body)
     except (ValueError, RecursionError):
         data = None
     value = data.get("access_token") if isinstance(data, Mapping) else None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -17,6 +17,8 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from adobe_privacy.api.access_token import AccessToken
+from adobe_privacy.api.addresses import is_listed, is_loopback, leads_inside
+from adobe_privacy.api.bodies import ACCEPTED, read_json
 from adobe_privacy.api.config import ClientConfig
 from adobe_privacy.api.errors import (
     AuthenticationFailed,
@@ -37,7 +39,7 @@ from adobe_privacy.api.models import (
     JobSummary,
     ListPage,
 )
-from adobe_privacy.api.transport import USER_AGENT, Call, Transport, content_length
+from adobe_privacy.api.transport import USER_AGENT, Call, Transport, content_coding, content_length
 
 __all__ = ["ClientConfig", "Download", "PrivacyServiceClient"]
 
@@ -46,6 +48,8 @@ logger = logging.getLogger(__name__)
 MAX_REDIRECTS = 5
 # Seconds before a new token that was refused is tried again.
 PAUSES_AFTER_401 = (1.0, 5.0)
+CONTENT = "/jobs/{id}/content"
+ELSEWHERE = "download from another host"
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -67,7 +71,7 @@ class Download:
     _transport: Transport = field(repr=False)
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes in pieces as they arrive, once. There is a limit on each pause, none on the whole."""
+        """The bytes in pieces as they arrive, once. A body that is slower than the config allows is given up."""
         return self._transport.chunks(self._response, self._call)
 
 
@@ -90,9 +94,12 @@ class PrivacyServiceClient:
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
-        self._transport = Transport(config, transport=transport, sleep=sleep, now=now)
+        self._transport = Transport(config, transport=transport, sleep=sleep, now=now, clock=clock)
+        # A proxy looks up the names of hosts by itself.
+        self._looks_up_hosts = transport is None and config.proxy is None
         self._token = AccessToken(config, self._transport)
         self._listing = Listing(config.page_size)
         # Whether the service takes a `toDate` after today; None until that was seen.
@@ -254,7 +261,9 @@ class PrivacyServiceClient:
         """Open a job's result: at `url`, the detail's `download_url`, or else at the API's own `/content`.
 
         Only the API's own origin (scheme, host and port) is sent the credential; any other, be it `url` or
-        reached by a redirect, gets no header of ours. From an https API nothing is fetched over plain http.
+        reached by a redirect, gets no header of ours. From an https API nothing is fetched over plain http. A host
+        that is neither the API's nor one of the config's `download_hosts` is refused, and so is an address of a
+        private network. A result in a content coding is refused: its size would not be known.
         Errors before the first byte are raised on entering, after the usual repetitions; a download that
         breaks off later is not resumed.
         """
@@ -298,6 +307,13 @@ class PrivacyServiceClient:
                 else self._open_elsewhere(call)
             )
             if response.is_success:
+                if content_coding(response):
+                    await self._transport.close(response)
+                    raise UnreadableAnswer(
+                        "the result comes in a content coding, which was not asked for.",
+                        method="GET",
+                        route=call.route,
+                    )
                 return response, call
             location = response.headers["location"]
             await self._transport.close(response)
@@ -306,6 +322,8 @@ class PrivacyServiceClient:
 
     async def _open_elsewhere(self, call: Call) -> httpx.Response:
         failure: PrivacyServiceError
+        if self._looks_up_hosts and not self._is_home(call.url.host) and await leads_inside(call.url.host):
+            raise _refused_address("the download address leads into a private network", call.route)
         try:
             return await self._transport.open(call)
         except (AuthenticationFailed, PermissionDenied) as error:
@@ -319,16 +337,19 @@ class PrivacyServiceClient:
 
     def _download_call(self, target: httpx.URL) -> Call:
         if self._is_own(target):
-            call = self._call("GET", "/jobs/{id}/content", target)
+            call = self._call("GET", CONTENT, target)
             return replace(call, headers={**call.headers, "Accept-Encoding": "identity"})
         if self._base.scheme == "https" and target.scheme != "https":
-            raise RequestRefused(
-                "the download address is not encrypted (http), and results are personal data.",
-                field="downloadUrl",
-                method="GET",
-                route="download from another host",
+            raise _refused_address(
+                "the download address is not encrypted (http), and results are personal data", ELSEWHERE
             )
-        return Call("GET", "download from another host", target, headers={"Accept-Encoding": "identity"})
+        if not self._is_home(target.host) and not is_listed(target.host, self._config.download_hosts):
+            raise _refused_address(
+                "the download address is at a host that is not listed. Look at where Adobe keeps the result, and add "
+                "the host to extra.download_hosts",
+                ELSEWHERE,
+            )
+        return Call("GET", ELSEWHERE, target, headers={"Accept-Encoding": "identity"})
 
     async def _with_token(self, call: Call, send: Callable[[Call], Awaitable[T]]) -> T:
         """Send with a token; after a 401 with a new one, and with that one again after each pause.
@@ -363,6 +384,7 @@ class PrivacyServiceClient:
         headers = {
             "User-Agent": USER_AGENT,
             "Accept": "application/json",
+            "Accept-Encoding": ACCEPTED,
             "x-api-key": self._config.client_id,
             "x-gw-ims-org-id": self._config.org_id,
         }
@@ -379,6 +401,10 @@ class PrivacyServiceClient:
     def _is_own(self, url: httpx.URL) -> bool:
         return _origin(url) == _origin(self._base)
 
+    def _is_home(self, host: str) -> bool:
+        """Whether a host is the API's own, at whatever port."""
+        return host == self._base.host or (is_loopback(host) and is_loopback(self._base.host))
+
 
 def _until(last: date, start: date, end: date) -> tuple[date, date]:
     return min(start, last), min(end, last)
@@ -393,6 +419,10 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port or default
 
 
+def _refused_address(what: str, route: str) -> RequestRefused:
+    return RequestRefused(f"{what}.", field="downloadUrl", method="GET", route=route)
+
+
 def _address(url: str, base: httpx.URL | None = None) -> httpx.URL:
     try:
         address = httpx.URL(url) if base is None else base.join(url)
@@ -403,7 +433,7 @@ def _address(url: str, base: httpx.URL | None = None) -> httpx.URL:
             "the download address is not an absolute http(s) address. Ask for the job's detail anew.",
             field="downloadUrl",
             method="GET",
-            route="/jobs/{id}/content",
+            route=CONTENT,
         )
     return address
 
@@ -411,7 +441,7 @@ def _address(url: str, base: httpx.URL | None = None) -> httpx.URL:
 def _parse(model: type[M], body: bytes, defaults: Mapping[str, Any] = MappingProxyType({})) -> M | None:
     """The model, or None for a body that does not hold it. `defaults` fill in what the answer leaves out."""
     try:
-        data = json.loads(body)
+        data = read_json(body)
         if isinstance(data, Mapping):
             data = {**data, **{name: value for name, value in defaults.items() if data.get(name) is None}}
         return model.model_validate(data)

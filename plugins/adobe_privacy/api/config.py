@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from adobe_privacy.api.addresses import DOWNLOAD_HOSTS, is_loopback
 from adobe_privacy.api.facts import GATEWAY_TIMEOUT, PAGE_SIZE
 
 DEFAULT_BASE_URL = "https://platform.adobe.io/data/core/privacy"
@@ -52,6 +53,15 @@ class ClientConfig:
     retry_base_delay: float = 1.0
     """Seconds; the n-th wait is drawn evenly from 0 to this times 2^n (exponential back-off, full jitter)."""
     retry_after_cap: float = 60.0
+    """Seconds that one wait may last at most, whatever the service asks for with Retry-After."""
+    insecure: bool = False
+    """Allows plain http to hosts other than this machine: then the secret and every answer can be read on the way."""
+    download_hosts: tuple[str, ...] = DOWNLOAD_HOSTS
+    """Hosts, besides the API's own, from which results may be fetched; `*` stands for any letters."""
+    least_rate: float = 1024.0
+    """Bytes a second that a download must bring, measured over two minutes of waiting."""
+    longest_download: float = 6 * 3600.0
+    """Seconds that a download may be waited for in all."""
     """Seconds that one wait may last at most. Where the service asks for more with Retry-After, the call fails."""
 
     def __post_init__(self) -> None:
@@ -70,16 +80,21 @@ class ClientConfig:
             parts = urlsplit(getattr(self, name))
             if parts.username or parts.password or parts.query or parts.fragment:
                 raise ValueError(f"{name} must hold no user, password, query or fragment.")
+            if parts.scheme == "http" and not (self.insecure or is_loopback(parts.hostname or "")):
+                raise ValueError(
+                    f"{name} must begin with https: over http the secret and personal data can be read on the way. "
+                    "Set extra.insecure to allow it."
+                )
         if self.proxy is not None and not _is_address(self.proxy):
             raise ValueError(
                 "proxy must be an absolute http(s) address such as http://proxy.example.com:3128."
             )
-        for name in ("timeout", "retry_attempts", "page_size"):
+        for name in ("timeout", "retry_attempts", "page_size", "longest_download"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be greater than 0.")
-        for name in ("retry_budget", "retry_base_delay", "retry_after_cap"):
+        for name in ("retry_budget", "retry_base_delay", "retry_after_cap", "least_rate"):
             if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must be 0 or more seconds.")
+                raise ValueError(f"{name} must be 0 or more.")
 
 
 def _is_address(value: str) -> bool:

@@ -20,6 +20,8 @@ FetchPage = Callable[[int, int], Awaitable[ListPage | None]]
 WINDOW = LIST_SPAN - timedelta(days=1)
 MAX_PASSES = 5
 MAX_REPEATS = 10
+MAX_JOBS = 2_000_000
+"""In one window of 30 days, more than three times what the daily limit allows: a listing without an end."""
 
 
 def windows(from_date: date, to_date: date) -> Iterator[tuple[date, date]]:
@@ -70,6 +72,8 @@ class Listing:
                 one_page = len(numbers) == 1 and _rows(page) < self._fullest
                 # Only ever a reason to look again, never one to stop.
                 largest_total = max(largest_total, page.total_records or 0)
+                if len(found) > MAX_JOBS:
+                    raise UnreadableAnswer("the listing has no end.", method="GET", route="/jobs")
                 for job in page.jobs:
                     moved = moved or job.job_id in in_this_pass
                     in_this_pass.add(job.job_id)

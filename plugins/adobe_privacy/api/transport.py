@@ -23,6 +23,7 @@ import httpcore
 import httpx
 
 from adobe_privacy import __version__, quiet_logs
+from adobe_privacy.api import bodies
 from adobe_privacy.api.config import ClientConfig
 from adobe_privacy.api.error_bodies import error_for
 from adobe_privacy.api.errors import (
@@ -74,11 +75,13 @@ class Transport:
         transport: httpx.AsyncBaseTransport | None,
         sleep: Callable[[float], Awaitable[None]],
         now: Callable[[], datetime],
+        clock: Callable[[], float],
     ) -> None:
         quiet_logs.install(*quiet_logs.HTTP)
         self._config = config
         self.sleep = sleep
         self.now = now
+        self._clock = clock
         self._api_host = httpx.URL(config.base_url).host
         self._ahead: timedelta | None = None
         connect = min(config.timeout, CONNECT_TIMEOUT)
@@ -111,15 +114,16 @@ class Transport:
         """
         failure: PrivacyServiceError
         try:
-            with quiet_logs.quiet():
-                response = await self._send(call)
+            # httpx limits each read; headers or an error that drip in need a limit as a whole.
+            async with asyncio.timeout(self._total_timeout):
+                with quiet_logs.quiet():
+                    response = await self._send(call)
+                self._note_time(response)
+                if response.is_success or (response.has_redirect_location and not call.creates):
+                    return response
+                failure = self._refusal(response, await self._read_error(response), call)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             failure = self._translate(error, call)
-        else:
-            self._note_time(response)
-            if response.is_success or (response.has_redirect_location and not call.creates):
-                return response
-            failure = self._refusal(response, await self._read_error(response), call)
         # Raised out here: an error chained to httpx's own could show headers or pieces of a body.
         raise failure
 
@@ -164,21 +168,39 @@ class Transport:
             async with asyncio.timeout(self._total_timeout):
                 response = await self.open(call)
                 if response.is_success:
-                    return b"".join([chunk async for chunk in self.chunks(response, call)])
+                    return await self._whole(response, call)
                 await self.close(response)
                 failure = self._refusal(response, b"", call)
         except TimeoutError:
             failure = self._broken_off(call)
         raise failure
 
+    async def _whole(self, response: httpx.Response, call: Call) -> bytes:
+        """A body that is to be read as one, without its content coding and within its limit."""
+        body = bytearray()
+        try:
+            async for chunk in self.chunks(response, call):
+                body += chunk
+                if len(body) > bodies.MAX_ANSWER:
+                    raise bodies.Unacceptable(f"is larger than {bodies.MAX_ANSWER} bytes")
+            return bodies.decoded(bytes(body), content_coding(response), bodies.MAX_ANSWER)
+        except bodies.Unacceptable as problem:
+            failure = self._unacceptable(str(problem), call)
+        raise failure
+
     async def chunks(self, response: httpx.Response, call: Call) -> AsyncIterator[bytes]:
-        """The body as it arrives, closed at its end. Raises where it breaks off before it is complete."""
-        body = response.aiter_bytes()
+        """The body as it arrives, still in its content coding, and closed at its end.
+
+        Raises where it breaks off before it is complete, or is slower than the config allows.
+        """
+        body = response.aiter_raw()
         expected = content_length(response)
         received = 0
+        pace = bodies.Pace(self._config.least_rate, self._config.longest_download, self._clock)
         failure: PrivacyServiceError | None = None
         try:
             while failure is None:
+                pace.wait()
                 try:
                     with quiet_logs.quiet():
                         chunk = await anext(body)
@@ -188,6 +210,9 @@ class Transport:
                     failure = self._broken_off(call)
                 else:
                     received += len(chunk)
+                    if not pace.arrived(len(chunk)):
+                        failure = self._too_slow(call)
+                        break
                     yield chunk
         finally:
             await self.close(response)
@@ -237,18 +262,18 @@ class Transport:
 
     async def _read_error(self, response: httpx.Response) -> bytes:
         """The body of an error answer as far as it can be read: it only refines what the status says."""
-        body = b""
+        body = bytearray()
         try:
             with quiet_logs.quiet():
-                async for chunk in response.aiter_bytes():
+                async for chunk in response.aiter_raw():
                     body += chunk
-                    if len(body) > 1_000_000:
-                        break
-        except (httpx.HTTPError, OSError):
-            pass
+                    if len(body) > bodies.MAX_ERROR:
+                        return b""
+            return bodies.decoded(bytes(body), content_coding(response), bodies.MAX_ERROR)
+        except (httpx.HTTPError, OSError, bodies.Unacceptable):
+            return b""
         finally:
             await self.close(response)
-        return body
 
     def _refusal(self, response: httpx.Response, body: bytes, call: Call) -> PrivacyServiceError:
         return error_for(
@@ -282,6 +307,23 @@ class Transport:
         configured = {httpx.URL(self._config.base_url).host, httpx.URL(self._config.token_url).host}
         return (f"{host}:{port}" if port else host) if host in configured else "another host"
 
+    def _too_slow(self, call: Call) -> PrivacyServiceError:
+        return TemporarilyUnavailable(
+            "the download came too slowly and was given up. Try again later.",
+            method=call.method,
+            route=call.route,
+        )
+
+    def _unacceptable(self, what: str, call: Call) -> PrivacyServiceError:
+        if call.creates:
+            return OutcomeUnknown(
+                f"the request was accepted, but the answer {what}. Look for its jobs in the listing before sending "
+                "it again.",
+                method=call.method,
+                route=call.route,
+            )
+        return UnreadableAnswer(f"the answer {what}.", method=call.method, route=call.route)
+
     def _broken_off(self, call: Call) -> PrivacyServiceError:
         if call.creates:
             return OutcomeUnknown(
@@ -300,9 +342,13 @@ class Transport:
 def content_length(response: httpx.Response) -> int | None:
     """The number of bytes that `chunks` will give, None where the answer does not tell."""
     value = response.headers.get("content-length", "")
-    # What arrives encoded is decoded, and then its length on the way says nothing.
-    encoded = response.headers.get("content-encoding", "").strip().lower() not in ("", "identity")
-    return int(value) if value.isascii() and value.isdigit() and not encoded else None
+    return int(value) if value.isascii() and value.isdigit() else None
+
+
+def content_coding(response: httpx.Response) -> str:
+    """How the body is coded, empty where it is not."""
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    return "" if coding == "identity" else str(coding)
 
 
 def _authorities(verify: bool | str) -> ssl.SSLContext:

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.sdk import BaseHook, Connection
 
+from adobe_privacy.api.addresses import DOWNLOAD_HOSTS
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.config import DEFAULT_BASE_URL, DEFAULT_SCOPES, DEFAULT_TOKEN_URL, ClientConfig
 from adobe_privacy.api.errors import NotFound, PrivacyServiceError
@@ -108,6 +109,8 @@ def service_settings(connection: Connection) -> ServiceSettings:
             timeout=read.number("timeout", GATEWAY_TIMEOUT),
             verify=read.verify("verify"),
             proxy=read.text("proxy") or None,
+            insecure=read.text("insecure").lower() == "true",
+            download_hosts=read.names("download_hosts") or DOWNLOAD_HOSTS,
         )
     except ValueError as error:
         text = str(error)

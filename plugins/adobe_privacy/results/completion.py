@@ -81,9 +81,9 @@ async def complete_jobs(
     the order of completion. A job that fails here is named in `failures` and stays as it was, to be tried
     again. `on_progress` is called whenever a job has been dealt with, on the event loop.
 
-    Raises AuthenticationFailed or PermissionDenied where no job can be read, and StorageError before anything
-    is fetched where the archive cannot be written at all. Memory is up to 4 MiB for each small result in flight
-    and about 45 MiB for each one larger than a block, a few more where it is encrypted.
+    Raises AuthenticationFailed or PermissionDenied where no job or no result can be read, and StorageError before
+    anything is fetched where the archive cannot be written at all. Memory is up to 4 MiB for each small result in
+    flight and about 45 MiB for each one larger than a block, a few more where it is encrypted.
     """
     work = _Work(
         ledger, archive, client, settings or ArchiveSettings(), clocks, max_attempts, Completion(len(jobs))
@@ -231,10 +231,16 @@ class _Work:
             try:
                 manifest = await self._store(ready, ready.url)
             except PermissionDenied:
+                if ready.url is None:
+                    raise
                 # An address that was read a while ago may have expired since.
                 detail = await self.client.get_job(ready.completed.job_id)
                 manifest = await self._store(ready, detail.download_url)
         except (PrivacyServiceError, ArchiveError, StorageError) as error:
+            if isinstance(error, PermissionDenied) and ready.url is None:
+                # Adobe names no address to a credential without the permission to read results: the others would
+                # be refused as well.
+                raise
             # Whatever it is, the others are not to wait for this one.
             self._fail(ready.job, error)
             return
