@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-faults test-weeks test-scale test-ui bench lint format lock
+.PHONY: help setup demo up test test-faults test-weeks test-versions test-scale test-ui bench lint format lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -29,6 +29,9 @@ test-faults: $(INSTALLED) ## the long crash suite: every step of a submission, e
 
 test-weeks: $(INSTALLED) ## backfills of 60 days and 30, waiting and alarms on a real Airflow (minutes)
 	@$(BIN)/python -m pytest tests/system/test_weeks.py --backfill-days=60
+
+test-versions: $(INSTALLED) ## the wheel on each supported Airflow under its constraints: the main job, an approval, the page
+	@$(BIN)/python -m tests.versions.run
 
 test-scale: $(INSTALLED) ## CeleryExecutor with two workers, Redis, PostgreSQL, S3; needs redis-server
 	@$(BIN)/python -m pytest tests/scale

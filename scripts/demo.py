@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -23,6 +24,7 @@ from adobe_privacy.storage import open_store
 from scripts.stack import ROOT, Stack, StackError, stop_on_signals
 
 SAMPLES = ROOT / "include" / "samples"
+# The demo's own, made anew at each start. Nothing else is touched, `make up`'s least of all.
 HOME = ROOT / ".airflow" / "demo"
 DATA = ROOT / "data" / "demo"
 DAG_ID = "privacy_requests"
@@ -34,14 +36,15 @@ def say(text: str) -> None:
     print(time.strftime("%H:%M:%S"), text, sep="  ", flush=True)
 
 
-def lay_out_samples(today: date) -> dict[int, date]:
-    """Copies the sample inbox to the three days before today; returns them by their distance."""
-    days = {ago: today - timedelta(days=ago) for ago in DAYS.values()}
+def sample_days(today: date) -> dict[int, date]:
+    """The three days before today, by their distance."""
+    return {ago: today - timedelta(days=ago) for ago in DAYS.values()}
+
+
+def lay_out_samples(inbox: Path, days: dict[int, date]) -> None:
+    """Copies the sample into an inbox that is empty or not there yet."""
     for name, ago in DAYS.items():
-        shutil.copytree(
-            SAMPLES / "inbox" / name, DATA / "inbox" / f"{days[ago]:%Y-%m-%d}", dirs_exist_ok=True
-        )
-    return days
+        shutil.copytree(SAMPLES / "inbox" / name, inbox / f"{days[ago]:%Y-%m-%d}", dirs_exist_ok=True)
 
 
 def watch(stack: Stack, expected_runs: int) -> None:
@@ -146,7 +149,8 @@ def main() -> int:
     started = time.monotonic()
     for folder in (HOME, DATA):
         shutil.rmtree(folder, ignore_errors=True)
-    days = lay_out_samples(datetime.now(UTC).date())
+    days = sample_days(datetime.now(UTC).date())
+    lay_out_samples(DATA / "inbox", days)
     first, last = min(days.values()), max(days.values())
     arguments = ("--scenario", str(SAMPLES / "scenario.json"))
     try:
@@ -165,7 +169,9 @@ def main() -> int:
     good = report(days)
     verified = verify()
     say(f"{'Every' if verified else 'NOT every'} archive verified; {time.monotonic() - started:.0f} s")
-    say("`make up` leaves this Airflow running, for a look at it in the browser")
+    say(
+        "`make up` leaves an Airflow of its own running, with the same sample, for a look at it in the browser"
+    )
     return 0 if good and verified else 1
 
 

@@ -36,6 +36,10 @@ COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 START_TIMEOUT = 300.0
 
 
+# What Airflow's import commands say of what they leave as it is.
+KEPT = ("already exist", "skipped because")
+
+
 class StackError(Exception):
     """The stack does not come up; the text says which part and where its log is."""
 
@@ -67,7 +71,9 @@ class Stack:
     of airflow_settings.yaml's adobe_privacy_default, `environment` adds to every process's.
 
     Whoever opens the UI is an admin, unless there are `users`, each with a role: then they log in, with their
-    `passwords`, and the stack's own calls are the first one's."""
+    `passwords`, and the stack's own calls are the first one's. With `keep`, connections and variables that are there
+    already are left as they are, and named. `bin` is that of another virtual environment with Airflow in it, `dags` its
+    DAG folder; `prepare` is called before Airflow starts."""
 
     def __init__(
         self,
@@ -79,9 +85,18 @@ class Stack:
         environment: Mapping[str, str] | None = None,
         connection: Mapping[str, Any] | None = None,
         users: Mapping[str, str] | None = None,
+        keep: bool = False,
+        bin: Path = BIN,
+        dags: Path = ROOT / "dags",
+        prepare: Callable[[Stack], object] = lambda _stack: None,
         say: Callable[[str], None] = print,
     ) -> None:
+        if " " in str(home):
+            raise StackError(
+                f"PostgreSQL's tools take no path with a blank in it, as {home}: move this folder"
+            )
         self.home, self.data, self.say = home, data, say
+        self.bin, self._dags, self._keep, self._prepare = bin, dags, keep, prepare
         self.logs = home / "process-logs"
         self.port = free_port(port)
         if self.port != port:
@@ -105,7 +120,7 @@ class Stack:
         keys = self._kept_keys()
         return {
             "AIRFLOW_HOME": str(self.home),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self._dags),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "8",
@@ -176,9 +191,10 @@ class Stack:
         self._start_simulator()
         self.say("Preparing Airflow's database")
         self._prepare_airflow()
+        self._prepare(self)
         self.say("Starting Airflow: " + ", ".join(COMPONENTS))
         for component in COMPONENTS:
-            self.start_process(component, str(BIN / "airflow"), component)
+            self.start_process(component, str(self.bin / "airflow"), component)
         self._wait_until_healthy()
 
     def stop(self) -> None:
@@ -274,7 +290,7 @@ class Stack:
 
     def airflow(self, *arguments: str) -> str:
         """Runs an Airflow command to its end; returns its standard output."""
-        return self._run(str(BIN / "airflow"), *arguments)
+        return self._run(str(self.bin / "airflow"), *arguments)
 
     def _run(self, *command: str) -> str:
         """Runs a command to its end, saying every few seconds that it does."""
@@ -321,18 +337,23 @@ class Stack:
             entry["pool_name"]: {"slots": entry["pool_slot"], "description": entry["pool_description"]}
             for entry in settings["pools"]
         }
+        existing = [] if self._keep else ["--overwrite"]
+        skip = ["--action-on-existing-key", "skip"] if self._keep else []
         commands = [
             ["db", "migrate"],
-            ["connections", "import", "--overwrite", self._write("connections", connections)],
-            ["variables", "import", self._write("variables", variables)],
+            ["connections", "import", *existing, self._write("connections", connections)],
+            ["variables", "import", *skip, self._write("variables", variables)],
             *([["pools", "import", self._write("pools", pools)]] if pools else []),
         ]
         script = str(ROOT / "scripts" / "airflow_commands.py")
         try:
-            self._run(str(BIN / "python"), script, json.dumps(commands))
+            output = self._run(str(self.bin / "python"), script, json.dumps(commands))
         finally:
             for name in ("connections", "variables", "pools"):
                 (self.home / f"{name}.json").unlink(missing_ok=True)
+        for line in output.splitlines():
+            if any(words in line for words in KEPT):
+                self.say(f"Left as it is: {line.strip()}")
 
     def _write(self, name: str, content: Mapping[str, Any]) -> str:
         path = self.home / f"{name}.json"

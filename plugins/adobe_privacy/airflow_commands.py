@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
+
+from adobe_privacy.command_names import COMMANDS
 
 if TYPE_CHECKING:
     from airflow.cli.cli_config import CLICommand
@@ -18,7 +21,7 @@ def privacy_commands() -> list[CLICommand]:
         ("arguments",),
         nargs=argparse.REMAINDER,
         metavar="COMMAND …",
-        help="status, show, hold, release, due, verify, report or evidence, as `python -m adobe_privacy`",
+        help=f"{', '.join(COMMANDS)}; `airflow privacy COMMAND --help` says more",
     )
     return [
         ActionCommand(
@@ -29,13 +32,20 @@ def privacy_commands() -> list[CLICommand]:
 
 def run(options: argparse.Namespace) -> None:
     """Runs one command and ends the process with its exit code."""
-    from adobe_privacy.command_line import WRONG_DATA, Places, main
+    # Outside a task Airflow's SDK asks the environment alone for connections and variables, unless this says that
+    # the metadata database is within reach, as it is for every command of `airflow`.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    from adobe_privacy.command_line import WRONG_DATA, main
+    from adobe_privacy.command_places import Places
     from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
     from adobe_privacy.hooks.ledger import open_ledger
     from adobe_privacy.hooks.storage import open_archive
 
+    places = Places(
+        lambda actor, *, existing: open_ledger(actor, existing=existing), lambda: open_archive(create=False)
+    )
     try:
-        sys.exit(main(options.arguments, places=Places(open_ledger, open_archive), prog="airflow privacy"))
+        sys.exit(main(options.arguments, places=places, prog="airflow privacy"))
     except ConnectionProblem as problem:
         print(problem, file=sys.stderr)
         sys.exit(WRONG_DATA)

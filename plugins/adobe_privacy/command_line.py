@@ -7,20 +7,14 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
+from sqlalchemy.exc import SQLAlchemyError
 
 from adobe_privacy.archive import (
     AgeKeys,
@@ -32,26 +26,16 @@ from adobe_privacy.archive import (
     result_manifest,
     verify_archive,
 )
-from adobe_privacy.archive.verification import VerificationSummary
+from adobe_privacy.command_names import COMMANDS
+from adobe_privacy.command_output import job_row, print_json, print_rows, printed, progress
+from adobe_privacy.command_places import PLACES_OF_ENVIRONMENT, Places, WrongUsage, ledger_address
+from adobe_privacy.dag_files import write_dag_files
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import Job
 from adobe_privacy.reporting import reports
 from adobe_privacy.storage import InvalidLocation, StorageError, Store, open_store
 
 FINE, WRONG_DATA, WRONG_USAGE = 0, 1, 2
-
-
-class _WrongUsage(Exception):
-    """The command cannot mean that; the text says why."""
-
-
-@dataclass(frozen=True)
-class Places:
-    """How the ledger, for an actor, and the archive are found where no option names them."""
-
-    ledger: Callable[[str], Ledger]
-    archive: Callable[[], Store]
 
 
 def main(
@@ -59,16 +43,25 @@ def main(
 ) -> int:
     """Runs one command and returns its exit code. Without `places` the environment is asked for them."""
     options = _parser(prog).parse_args(arguments)
-    options.places = places or Places(_ledger_of_environment, _archive_of_environment)
+    options.places = places or PLACES_OF_ENVIRONMENT
     try:
         return int(options.run(options))
-    except (_WrongUsage, InvalidLocation) as error:
+    except (WrongUsage, InvalidLocation) as error:
         print(error, file=sys.stderr)
         return WRONG_USAGE
     except (ArchiveError, LedgerError, StorageError) as error:
         print(error, file=sys.stderr)
         return WRONG_DATA
+    except SQLAlchemyError as error:
+        # The database's own text may quote the address with its password.
+        print(
+            f"the ledger's database does not answer ({type(error).__name__}): check its address",
+            file=sys.stderr,
+        )
+        return WRONG_DATA
     except BrokenPipeError:
+        # Nobody reads any more; the interpreter would say so once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FINE
 
 
@@ -76,8 +69,8 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=prog, description="Privacy requests: the ledger and the archive.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, run: Any, text: str, *, ledger: bool = True) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text)
+    def add(name: str, run: Any, *, ledger: bool = True) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=COMMANDS[name], description=COMMANDS[name])
         command.set_defaults(run=run, usage_error=command.error)
         command.add_argument("--json", action="store_true", help="print JSON instead of a table")
         if ledger:
@@ -90,9 +83,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
             )
         return command
 
-    verify = add("verify", _verify, "check every archived result against its manifest", ledger=False)
+    verify = add("verify", _verify, ledger=False)
     verify.add_argument("uri", help="an archive on disk or with public access: file:///…, s3://bucket/…")
-    open_ = add("open", _open, "take one result out of the archive, decrypted and checked", ledger=False)
+    open_ = add("open", _open, ledger=False)
     open_.add_argument("uri", help="a job's manifest.json or the folder it lies in")
     open_.add_argument("--output", required=True, type=Path, metavar="FILE", help="must not exist yet")
     for command in (verify, open_):
@@ -105,19 +98,17 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         command.add_argument(
             "--keys", metavar="URI", help="where the data keys lie, if not beside the manifests"
         )
-    add("status", _status, "how many jobs are in which state")
-    show = add("show", _show, "one request: its jobs and their history")
+    add("status", _status)
+    show = add("show", _show)
     show.add_argument("request_id")
-    hold = add("hold", _hold, "put a request on legal hold: not submitted, its archive not erased")
-    release = add("release", _release, "end a hold; send a job that ended in error again")
+    hold = add("hold", _hold)
+    release = add("release", _release)
     for command in (hold, release):
         command.add_argument("request_id")
         command.add_argument("--reason", required=True, help="kept in the history")
-    due = add("due", _due, "unfinished jobs by the date on which they must be answered")
+    due = add("due", _due)
     due.add_argument("--within", type=int, default=7, metavar="DAYS", help="due in so many days (7)")
-    report = add(
-        "report", _report, "requests received, complied with and denied in a period, and in how many days"
-    )
+    report = add("report", _report)
     first, last = reports.last_year(datetime.now(UTC).date())
     for flag, name, default in (("--from", "first", first), ("--to", "last", last)):
         report.add_argument(
@@ -129,7 +120,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
             help=f"{default} if not given",
         )
     report.add_argument("--regulation", help="one regulation code; else all")
-    evidence = add("evidence", _evidence, "all that the ledger and the archive know of one request")
+    evidence = add("evidence", _evidence)
     evidence.add_argument("request_id")
     evidence.add_argument(
         "--archive",
@@ -140,12 +131,40 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         command.add_argument(
             "--html", metavar="FILE", help="write one page that prints well; - for standard output"
         )
+    add("upgrade", _upgrade)
+    dags = add("dags", _dags, ledger=False)
+    dags.add_argument("--to", required=True, type=Path, metavar="DIR", help="your DAG folder")
     return parser
 
 
 def _open_ledger(options: argparse.Namespace) -> Ledger:
+    """An existing one: a command that looks for a request in a ledger that it has just made finds nothing."""
     actor = f"user {_user()}"
-    return Ledger(options.ledger, actor=actor) if options.ledger else options.places.ledger(actor)
+    if options.ledger:
+        return Ledger(ledger_address(options.ledger), actor=actor, existing=True)
+    places: Places = options.places
+    return places.ledger(actor, existing=True)
+
+
+def _upgrade(options: argparse.Namespace) -> int:
+    actor = f"user {_user()}"
+    with (
+        Ledger(ledger_address(options.ledger), actor=actor)
+        if options.ledger
+        else options.places.ledger(actor, existing=False)
+    ):
+        print_rows(options, [{"ledger": "ready"}])
+    return FINE
+
+
+def _dags(options: argparse.Namespace) -> int:
+    try:
+        written, kept = write_dag_files(options.to)
+    except OSError as error:
+        raise WrongUsage(f"{error.filename or options.to}: {error.strerror}") from None
+    states = [(path, "written") for path in written] + [(path, "was there: left as it is") for path in kept]
+    print_rows(options, [{"file": path, "state": state} for path, state in states])
+    return FINE
 
 
 def _user() -> str:
@@ -156,43 +175,17 @@ def _user() -> str:
         return str(os.getuid())
 
 
-def _ledger_of_environment(actor: str) -> Ledger:
-    return Ledger(_ledger_url(), actor=actor)
-
-
-def _archive_of_environment() -> Store:
-    uri = os.environ.get("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI")
-    if not uri:
-        raise LedgerError("say where the archive is with --archive file:///… or s3://bucket/…")
-    return open_store(uri)
-
-
-def _ledger_url() -> str:
-    if url := os.environ.get("PRIVACY_LEDGER_URL"):
-        return url
-    if text := os.environ.get("AIRFLOW_CONN_PRIVACY_LEDGER"):
-        fields = json.loads(text)
-        if fields.get("conn_type") == "sqlite":
-            return f"sqlite:///{fields['host']}"
-        raise LedgerError("give the ledger's address with --ledger postgresql+psycopg://user@host/database")
-    home = Path(os.environ.get("AIRFLOW_HOME") or Path.home() / "airflow")
-    path = home / "privacy_ledger.db"
-    if not path.exists():
-        raise LedgerError(f"there is no ledger at {path}: give its address with --ledger")
-    return f"sqlite:///{path}"
-
-
 def _verify(options: argparse.Namespace) -> int:
     verification = verify_archive(open_store(options.uri), opener=_opener(options), keys=_key_place(options))
     findings = []
-    with _progress(verification.summary):
+    with progress(verification.summary):
         for finding in verification:
             findings.append(finding)
             if not options.json:
                 print(f"{finding.severity}: {finding.key}: {finding.detail}")
     summary = verification.summary
     if options.json:
-        _print_json(
+        print_json(
             {
                 "ok": summary.ok,
                 "summary": summary.model_dump(),
@@ -209,19 +202,19 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _open(options: argparse.Namespace) -> int:
     if options.output.exists():
-        raise _WrongUsage(f"{options.output} exists already")
+        raise WrongUsage(f"{options.output} exists already")
     location, folder = job_place(options.uri)
     store = open_store(location)
     manifest = result_manifest(store, folder)
     opener = _opener(options)
     if manifest.sealed is not None and opener is None:
-        raise _WrongUsage(
+        raise WrongUsage(
             f"the result is encrypted, its data key wrapped by {manifest.sealed.wrapped_by}: give --key or --kms"
         )
     findings = open_result(store, manifest, options.output, opener)
     opened = {"job_id": manifest.job_id, "bytes": manifest.size, "sha256": manifest.sha256}
     if options.json:
-        _print_json({"ok": not findings, **opened, "findings": [each.model_dump() for each in findings]})
+        print_json({"ok": not findings, **opened, "findings": [each.model_dump() for each in findings]})
     else:
         for finding in findings:
             print(f"{finding.severity}: {finding.key}: {finding.detail}")
@@ -247,15 +240,15 @@ def _opener(options: argparse.Namespace) -> Opener | None:
         identities = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
         return Opener(AgeKeys(identities=identities), keys)
     except OSError as error:
-        raise _WrongUsage(f"{options.key}: {error.strerror}") from None
+        raise WrongUsage(f"{options.key}: {error.strerror}") from None
     except ValueError as error:
-        raise _WrongUsage(f"{options.key}: {error}") from None
+        raise WrongUsage(f"{options.key}: {error}") from None
 
 
 def _status(options: argparse.Namespace) -> int:
     with _open_ledger(options) as ledger:
         counts = {state.value: count for state, count in ledger.overview.counts().items() if count}
-    _print(options, [{"state": state, "jobs": count} for state, count in sorted(counts.items())])
+    print_rows(options, [{"state": state, "jobs": count} for state, count in sorted(counts.items())])
     return FINE
 
 
@@ -280,10 +273,10 @@ def _show(options: argparse.Namespace) -> int:
         for step in history
     ]
     if options.json:
-        _print_json({"jobs": [_row(job) for job in jobs], "history": steps})
+        print_json({"jobs": [job_row(job) for job in jobs], "history": steps})
     else:
-        _print(options, [_row(job) for job in jobs])
-        _print(options, steps)
+        print_rows(options, [job_row(job) for job in jobs])
+        print_rows(options, steps)
     return FINE
 
 
@@ -298,7 +291,7 @@ def _release(options: argparse.Namespace) -> int:
 
 
 def _changed(options: argparse.Namespace, count: int) -> int:
-    _print(options, [{"request_id": options.request_id, "jobs_changed": count}])
+    print_rows(options, [{"request_id": options.request_id, "jobs_changed": count}])
     if not count:
         print(f"nothing to change for {options.request_id}: see show {options.request_id}", file=sys.stderr)
     return FINE if count else WRONG_DATA
@@ -307,7 +300,7 @@ def _changed(options: argparse.Namespace, count: int) -> int:
 def _due(options: argparse.Namespace) -> int:
     by = datetime.now(UTC).date() + timedelta(days=options.within)
     with _open_ledger(options) as ledger:
-        _print(options, [_row(job) for job in ledger.overview.due(by)])
+        print_rows(options, [job_row(job) for job in ledger.overview.due(by)])
     return FINE
 
 
@@ -316,9 +309,11 @@ def _report(options: argparse.Namespace) -> int:
         options.usage_error(f"the period ends on {options.last}, before it begins on {options.first}")
     with _open_ledger(options) as ledger:
         report = reports.figures_report(ledger, options.first, options.last, regulation=options.regulation)
-    if not _printed(options, report, reports.figures_html):
+    if not printed(options, report, reports.figures_html):
         names = ("regulation", "requests_to", "received", "complied", "part", "denied", "open", "median_days")
-        _print(options, [{name: row[name] for name in (*names, "mean_days")} for row in report["figures"]])
+        print_rows(
+            options, [{name: row[name] for name in (*names, "mean_days")} for row in report["figures"]]
+        )
     return FINE
 
 
@@ -329,7 +324,7 @@ def _evidence(options: argparse.Namespace) -> int:
     if pack is None:
         print(f"the ledger has no request {options.request_id}", file=sys.stderr)
         return WRONG_DATA
-    if not _printed(options, pack, reports.evidence_html):
+    if not printed(options, pack, reports.evidence_html):
         columns: tuple[str, ...]
         columns = (
             "action",
@@ -341,87 +336,11 @@ def _evidence(options: argparse.Namespace) -> int:
             "outcome",
             "archived_at",
         )
-        _print(options, [{name: job[name] for name in columns} for job in pack["jobs"]])
+        print_rows(options, [{name: job[name] for name in columns} for job in pack["jobs"]])
         columns = ("at", "action", "from", "to", "who", "why")
-        _print(options, [{name: step[name] for name in columns} for step in pack["history"]])
-        _print(options, [{"manifest": path} for path in pack["manifests"]])
+        print_rows(options, [{name: step[name] for name in columns} for step in pack["history"]])
+        print_rows(options, [{"manifest": path} for path in pack["manifests"]])
     wrong = [path for path, manifest in pack["manifests"].items() if "problem" in manifest]
     for path in wrong:
         print(f"{path}: {pack['manifests'][path]['problem']}", file=sys.stderr)
     return WRONG_DATA if wrong else FINE
-
-
-def _printed(options: argparse.Namespace, data: Any, page: Callable[[Any], str]) -> bool:
-    """Prints or writes a report in the form that was asked for; False where none was."""
-    if options.html == "-":
-        print(page(data))
-    elif options.html:
-        try:
-            Path(options.html).write_text(page(data), encoding="utf-8")
-        except OSError as error:
-            options.usage_error(f"cannot write {options.html}: {error.strerror}")
-    elif options.json:
-        _print_json(data)
-    else:
-        return False
-    return True
-
-
-@contextmanager
-def _progress(summary: VerificationSummary) -> Iterator[None]:
-    """One line on a terminal that says how far the verification is; nothing where nobody looks."""
-
-    class Line:
-        def __rich__(self) -> Text:
-            return Text(
-                f"{summary.manifests} manifests, {summary.results} results, {summary.bytes / 1e9:.2f} GB re-read"
-            )
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield
-        return
-    with Live(Line(), console=console, transient=True, redirect_stdout=sys.stdout.isatty()):
-        yield
-
-
-def _row(job: Job) -> dict[str, Any]:
-    return {
-        "request_id": job.request_id,
-        "regulation": job.regulation,
-        "action": job.action,
-        "part": job.part,
-        "state": job.state,
-        "hold": job.on_hold,
-        "due": job.due_on,
-        "attempt": job.attempt,
-        "adobe_job_id": job.adobe_job_id,
-        "outcome": " ".join(filter(None, (job.outcome, job.outcome_code))) or None,
-        "manifest": job.manifest,
-    }
-
-
-def _print(options: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
-    if options.json:
-        _print_json(rows)
-    elif not rows:
-        print("nothing")
-    else:
-        table = Table()
-        for name in rows[0]:
-            table.add_column(name.replace("_", " "), overflow="fold")
-        for row in rows:
-            table.add_row(*map(_cell, row.values()))
-        Console().print(table)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
-
-
-def _print_json(value: Any) -> None:
-    print(reports.as_json(value))

@@ -25,12 +25,13 @@ LEDGER_CONN_ID = "privacy_ledger"
 SHARED_CONNECTIONS = 3
 
 
-def open_ledger(actor: str, conn_id: str = LEDGER_CONN_ID) -> Ledger:
-    """Opens the ledger and brings its tables up to date; `actor` signs every change made through it.
+def open_ledger(actor: str, conn_id: str = LEDGER_CONN_ID, *, existing: bool = False) -> Ledger:
+    """Opens the ledger and brings its tables up to date, or with `existing` neither makes nor upgrades them; `actor`
+    signs every change made through it.
 
     Without such a connection it is a SQLite file under AIRFLOW_HOME. Raises ConnectionProblem or LedgerError.
     """
-    return _open(_connection(conn_id), actor, conn_id)
+    return _open(_connection(conn_id), actor, conn_id, existing=existing)
 
 
 def configured_ledger(conn_id: str = LEDGER_CONN_ID) -> str:

@@ -23,12 +23,12 @@ class LedgerError(Exception):
     """The ledger cannot be used as it is; the text says what to do."""
 
 
-def create_ledger_engine(url: str, *, connections: int = 10) -> Engine:
+def create_ledger_engine(url: str, *, connections: int = 10, make_folder: bool = True) -> Engine:
     """An engine whose write transactions exclude each other and whose commits survive a power cut. It has at most
     so many connections to a server or a file at once; two of them are kept."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        if not in_memory(parsed):
+        if make_folder and not in_memory(parsed):
             try:
                 Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -78,11 +78,31 @@ def lock(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
 
 
+def require_ledger(engine: Engine) -> None:
+    """Raises LedgerError where there is no ledger, or one of another version's tables; makes and changes nothing."""
+    path = engine.url.database if engine.url.get_backend_name() == "sqlite" else None
+    # Connecting would make an empty file.
+    if path and path != ":memory:" and not Path(path).exists():
+        raise LedgerError(f"there is no ledger at {path}: the first run of a DAG makes it")
+    script = ScriptDirectory.from_config(_config())
+    with engine.execution_options(read_only=True).connect() as connection:
+        current = _revision(connection)
+    if current is None:
+        raise LedgerError(
+            f"there is no ledger in {engine.url.render_as_string()}: the first run of a DAG makes it"
+        )
+    _refuse_newer(script, current)
+    if current != script.get_current_head():
+        raise LedgerError(
+            f"the ledger's tables are those of an older version (schema {current}): a run of a DAG upgrades them, or "
+            "the command `upgrade`; before, install this version wherever Airflow runs"
+        )
+
+
 def upgrade(engine: Engine) -> None:
     """Creates or upgrades the tables. Safe when several processes call it at once; quick when there is
     nothing to do. A ledger written by a newer version is refused, not downgraded."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config = _config()
     script = ScriptDirectory.from_config(config)
     head = script.get_current_head()
     with engine.execution_options(read_only=True).connect() as connection:
@@ -92,11 +112,8 @@ def upgrade(engine: Engine) -> None:
         current = _revision(connection)
         if current == head:
             return
-        if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
-            raise LedgerError(
-                f"the ledger was written by a newer version of airflow-adobe-privacy (schema {current}): "
-                "install that version or a later one"
-            )
+        if current is not None:
+            _refuse_newer(script, current)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
@@ -106,3 +123,17 @@ def _revision(connection: Connection) -> str | None:
         return None
     revision: str | None = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
     return revision
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+def _refuse_newer(script: ScriptDirectory, current: str) -> None:
+    if current not in {revision.revision for revision in script.walk_revisions()}:
+        raise LedgerError(
+            f"the ledger was written by a newer version of airflow-adobe-privacy (schema {current}): "
+            "install that version or a later one"
+        )

@@ -14,7 +14,7 @@ from datetime import datetime
 from adobe_privacy.ledger.alarms import Alarms
 from adobe_privacy.ledger.approvals import Approvals
 from adobe_privacy.ledger.claims import Claims
-from adobe_privacy.ledger.database import create_ledger_engine, upgrade
+from adobe_privacy.ledger.database import create_ledger_engine, require_ledger, upgrade
 from adobe_privacy.ledger.figures import Figures
 from adobe_privacy.ledger.intake import Intake
 from adobe_privacy.ledger.intents import Intents
@@ -33,8 +33,9 @@ from adobe_privacy.ledger.waiting import Waiting
 class Ledger:
     """One process's view of the ledger: a module for each topic, all on one `Unit`.
 
-    `actor` is written beside every change it makes; `now` is replaced in tests. It
-    has at most so many `connections` to its database at once.
+    `actor` is written beside every change it makes; `now` is replaced in tests. It has at most so many `connections`
+    to its database at once. Its tables are made and upgraded, unless `existing`: then LedgerError is raised where they
+    are not there as this version needs them.
     """
 
     def __init__(
@@ -45,14 +46,15 @@ class Ledger:
         fingerprint_key: str | None = None,
         now: Callable[[], datetime] = utc_now,
         connections: int = 10,
+        existing: bool = False,
     ) -> None:
         self.unit = Unit(
-            create_ledger_engine(url, connections=connections),
+            create_ledger_engine(url, connections=connections, make_folder=not existing),
             actor=actor,
             fingerprint_key=fingerprint_key,
             now=now,
         )
-        upgrade(self.unit.engine)
+        require_ledger(self.unit.engine) if existing else upgrade(self.unit.engine)
         # In the order of a request's way.
         self.intake = Intake(self.unit)
         self.quotas = Quotas(self.unit)

@@ -43,7 +43,7 @@ class Source:
     def ledger_of(self, user: str) -> Ledger:
         """For one change, which is signed by the user; the caller closes it."""
         self.ledger()
-        return open_ledger(f"user/{user}")
+        return open_ledger(f"user/{user}", existing=True)
 
     def _open_ledger(self) -> Ledger:
         url = configured_ledger()
@@ -57,7 +57,7 @@ class Source:
             )
         if self._opened is None or self._opened[0] != url:
             self.close()
-            self._opened = (url, open_ledger("page"))
+            self._opened = (url, open_ledger("page", existing=True))
         return self._opened[1]
 
 

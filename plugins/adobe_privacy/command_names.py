@@ -1,0 +1,17 @@
+"""The commands and what each does. Read at every start of `airflow`, so it loads nothing."""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "verify": "check every archived result against its manifest",
+    "open": "take one result out of the archive, decrypted and checked",
+    "status": "how many jobs are in which state",
+    "show": "one request: its jobs and their history",
+    "hold": "put a request on legal hold: not submitted, its archive not erased",
+    "release": "end a hold; send a job that ended in error again",
+    "due": "unfinished jobs by the date on which they must be answered",
+    "report": "requests received, complied with and denied in a period, and in how many days",
+    "evidence": "all that the ledger and the archive know of one request",
+    "upgrade": "make or upgrade the ledger's tables, after this version is installed everywhere",
+    "dags": "write the DAG files into a folder; what is there is left as it is",
+}

@@ -1,0 +1,102 @@
+"""Where the commands find the ledger and the archive without Airflow."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from adobe_privacy.ledger.database import LedgerError
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.storage import Store, open_store
+
+
+class WrongUsage(Exception):
+    """The command cannot mean that; the text says why."""
+
+
+class OpensLedger(Protocol):
+    def __call__(self, actor: str, *, existing: bool) -> Ledger: ...
+
+
+@dataclass(frozen=True)
+class Places:
+    """How the ledger, for an actor, and the archive are found where no option names them. With `existing=True` the
+    ledger is neither made nor upgraded."""
+
+    ledger: OpensLedger
+    archive: Callable[[], Store]
+
+
+def ledger_address(text: str) -> str:
+    """A database URL as every tool writes it, with the driver that this package uses. Raises WrongUsage."""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        # The text may hold a password.
+        raise WrongUsage(
+            "the ledger's address is no database URL like sqlite:////path or postgresql://…"
+        ) from None
+    kind = url.get_backend_name()
+    if kind == "sqlite":
+        return text
+    if kind not in ("postgres", "postgresql"):
+        raise WrongUsage(f"a ledger is SQLite or PostgreSQL, not {kind}")
+    return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def ledger_of_environment(actor: str, *, existing: bool) -> Ledger:
+    return Ledger(ledger_address(_ledger_url()), actor=actor, existing=existing)
+
+
+def archive_of_environment() -> Store:
+    uri = os.environ.get("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI")
+    if not uri:
+        raise LedgerError("say where the archive is with --archive file:///… or s3://bucket/…")
+    return open_store(uri)
+
+
+PLACES_OF_ENVIRONMENT = Places(ledger_of_environment, archive_of_environment)
+
+
+def _ledger_url() -> str:
+    if url := os.environ.get("PRIVACY_LEDGER_URL"):
+        return url
+    if text := os.environ.get("AIRFLOW_CONN_PRIVACY_LEDGER"):
+        return _of_connection(text)
+    home = Path(os.environ.get("AIRFLOW_HOME") or Path.home() / "airflow")
+    path = home / "privacy_ledger.db"
+    if not path.exists():
+        raise LedgerError(f"there is no ledger at {path}: give its address with --ledger")
+    return f"sqlite:///{path}"
+
+
+def _of_connection(text: str) -> str:
+    """The address that an Airflow connection in the environment holds, as JSON or as a URL."""
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        fields: dict[str, Any] = json.loads(text)
+        kind = fields.get("conn_type")
+    except (json.JSONDecodeError, AttributeError):
+        raise LedgerError(
+            "AIRFLOW_CONN_PRIVACY_LEDGER is neither JSON nor a URL: give --ledger URL"
+        ) from None
+    host = str(fields.get("host") or "")
+    if kind == "sqlite" and host:
+        return f"sqlite:///{host}"
+    if kind in ("postgres", "postgresql") and not host.startswith("/"):
+        user, password = (quote(str(fields.get(name) or ""), safe="") for name in ("login", "password"))
+        login = f"{user}:{password}@" if password else f"{user}@" if user else ""
+        port = f":{fields['port']}" if fields.get("port") else ""
+        return f"postgresql://{login}{host}{port}/{fields.get('schema') or ''}"
+    raise LedgerError(
+        "AIRFLOW_CONN_PRIVACY_LEDGER names no ledger that can be opened here: give --ledger URL"
+    )

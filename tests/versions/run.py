@@ -1,0 +1,227 @@
+"""`make test-versions`: the wheel in a new virtual environment for each supported Airflow, under its constraints.
+
+In each, a real Airflow carries a day of requests through on the simulator, a delete that a person approves included.
+Prints a table; exits 0 only if all of it is as it should be. `make test-versions VERSIONS=3.2.1` runs one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from adobe_privacy._compat import TESTED
+from scripts.stack import BIN, ROOT, Stack, StackError, stop_on_signals
+from tests.support.airflow import until
+
+HERE = Path(__file__).parent
+DAG_ID = "privacy_requests"
+ACCESS, DELETE = "DSR-2026-000501", "DSR-2026-000502"
+CHECKS = ("installed in s", "DAGs", "main job", "approval", "note", "page", "form", "command", "s in all")
+
+
+def build_wheel(folder: Path) -> Path:
+    subprocess.run(
+        [BIN / "python", "-m", "hatchling", "build", "-t", "wheel", "-d", folder],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def install(version: str, wheel: Path, venv: Path) -> None:
+    """As a user does: the package beside this Airflow, under its constraints."""
+    uv = [BIN / "uv"]
+    constraints = HERE / f"constraints-{version}.txt"
+    given = [f"apache-airflow=={version}", f"{wheel}[postgres]"]
+    subprocess.run([*uv, "venv", "--quiet", "--python", BIN / "python", venv], check=True)
+    there = ("--quiet", "--python", venv / "bin" / "python")
+    # Compiled once here, where every process of Airflow would compile it otherwise.
+    options = ("--compile-bytecode", "-c", constraints)
+    subprocess.run([*uv, "pip", "install", *there, *options, *given], check=True)
+    subprocess.run([*uv, "pip", "check", *there], check=True)
+
+
+def try_version(version: str, wheel: Path, home: Path) -> dict[str, str]:
+    """What came of each check: `yes`, or what is wrong."""
+    started = time.monotonic()
+    install(version, wheel, home / "venv")
+    found = {"installed in s": f"{time.monotonic() - started:.0f}"}
+    day = datetime.now(UTC).date() - timedelta(days=2)
+    write_inbox(home / "data" / "inbox" / str(day))
+    with Stack(
+        home / "airflow",
+        home / "data",
+        port=28080,
+        simulator_arguments=("--port", "0"),
+        environment={
+            "AIRFLOW_VAR_PRIVACY_APPROVE_DELETES": "true",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "PATH": f"{home / 'venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        },
+        bin=home / "venv" / "bin",
+        dags=home / "dags",
+        prepare=lambda stack: stack.airflow("privacy", "dags", "--to", str(home / "dags")),
+        say=lambda text: print(f"  {text}", flush=True),
+    ) as stack:
+        found["DAGs"] = check(lambda: dags_load(stack))
+        with stack.api() as api:
+            stack.backfill(DAG_ID, str(day), str(day))
+            found["approval"] = check(lambda: approve(stack, api))
+            found["main job"] = check(lambda: main_job(stack))
+            found["note"] = check(lambda: note(stack))
+            found["page"] = check(lambda: page(stack))
+            found["form"] = check(lambda: form(stack))
+            found["command"] = check(lambda: command(stack))
+    found["s in all"] = f"{time.monotonic() - started:.0f}"
+    return found
+
+
+def check(what: Callable[[], object]) -> str:
+    try:
+        what()
+    except (AssertionError, StackError, httpx.HTTPError, KeyError, ValueError) as error:
+        return f"NO: {type(error).__name__}: {error}"
+    return "yes"
+
+
+def write_inbox(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    requests = [
+        {
+            "request_id": request_id,
+            "regulation": "gdpr",
+            "actions": [action],
+            "identities": [{"namespace": "email", "value": f"subject-{action}@example.com"}],
+            "products": ["analytics"],
+        }
+        for request_id, action in ((ACCESS, "access"), (DELETE, "delete"))
+    ]
+    (folder / "requests.jsonl").write_text("".join(json.dumps(line) + "\n" for line in requests))
+
+
+def dags_load(stack: Stack) -> None:
+    for name in ("requests", "sweep", "optouts", "retention", "alarms"):
+        stack.wait_for_dag(f"privacy_{name}")
+    with stack.api() as api:
+        errors = api.get("/importErrors").raise_for_status().json()["import_errors"]
+    assert not errors, [error["stack_trace"] for error in errors]
+
+
+def run_of(stack: Stack) -> dict[str, Any]:
+    return stack.runs(DAG_ID)[0]
+
+
+def approve(stack: Stack, api: httpx.Client) -> None:
+    """Answers through Airflow's API, as the UI does. Before Airflow 3.3 the task is deferred meanwhile."""
+
+    def question() -> dict[str, Any] | None:
+        if not stack.runs(DAG_ID):
+            return None
+        answer = api.get(f"/dags/{DAG_ID}/dagRuns/{run_of(stack)['dag_run_id']}/hitlDetails")
+        details = answer.raise_for_status().json()["hitl_details"]
+        waiting = ("awaiting_input", "deferred")
+        return next((each for each in details if each["task_instance"]["state"] in waiting), None)
+
+    asked = until(stack, question, "nobody was asked", seconds=240)
+    assert asked is not None
+    instance = asked["task_instance"]
+    path = f"/dags/{DAG_ID}/dagRuns/{instance['dag_run_id']}/taskInstances/batch.approve"
+    answer = {"chosen_options": ["Approve"], "params_input": {"hold": None}}
+    api.patch(f"{path}/{instance['map_index']}/hitlDetails", json=answer).raise_for_status()
+
+
+def main_job(stack: Stack) -> None:
+    until(
+        stack,
+        lambda: run_of(stack)["state"] in ("success", "failed"),
+        "the run has not ended",
+        seconds=300,
+    )
+    assert run_of(stack)["state"] == "success", stack.task_states(DAG_ID, run_of(stack)["dag_run_id"])
+    made = httpx.get(f"{stack.simulator_url}/_simulator/jobs", timeout=30).json()
+    assert sorted((job["key"], job["action"]) for job in made) == [(ACCESS, "access"), (DELETE, "delete")]
+    manifests = [json.loads(path.read_text()) for path in (stack.data / "archive").rglob("manifest.json")]
+    assert sorted(manifest["request_id"] for manifest in manifests) == [ACCESS, DELETE]
+
+
+def note(stack: Stack) -> None:
+    text = run_of(stack)["note"]
+    assert text.startswith("2 jobs (1 access, 1 delete): 2 archived"), text
+
+
+def page(stack: Stack) -> None:
+    answer = httpx.get(f"{stack.url}/privacy/", headers=login(stack), timeout=60).raise_for_status()
+    assert "Privacy" in answer.text
+
+
+def form(stack: Stack) -> None:
+    """What the connection form is made of."""
+    url = f"{stack.url}/ui/connections/hook_meta"
+    types = httpx.get(url, headers=login(stack), timeout=120).raise_for_status().json()
+    (ours,) = (each for each in types if each["connection_type"] == "adobe_privacy")
+    assert "org_id" in ours["extra_fields"], ours
+    assert ours["standard_fields"]["login"]["title"] == "OAuth client id", ours
+
+
+def command(stack: Stack) -> None:
+    printed = stack.airflow("privacy", "status", "--json")
+    shown = json.loads(printed[printed.index("[") :])
+    assert shown == [{"state": "archived", "jobs": 2}], shown
+
+
+def login(stack: Stack) -> dict[str, str]:
+    return {"Authorization": f"Bearer {stack.token()}"}
+
+
+def print_table(rows: Mapping[str, Mapping[str, str]]) -> None:
+    table = Table("Airflow", *CHECKS, title="airflow-adobe-privacy, installed as a wheel")
+    for version, found in rows.items():
+        table.add_row(version, *(found.get(name, "NO") for name in CHECKS))
+    Console(width=120 if not sys.stdout.isatty() else None).print(table)
+
+
+def main() -> int:
+    stop_on_signals()
+    versions = os.environ.get("VERSIONS", "").replace(",", " ").split() or list(TESTED)
+    rows: dict[str, dict[str, str]] = {}
+    folder = Path(tempfile.mkdtemp(prefix="adobe-privacy-versions-"))
+    try:
+        # The server of the metadata database runs as a user of its own where this is root.
+        folder.chmod(0o755)
+        wheel = build_wheel(folder / "wheel")
+        for version in versions:
+            print(f"Airflow {version}", flush=True)
+            home = folder / version
+            home.mkdir()
+            try:
+                rows[version] = try_version(version, wheel, home)
+            except (StackError, subprocess.CalledProcessError) as error:
+                rows[version] = {"main job": f"NO: {error}"}
+            shutil.rmtree(home / "venv", ignore_errors=True)
+    finally:
+        print_table(rows)
+        good = all(not value.startswith("NO") for found in rows.values() for value in found.values())
+        if good:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            print(f"Logs are left in {folder}")
+    return 0 if good and len(rows) == len(versions) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
