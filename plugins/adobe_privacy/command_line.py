@@ -282,7 +282,11 @@ def _show(options: argparse.Namespace) -> int:
 
 def _hold(options: argparse.Namespace) -> int:
     with _open_ledger(options) as ledger:
-        return _changed(options, ledger.people.hold(options.request_id, options.reason))
+        changed = ledger.people.hold(options.request_id, options.reason)
+        for erasure in ledger.erasures.of_request(options.request_id):
+            state = "is being erased already" if erasure.done_at is None else "is erased already"
+            print(f"too late: the result of Adobe's job {erasure.adobe_job_id} {state}", file=sys.stderr)
+        return _changed(options, changed)
 
 
 def _release(options: argparse.Namespace) -> int:

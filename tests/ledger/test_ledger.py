@@ -616,7 +616,9 @@ class TestHolds:
         )
         submitted(ledger)
         ledger.people.hold("DSR-1", "litigation")
-        assert ledger.people.holds() == ({"DSR-1"}, {"adobe-DSR-1-access-1", "adobe-DSR-1-access-2"})
+        for adobe_job_id in ("adobe-DSR-1-access-1", "adobe-DSR-1-access-2"):
+            assert ledger.erasures.is_held(adobe_job_id, None)
+        assert not ledger.erasures.is_held("adobe-other", "DSR-2")
 
 
 class TestReports:

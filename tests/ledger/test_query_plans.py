@@ -238,7 +238,16 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "people.request_jobs": lambda ledger: ledger.people.request_jobs("OLD-7"),
     "people.history": lambda ledger: ledger.people.history("OLD-7"),
     "people.hold": lambda ledger: ledger.people.hold("OLD-7", "lawsuit"),
-    "people.holds": lambda ledger: (ledger.people.hold("OLD-7", "lawsuit"), ledger.people.holds()),
+    "erasures.is_held": lambda ledger: (
+        ledger.people.hold("OLD-7", "lawsuit"),
+        ledger.erasures.is_held("adobe-1", "OLD-7"),
+    ),
+    "erasures.begin": lambda ledger: ledger.erasures.begin(
+        "adobe-2", "OLD-8", "jobs/gdpr/2026/01/01/adobe-2"
+    ),
+    "erasures.done": lambda ledger: ledger.erasures.done("adobe-2"),
+    "erasures.unfinished": lambda ledger: ledger.erasures.unfinished(),
+    "erasures.of_request": lambda ledger: ledger.erasures.of_request("OLD-8"),
     "people.release": lambda ledger: ledger.people.release("OLD-7", "settled"),
     "overview.run_jobs": lambda ledger: list(ledger.overview.run_jobs(run_id="run-20", inbox_date=DAY)),
     "figures.requests": lambda ledger: ledger.figures.requests(DAY - timedelta(days=3), DAY),

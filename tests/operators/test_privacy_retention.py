@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from adobe_privacy import command_line
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.operators.privacy_requests import (
@@ -128,3 +129,12 @@ def test_a_changed_result_is_found_and_named_when_its_turn_comes(
     with pytest.raises(AirflowFailException, match="archived results are not what"):
         operator.execute(context())
     assert path.name in capsys.readouterr().out
+
+
+def test_a_hold_says_what_it_comes_too_late_for(
+    archived: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(VARIABLE, '{"gdpr": 30}')
+    assert erase() == {"erased": 1}
+    command_line.main(["hold", "DSR-1", "--reason", "lawsuit", "--ledger", archived.ledger_url])
+    assert "too late: the result of Adobe's job" in capsys.readouterr().err

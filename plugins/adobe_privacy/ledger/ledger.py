@@ -15,6 +15,7 @@ from adobe_privacy.ledger.alarms import Alarms
 from adobe_privacy.ledger.approvals import Approvals
 from adobe_privacy.ledger.claims import Claims
 from adobe_privacy.ledger.database import create_ledger_engine, require_ledger, upgrade
+from adobe_privacy.ledger.erasures import Erasures
 from adobe_privacy.ledger.figures import Figures
 from adobe_privacy.ledger.intake import Intake
 from adobe_privacy.ledger.intents import Intents
@@ -66,6 +67,7 @@ class Ledger:
         self.waiting = Waiting(self.unit)
         self.results = Results(self.unit)
         self.people = People(self.unit)
+        self.erasures = Erasures(self.unit)
         self.overview = Overview(self.unit)
         self.figures = Figures(self.unit)
         self.alarms = Alarms(self.unit)

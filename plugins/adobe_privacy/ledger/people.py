@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.schema import HELD, Job, Origin, Transition
+from adobe_privacy.ledger.schema import Job, Origin, Transition
 from adobe_privacy.ledger.states import JobState
-from adobe_privacy.ledger.unit import Topic, chunks
+from adobe_privacy.ledger.unit import Topic
 
 
 class People(Topic):
@@ -27,6 +27,7 @@ class People(Topic):
     def hold(self, request_id: str, reason: str) -> int:
         """Puts a request on legal hold: it is not submitted, and its archive is not erased. Returns how many
         of its jobs were not on hold. Those that Adobe has, or is being sent, go on there: its API cannot cancel.
+        It comes too late for results whose erasure has begun: see `erasures.of_request`.
         """
         with self.unit.write() as session:
             return self._set_hold(session, request_id, True, reason)
@@ -40,16 +41,6 @@ class People(Topic):
             rows = session.scalars(select(Job).where(Job.request_id == request_id, ended, ours)).all()
             self.unit.new_attempt(session, rows, f"released: {reason}")
             return changed + len(rows)
-
-    def holds(self) -> tuple[set[str], set[str]]:
-        """What is on legal hold: request ids, and Adobe's job ids of every attempt."""
-        with self.unit.read() as session:
-            held = dict(session.execute(select(Job.id, Job.request_id).where(HELD)).tuples().all())
-            adobe_job_ids: set[str] = set()
-            for some in chunks(held):
-                attempts = select(Transition.adobe_job_id).where(Transition.job_id.in_(some))
-                adobe_job_ids.update(found for found in session.scalars(attempts) if found)
-        return set(held.values()), adobe_job_ids
 
     def _set_hold(self, session: Session, request_id: str, on_hold: bool, reason: str) -> int:
         query = select(Job).where(Job.request_id == request_id, Job.on_hold.is_(not on_hold))

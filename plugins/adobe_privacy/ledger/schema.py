@@ -256,6 +256,20 @@ class Approval(Base):
     decided_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class Erasure(Base):
+    """A result that is being erased from the archive, or was."""
+
+    __tablename__ = "privacy_erasures"
+    __table_args__ = (Index("ix_privacy_erasures_request", "request_id"),)
+
+    adobe_job_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    request_id: Mapped[str] = mapped_column(String(255))
+    folder: Mapped[str] = mapped_column(String(512))
+    begun_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(512))
+
+
 class Usage(Base):
     """Jobs charged against the organisation's limit of one UTC day."""
 

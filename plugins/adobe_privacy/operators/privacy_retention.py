@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -73,22 +72,17 @@ class _Erasures:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def is_held(self, manifest: Manifest) -> bool:
-        return _on_hold(self._ledger, manifest.job_id, manifest.request_id)
-
     def begin(self, manifest: Manifest) -> bool:
-        return not self.is_held(manifest)
+        return self._ledger.erasures.begin(manifest.job_id, manifest.request_id, manifest.folder)
+
+    def is_held(self, manifest: Manifest) -> bool:
+        return self._ledger.erasures.is_held(manifest.job_id, manifest.request_id)
 
     def done(self, manifest: Manifest) -> None:
-        pass
+        self._ledger.erasures.done(manifest.job_id)
 
     def unfinished(self) -> Iterable[str]:
-        return ()
-
-
-def _on_hold(ledger: Ledger, job_id: str, request_id: str | None) -> bool:
-    request_ids, job_ids = ledger.people.holds()
-    return job_id in job_ids or request_id in request_ids
+        return self._ledger.erasures.unfinished()
 
 
 class ErasePrivacyResultsOperator(_RetentionOperator):
@@ -147,7 +141,7 @@ class CleanUpPrivacyArchiveOperator(_RetentionOperator):
                 clean_up(
                     open_archive(self.archive_uri),
                     older_than=timedelta(days=int(self.older_than_days)),
-                    on_hold=partial(_on_hold, ledger),
+                    on_hold=ledger.erasures.is_held,
                     keys=key_place(),
                     dry_run=dry_run,
                 ),

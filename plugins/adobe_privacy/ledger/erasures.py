@@ -1,0 +1,63 @@
+"""Which results are being erased from the archive, decided together with what is on hold."""
+
+from __future__ import annotations
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import Session
+
+from adobe_privacy.ledger.schema import HELD, Erasure, Job, Transition
+from adobe_privacy.ledger.unit import Topic
+
+
+class Erasures(Topic):
+    """One row for each result whose erasure has begun. A hold and an erasure never both win: each is decided in a
+    write transaction that sees the other."""
+
+    def begin(self, adobe_job_id: str, request_id: str, folder: str) -> bool:
+        """Note that a result is being erased; false, and nothing is noted, where it is on hold.
+
+        Once begun, an erasure may be begun again: a later hold comes too late for it.
+        """
+        with self.unit.write() as session:
+            if session.get(Erasure, adobe_job_id) is not None:
+                return True
+            if _is_held(session, adobe_job_id, request_id):
+                return False
+            session.add(
+                Erasure(
+                    adobe_job_id=adobe_job_id,
+                    request_id=request_id,
+                    folder=folder,
+                    begun_at=self.unit.now(),
+                    actor=self.unit.actor[:512],
+                )
+            )
+            return True
+
+    def done(self, adobe_job_id: str) -> None:
+        """Note that nothing of a result is left."""
+        with self.unit.write() as session:
+            erasure = session.get(Erasure, adobe_job_id)
+            if erasure is not None and erasure.done_at is None:
+                erasure.done_at = self.unit.now()
+
+    def unfinished(self) -> list[str]:
+        """The archive's folders in which an erasure has begun and is not done."""
+        with self.unit.read() as session:
+            return list(session.scalars(select(Erasure.folder).where(Erasure.done_at.is_(None))))
+
+    def of_request(self, request_id: str) -> list[Erasure]:
+        """What a hold of this request comes too late for."""
+        with self.unit.read() as session:
+            return list(session.scalars(select(Erasure).where(Erasure.request_id == request_id)))
+
+    def is_held(self, adobe_job_id: str, request_id: str | None) -> bool:
+        """Whether a job of Adobe, of whatever attempt, or its request is on legal hold."""
+        with self.unit.read() as session:
+            return _is_held(session, adobe_job_id, request_id)
+
+
+def _is_held(session: Session, adobe_job_id: str, request_id: str | None) -> bool:
+    attempts = exists().where(Transition.job_id == Job.id, Transition.adobe_job_id == adobe_job_id)
+    mine = or_(Job.request_id == request_id, Job.adobe_job_id == adobe_job_id, attempts)
+    return session.scalar(select(Job.id).where(HELD, mine).limit(1)) is not None

@@ -1,0 +1,65 @@
+"""A hold and an erasure never both win. On SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from adobe_privacy.ledger.ledger import Ledger
+from tests.support.ledgers import FakeClock, OpenLedger, received
+
+FOLDER = "jobs/gdpr/2026/01/01/adobe-1"
+
+
+def begin(ledger: Ledger) -> bool:
+    return ledger.erasures.begin("adobe-1", "DSR-1", FOLDER)
+
+
+@pytest.fixture(autouse=True)
+def known(ledger: Ledger) -> None:
+    ledger.intake.receive([received(1)])
+
+
+def test_what_is_on_hold_is_not_begun(ledger: Ledger) -> None:
+    ledger.people.hold("DSR-1", "lawsuit")
+    assert ledger.erasures.is_held("adobe-1", "DSR-1")
+    assert not begin(ledger)
+    assert ledger.erasures.unfinished() == []
+    ledger.people.release("DSR-1", "settled")
+    assert begin(ledger)
+
+
+def test_a_hold_comes_too_late_for_what_has_begun_and_is_told_so(ledger: Ledger, clock: FakeClock) -> None:
+    assert begin(ledger)
+    ledger.people.hold("DSR-1", "lawsuit")
+    [erasure] = ledger.erasures.of_request("DSR-1")
+    assert (erasure.adobe_job_id, erasure.folder, erasure.done_at) == ("adobe-1", FOLDER, None)
+    assert begin(ledger), "half of it may be gone: it goes on"
+    assert ledger.erasures.unfinished() == [FOLDER]
+    ledger.erasures.done("adobe-1")
+    assert ledger.erasures.unfinished() == []
+    [erasure] = ledger.erasures.of_request("DSR-1")
+    assert erasure.done_at is not None
+
+
+def test_of_a_hold_and_an_erasure_at_once_exactly_one_wins(open_ledger: OpenLedger, ledger: Ledger) -> None:
+    for number in range(2, 22):
+        ledger.intake.receive([received(number)])
+        begun: list[bool] = []
+        barrier = threading.Barrier(2)
+
+        def erase(
+            number: int = number, begun: list[bool] = begun, barrier: threading.Barrier = barrier
+        ) -> None:
+            with open_ledger() as other:
+                barrier.wait()
+                begun.append(other.erasures.begin(f"adobe-{number}", f"DSR-{number}", f"{FOLDER}{number}"))
+
+        thread = threading.Thread(target=erase)
+        thread.start()
+        barrier.wait()
+        ledger.people.hold(f"DSR-{number}", "lawsuit")
+        told_too_late = bool(ledger.erasures.of_request(f"DSR-{number}"))
+        thread.join()
+        assert begun == [told_too_late]
