@@ -163,7 +163,7 @@ class Weeks:
                 plan_day, self.inbox, ledger, day=day, run_id=run_id, settings=PlanSettings()
             )
             await asyncio.gather(*(self.batch(planned.batch.id) for planned in plan.batches))
-            settlement = settle(ledger.overview.run_jobs(run_id=run_id, inbox_date=day))
+            settlement = settle(ledger, run_id=run_id, inbox_date=day)
         if settlement.problems:
             self.red_runs.append(f"{day}: {settlement.problems} jobs")
         self.active -= 1

@@ -30,9 +30,11 @@ from adobe_privacy.command_names import COMMANDS
 from adobe_privacy.command_output import job_row, print_json, print_rows, printed, progress
 from adobe_privacy.command_places import PLACES_OF_ENVIRONMENT, Places, WrongUsage, ledger_address
 from adobe_privacy.dag_files import write_dag_files
+from adobe_privacy.ledger.attention import Level
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.reporting import reports
+from adobe_privacy.reporting.attention import read_attention
 from adobe_privacy.storage import InvalidLocation, StorageError, Store, open_store
 
 FINE, WRONG_DATA, WRONG_USAGE = 0, 1, 2
@@ -99,6 +101,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
             "--keys", metavar="URI", help="where the data keys lie, if not beside the manifests"
         )
     add("status", _status)
+    add("attention", _attention)
     show = add("show", _show)
     show.add_argument("request_id")
     hold = add("hold", _hold)
@@ -250,6 +253,24 @@ def _status(options: argparse.Namespace) -> int:
         counts = {state.value: count for state, count in ledger.overview.counts().items() if count}
     print_rows(options, [{"state": state, "jobs": count} for state, count in sorted(counts.items())])
     return FINE
+
+
+def _attention(options: argparse.Namespace) -> int:
+    with _open_ledger(options) as ledger:
+        found = read_attention(ledger)
+    if options.json:
+        counts = {kind.name: count for kind, count in found.counts.items()}
+        print_json({"counts": counts, "items": [item.as_row() for item in found.items]})
+    else:
+        for level in Level:
+            print(f"{level.value}: " + (", ".join(found.figures(level)) or "nothing"))
+        for kind in found.counts:
+            items = [item for item in found.items if item.kind is kind]
+            if items:
+                print(f"\n{kind.counted(found.counts[kind])}. {kind.to_do}")
+            for item in items:
+                print(f"- {item.text}" + (f" (since {item.since:%Y-%m-%d %H:%M} UTC)" if item.since else ""))
+    return WRONG_DATA if found.count(Level.PERSON) else FINE
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ COMMANDS = {
     "verify": "check every archived result against its manifest",
     "open": "take one result out of the archive, decrypted and checked",
     "status": "how many jobs are in which state",
+    "attention": "what needs a person and what is good to know; exit code 1 if anything needs a person",
     "show": "one request: its jobs and their history",
     "hold": "put a request on legal hold: not submitted, its archive not erased",
     "release": "end a hold; send a job that ended in error again",

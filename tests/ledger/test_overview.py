@@ -9,10 +9,11 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import DBAPIError
 
+from adobe_privacy.ledger.attention import BY_NAME
 from adobe_privacy.ledger.database import MIGRATIONS
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.others import OthersJob
-from adobe_privacy.ledger.overview import Concern, Filters, Overview, Position, expires_at
+from adobe_privacy.ledger.overview import Filters, Overview, Position, expires_at
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import DailyFigures, Job
 from adobe_privacy.ledger.states import JobState
@@ -120,25 +121,21 @@ class TestDailyFigures:
         assert (archival.archived, archival.seconds, archival.longest) == (2, 2 * 172_800, 172_800)
 
 
-class TestConcerns:
+class TestAttention:
     def test_what_is_due_is_told_by_the_day(self, ledger: Ledger, overview: Overview) -> None:
         days = {"late": -1, "today": 0, "week": 7, "later": 8}
         ledger.intake.receive([received(name, due=TODAY + timedelta(days=n)) for name, n in days.items()])
-        assert overview.concerns() == {
-            Concern.OVERDUE: 1,
-            Concern.SOON: 2,
-            Concern.HELD: 0,
-            Concern.FAILED: 0,
-            Concern.EXPIRING: 0,
-        }
-        assert ids(overview.page(Filters(concern=Concern.OVERDUE)).jobs) == ["DSR-late"]
-        assert ids(overview.page(Filters(concern=Concern.SOON)).jobs) == ["DSR-today", "DSR-week"]
+        counts = ledger.attention.counts()
+        assert {name for name, count in counts.items() if count} == {"overdue", "soon"}
+        assert (counts["overdue"], counts["soon"]) == (1, 2)
+        assert ids(overview.page(Filters(attention=BY_NAME["overdue"])).jobs) == ["DSR-late"]
+        assert ids(overview.page(Filters(attention=BY_NAME["soon"])).jobs) == ["DSR-today", "DSR-week"]
 
     def test_what_is_archived_is_late_no_more(self, ledger: Ledger, overview: Overview) -> None:
         ledger.intake.receive([received(1, due=TODAY - timedelta(days=1))])
         archive(ledger, submit(ledger)[0])
-        assert overview.concerns()[Concern.OVERDUE] == 0
-        assert overview.page(Filters(concern=Concern.OVERDUE)).jobs == []
+        assert ledger.attention.counts()["overdue"] == 0
+        assert overview.page(Filters(attention=BY_NAME["overdue"])).jobs == []
 
     def test_held_and_failed_jobs(self, ledger: Ledger, overview: Overview) -> None:
         ledger.intake.receive([received(n) for n in range(3)])
@@ -147,18 +144,18 @@ class TestConcerns:
             jobs[0], completed_at=None, outcome_code="1000-400", reason="", try_again=False
         )
         ledger.people.hold("DSR-1", "lawsuit")
-        concerns = overview.concerns()
-        assert (concerns[Concern.HELD], concerns[Concern.FAILED]) == (1, 1)
-        assert ids(overview.page(Filters(concern=Concern.HELD)).jobs) == ["DSR-1"]
-        assert ids(overview.page(Filters(concern=Concern.FAILED)).jobs) == ["DSR-0"]
+        counts = ledger.attention.counts()
+        assert (counts["held"], counts["error"]) == (1, 1)
+        assert ids(overview.page(Filters(attention=BY_NAME["held"])).jobs) == ["DSR-1"]
+        assert ids(overview.page(Filters(attention=BY_NAME["error"])).jobs) == ["DSR-0"]
 
     def test_a_held_job_is_of_concern_in_the_archive_too(self, ledger: Ledger, overview: Overview) -> None:
         ledger.intake.receive([received(1)])
         archive(ledger, submit(ledger)[0])
         ledger.people.hold("DSR-1", "lawsuit")
-        held = Filters(concern=Concern.HELD)
+        held = Filters(attention=BY_NAME["held"])
         assert ids(overview.page(held).jobs) == ["DSR-1"]
-        submitted = Filters(concern=Concern.HELD, states=(JobState.SUBMITTED,))
+        submitted = Filters(attention=BY_NAME["held"], states=(JobState.SUBMITTED,))
         assert overview.page(submitted).jobs == []
 
     def test_what_adobe_will_not_keep_for_another_week(
@@ -168,13 +165,13 @@ class TestConcerns:
         complete, still_open = submit(ledger)
         ledger.results.record_complete([FinishedJob(complete, NOON, "full", None)])
         clock.advance(days=23)
-        assert overview.concerns()[Concern.EXPIRING] == 0
+        assert ledger.attention.counts()["expiring"] == 0
         clock.advance(seconds=1)
-        (job,) = overview.page(Filters(concern=Concern.EXPIRING)).jobs
+        (job,) = overview.page(Filters(attention=BY_NAME["expiring"])).jobs
         assert (job.request_id, expires_at(job)) == (complete.request_id, NOON + timedelta(days=30))
         clock.advance(days=15)
-        assert overview.concerns()[Concern.EXPIRING] == 2
-        jobs = overview.page(Filters(concern=Concern.EXPIRING)).jobs
+        assert ledger.attention.counts()["expiring"] == 2
+        jobs = overview.page(Filters(attention=BY_NAME["expiring"])).jobs
         assert [expires_at(job) for job in jobs if job.id == still_open.id] == [NOON + timedelta(days=45)]
 
 

@@ -14,11 +14,13 @@ import pytest
 from sqlalchemy import event, insert, text
 
 from adobe_privacy.ledger.alarms import Raised
+from adobe_privacy.ledger.attention import KINDS, LASTING, Kind, RunScope
+from adobe_privacy.ledger.inbox import FileName, Problem
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.others import OthersJob
-from adobe_privacy.ledger.overview import Concern, Filters, Position
+from adobe_privacy.ledger.overview import Filters, Position
 from adobe_privacy.ledger.results import FinishedJob
-from adobe_privacy.ledger.schema import Batch, Job
+from adobe_privacy.ledger.schema import Batch, Job, ProblemKind
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic
 from adobe_privacy.reporting.reports import evidence
@@ -170,6 +172,10 @@ def _page(**filters: Any) -> Callable[[Ledger], Any]:
     return lambda ledger: ledger.overview.page(Filters(**filters), after=after)
 
 
+def _attention(kind: Kind) -> Callable[[Ledger], Any]:
+    return lambda ledger: ledger.attention.jobs(kind, limit=100)
+
+
 CALLS: dict[str, Callable[[Ledger], Any]] = {
     "intake.receive": lambda ledger: ledger.intake.receive(
         [received(n) for n in range(1000)] + [received(0, source="2026-11-21/again.jsonl")]
@@ -254,7 +260,18 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "evidence": lambda ledger: evidence(ledger, "OLD-7"),
     "overview.due": lambda ledger: ledger.overview.due(DAY + timedelta(days=400), limit=100),
     "overview.counts": lambda ledger: ledger.overview.counts(),
-    "overview.concerns": lambda ledger: ledger.overview.concerns(),
+    "attention.counts": lambda ledger: ledger.attention.counts(),
+    "attention.counts, of a run": lambda ledger: ledger.attention.counts(KINDS, RunScope("run-20", DAY)),
+    **{f"attention.jobs, {kind.name}": _attention(kind) for kind in LASTING if kind.states},
+    "attention.problems": lambda ledger: ledger.attention.problems(KINDS[0], limit=100),
+    "attention.told": lambda ledger: ledger.attention.told(),
+    "attention.record_told": lambda ledger: ledger.attention.record_told({"rejected": NOON}),
+    "inbox.record": lambda ledger: ledger.inbox.record(
+        FileName(DAY, "0" * 64, "a.jsonl"), [Problem(ProblemKind.LINE, "why", 3)], run_id="run"
+    ),
+    "inbox.close_removed": lambda ledger: ledger.inbox.close_removed(DAY, []),
+    "inbox.close_accepted": lambda ledger: ledger.inbox.close_accepted(),
+    "inbox.close": lambda ledger: ledger.inbox.close(DAY, "a.jsonl", "no request"),
     "overview.page": _page(),
     "overview.page, all states": _page(states=tuple(JobState)),
     "overview.page, archived of a rare kind": _page(
@@ -266,7 +283,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "overview.page, a day": _page(states=(JobState.ARCHIVED,), first_day=DAY, last_day=DAY),
     "overview.page, a request": _page(request_id="OLD-7"),
     "overview.page, a batch": _page(batch_id="batch-0007", states=(JobState.ARCHIVED,)),
-    **{f"overview.page, {concern}": _page(concern=concern) for concern in Concern},
+    **{f"overview.page, {kind.name}": _page(attention=kind) for kind in LASTING if kind.states},
     "overview.job": lambda ledger: ledger.overview.job(7),
     "overview.request": lambda ledger: ledger.overview.request("OLD-7"),
     "overview.daily_figures": lambda ledger: ledger.overview.daily_figures(60),
@@ -344,7 +361,10 @@ WHOLE_INDEXES: dict[str, str | tuple[str, ...]] = {
     "counts": "USING COVERING INDEX ix_privacy_jobs_state",
     "people.holds": "ix_privacy_jobs_held",
     "overview.counts": "SCAN privacy_daily_figures",
-    "overview.concerns": ("USING INDEX ix_privacy_jobs_held", "INDEX ix_privacy_jobs_at_adobe"),
+    "attention.counts": ("USING INDEX ix_privacy_jobs_held", "INDEX ix_privacy_jobs_at_adobe"),
+    "attention.jobs, held": "USING INDEX ix_privacy_jobs_held",
+    "attention.jobs, expiring": "USING INDEX ix_privacy_jobs_at_adobe",
+    "attention.told": "SCAN privacy_attention_told",
     "overview.page, held": "USING INDEX ix_privacy_jobs_held",
     "overview.page, expiring": "USING INDEX ix_privacy_jobs_at_adobe",
 }
@@ -360,7 +380,8 @@ SORTED_BY_INDEX = (
     "overview.page, a month",
     "overview.page, overdue",
     "overview.page, soon",
-    "overview.page, failed",
+    "overview.page, error",
+    "overview.page, refused",
     "latency.recent",
     "alarms.jobs_due",
 )

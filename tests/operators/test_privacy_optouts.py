@@ -67,7 +67,7 @@ def test_a_line_with_access_and_opt_out_is_carried_by_both_dags(world: World) ->
     (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
     assert send()["accepted"] == 1
     assert CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())["submitted"] == 1
-    with pytest.raises(AirflowFailException, match=r"1 of 1 jobs need a look: DSR-1 .access"):
+    with pytest.raises(AirflowFailException, match=r"1 need a person: DSR-1 .access"):
         SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[batch_id]).execute(context())
     assert PlanPrivacyRequestsOperator(task_id="plan").execute(context()) == [batch_id]
 

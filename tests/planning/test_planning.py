@@ -366,7 +366,7 @@ class TestReport:
         for job, outcome in ((partial, "partial"), (full, "full")):
             ledger.results.record_complete([FinishedJob(job, None, outcome, "6054-200")])
             ledger.results.record_archived({job.id: "m"})
-        settlement = settle(ledger.overview.run_jobs(run_id="run", inbox_date=DAY))
+        settlement = settle(ledger, run_id="run", inbox_date=DAY)
         assert (settlement.jobs, settlement.problems, settlement.waiting) == (6, 3, 1)
         assert sorted(problem.partition(" ")[0] for problem in settlement.named) == [
             "DSR-1",
@@ -380,8 +380,8 @@ class TestReport:
             "1 for the next run"
         )
 
-    def test_a_day_without_jobs_is_settled_at_once(self) -> None:
-        assert settle([]).problems == 0
+    def test_a_day_without_jobs_is_settled_at_once(self, ledger: Ledger) -> None:
+        assert settle(ledger, run_id="run", inbox_date=DAY).problems == 0
 
 
 def _dies_after(calls: int, call: Callable[..., Any]) -> Callable[..., Any]:

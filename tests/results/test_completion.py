@@ -218,7 +218,7 @@ async def test_a_product_that_was_asked_and_is_not_mentioned_is_a_gap(
     assert "no answer from target" in caplog.text
     [(_, manifest)] = iter_manifests(archive)
     assert (manifest.completeness.verdict, manifest.completeness.products_missing) == ("gap", ["target"])
-    settlement = settle(ledger.overview.run_jobs(run_id="run", inbox_date=DAY))
+    settlement = settle(ledger, run_id="run", inbox_date=DAY)
     assert any("DSR-0 (access): gap" in line for line in settlement.lines)
 
 

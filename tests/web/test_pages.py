@@ -67,12 +67,13 @@ def archived(ledger: Ledger, tmp_path: Path) -> Job:
 
 
 class TestOverview:
-    def test_it_counts_states_concerns_and_days(self, ledger: Ledger, reader: TestClient) -> None:
+    def test_it_counts_states_attention_and_days(self, ledger: Ledger, reader: TestClient) -> None:
         ledger.intake.receive([received(n, due=TODAY - timedelta(days=1)) for n in range(3)])
         ledger.people.hold("DSR-1", "lawsuit")
         told = reader.get("/privacy/api/overview").json()
         assert told["states"] == {state.value: 0 for state in JobState} | {"received": 3}
-        assert told["concerns"] == {"overdue": 3, "soon": 0, "held": 1, "failed": 0, "expiring": 0}
+        assert {name for name, count in told["attention"].items() if count} == {"overdue", "held"}
+        assert (told["attention"]["overdue"], told["attention"]["held"]) == (3, 1)
         assert (told["days"][-1]["day"], told["days"][-1]["arrived"]) == (str(TODAY), 3)
         assert len(told["days"]) == 60
 
@@ -138,7 +139,7 @@ class TestJobs:
         "query",
         [
             "state=nothing",
-            "concern=x",
+            "attention=x",
             "from=yesterday",
             "after=1",
             "after=2026-01-01.x",
@@ -157,13 +158,13 @@ class TestJobs:
 
     def test_fields_that_were_left_empty_filter_nothing(self, ledger: Ledger, reader: TestClient) -> None:
         ledger.intake.receive([received(1)])
-        query = "?request=&state=&concern=&regulation=&action=&product=&from=&to=&batch=+"
+        query = "?request=&state=&attention=&regulation=&action=&product=&from=&to=&batch=+"
         assert len(reader.get(f"/privacy/api/jobs{query}").json()["jobs"]) == 1
 
     @pytest.mark.parametrize(
         ("query", "state"),
-        [("", ""), ("?request=DSR-1", "all"), ("?batch=b", "all"), ("?concern=held", "all"),
-         ("?concern=overdue", ""), ("?state=error", "error")],
+        [("", ""), ("?request=DSR-1", "all"), ("?batch=b", "all"), ("?attention=held", "all"),
+         ("?attention=overdue", ""), ("?state=error", "error")],
     )  # fmt: skip
     def test_the_form_shows_which_states_are_meant(
         self, ledger: Ledger, reader: TestClient, query: str, state: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -33,14 +34,25 @@ class Line:
     request: PrivacyRequest | None = None
     reason: str | None = None
     request_id: str | None = None
+    whole_file: bool = False  # the reason is about all of the file: nothing of it was read
+
+
+def shown_name(source: str, key: str) -> str:
+    """A file's name as it may be shown. That of a file which holds no requests may be anything, a person's too, and so
+    may one with an @: such a file is shown by a part of its keyed hash and its ending."""
+    name = source.split("/", 1)[1]
+    if _is_request_file(name) and name.isprintable() and "@" not in name and len(name) <= 150:
+        return name
+    ending = re.search(r"\.[A-Za-z0-9]{1,8}$", name)
+    return f"file-{key[:8]}{ending[0].lower() if ending else ''}"
 
 
 def files_of(store: Store, day: date) -> tuple[list[str], list[str]]:
-    """The day's request files, relative to the inbox, and the other files that lie beside them."""
-    keys = [entry.key for entry in store.objects_directly_in(f"{day:%Y-%m-%d}")]
-    visible = [key for key in keys if "/." not in key]
-    requests = [key for key in visible if key.lower().endswith((".jsonl", ".csv"))]
-    return requests, [key for key in visible if key not in requests]
+    """The day's request files, relative to the inbox, and the other files that lie beside them, but for hidden ones
+    and markers that hold nothing, such as `_SUCCESS`."""
+    visible = [entry for entry in store.objects_directly_in(f"{day:%Y-%m-%d}") if "/." not in entry.key]
+    requests = [entry.key for entry in visible if _is_request_file(entry.key)]
+    return requests, [entry.key for entry in visible if entry.size and not _is_request_file(entry.key)]
 
 
 def read_file(store: Store, source: str, wanted: Collection[str] | None = None) -> Iterator[Line]:
@@ -86,6 +98,7 @@ def requests_of(jobs: Sequence[Job], store: Store, ledger: Ledger) -> dict[str, 
 
 def write_rejected(store: Store, source: str, rejected: Iterable[Line]) -> int:
     """Writes the report of one file's unusable lines; without any, removes an older report. Returns how many.
+    Raises AccessDenied, after all were read, where the inbox may only be read.
 
     Only the report's text is kept in memory, not the lines.
     """
@@ -106,6 +119,10 @@ def write_rejected(store: Store, source: str, rejected: Iterable[Line]) -> int:
     else:
         store.delete(key)
     return count
+
+
+def _is_request_file(source: str) -> bool:
+    return source.lower().endswith((".jsonl", ".csv"))
 
 
 def _is_csv(source: str) -> bool:
@@ -171,7 +188,7 @@ def _read_csv(source: str, lines: Iterator[_Text]) -> Iterator[_Fields | Line]:
         if header is None:
             header = [cell.strip() for cell in cells or ()]
             if problem := _header_problem(header):
-                yield Line(source, line.number, reason=problem)
+                yield Line(source, line.number, reason=problem, whole_file=True)
                 return
         elif cells is None:
             reason = line.reason or "not CSV: is a quotation mark left open?"

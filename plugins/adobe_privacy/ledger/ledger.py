@@ -13,10 +13,12 @@ from datetime import datetime
 
 from adobe_privacy.ledger.alarms import Alarms
 from adobe_privacy.ledger.approvals import Approvals
+from adobe_privacy.ledger.attention import Attention
 from adobe_privacy.ledger.claims import Claims
 from adobe_privacy.ledger.database import create_ledger_engine, require_ledger, upgrade
 from adobe_privacy.ledger.erasures import Erasures
 from adobe_privacy.ledger.figures import Figures
+from adobe_privacy.ledger.inbox import Inbox
 from adobe_privacy.ledger.intake import Intake
 from adobe_privacy.ledger.intents import Intents
 from adobe_privacy.ledger.late import Late
@@ -57,6 +59,7 @@ class Ledger:
         )
         require_ledger(self.unit.engine) if existing else upgrade(self.unit.engine)
         # In the order of a request's way.
+        self.inbox = Inbox(self.unit)
         self.intake = Intake(self.unit)
         self.quotas = Quotas(self.unit)
         self.claims = Claims(self.unit)
@@ -70,6 +73,7 @@ class Ledger:
         self.erasures = Erasures(self.unit)
         self.overview = Overview(self.unit)
         self.figures = Figures(self.unit)
+        self.attention = Attention(self.unit)
         self.alarms = Alarms(self.unit)
         self.late = Late(self.unit)
         self.latency = Latency(self.unit)

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 
 from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK
+from adobe_privacy.ledger.attention import Kind
 from adobe_privacy.ledger.schema import (
-    AT_ADOBE,
-    HELD,
     UNFINISHED,
     Batch,
     DailyFigures,
@@ -29,18 +27,6 @@ from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic
 
 UNFINISHED_STATES = tuple(state for state in JobState if state is not JobState.ARCHIVED)
-FAILED_STATES = (JobState.ERROR, JobState.REFUSED)
-SOON = timedelta(days=7)
-
-
-class Concern(StrEnum):
-    """Why a person should look at a job. One job may be of several concerns."""
-
-    OVERDUE = "overdue"  # its answer was due before today
-    SOON = "soon"  # its answer is due within a week
-    HELD = "held"  # on legal hold
-    FAILED = "failed"  # ended in error, or refused
-    EXPIRING = "expiring"  # at Adobe, which will not keep it for another week
 
 
 class Position(NamedTuple):
@@ -57,7 +43,7 @@ class Filters:
     both included."""
 
     states: tuple[JobState, ...] = ()
-    concern: Concern | None = None
+    attention: Kind | None = None
     regulation: str | None = None
     action: str | None = None
     product: str | None = None
@@ -69,15 +55,13 @@ class Filters:
 
     @property
     def chosen_states(self) -> tuple[JobState, ...]:
-        """Where none were given: all of a request or a batch, or of a concern that archived jobs can be of; else
-        all but the archived ones."""
+        """Where none were given: those of a kind of attention, or all of a request or a batch; else all but the
+        archived ones."""
         if self.states:
             return self.states
-        if self.concern is Concern.FAILED:
-            return FAILED_STATES
-        if self.concern in (Concern.OVERDUE, Concern.SOON):
-            return UNFINISHED_STATES
-        narrow = self.request_id is not None or self.batch_id is not None or self.concern is not None
+        if self.attention is not None:
+            return self.attention.states
+        narrow = self.request_id is not None or self.batch_id is not None
         return tuple(JobState) if narrow else UNFINISHED_STATES
 
     @property
@@ -86,7 +70,7 @@ class Filters:
         return (
             self.request_id is not None
             or self.batch_id is not None
-            or self.concern in (Concern.HELD, Concern.EXPIRING)
+            or (self.attention is not None and self.attention.few)
             or (self.first_day is not None and self.first_day == self.last_day)
         )
 
@@ -125,14 +109,6 @@ class Overview(Topic):
             counted = dict(session.execute(query).tuples().all())
             archived = session.scalar(select(func.sum(DailyFigures.archived))) or 0
         return {state: counted.get(state, 0) for state in UNFINISHED_STATES} | {JobState.ARCHIVED: archived}
-
-    def concerns(self) -> dict[Concern, int]:
-        """How many jobs are of each concern."""
-        with self.unit.read() as session:
-            return {
-                concern: session.scalar(select(func.count()).select_from(Job).where(self._of(concern))) or 0
-                for concern in Concern
-            }
 
     def page(self, filters: Filters, *, after: Position | None = None, limit: int = 50) -> Page:
         """The first `limit` jobs that `filters` leave, behind the position `after`."""
@@ -189,8 +165,8 @@ class Overview(Topic):
             yield Job.request_id == filters.request_id
         if filters.batch_id is not None:
             yield Job.batch_id == filters.batch_id
-        if filters.concern is not None:
-            yield self._of(filters.concern)
+        if filters.attention is not None:
+            yield filters.attention.where(self.unit.now())
         if filters.regulation is not None:
             yield Job.regulation == filters.regulation
         if filters.action is not None:
@@ -207,21 +183,6 @@ class Overview(Topic):
             )
             by_default = filters.product in filters.default_products
             yield or_(named, Job.products == "") if by_default else named
-
-    def _of(self, concern: Concern) -> ColumnElement[bool]:
-        now = self.unit.now()
-        today = now.date()
-        if concern is Concern.OVERDUE:
-            return and_(UNFINISHED, Job.due_on < today)
-        if concern is Concern.SOON:
-            return and_(UNFINISHED, Job.due_on >= today, Job.due_on <= today + SOON)
-        if concern is Concern.HELD:
-            return and_(HELD)
-        if concern is Concern.FAILED:
-            return Job.state.in_(FAILED_STATES)
-        complete = and_(Job.state == JobState.COMPLETE, Job.completed_at < now + SOON - DETAIL_KEPT)
-        submitted = and_(Job.state == JobState.SUBMITTED, Job.submitted_at < now + SOON - LIST_LOOK_BACK)
-        return and_(AT_ADOBE, or_(complete, submitted))
 
 
 def expires_at(job: Job) -> datetime | None:

@@ -77,6 +77,7 @@ HELD = text("on_hold")
 OPT_OUTS = text("action = 'opt_out_of_sale' AND state <> 'archived'")
 AT_ADOBE = text("state IN ('submitted', 'complete')")
 ARCHIVED = text("state = 'archived'")
+OPEN = text("closed_at IS NULL")
 
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -306,6 +307,68 @@ class Alarm(Base):
     subject: Mapped[str] = mapped_column(String(160), primary_key=True)
     percent: Mapped[int] = mapped_column(primary_key=True)
     raised_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ProblemKind(StrEnum):
+    """What of the inbox could not be used."""
+
+    LINE = "line"  # no request could be read from it
+    CONFLICT = "conflict"  # its request id is known already, with other content
+    FILE = "file"  # nothing of it could be read
+
+
+class InboxFile(Base):
+    """An inbox file as it was when it was last read: not read again before its size or ETag change."""
+
+    __tablename__ = "privacy_inbox_files"
+
+    inbox_date: Mapped[date] = mapped_column(Date, primary_key=True)
+    file_key: Mapped[str] = mapped_column(String(64), primary_key=True)  # a keyed hash of its name
+    size: Mapped[int] = mapped_column(BigInteger)
+    etag: Mapped[str | None] = mapped_column(String(255))
+    read_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class InboxProblem(Base):
+    """A line of the inbox, or a whole file, that could not be used; open until it is corrected or a person closes
+    it. A file with very many bad lines has one row for the rest of them, which `lines` counts."""
+
+    __tablename__ = "privacy_inbox_problems"
+    __table_args__ = (
+        Index(
+            "ix_privacy_inbox_problems_open",
+            "kind",
+            "inbox_date",
+            "id",
+            sqlite_where=OPEN,
+            postgresql_where=OPEN,
+        ),
+        Index("ix_privacy_inbox_problems_file", "inbox_date", "file_key"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    inbox_date: Mapped[date] = mapped_column(Date)
+    file_key: Mapped[str] = mapped_column(String(64))
+    file: Mapped[str] = mapped_column(String(160))  # its name as it may be shown
+    line: Mapped[int | None]
+    lines: Mapped[int] = mapped_column(default=1)
+    reason: Mapped[str] = mapped_column(String(512))
+    request_id: Mapped[str | None] = mapped_column(String(128))
+    run_id: Mapped[str] = mapped_column(String(512))  # which found it
+    since: Mapped[datetime] = mapped_column(UtcDateTime)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    closed_by: Mapped[str | None] = mapped_column(String(512))
+    closed_reason: Mapped[str | None] = mapped_column(String(512))
+
+
+class AttentionTold(Base):
+    """When people were last told of a kind of attention."""
+
+    __tablename__ = "privacy_attention_told"
+
+    kind: Mapped[str] = mapped_column(String(32), primary_key=True)
+    told_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class Setting(Base):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk.exceptions import AirflowFailException
 
 from adobe_privacy.failures import plain_failures
-from adobe_privacy.operators.privacy_requests import PrivacyOperator, inbox_day
+from adobe_privacy.operators.privacy_requests import PrivacyOperator, inbox_day, run_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -41,6 +41,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                 inbox,
                 ledger,
                 day=day,
+                run_id=run_of(context),
                 settings=PlanSettings(default_products=settings.products, clocks=legal_clocks()),
             )
             self.log.info(

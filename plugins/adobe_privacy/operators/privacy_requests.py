@@ -395,8 +395,9 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
 
 
 class SettlePrivacyRequestsOperator(PrivacyOperator):
-    """Says what became of the day: fails, naming them, where jobs ended in error or are not archived. In a
-    backfill, jobs that Adobe still works on are counted only: privacy_sweep archives them as they come.
+    """Says what became of the day. Fails, naming them, where jobs ended in error or are not archived, and where lines
+    of the inbox were rejected or a file was not read, until they are corrected or closed. In a backfill, jobs that
+    Adobe still works on are counted only: privacy_sweep archives them as they come.
 
     :param batch_ids: what plan returned; None means that there was no plan, and nothing is settled.
     """
@@ -416,8 +417,12 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
             self.log.info("Dry run: nothing was sent")
             return {}
         with plain_failures(self.log), self.ledger(context) as ledger:
-            jobs = ledger.overview.run_jobs(run_id=run_of(context), inbox_date=inbox_day(context))
-            settlement = settle(jobs, left_to_sweep=is_backfill(context))
+            settlement = settle(
+                ledger,
+                run_id=run_of(context),
+                inbox_date=inbox_day(context),
+                left_to_sweep=is_backfill(context),
+            )
         push_figures(context, settlement.figures)
         self.summary = "\n".join((*settlement.lines, *settlement.named[:50]))
         for line in settlement.lines:
@@ -430,7 +435,7 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
             shown = "; ".join(settlement.named[:10])
             more = settlement.problems - 10
             raise AirflowFailException(
-                f"{settlement.problems} of {settlement.jobs} jobs need a look: {shown}"
+                f"{settlement.problems} need a person: {shown}"
                 + (f"; and {more} more, see the log" if more > 0 else "")
             )
         return {"jobs": settlement.jobs, "waiting": settlement.waiting, "on_hold": settlement.on_hold}

@@ -12,23 +12,28 @@ from datetime import UTC, date, datetime, time
 from functools import lru_cache
 
 from adobe_privacy.api.facts import DAILY_JOBS
-from adobe_privacy.intake.inbox import Line, files_of, read_file, write_rejected
+from adobe_privacy.intake.inbox import Line, files_of, read_file, shown_name, write_rejected
 from adobe_privacy.intake.request import Action, PrivacyRequest, check_opt_out, check_products, user_key
 from adobe_privacy.ledger.claims import BatchContent
+from adobe_privacy.ledger.inbox import FileName, Problem
 from adobe_privacy.ledger.intake import ReceivedJob, ReceivedRequest, Reception
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.quotas import Quota
-from adobe_privacy.ledger.schema import Batch
+from adobe_privacy.ledger.schema import Batch, ProblemKind
 from adobe_privacy.planning.latency import Latencies, observed_latencies, risk
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, DueDates, due_dates
 from adobe_privacy.reporting.alarms import next_alarm
-from adobe_privacy.storage import Store
+from adobe_privacy.storage import AccessDenied, Store
 
 CHUNK = 1000
 # Airflow maps a task group over at most 1,024 batches.
 MAX_BATCHES = 1000
 # So many of a day's rejected lines a plan names; the reports in the inbox name all.
 MAX_REJECTED_LINES = 50
+# So many of a file's rejected lines the ledger keeps one by one; the rest is counted.
+MAX_PROBLEMS = 1000
+CONFLICT = "request_id: known already with other content; a changed request needs an id of its own"
+NOT_A_KIND = "only *.jsonl and *.csv hold requests"
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class Intake:
     opt_outs: int = 0
     rejected: int = 0
     rejected_lines: list[Line] = field(default_factory=list)
+    unreported: bool = False  # the inbox may only be read: its `rejected/` was not written
     at_risk: Counter[str] = field(default_factory=Counter)
 
 
@@ -101,34 +107,91 @@ def plan_day(
 
 
 def take_in_day(
-    store: Store, ledger: Ledger, *, day: date, settings: PlanSettings, report: bool = True
+    store: Store, ledger: Ledger, *, day: date, run_id: str, settings: PlanSettings, report: bool = True
 ) -> Intake:
-    """Writes the day's new requests into the ledger, and with `report` the unusable lines under `rejected/`.
+    """Writes the day's new requests and what of the folder could not be used into the ledger, and with `report` the
+    unusable lines under `rejected/`, where the inbox may be written.
     Raises StorageError where the inbox cannot be read."""
     intake = Intake()
     intake.files, intake.not_read = files_of(store, day)
     latencies = observed_latencies(ledger) if intake.files else Latencies()
+    present: set[str] = set()
     for source in intake.files:
-        rejected = _noted(_take_in(store, ledger, source, day, settings, latencies, intake), intake)
+        file = _file_name(ledger, source, day)
+        present.add(file.key)
+        problems = _Problems()
+        rejected = problems.noted(_take_in(store, ledger, source, day, settings, latencies, intake), intake)
         if report:
-            write_rejected(store, source, rejected)
-        else:
-            deque(rejected, maxlen=0)
+            _report(store, source, rejected, problems, intake)
+        deque(rejected, maxlen=0)
+        ledger.inbox.record(file, problems.found(), run_id=run_id)
+    for source in intake.not_read:
+        file = _file_name(ledger, source, day)
+        present.add(file.key)
+        ledger.inbox.record(file, [Problem(ProblemKind.FILE, NOT_A_KIND)], run_id=run_id)
+    ledger.inbox.close_removed(day, present)
+    ledger.inbox.close_accepted()
     return intake
 
 
-def _noted(rejected: Iterator[Line], intake: Intake) -> Iterator[Line]:
-    for line in rejected:
-        intake.rejected += 1
-        if len(intake.rejected_lines) < MAX_REJECTED_LINES:
-            intake.rejected_lines.append(line)
-        yield line
+def _file_name(ledger: Ledger, source: str, day: date) -> FileName:
+    key = ledger.intake.fingerprint(source.encode())
+    return FileName(day, key, shown_name(source, key))
+
+
+def _report(store: Store, source: str, rejected: Iterator[Line], problems: _Problems, intake: Intake) -> None:
+    try:
+        write_rejected(store, source, rejected)
+    except AccessDenied:
+        # The ledger has them, and that is enough.
+        intake.unreported = intake.unreported or bool(problems.lines)
+
+
+@dataclass
+class _Problems:
+    """A file's unusable lines as the ledger keeps them."""
+
+    lines: list[Line] = field(default_factory=list)
+    more: int = 0
+
+    def noted(self, rejected: Iterator[Line], intake: Intake) -> Iterator[Line]:
+        for line in rejected:
+            intake.rejected += 1
+            if len(intake.rejected_lines) < MAX_REJECTED_LINES:
+                intake.rejected_lines.append(line)
+            if len(self.lines) < MAX_PROBLEMS:
+                self.lines.append(line)
+            else:
+                self.more += 1
+            yield line
+
+    def found(self) -> list[Problem]:
+        found = [
+            Problem(
+                _kind_of(line),
+                line.reason or "",
+                None if line.whole_file else line.number,
+                1,
+                line.request_id,
+            )
+            for line in self.lines
+        ]
+        if self.more:
+            where = self.lines[-1].number + 1
+            found.append(Problem(ProblemKind.LINE, "see the report under rejected/", where, self.more))
+        return found
+
+
+def _kind_of(line: Line) -> ProblemKind:
+    if line.whole_file:
+        return ProblemKind.FILE
+    return ProblemKind.CONFLICT if line.reason == CONFLICT else ProblemKind.LINE
 
 
 def _plan(
     store: Store, ledger: Ledger, day: date, run_id: str, settings: PlanSettings, *, report: bool
 ) -> Plan:
-    intake = take_in_day(store, ledger, day=day, settings=settings, report=report)
+    intake = take_in_day(store, ledger, day=day, run_id=run_id, settings=settings, report=report)
     _claim(ledger, day, run_id, settings)
     open_batches = ledger.claims.open_batches(run_id=run_id, inbox_date=day)
     contents = ledger.claims.batch_contents([batch.id for batch in open_batches])
@@ -303,6 +366,6 @@ def _record(ledger: Ledger, chunk: list[_Arrival], intake: Intake) -> Iterator[L
             yield Line(
                 arrival.request.source,
                 arrival.number,
-                reason="request_id: known already with other content; a changed request needs an id of its own",
+                reason=CONFLICT,
                 request_id=arrival.request.request_id,
             )

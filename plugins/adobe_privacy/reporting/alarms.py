@@ -14,8 +14,10 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from adobe_privacy.api.facts import RESULT_KEPT_FOR_CERTAIN
 from adobe_privacy.ledger.alarms import ClockJob, Raised
+from adobe_privacy.ledger.attention import Kind, Level
 from adobe_privacy.ledger.late import LateJobs
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.reporting.attention import Item, read_attention
 
 CLOCK_PERCENTS = (50, 80, 100)
 RESULT_PERCENTS = (50, 80, 100)
@@ -28,19 +30,23 @@ OPTED_OUT_WITHIN = timedelta(hours=12)
 # The sweep runs daily.
 SWEPT_WITHIN = timedelta(hours=36)
 
+ATTENTION_PERCENT = 100  # of the urgency by which alarms are ordered
+
 CLOCK, RESULT, QUOTA, LATE, SWEEP = "clock", "result", "quota", "late", "sweep"
 
 
 @dataclass(frozen=True)
 class AlarmGroup:
-    """Alarms that are told together. `names` are request ids, or the days that are told of; `lines` say of each
-    what there is to say."""
+    """Alarms told together. `names` are request ids, files of the inbox, or the days that are told of; `lines` say
+    of each what there is to say, `to_do` what to do. Besides the named there are `more`."""
 
     kind: str
     percent: int
     headline: str
     names: tuple[str, ...]
     lines: tuple[str, ...]
+    to_do: str = ""
+    more: int = 0
 
 
 @dataclass
@@ -49,6 +55,7 @@ class Alarms:
 
     groups: list[AlarmGroup] = field(default_factory=list)
     raised: list[Raised] = field(default_factory=list)
+    told: dict[str, datetime] = field(default_factory=dict)  # the kinds of attention, and when they were read
     # When each job that was looked at is worth another look; None: never.
     next_alarms: dict[int, datetime | None] = field(default_factory=dict)
 
@@ -61,11 +68,11 @@ class Alarms:
         """Plain text; a person's mail or channel is meant to take it whole."""
         blocks: list[str] = []
         for group in self.groups:
-            more = len(group.names) - SHOWN
+            more = group.more + max(0, len(group.names) - SHOWN)
             shown = [f"- {line}" for line in group.lines[:SHOWN]]
-            blocks.append(
-                "\n".join([f"{group.headline}:", *shown] + ([f"- and {more} more"] if more > 0 else []))
-            )
+            end = [f"- and {more} more"] if more > 0 else []
+            end += [f"What to do: {group.to_do}"] if group.to_do else []
+            blocks.append("\n".join([f"{group.headline}:", *shown, *end]))
         return "\n\n".join(blocks)
 
 
@@ -87,8 +94,11 @@ def next_alarm(received_at: datetime, due_on: date, after: datetime | None = Non
 def due_alarms(ledger: Ledger, *, daily_limit: int, swept_at: datetime | None = None) -> Alarms:
     """What is to be told now and was not told yet. Of several percents reached at once the highest is told.
 
+    What needs a person is told at once, and again every UTC day until it is mended or closed.
+
     `swept_at` is when a sweep last succeeded; where it is not known, nothing is told of sweeps."""
     result = Alarms()
+    _attention(ledger, result)
     _clocks(ledger, result)
     _results(ledger, result)
     _quota(ledger, daily_limit, result)
@@ -101,6 +111,34 @@ def due_alarms(ledger: Ledger, *, daily_limit: int, swept_at: datetime | None = 
 def record(ledger: Ledger, told: Alarms) -> None:
     """None of it is told again."""
     ledger.alarms.record(told.raised, told.next_alarms)
+    ledger.attention.record_told(told.told)
+
+
+def _attention(ledger: Ledger, result: Alarms) -> None:
+    now = ledger.now()
+    last = ledger.attention.told()
+    found = read_attention(ledger)
+    by_kind: dict[Kind, list[Item]] = {}
+    for item in found.of(Level.PERSON):
+        by_kind.setdefault(item.kind, []).append(item)
+    for kind, items in by_kind.items():
+        told_at = last.get(kind.name)
+        newest = max((item.since for item in items if item.since is not None), default=now)
+        if told_at is not None and told_at.date() == now.date() and newest <= told_at:
+            continue
+        count = found.counts[kind]
+        result.told[kind.name] = now
+        result.groups.append(
+            AlarmGroup(
+                kind.name,
+                ATTENTION_PERCENT,
+                kind.counted(count),
+                tuple(item.request_id or item.about for item in items),
+                tuple(item.text for item in items),
+                kind.to_do,
+                max(0, count - len(items)),
+            )
+        )
 
 
 def _clocks(ledger: Ledger, result: Alarms) -> None:

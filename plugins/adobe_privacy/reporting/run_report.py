@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
 
 from adobe_privacy.intake.request import Action
+from adobe_privacy.ledger.attention import Level, RunScope
+from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.planning.planning import Plan, PlannedBatch
+from adobe_privacy.reporting.attention import Attention, attention_of_run
 
 SHOWN = 50  # lines of one kind in a log; the rest is counted
-NAMED = 1000  # jobs that need a look, which are named even where they are many
+NOTHING = "Nothing to do for this day."
 
 
 def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
@@ -28,6 +32,10 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
     if intake.not_read:
         # Their names may be anything, a person's too.
         lines.append(f"Not read: {len(intake.not_read)} files; only *.jsonl and *.csv hold requests")
+    if intake.unreported:
+        lines.append(
+            "The inbox may only be read: no report was written under rejected/. The ledger has the lines"
+        )
     if intake.opt_outs:
         lines.append(f"Opt-outs of sale: {intake.opt_outs}, left to the DAG privacy_optouts")
     lines += _some(
@@ -73,9 +81,9 @@ def batch_label(planned: PlannedBatch) -> str:
 
 @dataclass(frozen=True)
 class Settlement:
-    """The end of a run of so many `jobs`: `problems` counts those that a person must look at, `named` tells of the
-    first of them; `figures` is all of it in one line. `waiting` jobs are for the next run, those `at_adobe` for the
-    sweep, those `on_hold` for whoever releases them."""
+    """The end of a run of so many `jobs`: `problems` counts what a person must look at, `named` tells of the first of
+    it; `figures` is all of it in one line. `waiting` jobs are for the next run, those `at_adobe` for the sweep, those
+    `on_hold` for whoever releases them."""
 
     lines: list[str]
     figures: str
@@ -87,38 +95,15 @@ class Settlement:
     on_hold: int = 0
 
 
-def settle(jobs: Iterable[Job], *, left_to_sweep: bool = False) -> Settlement:
-    """Sums up the jobs that a run answers for, one by one; opt-outs of sale are not among them. With
-    `left_to_sweep`, a job that Adobe still works on is no problem."""
-    counts: Counter[tuple[str, str, str, str]] = Counter()
-    states: Counter[JobState] = Counter()
-    problems = partial = on_hold = 0
-    named: list[str] = []
-    partial_lines: list[str] = []
-    for job in jobs:
-        if job.action == Action.OPT_OUT_OF_SALE:
-            continue
-        states[job.state] += 1
-        on_hold += job.state is JobState.RECEIVED and job.on_hold
-        counts[job.regulation, job.action, job.state.value, job.outcome or "-"] += 1
-        if job.state is JobState.SUBMITTED and left_to_sweep:
-            continue
-        if text := _problem(job):
-            problems += 1
-            if len(named) < NAMED:
-                named.append(text)
-        if job.state is JobState.ARCHIVED and job.outcome not in ("full", None):
-            partial += 1
-            if len(partial_lines) < SHOWN:
-                partial_lines.append(f"Partial: {job.key} ({job.action}): {job.outcome}, {job.outcome_code}")
-    if not states:
-        nothing = "Nothing to do for this day."
-        return Settlement([nothing], nothing)
-    rows = [("regulation", "action", "state", "outcome", "jobs")]
-    rows += [(*group, str(count)) for group, count in sorted(counts.items())]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    lines += _some(partial_lines, "partial outcomes", of=partial)
+def settle(ledger: Ledger, *, run_id: str, inbox_date: date, left_to_sweep: bool = False) -> Settlement:
+    """Sums up what a run answers for, its jobs one by one; opt-outs of sale are not among them. With `left_to_sweep`,
+    a job that Adobe still works on is no problem."""
+    jobs = ledger.overview.run_jobs(run_id=run_id, inbox_date=inbox_date)
+    summary = _Summary()
+    summary.add(jobs)
+    attention = attention_of_run(ledger, RunScope(run_id, inbox_date, left_to_sweep))
+    states, on_hold = summary.states, summary.on_hold
+    lines = summary.lines()
     at_adobe = states[JobState.SUBMITTED] if left_to_sweep else 0
     if at_adobe:
         lines.append(
@@ -128,52 +113,74 @@ def settle(jobs: Iterable[Job], *, left_to_sweep: bool = False) -> Settlement:
         lines.append(f"{on_hold} jobs are on hold: not sent before a person releases them")
     return Settlement(
         lines,
-        _figures(counts, states, partial=partial, on_hold=on_hold),
+        summary.figures(attention),
         jobs=states.total(),
-        problems=problems,
-        named=named,
+        problems=attention.count(Level.PERSON),
+        named=[item.text for item in attention.items],
         waiting=states[JobState.RECEIVED] - on_hold,
         at_adobe=at_adobe,
         on_hold=on_hold,
     )
 
 
-def _figures(
-    counts: Mapping[tuple[str, str, str, str], int],
-    states: Counter[JobState],
-    *,
-    partial: int,
-    on_hold: int,
-) -> str:
-    actions: Counter[str] = Counter()
-    for (_, action, _, _), count in counts.items():
-        actions[action] += count
-    parts = {
-        f"archived ({partial} in part)" if partial else "archived": states[JobState.ARCHIVED],
-        "to be archived": states[JobState.COMPLETE],
-        "at Adobe": states[JobState.SUBMITTED],
-        "ended in error": states[JobState.ERROR],
-        "refused": states[JobState.REFUSED],
-        "not submitted yet": states[JobState.PLANNED] + states[JobState.SUBMITTING],
-        "for the next run": states[JobState.RECEIVED] - on_hold,
-        "on hold": on_hold,
-    }
-    shown = ", ".join(f"{count} {name}" for name, count in parts.items() if count)
-    of = ", ".join(f"{count} {action}" for action, count in sorted(actions.items()))
-    return f"{states.total()} jobs ({of}): {shown}"
+@dataclass
+class _Summary:
+    """Jobs, counted as they are read: there may be many."""
 
+    counts: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
+    states: Counter[JobState] = field(default_factory=Counter)
+    partial: int = 0
+    on_hold: int = 0
+    partial_lines: list[str] = field(default_factory=list)
 
-def _problem(job: Job) -> str | None:
-    where = f"{job.key} ({job.action}, {job.regulation}, Adobe job {job.adobe_job_id or 'none'})"
-    if job.state is JobState.ERROR:
-        return f"{where}: Adobe ended it in error, {job.outcome_code or 'no code'}"
-    if job.state is JobState.REFUSED:
-        return f"{where}: refused, see its history"
-    if job.state in (JobState.PLANNED, JobState.SUBMITTING):
-        return f"{where}: not submitted yet ({job.state})"
-    if job.state in (JobState.SUBMITTED, JobState.COMPLETE):
-        return f"{where}: not archived yet ({job.state})"
-    return None
+    def add(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            if job.action == Action.OPT_OUT_OF_SALE:
+                continue
+            self.states[job.state] += 1
+            self.on_hold += job.state is JobState.RECEIVED and job.on_hold
+            self.counts[job.regulation, job.action, job.state.value, job.outcome or "-"] += 1
+            if job.state is JobState.ARCHIVED and job.outcome not in ("full", None):
+                self.partial += 1
+                if len(self.partial_lines) < SHOWN:
+                    self.partial_lines.append(
+                        f"Partial: {job.key} ({job.action}): {job.outcome}, {job.outcome_code}"
+                    )
+
+    def lines(self) -> list[str]:
+        if not self.states:
+            return [NOTHING]
+        rows = [("regulation", "action", "state", "outcome", "jobs")]
+        rows += [(*group, str(count)) for group, count in sorted(self.counts.items())]
+        widths = [max(len(row[column]) for row in rows) for column in range(5)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
+        ]
+        return lines + _some(self.partial_lines, "partial outcomes", of=self.partial)
+
+    def figures(self, attention: Attention) -> str:
+        """Such as `4 jobs (2 access, 2 delete): 4 archived, 2 lines rejected`."""
+        states = self.states
+        parts = {
+            f"archived ({self.partial} in part)" if self.partial else "archived": states[JobState.ARCHIVED],
+            "to be archived": states[JobState.COMPLETE],
+            "at Adobe": states[JobState.SUBMITTED],
+            "ended in error": states[JobState.ERROR],
+            "refused": states[JobState.REFUSED],
+            "not submitted yet": states[JobState.PLANNED] + states[JobState.SUBMITTING],
+            "for the next run": states[JobState.RECEIVED] - self.on_hold,
+            "on hold": self.on_hold,
+        }
+        shown = [f"{count} {name}" for name, count in parts.items() if count]
+        # Of the jobs, the states say it.
+        shown += [kind.counted(count) for kind, count in attention.counts.items() if count and kind.problems]
+        if not shown:
+            return NOTHING
+        actions: Counter[str] = Counter()
+        for (_, action, _, _), count in self.counts.items():
+            actions[action] += count
+        of = ", ".join(f"{count} {action}" for action, count in sorted(actions.items()))
+        return f"{states.total()} jobs" + (f" ({of})" if of else "") + f": {', '.join(shown)}"
 
 
 def _some(lines: list[str], kind: str, *, of: int) -> list[str]:

@@ -15,6 +15,7 @@ from adobe_privacy.web.filters import PeriodDep, QueryDep
 from adobe_privacy.web.read import (
     read_evidence,
     read_manifest,
+    read_needs,
     read_overview,
     read_page,
     read_report,
@@ -28,6 +29,13 @@ router = APIRouter()
 @router.get("/overview")
 def overview(source: SourceDep) -> dict[str, Any]:
     return read_overview(source)
+
+
+@router.get("/attention")
+def attention(
+    source: SourceDep, query: QueryDep, limit: Annotated[int, Parameter(ge=1, le=500)] = 100
+) -> list[dict[str, Any]]:
+    return read_needs(source, query.attention, limit)
 
 
 @router.get("/jobs")

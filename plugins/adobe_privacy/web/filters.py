@@ -13,7 +13,8 @@ from fastapi import Depends, HTTPException, Request, status
 from starlette.datastructures import QueryParams
 
 from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
-from adobe_privacy.ledger.overview import Concern, Filters, Position
+from adobe_privacy.ledger.attention import BY_NAME, LASTING, Kind
+from adobe_privacy.ledger.overview import Filters, Position
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.regulations.codes import REGULATIONS
 from adobe_privacy.reporting.reports import last_year
@@ -33,9 +34,10 @@ class Query:
         self.given = {name: given[name] for name in NAMES if name in given}
         state = given.get("state")
         self.after = _position(given.get("after"))
+        self.attention = _attention(given.get("attention"))
         self.filters = Filters(
             states=tuple(JobState) if state == ALL else (_state(state),) if state else (),
-            concern=_concern(given.get("concern")),
+            attention=self.attention if self.attention and self.attention.states else None,
             regulation=given.get("regulation"),
             action=given.get("action"),
             product=given.get("product"),
@@ -61,7 +63,7 @@ class Query:
         return self.link(after=f"{after.due_on}.{after.job_id}")
 
 
-NAMES = ("state", "concern", "regulation", "action", "product", "request", "batch", "from", "to")
+NAMES = ("state", "attention", "regulation", "action", "product", "request", "batch", "from", "to")
 
 
 def read_query(request: Request, source: SourceDep) -> Query:
@@ -117,11 +119,11 @@ def _state(value: str) -> JobState:
         raise _bad(f"state: one of {ALL}, {', '.join(JobState)}") from None
 
 
-def _concern(value: str | None) -> Concern | None:
-    try:
-        return Concern(value) if value else None
-    except ValueError:
-        raise _bad(f"concern: one of {', '.join(Concern)}") from None
+def _attention(value: str | None) -> Kind | None:
+    kind = BY_NAME.get(value or "")
+    if value and kind not in LASTING:
+        raise _bad(f"attention: one of {', '.join(each.name for each in LASTING)}")
+    return kind
 
 
 def _day(value: str | None) -> date | None:

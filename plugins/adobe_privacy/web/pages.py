@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from adobe_privacy.api.names import PRODUCTS, outcome_in_words
 from adobe_privacy.intake.request import Action
-from adobe_privacy.ledger.overview import Concern
+from adobe_privacy.ledger.attention import LASTING
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.regulations.codes import REGULATIONS
 from adobe_privacy.reporting.reports import evidence_html, figures_body, figures_html
@@ -29,15 +29,17 @@ from adobe_privacy.web.read import (
     read_evidence,
     read_manifest,
     read_manifests,
+    read_needs,
     read_overview,
     read_page,
     read_report,
     read_request,
 )
 from adobe_privacy.web.source import SourceDep
-from adobe_privacy.web.words import CONCERNS, STATES
+from adobe_privacy.web.words import STATES
 
 HERE = Path(__file__).parent
+SHOWN = 50  # of what needs a person
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 FILES = {path.name: path.read_bytes() for path in sorted((HERE / "static").iterdir())}
 # Part of their addresses, so that a browser may keep them until they change.
@@ -51,7 +53,7 @@ DOCUMENT_POLICY = (
 templates = Jinja2Templates(HERE / "templates")
 templates.env.globals |= {
     "states": STATES,
-    "concerns": CONCERNS,
+    "kinds": LASTING,
     "version": VERSION,
     "outcome_in_words": outcome_in_words,
 }
@@ -70,10 +72,12 @@ def page(request: Request, source: SourceDep, query: QueryDep) -> Response:
             "bar": list(_bar(overview["states"])),
             "chart": chart(overview["days"]),
             "found": found,
+            # Jobs of one kind are listed below, page by page.
+            "needs": [] if query.filters.attention else read_needs(source, query.attention, SHOWN),
             "query": query,
             "choices": {
                 "state": ["", *(state.value for state in JobState), ALL],
-                "concern": ["", *(concern.value for concern in Concern)],
+                "attention": ["", *(kind.name for kind in LASTING if kind.states)],
                 "regulation": ["", *REGULATIONS],
                 "action": ["", *(action.value for action in Action)],
                 "product": ["", *PRODUCTS],

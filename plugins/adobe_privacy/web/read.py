@@ -13,13 +13,14 @@ from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from fastapi import HTTPException, status
 
 from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
-from adobe_privacy.ledger.overview import Concern
+from adobe_privacy.ledger.attention import LASTING, Kind, Level
 from adobe_privacy.ledger.schema import DailyFigures
+from adobe_privacy.reporting.attention import read_attention
 from adobe_privacy.reporting.reports import evidence, figures_report
 from adobe_privacy.storage import ObjectNotFound, StorageError
 from adobe_privacy.web.filters import Period, Query
 from adobe_privacy.web.source import Source
-from adobe_privacy.web.words import job_words, request_words
+from adobe_privacy.web.words import job_words, moment_words, request_words
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +33,11 @@ def today() -> date:
 
 
 def read_overview(source: Source) -> dict[str, Any]:
-    """Jobs by state and by concern, the day's quota, the last days' figures."""
+    """Jobs by state, what needs attention, the day's quota, the last days' figures."""
     overview = source.overview()
-    concerns = overview.concerns()
     return {
         "states": {state.value: count for state, count in overview.counts().items()},
-        "concerns": {concern.value: concerns[concern] for concern in Concern},
+        "attention": source.ledger().attention.counts(),
         "quota": _quota(source),
         "days": [_day(figures) for figures in overview.daily_figures(DAYS)],
     }
@@ -81,6 +81,13 @@ def read_page(source: Source, query: Query, limit: int) -> dict[str, Any]:
         "jobs": [job_words(job, day) for job in page.jobs],
         "next": query.link_to(page.next) if page.next else None,
     }
+
+
+def read_needs(source: Source, kind: Kind | None, limit: int) -> list[dict[str, Any]]:
+    """What there is of one kind of attention; without one, all that needs a person."""
+    kinds = [each for each in LASTING if each.level is Level.PERSON] if kind is None else [kind]
+    items = read_attention(source.ledger(), kinds=kinds, limit=limit).items[:limit]
+    return [item.as_row() | {"since": moment_words(item.since)} for item in items]
 
 
 def read_request(source: Source, request_id: str) -> dict[str, Any]:

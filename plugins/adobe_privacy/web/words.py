@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from adobe_privacy.api.names import outcome_in_words
-from adobe_privacy.ledger.overview import Concern, expires_at
+from adobe_privacy.ledger.overview import expires_at
 from adobe_privacy.ledger.schema import Batch, Job, Transition
 from adobe_privacy.ledger.states import JobState
 
@@ -22,13 +22,6 @@ STATES = {
     JobState.ARCHIVED: "archived, the manifest is written",
     JobState.ERROR: "Adobe ended it in error",
     JobState.REFUSED: "could not be sent, see its history",
-}
-CONCERNS = {
-    Concern.OVERDUE: "overdue",
-    Concern.SOON: "due within 7 days",
-    Concern.HELD: "on hold",
-    Concern.FAILED: "in error or refused",
-    Concern.EXPIRING: "expiring at Adobe",
 }
 OUTCOMES = {
     "full": "in full",
@@ -57,11 +50,11 @@ def job_words(job: Job, today: date) -> dict[str, Any]:
         "inbox_date": job.inbox_date.isoformat(),
         "due_on": job.due_on.isoformat(),
         "days_left": late,
-        "received_at": _moment(job.received_at),
-        "submitted_at": _moment(job.submitted_at),
-        "completed_at": _moment(job.completed_at),
-        "archived_at": _moment(job.archived_at),
-        "expires_at": _moment(expires_at(job)),
+        "received_at": moment_words(job.received_at),
+        "submitted_at": moment_words(job.submitted_at),
+        "completed_at": moment_words(job.completed_at),
+        "archived_at": moment_words(job.archived_at),
+        "expires_at": moment_words(expires_at(job)),
         "outcome": job.outcome and OUTCOMES.get(job.outcome, job.outcome),
         "outcome_code": job.outcome_code,
         "outcome_in_words": outcome_in_words(job.outcome_code) if job.outcome_code else None,
@@ -73,7 +66,7 @@ def job_words(job: Job, today: date) -> dict[str, Any]:
 
 def change_words(change: Transition) -> dict[str, Any]:
     return {
-        "at": _moment(change.at),
+        "at": moment_words(change.at),
         "from": change.from_state and change.from_state.value,
         "to": change.to_state.value,
         "reason": change.reason,
@@ -115,5 +108,5 @@ def links_of(actor: str) -> dict[str, str]:
     return links
 
 
-def _moment(value: datetime | None) -> str | None:
+def moment_words(value: datetime | None) -> str | None:
     return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if value else None

@@ -1,0 +1,327 @@
+"""The kinds of what people should know of, as one table, and what there is of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy.orm import Session
+
+from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK
+from adobe_privacy.ledger.delete_plan import DELETE
+from adobe_privacy.ledger.schema import (
+    AT_ADOBE,
+    HELD,
+    OPEN,
+    UNFINISHED,
+    AttentionTold,
+    Batch,
+    InboxProblem,
+    Job,
+    Origin,
+    ProblemKind,
+    Transition,
+)
+from adobe_privacy.ledger.states import OPEN_STATES, JobState
+from adobe_privacy.ledger.unit import Topic
+
+SOON = timedelta(days=7)
+# No call takes longer, with all its retries.
+ANSWERED = timedelta(minutes=15)
+
+WAITING_OR_OPEN = (JobState.RECEIVED, *OPEN_STATES)
+
+
+class Level(StrEnum):
+    """`PERSON` makes a run fail and is told by the alarms until somebody has acted."""
+
+    PERSON = "needs a person"
+    NOTE = "good to know"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of attention. `one` and `many` follow a number. `says` is said of each: it may name a job's columns.
+
+    About jobs: those in one of `states` of which `where`, asked with the present moment, holds; `since` is a moment or
+    a day. With `few`, an index of `where` leads to few jobs, whatever their states. About the inbox: its `problems`.
+    """
+
+    name: str
+    level: Level
+    one: str
+    many: str
+    says: str
+    to_do: str
+    states: tuple[JobState, ...] = ()
+    where: Callable[[datetime], ColumnElement[bool]] = field(default=lambda _: true())
+    since: Callable[[], Any] = field(default=lambda: _entered())
+    few: bool = False
+    problems: tuple[ProblemKind, ...] = ()
+    # A job of a run that has ended, whose state nobody can know at any other moment to be wrong.
+    of_ended_runs: bool = False
+
+    def counted(self, count: int) -> str:
+        return f"{count} {self.one if count == 1 else self.many}"
+
+    def jobs(self, now: datetime) -> ColumnElement[bool]:
+        if set(self.states) == set(JobState):
+            return self.where(now)
+        return and_(Job.state.in_(self.states), self.where(now))
+
+
+def _entered() -> ColumnElement[datetime]:
+    """When a job came into its present state."""
+    return (
+        select(func.max(Transition.at))
+        .where(Transition.job_id == Job.id, Transition.from_state != Transition.to_state)
+        .scalar_subquery()
+    )
+
+
+def _held_since() -> ColumnElement[datetime]:
+    return (
+        select(func.max(Transition.at))
+        .where(Transition.job_id == Job.id, Transition.reason.startswith("on hold"))
+        .scalar_subquery()
+    )
+
+
+def _asked_at() -> ColumnElement[datetime]:
+    return select(Batch.created_at).where(Batch.id == Job.batch_id).scalar_subquery()
+
+
+def _expiring(now: datetime) -> ColumnElement[bool]:
+    complete = and_(Job.state == JobState.COMPLETE, Job.completed_at < now + SOON - DETAIL_KEPT)
+    submitted = and_(Job.state == JobState.SUBMITTED, Job.submitted_at < now + SOON - LIST_LOOK_BACK)
+    return and_(AT_ADOBE, or_(complete, submitted))
+
+
+def _overdue(now: datetime) -> ColumnElement[bool]:
+    # Who has put a request on hold has decided that it waits.
+    held = and_(Job.on_hold, Job.state == JobState.RECEIVED)
+    return and_(UNFINISHED, Job.due_on < now.date(), ~held)
+
+
+# The first kind that a job is of is the gravest; settle, note, page, alarms and command follow this order.
+KINDS = (
+    Kind(
+        name="rejected",
+        level=Level.PERSON,
+        one="line rejected",
+        many="lines rejected",
+        says="rejected: {reason}",
+        to_do="Correct the line in the file, or hand the request in again in another file. If the line is no "
+        "request, close it: airflow privacy close FOLDER/FILE:LINE --reason …",
+        problems=(ProblemKind.LINE, ProblemKind.CONFLICT),
+    ),
+    Kind(
+        name="unread",
+        level=Level.PERSON,
+        one="file not read",
+        many="files not read",
+        says="nothing of it was read: {reason}",
+        to_do="Hand the requests in again as *.jsonl or *.csv, or remove the file from the inbox. If it holds no "
+        "request, close it: airflow privacy close FOLDER/FILE --reason …",
+        problems=(ProblemKind.FILE,),
+    ),
+    Kind(
+        name="refused",
+        level=Level.PERSON,
+        one="refused",
+        many="refused",
+        says="refused, see its history",
+        to_do="Read the reason in the request's history. Correct what it names, then send the request again; or "
+        "close it.",
+        states=(JobState.REFUSED,),
+    ),
+    Kind(
+        name="error",
+        level=Level.PERSON,
+        one="ended in error",
+        many="ended in error",
+        says="Adobe ended it in error, {outcome_code}",
+        to_do="Read the outcome code in the request's history. Send the request again, or close it.",
+        states=(JobState.ERROR,),
+    ),
+    Kind(
+        name="unfinished",
+        level=Level.PERSON,
+        one="not finished by its run",
+        many="not finished by their run",
+        says="not archived yet ({state})",
+        to_do="Read the log of the task that failed, then clear this task.",
+        states=OPEN_STATES,
+        of_ended_runs=True,
+    ),
+    Kind(
+        name="unknown",
+        level=Level.PERSON,
+        one="of unknown outcome",
+        many="of unknown outcome",
+        says="Adobe may have it or not: the answer to its submission was lost",
+        to_do="Clear the task submit of its batch. It asks Adobe before it sends anything again.",
+        states=(JobState.SUBMITTING,),
+        where=lambda now: Job.intent_at < now - ANSWERED,
+        since=lambda: Job.intent_at,
+    ),
+    Kind(
+        name="approval",
+        level=Level.PERSON,
+        one="awaits approval",
+        many="await approval",
+        says="is not sent before a person approves it",
+        to_do="Answer the question of the task approve: Airflow's UI lists it under Required Actions.",
+        states=(JobState.PLANNED,),
+        where=lambda _: and_(
+            Job.action == DELETE,
+            Job.approval_id.is_(None),
+            Job.on_hold.is_(False),
+            select(Batch.needs_approval).where(Batch.id == Job.batch_id).scalar_subquery(),
+        ),
+        since=_asked_at,
+    ),
+    Kind(
+        name="overdue",
+        level=Level.PERSON,
+        one="overdue",
+        many="overdue",
+        says="its answer was due on {due_on}",
+        to_do="Tell the person, and see in the request's history what it waits for.",
+        states=WAITING_OR_OPEN,
+        where=_overdue,
+        since=lambda: Job.due_on,
+    ),
+    Kind(
+        name="expiring",
+        level=Level.PERSON,
+        one="expiring at Adobe",
+        many="expiring at Adobe",
+        says="Adobe will delete its data within a week",
+        to_do="Run privacy_sweep now. If it fails, its log says why.",
+        states=(JobState.SUBMITTED, JobState.COMPLETE),
+        where=_expiring,
+        since=lambda: func.coalesce(Job.completed_at, Job.submitted_at),
+        few=True,
+    ),
+    Kind(
+        name="soon",
+        level=Level.NOTE,
+        one="due within 7 days",
+        many="due within 7 days",
+        says="its answer is due on {due_on}",
+        to_do="Nothing yet.",
+        states=WAITING_OR_OPEN,
+        where=lambda now: and_(UNFINISHED, Job.due_on >= now.date(), Job.due_on <= now.date() + SOON),
+        since=lambda: Job.taken_in_at,
+    ),
+    Kind(
+        name="held",
+        level=Level.NOTE,
+        one="on hold",
+        many="on hold",
+        says="on legal hold",
+        to_do="Release the request when the hold ends.",
+        states=tuple(JobState),
+        where=lambda _: and_(HELD),
+        since=_held_since,
+        few=True,
+    ),
+)
+BY_NAME = {kind.name: kind for kind in KINDS}
+# What there is at any moment, whichever run has ended.
+LASTING = tuple(kind for kind in KINDS if not kind.of_ended_runs)
+
+
+@dataclass(frozen=True)
+class RunScope:
+    """What a run that has ended answers for. With `left_to_sweep`, jobs that Adobe still works on are not."""
+
+    run_id: str
+    inbox_date: date
+    left_to_sweep: bool = False
+
+
+class Attention(Topic):
+    """Finds what people should know of."""
+
+    def counts(self, kinds: Sequence[Kind] = LASTING, scope: RunScope | None = None) -> dict[str, int]:
+        """By the name of the kind, how many jobs or lines or files it is about."""
+        with self.unit.read() as session:
+            batches = _batches(session, scope)
+            return {kind.name: session.scalar(self._counting(kind, scope, batches)) or 0 for kind in kinds}
+
+    def jobs(
+        self, kind: Kind, *, limit: int, scope: RunScope | None = None
+    ) -> list[tuple[Job, datetime | None]]:
+        """The most urgent jobs of a kind, each with the moment since when it is of the kind."""
+        with self.unit.read() as session:
+            query = select(Job, kind.since()).where(
+                *self._job_conditions(kind, scope, _batches(session, scope))
+            )
+            rows = session.execute(query.order_by(Job.due_on, Job.id).limit(limit))
+            return [(job, _moment(since)) for job, since in rows]
+
+    def problems(self, kind: Kind, *, limit: int, scope: RunScope | None = None) -> list[InboxProblem]:
+        """The open problems of the inbox of a kind, the newest folder's first."""
+        query = select(InboxProblem).where(*_problem_conditions(kind, scope))
+        order = (InboxProblem.inbox_date.desc(), InboxProblem.id)
+        with self.unit.read() as session:
+            return list(session.scalars(query.order_by(*order).limit(limit)))
+
+    def told(self) -> dict[str, datetime]:
+        """When people were last told of each kind."""
+        with self.unit.read() as session:
+            rows = session.execute(select(AttentionTold.kind, AttentionTold.told_at))
+            return dict(rows.tuples().all())
+
+    def record_told(self, told: Mapping[str, datetime]) -> None:
+        """Notes that people were told of these kinds, as they were at a moment."""
+        if told:
+            with self.unit.write() as session:
+                for kind, at in told.items():
+                    session.merge(AttentionTold(kind=kind, told_at=at))
+
+    def _counting(self, kind: Kind, scope: RunScope | None, batches: Sequence[str]) -> Any:
+        if kind.problems:
+            return select(func.sum(InboxProblem.lines)).where(*_problem_conditions(kind, scope))
+        return select(func.count()).select_from(Job).where(*self._job_conditions(kind, scope, batches))
+
+    def _job_conditions(
+        self, kind: Kind, scope: RunScope | None, batches: Sequence[str]
+    ) -> list[ColumnElement[bool]]:
+        conditions = [kind.jobs(self.unit.now())]
+        if scope is not None:
+            of_day = and_(Job.inbox_date == scope.inbox_date, Job.origin == Origin.INBOX)
+            conditions += [or_(Job.batch_id.in_(batches), of_day), Job.action != "opt_out_of_sale"]
+            # Each job of an ended run counts once.
+            if not kind.of_ended_runs:
+                conditions.append(Job.state.not_in(OPEN_STATES))
+            elif scope.left_to_sweep:
+                conditions.append(Job.state != JobState.SUBMITTED)
+        return conditions
+
+
+def _batches(session: Session, scope: RunScope | None) -> Sequence[str]:
+    if scope is None:
+        return ()
+    return session.scalars(select(Batch.id).where(Batch.run_id == scope.run_id)).all()
+
+
+def _problem_conditions(kind: Kind, scope: RunScope | None) -> list[ColumnElement[bool]]:
+    conditions = [and_(OPEN), InboxProblem.kind.in_([each.value for each in kind.problems])]
+    if scope is not None:
+        conditions.append(
+            or_(InboxProblem.inbox_date == scope.inbox_date, InboxProblem.run_id == scope.run_id)
+        )
+    return conditions
+
+
+def _moment(value: datetime | date | None) -> datetime | None:
+    if value is None or isinstance(value, datetime):
+        return value
+    return datetime.combine(value, time(), UTC) + timedelta(days=1)

@@ -1,0 +1,131 @@
+"""What the ledger knows of the inbox: which lines and files could not be used, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.orm import Session
+
+from adobe_privacy.ledger.schema import InboxProblem, Job, ProblemKind
+from adobe_privacy.ledger.unit import Topic, chunks
+
+CORRECTED = "the file was corrected"
+REMOVED = "the file is not in the inbox any more"
+ACCEPTED = "the same request id was accepted later"
+
+
+@dataclass(frozen=True, slots=True)
+class FileName:
+    """An inbox file: the folder's day, a keyed hash of its name, and the name as it may be shown."""
+
+    day: date
+    key: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What could not be used of a file: a line, `lines` lines from `line` on, or, without a line, all of it."""
+
+    kind: ProblemKind
+    reason: str
+    line: int | None = None
+    lines: int = 1
+    request_id: str | None = None
+
+
+class Inbox(Topic):
+    """Keeps what of the inbox could not be used, until it is corrected or a person closes it."""
+
+    def record(self, file: FileName, problems: Sequence[Problem], *, run_id: str) -> bool:
+        """These are the file's problems now. What is known stays as it is, closed or open; open ones that are not
+        found any more are closed. Returns whether the file has, or had, any."""
+        with self.unit.write() as session:
+            of_file = (InboxProblem.inbox_date == file.day, InboxProblem.file_key == file.key)
+            known = list(session.scalars(select(InboxProblem).where(*of_file)))
+            # A correction that was undone is a problem again.
+            kept = {_identity(row): row for row in known if row.closed_reason != CORRECTED}
+            found = [_row(file, problem, run_id) for problem in problems]
+            now = self.unit.now()
+            for row in found:
+                if _identity(row) not in kept:
+                    row.since = now
+                    session.add(row)
+            still = {_identity(row) for row in found}
+            self._close(session, [row for key, row in kept.items() if key not in still], CORRECTED)
+        return bool(known or problems)
+
+    def close_removed(self, day: date, present: Collection[str]) -> None:
+        """Closes the unread files of a day's folder that are not in it any more; `present` are the keys of those
+        that are."""
+        with self.unit.read() as session:
+            rows = session.scalars(
+                _open(InboxProblem.kind == ProblemKind.FILE, InboxProblem.inbox_date == day)
+            )
+            gone = [row.id for row in rows if row.file_key not in present]
+        if gone:
+            with self.unit.write() as session:
+                self._close(session, session.scalars(_open(InboxProblem.id.in_(gone))).all(), REMOVED)
+
+    def close_accepted(self) -> None:
+        """Closes the rejected lines whose request id was accepted after them. A line that contradicts a request
+        which the ledger had already is not among them."""
+        with self.unit.read() as session:
+            query = _open(InboxProblem.kind == ProblemKind.LINE, InboxProblem.request_id.is_not(None))
+            rows = session.scalars(query).all()
+            accepted = {
+                request_id: taken_in_at
+                for some in chunks({row.request_id for row in rows})
+                for request_id, taken_in_at in session.execute(
+                    select(Job.request_id, Job.taken_in_at).where(Job.request_id.in_(some))
+                )
+            }
+        mended = [
+            row.id for row in rows if row.request_id in accepted and accepted[row.request_id] >= row.since
+        ]
+        if mended:
+            with self.unit.write() as session:
+                for some in chunks(mended):
+                    self._close(session, session.scalars(_open(InboxProblem.id.in_(some))).all(), ACCEPTED)
+
+    def close(self, day: date, file: str, reason: str, *, line: int | None = None) -> int:
+        """A person says that a file, by the name that is shown of it, or one of its lines, needs nothing more.
+        Returns how many open problems that were."""
+        conditions = [InboxProblem.inbox_date == day, InboxProblem.file == file]
+        if line is not None:
+            conditions.append(InboxProblem.line == line)
+        with self.unit.write() as session:
+            rows = session.scalars(_open(*conditions)).all()
+            self._close(session, rows, reason)
+            return len(rows)
+
+    def _close(self, session: Session, rows: Sequence[InboxProblem], reason: str) -> None:
+        for row in rows:
+            if row.closed_at is None:
+                row.closed_at = self.unit.now()
+                row.closed_by, row.closed_reason = self.unit.actor[:512], reason[:512]
+
+
+def _open(*conditions: ColumnElement[bool]) -> Select[tuple[InboxProblem]]:
+    return select(InboxProblem).where(InboxProblem.closed_at.is_(None), *conditions)
+
+
+def _identity(row: InboxProblem) -> tuple[str, int | None, int, str, str | None]:
+    return row.kind, row.line, row.lines, row.reason, row.request_id
+
+
+def _row(file: FileName, problem: Problem, run_id: str) -> InboxProblem:
+    return InboxProblem(
+        kind=problem.kind.value,
+        inbox_date=file.day,
+        file_key=file.key,
+        file=file.shown[:160],
+        line=problem.line,
+        lines=problem.lines,
+        reason=problem.reason[:512],
+        request_id=problem.request_id,
+        run_id=run_id[:512],
+    )

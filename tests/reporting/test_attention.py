@@ -1,0 +1,180 @@
+"""The one list of what needs a person: the same in settle, alarms, page and command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adobe_privacy.command_line import main
+from adobe_privacy.ledger.attention import KINDS, Level
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.planning.planning import PlanSettings, plan_day
+from adobe_privacy.reporting.alarms import Alarms, due_alarms, record
+from adobe_privacy.reporting.attention import read_attention
+from adobe_privacy.reporting.run_report import Settlement, settle
+from adobe_privacy.storage import Store, open_store
+from tests.support.ledgers import DAY, FakeClock
+
+NEXT = DAY + timedelta(days=1)
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Store:
+    (tmp_path / "inbox").mkdir()
+    return open_store(f"file://{tmp_path}/inbox")
+
+
+def line(number: int, **fields: Any) -> str:
+    given = {
+        "request_id": f"DSR-{number}",
+        "regulation": "gdpr",
+        "actions": ["access"],
+        "identities": [{"namespace": "email", "value": f"subject{number}@example.com"}],
+        "products": ["analytics"],
+    }
+    return json.dumps(given | fields)
+
+
+@pytest.fixture
+def run(inbox: Store, ledger: Ledger) -> Callable[..., Settlement]:
+    """Plans and settles a day whose jobs all wait for the next run."""
+
+    def running(day: Any = DAY, run_id: str = "run") -> Settlement:
+        plan_day(inbox, ledger, day=day, run_id=run_id, settings=PlanSettings(daily_limit=0))
+        return settle(ledger, run_id=run_id, inbox_date=day)
+
+    return running
+
+
+Run = Callable[..., Settlement]
+
+
+def put(inbox: Store, *lines: str, name: str = "r.jsonl", day: Any = DAY) -> None:
+    inbox.write(f"{day}/{name}", "".join(f"{text}\n" for text in lines).encode())
+
+
+def told(alarms: Alarms) -> dict[str, str]:
+    return {group.headline: group.to_do for group in alarms.groups if group.to_do}
+
+
+def test_each_kind_says_what_to_do() -> None:
+    assert len({kind.name for kind in KINDS}) == len(KINDS)
+    for kind in KINDS:
+        assert kind.to_do.endswith(("…", ".")), kind.name
+        assert bool(kind.states) != bool(kind.problems), kind.name
+
+
+def test_a_rejected_line_is_no_green_day_and_everybody_tells(
+    inbox: Store, ledger: Ledger, run: Run, ledger_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(inbox, line(1), line(2, regulation="gdrp"), "{no json")
+    settlement = run()
+    assert settlement.problems == 2
+    assert settlement.figures == "1 jobs (1 access): 1 for the next run, 2 lines rejected"
+    assert settlement.named[0].startswith(f"{DAY}/r.jsonl line 2 (DSR-2): rejected: regulation")
+    alarms = due_alarms(ledger, daily_limit=100)
+    assert list(told(alarms)) == ["2 lines rejected"]
+    assert f"{DAY}/r.jsonl line 3: rejected: not JSON" in alarms.message
+    assert main(["attention", "--ledger", ledger_url]) == 1
+    assert "2 lines rejected" in capsys.readouterr().out
+    assert main(["attention", "--json", "--ledger", ledger_url]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found["counts"]["rejected"] == 2
+    assert [(item["folder"], item["file"], item["line"], item["request_id"]) for item in found["items"]] == [
+        (str(DAY), "r.jsonl", 2, "DSR-2"),
+        (str(DAY), "r.jsonl", 3, None),
+    ]
+
+
+def test_a_file_of_which_nothing_was_read_is_no_green_day(inbox: Store, ledger: Ledger, run: Run) -> None:
+    put(inbox, "Antrag;Gesetz", "1;gdpr", name="excel.csv")
+    inbox.write(f"{DAY}/Jane Doe.xlsx", b"PK")
+    inbox.write(f"{DAY}/_SUCCESS", b"")
+    settlement = run()
+    assert settlement.figures == "0 jobs: 2 files not read"
+    assert settlement.problems == 2
+    assert not any("Jane" in text for text in settlement.named)
+    assert any(text.startswith(f"{DAY}/excel.csv: nothing of it was read") for text in settlement.named)
+    inbox.delete(f"{DAY}/Jane Doe.xlsx")
+    assert run().figures == "0 jobs: 1 file not read"
+
+
+def test_a_corrected_file_leaves_the_list(inbox: Store, ledger: Ledger, run: Run) -> None:
+    put(inbox, line(1), "junk")
+    assert run().problems == 1
+    put(inbox, line(1), line(2))
+    assert run().problems == 0
+    put(inbox, line(1), "junk")
+    assert run().problems == 1, "a correction that was undone is a problem again"
+
+
+def test_the_same_request_id_accepted_later_leaves_the_list(
+    inbox: Store, ledger: Ledger, run: Run, clock: FakeClock
+) -> None:
+    put(inbox, line(1), line(2, regulation="gdrp"))
+    assert run().problems == 1
+    clock.advance(days=1)
+    put(inbox, line(2), day=NEXT)
+    run(NEXT, "next")
+    assert settle(ledger, run_id="run", inbox_date=DAY).problems == 0
+    assert run().problems == 0, "nor does the next reading of the file bring it back"
+
+
+def test_a_line_that_contradicts_a_known_request_stays(inbox: Store, ledger: Ledger, run: Run) -> None:
+    put(inbox, line(1), line(1, actions=["delete"]))
+    assert run().problems == 1
+    put(inbox, line(1), line(1, actions=["delete"]), line(3))
+    assert run().problems == 1
+
+
+def test_a_person_closes_a_line(inbox: Store, ledger: Ledger, run: Run) -> None:
+    put(inbox, line(1), "# exported by hand")
+    assert run().problems == 1
+    assert ledger.inbox.close(DAY, "r.jsonl", "a comment", line=2) == 1
+    assert run().problems == 0
+    assert ledger.inbox.close(DAY, "r.jsonl", "a comment", line=2) == 0
+
+
+def test_a_file_full_of_bad_lines_is_counted_whole(inbox: Store, ledger: Ledger, run: Run) -> None:
+    put(inbox, *["junk"] * 2500)
+    assert run().figures == "0 jobs: 2500 lines rejected"
+    assert len(read_attention(ledger).items) == 1000
+
+
+def test_alarms_tell_once_a_day_and_at_once_of_what_is_new(
+    inbox: Store, ledger: Ledger, run: Run, clock: FakeClock
+) -> None:
+    def tell() -> list[str]:
+        alarms = due_alarms(ledger, daily_limit=100)
+        record(ledger, alarms)
+        return list(told(alarms))
+
+    put(inbox, line(1), "junk")
+    run()
+    assert tell() == ["1 line rejected"]
+    clock.advance(hours=1)
+    assert tell() == []
+    put(inbox, line(1), "junk", "junk, too")
+    run()
+    assert tell() == ["2 lines rejected"]
+    clock.advance(days=1)
+    assert tell() == ["2 lines rejected"]
+    put(inbox, line(1))
+    run()
+    clock.advance(days=1)
+    assert tell() == []
+
+
+def test_a_job_of_a_run_is_counted_once(inbox: Store, ledger: Ledger) -> None:
+    """Planned and never sent, and overdue as well."""
+    put(inbox, line(1, received_at="2026-01-01T00:00:00Z"))
+    plan_day(inbox, ledger, day=DAY, run_id="run", settings=PlanSettings())
+    settlement = settle(ledger, run_id="run", inbox_date=DAY)
+    assert settlement.problems == 1
+    assert "not archived yet (planned)" in settlement.named[0]
+    assert read_attention(ledger).count(Level.PERSON) == 1
