@@ -193,7 +193,8 @@ def test_the_report_of_a_file_that_was_mended_disappears(inbox: Store) -> None:
 def test_other_files_are_not_read_and_not_passed_over_in_silence(inbox: Store) -> None:
     put(inbox, "", "a.jsonl")
     put(inbox, "", "b.CSV")
-    put(inbox, "", "notes.txt")
+    put(inbox, "text", "notes.txt")
+    put(inbox, "", "_SUCCESS")
     put(inbox, "", ".hidden.jsonl")
     assert files_of(inbox, DAY) == ([f"{DAY}/a.jsonl", f"{DAY}/b.CSV"], [f"{DAY}/notes.txt"])
 
