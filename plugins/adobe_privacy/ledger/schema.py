@@ -325,7 +325,7 @@ class InboxFile(Base):
     inbox_date: Mapped[date] = mapped_column(Date, primary_key=True)
     file_key: Mapped[str] = mapped_column(String(64), primary_key=True)  # a keyed hash of its name
     size: Mapped[int] = mapped_column(BigInteger)
-    etag: Mapped[str | None] = mapped_column(String(255))
+    mark: Mapped[str] = mapped_column(String(255))  # its ETag
     read_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

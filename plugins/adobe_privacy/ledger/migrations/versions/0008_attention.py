@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("inbox_date", sa.Date(), primary_key=True),
         sa.Column("file_key", sa.String(64), primary_key=True),
         sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.Column("etag", sa.String(255)),
+        sa.Column("mark", sa.String(255), nullable=False),
         sa.Column("read_at", MOMENT, nullable=False),
     )
     op.create_table(
