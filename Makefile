@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-faults test-weeks test-versions test-scale test-ui bench lint format lock
+.PHONY: help setup demo up test test-faults test-weeks test-versions test-everyday test-scale test-ui bench lint format lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -21,7 +21,7 @@ up: $(INSTALLED) ## the same stack left running, UI on port 8080, until Ctrl-C
 	@$(BIN)/python -m scripts.up
 
 test: $(INSTALLED) ## the whole test suite, but for those below
-	@$(BIN)/python -m pytest --ignore=tests/ui --ignore=tests/scale --ignore=tests/system/test_weeks.py
+	@$(BIN)/python -m pytest --ignore=tests/ui --ignore=tests/scale --ignore=tests/everyday --ignore=tests/system/test_weeks.py
 
 test-faults: $(INSTALLED) ## the long crash suite: every step of a submission, every fault of the archive on every store
 	@ADOBE_PRIVACY_INTERLEAVINGS=3000 $(BIN)/python -m pytest tests/faults tests/archive/test_faults.py \
@@ -32,6 +32,9 @@ test-weeks: $(INSTALLED) ## backfills of 60 days and 30, waiting and alarms on a
 
 test-versions: $(INSTALLED) ## the wheel on each supported Airflow under its constraints: the main job, an approval, the page
 	@$(BIN)/python -m tests.versions.run
+
+test-everyday: $(INSTALLED) ## what operators do every day: clear, mark, delete, backfill again, try a DAG, ask by command
+	@$(BIN)/python -m pytest tests/everyday
 
 test-scale: $(INSTALLED) ## CeleryExecutor with two workers, Redis, PostgreSQL, S3; needs redis-server
 	@$(BIN)/python -m pytest tests/scale

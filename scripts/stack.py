@@ -292,6 +292,10 @@ class Stack:
         """Runs an Airflow command to its end; returns its standard output."""
         return self._run(str(self.bin / "airflow"), *arguments)
 
+    def python(self, *arguments: str) -> str:
+        """Runs Airflow's Python to its end, in this Airflow's environment; returns its standard output."""
+        return self._run(str(self.bin / "python"), *arguments)
+
     def _run(self, *command: str) -> str:
         """Runs a command to its end, saying every few seconds that it does."""
         with (self.logs / "commands.log").open("a+") as log:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points, version
+import importlib
+import json
+import logging
+import re
+from importlib.metadata import distribution, entry_points, version
+from importlib.resources import files
+from pathlib import Path
+
+import jsonschema
+import pytest
 
 import adobe_privacy
+from adobe_privacy._compat import warn_if_untested
 from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
 from adobe_privacy.provider import get_provider_info
 
@@ -35,3 +45,37 @@ def test_the_providers_manager_accepts_it() -> None:
     assert hook is not None
     assert hook.hook_name == "Adobe Privacy Service"
     assert hook.connection_testable
+
+
+def test_airflow_and_registries_can_read_it() -> None:
+    schema = json.loads(files("airflow").joinpath("provider_info.schema.json").read_text())
+    jsonschema.validate(get_provider_info(), schema)
+
+
+def test_every_module_that_it_names_is_there() -> None:
+    info = get_provider_info()
+    for kind in ("operators", "sensors", "hooks", "triggers"):
+        (named,) = info[kind]
+        folder = Path(adobe_privacy.__file__).parent / kind
+        ours = {f"adobe_privacy.{kind}.{path.stem}" for path in folder.glob("*.py")}
+        assert set(named["python-modules"]) <= ours
+        for module in named["python-modules"]:
+            importlib.import_module(module)
+
+
+@pytest.mark.parametrize(
+    ("airflow", "warned"),
+    [("3.2.1", False), ("3.3.9", False), ("3.3.2+astro.1", False), ("3.4.0", True), ("4.0.0rc1", True)],
+)
+def test_an_airflow_that_is_newer_than_what_was_tested_is_told_in_the_log(
+    airflow: str, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        warn_if_untested(airflow)
+    assert (f"this is {airflow}" in caplog.text) is warned
+
+
+def test_the_readme_of_the_index_page_has_no_relative_link() -> None:
+    text = distribution("airflow-adobe-privacy").read_text("METADATA") or ""
+    assert "## More" in text
+    assert re.findall(r"\]\((?!https?://|#)[^)]*\)", text) == []

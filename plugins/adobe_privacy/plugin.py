@@ -5,9 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from airflow import __version__ as airflow_version
 from airflow.plugins_manager import AirflowPlugin
 
 from adobe_privacy import run_notes
+from adobe_privacy._compat import warn_if_untested
 
 
 class AdobePrivacyPlugin(AirflowPlugin):
@@ -24,6 +26,10 @@ class AdobePrivacyPlugin(AirflowPlugin):
             "icon_dark_mode": "privacy/static/icon-dark.svg",
         }
     ]
+
+    @classmethod
+    def on_load(cls, *_args: Any, **_kwargs: Any) -> None:
+        warn_if_untested(airflow_version)
 
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]

@@ -4,15 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
+from adobe_privacy import __version__
 from adobe_privacy.api.facts import DAILY_JOBS, GATEWAY_TIMEOUT
+
+PROJECT = "https://github.com/airflow-adobe-privacy/airflow-adobe-privacy"
+_NAME = "Adobe Privacy Service"
 
 
 def get_provider_info() -> dict[str, Any]:
     """The entry point `apache_airflow_provider`. Imports nothing of Airflow: it is read at every start."""
     return {
         "package-name": "airflow-adobe-privacy",
-        "name": "Adobe Privacy Service",
+        "name": _NAME,
         "description": "Privacy requests through Adobe's Privacy Service API.",
+        "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": _NAME,
+                "external-doc-url": "https://developer.adobe.com/experience-platform-apis/references/privacy-service/",
+                "how-to-guide": [
+                    f"{PROJECT}/blob/main/docs/{name}.md" for name in ("production", "operations")
+                ],
+                "logo": f"{PROJECT}/blob/main/plugins/adobe_privacy/web/static/icon.svg",
+                "tags": ["service"],
+            }
+        ],
+        **{
+            kind: [{"integration-name": _NAME, "python-modules": modules}]
+            for kind, modules in {
+                "operators": [
+                    f"adobe_privacy.operators.privacy_{name}"
+                    for name in ("requests", "approval", "sweep", "optouts", "retention", "alarms")
+                ],
+                "sensors": ["adobe_privacy.sensors.privacy_jobs"],
+                "hooks": ["adobe_privacy.hooks.adobe_privacy"],
+                "triggers": ["adobe_privacy.triggers.privacy_jobs"],
+            }.items()
+        },
         "cli": ["adobe_privacy.airflow_commands.privacy_commands"],
         "extra-links": [
             "adobe_privacy.links.PrivacyPageLink",
