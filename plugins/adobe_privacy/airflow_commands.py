@@ -37,15 +37,17 @@ def run(options: argparse.Namespace) -> None:
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     from adobe_privacy.command_line import WRONG_DATA, main
     from adobe_privacy.command_places import Places
-    from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
     from adobe_privacy.hooks.ledger import open_ledger
+    from adobe_privacy.hooks.settings import location
     from adobe_privacy.hooks.storage import open_archive
+    from adobe_privacy.settings import SettingsError
 
     places = Places(
-        lambda actor, *, existing: open_ledger(actor, existing=existing), lambda: open_archive(create=False)
+        lambda actor, *, existing: open_ledger(actor, existing=existing),
+        lambda: open_archive(location("archive"), create=False),
     )
     try:
         sys.exit(main(options.arguments, places=places, prog="airflow privacy"))
-    except ConnectionProblem as problem:
+    except SettingsError as problem:
         print(problem, file=sys.stderr)
         sys.exit(WRONG_DATA)

@@ -31,17 +31,17 @@ def _failure(error: Exception) -> AirflowException | None:
         RequestRefused,
     )
     from adobe_privacy.archive import ArchiveError
-    from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
     from adobe_privacy.ledger.database import LedgerError
+    from adobe_privacy.settings import SettingsError
     from adobe_privacy.storage import InvalidLocation, LocationNotFound, StorageError
 
     needs_a_person = (
         AuthenticationFailed,
-        ConnectionProblem,
         InvalidLocation,
         LocationNotFound,
         PermissionDenied,
         RequestRefused,
+        SettingsError,
     )
     if isinstance(error, needs_a_person):
         return AirflowFailException(str(error))

@@ -10,29 +10,19 @@ from typing import Any
 from airflow.sdk import BaseNotifier
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from adobe_privacy.hooks.variables import NotJson, json_variable
+from adobe_privacy.settings import NotifierSettings
 
 NOTIFIER_VARIABLE = "privacy_alarm_notifier"
-_FORM = (
-    f'the Airflow variable {NOTIFIER_VARIABLE} must be like {{"class": '
-    '"airflow.providers.smtp.notifications.smtp.SmtpNotifier", "kwargs": {"to": …, "subject": "{{ alarm.subject }}", '
-    '"html_content": "<pre>{{ alarm.message }}</pre>"}}, or a list of such'
-)
 
 log = logging.getLogger(__name__)
 
 
-def configured_notifiers() -> list[BaseNotifier]:
+def configured_notifiers(settings: Sequence[NotifierSettings]) -> list[BaseNotifier]:
     """What the variable `privacy_alarm_notifier` names; none where it is not set.
 
     Raises AirflowFailException where it cannot be used. Its text repeats no value: there may be secrets.
     """
-    try:
-        value = json_variable(NOTIFIER_VARIABLE)
-    except NotJson:
-        raise AirflowFailException(f"{_FORM}: it is not JSON") from None
-    given = value if isinstance(value, list) else [value] if value else []
-    return [_notifier(item) for item in given]
+    return [_notifier(item.path, item.arguments) for item in settings]
 
 
 def notify(
@@ -54,14 +44,7 @@ def notify(
         raise AirflowException(f"{len(failed)} of {len(notifiers)} notifiers failed: {', '.join(failed)}")
 
 
-def _notifier(item: Any) -> BaseNotifier:
-    if (
-        not isinstance(item, dict)
-        or not isinstance(item.get("class"), str)
-        or set(item) - {"class", "kwargs"}
-    ):
-        raise AirflowFailException(_FORM)
-    path, arguments = item["class"], item.get("kwargs") or {}
+def _notifier(path: str, arguments: Mapping[str, Any]) -> BaseNotifier:
     try:
         kind = pkgutil.resolve_name(path)
     except (ImportError, AttributeError, ValueError):

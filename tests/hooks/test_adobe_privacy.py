@@ -9,17 +9,20 @@ import pytest
 from airflow.sdk import Connection
 
 from adobe_privacy.api.config import DEFAULT_BASE_URL, DEFAULT_SCOPES, DEFAULT_TOKEN_URL
-from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook, ConnectionProblem, service_settings
+from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
+from adobe_privacy.hooks.settings import fields_of
+from adobe_privacy.settings import ConnectionFields, SettingsError, service_settings
 from tests.support.privacy import World
 
 ORG = "0123456789ABCDEF01234567@AdobeOrg"
 
 
-def connection(extra: dict[str, Any] | None = None, **fields: Any) -> Connection:
+def connection(extra: dict[str, Any] | None = None, **fields: Any) -> ConnectionFields:
     everything = {"conn_type": "adobe_privacy", "login": "client", "password": "not-a-secret"} | fields
-    return Connection(
+    stored = Connection(
         conn_id="adobe_privacy_default", extra=json.dumps({"org_id": ORG} | (extra or {})), **everything
     )
+    return fields_of(stored)
 
 
 def test_what_is_left_out_has_the_documented_defaults() -> None:
@@ -58,17 +61,17 @@ def test_the_host_may_be_written_as_airflow_users_do(fields: dict[str, Any], url
         ({"login": None}, {}, "login"),
         ({"password": ""}, {}, "password"),
         ({}, {"org_id": ""}, r"extra\.org_id"),
-        ({}, {"timeout": "soon"}, r"extra\.timeout is not a number"),
-        ({}, {"daily_job_limit": -1}, r"extra\.daily_job_limit is negative"),
-        ({}, {"products": {"a": 1}}, r"extra\.products is not a list"),
-        ({}, {"company_contexts": "acme"}, r"extra\.company_contexts is not a list"),
+        ({}, {"timeout": "soon"}, r"extra\.timeout must be a valid number"),
+        ({}, {"daily_job_limit": -1}, r"extra\.daily_job_limit must be greater than or equal to 1"),
+        ({}, {"products": {"a": 1}}, r"extra\.products must be a list"),
+        ({}, {"company_contexts": "acme"}, r"extra\.company_contexts must be"),
         ({"host": "ftp://example.com"}, {}, "host"),
     ],
 )
 def test_a_problem_names_connection_and_field(
     fields: dict[str, Any], extra: dict[str, Any], says: str
 ) -> None:
-    with pytest.raises(ConnectionProblem, match=f"connection adobe_privacy_default: .*{says}") as problem:
+    with pytest.raises(SettingsError, match=f"connection adobe_privacy_default: .*{says}") as problem:
         service_settings(connection(extra, **fields))
     assert "not-a-secret" not in str(problem.value)
 

@@ -11,8 +11,8 @@ from airflow.sdk.exceptions import AirflowException
 from pyrage import x25519
 
 from adobe_privacy.archive import ArchiveSettings, ZipLimits
-from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
 from adobe_privacy.hooks.archive import archive_opener, archive_settings, key_place
+from adobe_privacy.hooks.settings import read_settings
 from adobe_privacy.operators.privacy_requests import (
     ArchivePrivacyResultsOperator,
     CreatePrivacyJobsOperator,
@@ -22,19 +22,22 @@ from adobe_privacy.operators.privacy_retention import (
     ErasePrivacyResultsOperator,
     VerifyPrivacyArchiveOperator,
 )
+from adobe_privacy.settings import SettingsError
 from tests.support.privacy import World, context, request
+
+pytestmark = pytest.mark.usefixtures("world")
 
 VARIABLE = "AIRFLOW_VAR_PRIVACY_ARCHIVE_OPTIONS"
 
 
 def test_without_the_variable_the_defaults_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert archive_settings() == ArchiveSettings()
+    assert archive_settings(read_settings()) == ArchiveSettings()
 
 
 def test_caps_and_keeping_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, json.dumps({"keep_rejected": True, "max_nesting": 5, "max_ratio": 1000}))
-    settings = archive_settings()
+    settings = archive_settings(read_settings())
     assert settings.keep_rejected
     assert settings.limits == ZipLimits(max_nesting=5, max_ratio=1000)
 
@@ -42,23 +45,23 @@ def test_caps_and_keeping_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("[]", "must be a JSON object"),
-        ('{"max_entries": 5', "must be a JSON object"),
+        ("[]", "must be a valid dictionary"),
+        ('{"max_entries": 5', "must be JSON"),
         ('{"max_entrys": 5}', "max_entrys is not known; known are keep_rejected"),
         ('{"max_entries": "5"}', "max_entries must be a whole number"),
-        ('{"max_entries": -1}', "max_entries must be a whole number"),
+        ('{"max_entries": -1}', "max_entries must be greater than or equal to 0"),
         ('{"max_entries": true}', "max_entries must be a whole number"),
-        ('{"key_conn_id": ""}', "key_conn_id must be a connection id"),
+        ('{"key_conn_id": ""}', "key_conn_id String should have"),
         ('{"key_conn_id": "none_such"}', "key_conn_id names the connection none_such, which does not exist"),
-        ('{"keep_rejected": 1}', "keep_rejected must be true or false"),
+        ('{"keep_rejected": 1}', "keep_rejected must be a valid boolean"),
     ],
 )
 def test_an_option_that_is_not_understood_is_named(
     value: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, value)
-    with pytest.raises(ConnectionProblem, match=f"privacy_archive_options: {said}"):
-        archive_settings()
+    with pytest.raises(SettingsError, match=f"privacy_archive_options: {said}"):
+        archive_settings(read_settings())
 
 
 def test_the_task_goes_by_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,17 +89,17 @@ def with_key(patch: pytest.MonkeyPatch, **fields: Any) -> None:
 
 def test_a_public_key_encrypts_and_opens_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with_key(monkeypatch, extra={"recipients": [str(KEY.to_public())], "keys_uri": f"file://{tmp_path}/keys"})
-    encryption = archive_settings().encryption
+    encryption = archive_settings(read_settings()).encryption
     assert encryption is not None
     assert encryption.wrapper.name == str(KEY.to_public())
-    assert str(key_place()) == str(encryption.keys) == f"Store('file://{tmp_path}/keys')"
-    assert archive_opener() is None
+    assert str(key_place(read_settings())) == str(encryption.keys) == f"Store('file://{tmp_path}/keys')"
+    assert archive_opener(read_settings()) is None
 
 
 def test_a_secret_key_does_both(monkeypatch: pytest.MonkeyPatch) -> None:
     with_key(monkeypatch, password=str(KEY))
-    assert key_place() is None
-    opener = archive_opener()
+    assert key_place(read_settings()) is None
+    opener = archive_opener(read_settings())
     assert opener is not None
     assert opener.wrapper.name == str(KEY.to_public())
 
@@ -105,16 +108,16 @@ def test_a_key_of_kms_is_reached_through_an_aws_connection(monkeypatch: pytest.M
     aws = {"conn_type": "aws", "login": "test", "password": "test", "extra": {"region_name": "us-east-1"}}
     monkeypatch.setenv("AIRFLOW_CONN_MY_AWS", json.dumps(aws))
     with_key(monkeypatch, extra={"kms_key_id": "alias/results", "aws_conn_id": "my_aws"})
-    encryption = archive_settings().encryption
+    encryption = archive_settings(read_settings()).encryption
     assert encryption is not None
     assert encryption.wrapper.name == "aws-kms:alias/results"
-    assert archive_opener() is None
+    assert archive_opener(read_settings()) is None
 
 
 def test_a_key_of_the_wrong_form_is_named_by_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     with_key(monkeypatch, extra={"recipients": "age1nonsense"})
-    with pytest.raises(ConnectionProblem, match="connection the_key: a recipient must be like age1"):
-        archive_settings()
+    with pytest.raises(SettingsError, match="connection the_key: a recipient must be like age1"):
+        archive_settings(read_settings())
 
 
 def test_retention_destroys_the_keys_of_what_a_task_has_encrypted(

@@ -5,20 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from airflow.sdk import Connection
 
-from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
-from adobe_privacy.hooks.ledger import ledger_url, open_ledger
+from adobe_privacy.hooks.ledger import open_ledger
 from adobe_privacy.ledger.database import LedgerError
+from adobe_privacy.settings import ConnectionFields, SettingsError, ledger_settings
 
 
 def test_without_a_connection_it_is_a_file_under_airflow_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_HOME", "/srv/airflow")
-    assert ledger_url(None) == ("sqlite:////srv/airflow/privacy_ledger.db", None)
+    settings = ledger_settings(None)
+    assert (settings.url, settings.fingerprint_key) == ("sqlite:////srv/airflow/privacy_ledger.db", None)
+    assert not settings.configured
 
 
 def test_postgres_is_given_as_airflow_users_do() -> None:
-    connection = Connection(
+    connection = ConnectionFields(
         conn_id="privacy_ledger",
         conn_type="postgres",
         host="db.example.com",
@@ -28,14 +29,14 @@ def test_postgres_is_given_as_airflow_users_do() -> None:
         schema="ledger",
         extra='{"fingerprint_key": "k"}',
     )
-    url, key = ledger_url(connection)
-    assert url == "postgresql+psycopg://privacy:p%40ss word@db.example.com:5432/ledger"
-    assert key == "k"
+    settings = ledger_settings(connection)
+    assert settings.url == "postgresql+psycopg://privacy:p%40ss word@db.example.com:5432/ledger"
+    assert settings.fingerprint_key == "k"
 
 
 def test_another_kind_of_database_is_refused() -> None:
-    with pytest.raises(ConnectionProblem, match="type 'mysql' is no ledger"):
-        ledger_url(Connection(conn_id="privacy_ledger", conn_type="mysql", host="x"))
+    with pytest.raises(SettingsError, match="type 'mysql' is no ledger"):
+        ledger_settings(ConnectionFields(conn_id="privacy_ledger", conn_type="mysql", host="x"))
 
 
 def test_a_folder_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

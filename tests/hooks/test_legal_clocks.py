@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
-from adobe_privacy.hooks.legal_clocks import legal_clocks
+from adobe_privacy.hooks.settings import read_settings
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.operators.privacy_optouts import SendPrivacyOptOutsOperator
 from adobe_privacy.operators.privacy_requests import PlanPrivacyRequestsOperator
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
 from adobe_privacy.regulations.clocks import DEFAULT
+from adobe_privacy.settings import SettingsError
 from tests.support.privacy import DAY, World, context, request
 
 TEN_DAYS = {"answer": {"amount": 10, "unit": "calendar days"}}
@@ -32,16 +32,16 @@ def due(world: World, request_id: str) -> dict[str, date]:
 
 @pytest.mark.parametrize("scheme", ["", "file://"])
 def test_a_file_or_json_overrides_the_built_in_clocks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
-    assert legal_clocks() is DEFAULT
+    assert read_settings().variables.legal_clocks is DEFAULT
     path = tmp_path / "clocks.toml"
     path.write_text('version = "ours"\n[ccpa]\nanswer = { amount = 10, unit = "calendar days" }\n')
     set_clocks(monkeypatch, f"{scheme}{path}")
-    assert legal_clocks().clock("ccpa", DAY).answer.amount == 10
-    assert legal_clocks().version == f"{DEFAULT.version}+ours"
+    assert read_settings().variables.legal_clocks.clock("ccpa", DAY).answer.amount == 10
+    assert read_settings().variables.legal_clocks.version == f"{DEFAULT.version}+ours"
     set_clocks(monkeypatch, json.dumps({"cpra_ca_usa": TEN_DAYS}))
-    assert legal_clocks().clock("cpra_ca_usa", DAY).answer.amount == 10
+    assert read_settings().variables.legal_clocks.clock("cpra_ca_usa", DAY).answer.amount == 10
 
 
 def test_requests_opt_outs_and_jobs_of_others_get_their_dates_from_it(
@@ -82,8 +82,8 @@ def test_what_cannot_be_used_fails_the_plan_at_once(
     world: World, monkeypatch: pytest.MonkeyPatch, value: str, text: str
 ) -> None:
     set_clocks(monkeypatch, value)
-    with pytest.raises(ConnectionProblem, match=text):
-        legal_clocks()
+    with pytest.raises(SettingsError, match=text):
+        read_settings()
     world.put(request(1))
     with pytest.raises(AirflowFailException, match="privacy_legal_clocks"):
         PlanPrivacyRequestsOperator(task_id="plan").execute(context())

@@ -10,13 +10,14 @@ import pytest
 from airflow.sdk import Connection
 from moto.server import ThreadedMotoServer
 
-from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
-from adobe_privacy.hooks.storage import open_archive, open_inbox, s3_options
+from adobe_privacy.hooks import settings
+from adobe_privacy.hooks.storage import open_archive, s3_options
 from adobe_privacy.operators.privacy_requests import (
     ArchivePrivacyResultsOperator,
     CreatePrivacyJobsOperator,
     PlanPrivacyRequestsOperator,
 )
+from adobe_privacy.settings import SettingsError
 from adobe_privacy.storage import open_store
 from tests.storage.servers import azure_server, gcs_server
 from tests.support.privacy import DAY, World, context, request
@@ -89,13 +90,13 @@ def test_how_s3_is_to_keep_what_it_gets_is_read_from_the_connection() -> None:
 
 def test_an_unset_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW_VAR_PRIVACY_INBOX_URI", raising=False)
-    with pytest.raises(ConnectionProblem, match="variable privacy_inbox_uri is not set"):
-        open_inbox("")
+    with pytest.raises(SettingsError, match="variable privacy_inbox_uri is not set"):
+        settings.location("inbox")
 
 
 def test_the_archive_folder_is_made_where_it_is_missing(world: World) -> None:
     assert not world.archive.exists()
-    open_archive().check_writable()
+    open_archive(settings.location("archive")).check_writable()
     assert world.archive.is_dir()
 
 
@@ -109,7 +110,7 @@ def test_an_archive_on_google_cloud_storage_is_reached_through_a_connection(
         connection = {"conn_type": "google_cloud_platform", "extra": extra}
         monkeypatch.setenv("AIRFLOW_CONN_MY_GCS", json.dumps(connection))
         monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI", f"gs://my_gcs@{location.bucket}/archive")
-        archive = open_archive()
+        archive = open_archive(settings.location("archive"))
         archive.check_writable()
         archive.create("a", b"x")
         assert server.store(location.bucket).read("a") == b"x"
@@ -126,7 +127,7 @@ def test_an_archive_on_azure_is_reached_through_a_connection(monkeypatch: pytest
         }
         monkeypatch.setenv("AIRFLOW_CONN_MY_AZURE", json.dumps(connection))
         monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI", f"abfss://my_azure@{container}/archive")
-        archive = open_archive()
+        archive = open_archive(settings.location("archive"))
         archive.check_writable()
         archive.create("a", b"x")
         assert open_store(f"abfss://{container}/archive", server.options).read("a") == b"x"

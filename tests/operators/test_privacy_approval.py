@@ -238,7 +238,7 @@ def test_a_variable_that_is_neither_true_nor_false_sends_nothing(
 ) -> None:
     monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_APPROVE_DELETES", "ture")
     world.put(request(1, "delete"))
-    with pytest.raises(AirflowFailException, match="privacy_approve_deletes is neither true nor false"):
+    with pytest.raises(AirflowFailException, match="privacy_approve_deletes: must be true or false"):
         plan()
 
 

@@ -24,8 +24,8 @@ from adobe_privacy.operators.privacy_retention import (
     CleanUpPrivacyArchiveOperator,
     ErasePrivacyResultsOperator,
     VerifyPrivacyArchiveOperator,
-    retention_days,
 )
+from adobe_privacy.settings import read_variables
 from adobe_privacy.storage import open_store
 from tests.support.privacy import World, context, request
 
@@ -92,16 +92,15 @@ def test_a_legal_hold_wins_over_retention(archived: World, monkeypatch: pytest.M
     "value", ["{gdpr: 30}", "[]", '{"gdpr": 0}', '{"gdpr": "30"}', '{"nonsense": 30}', '{"gdpr": true}']
 )
 def test_a_variable_that_is_not_understood_erases_nothing(
-    value: str, monkeypatch: pytest.MonkeyPatch
+    world: World, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, value)
-    with pytest.raises(AirflowFailException, match="privacy_retention_days must be like"):
-        retention_days()
+    with pytest.raises(AirflowFailException, match="privacy_retention_days: must be"):
+        ErasePrivacyResultsOperator(task_id="erase").execute(context())
 
 
-def test_a_regulations_own_days_win_over_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, json.dumps({"gdpr": 365, "*": 730}))
-    days = retention_days()
+def test_a_regulations_own_days_win_over_the_rest() -> None:
+    days = read_variables({"privacy_retention_days": json.dumps({"gdpr": 365, "*": 730})}).retention_days
     assert (days["gdpr"], days["ccpa"]) == (365, 730)
 
 

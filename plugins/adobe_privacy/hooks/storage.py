@@ -1,15 +1,14 @@
-"""Inbox and archive: from an Airflow variable and the connection that its URI names to a store."""
+"""Inbox and archive: from a URI and the connection that it names to a store."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from airflow.sdk import BaseHook, Connection, Variable
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
+from airflow.sdk import BaseHook, Connection
 
 from adobe_privacy import quiet_logs
-from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
+from adobe_privacy.settings import SettingsError
 from adobe_privacy.storage import (
     AzureOptions,
     FileOptions,
@@ -22,32 +21,17 @@ from adobe_privacy.storage import (
     parse_location,
 )
 
-INBOX_VARIABLE = "privacy_inbox_uri"
-ARCHIVE_VARIABLE = "privacy_archive_uri"
 
-
-def open_inbox(uri: str | None = None) -> Store:
-    """The inbox; its folder must be there. Raises ConnectionProblem or StorageError."""
-    location = parse_location(uri or _variable(INBOX_VARIABLE))
+def open_inbox(uri: str) -> Store:
+    """The inbox; its folder must be there. Raises SettingsError or StorageError."""
+    location = parse_location(uri)
     return open_store(location, _options(location, create=False))
 
 
-def open_archive(uri: str | None = None, *, create: bool = True) -> Store:
-    """The archive; a missing folder on disk is made with `create`. Raises ConnectionProblem or StorageError."""
-    location = parse_location(uri or _variable(ARCHIVE_VARIABLE))
+def open_archive(uri: str, *, create: bool = True) -> Store:
+    """The archive; a missing folder on disk is made with `create`. Raises SettingsError or StorageError."""
+    location = parse_location(uri)
     return open_store(location, _options(location, create=create))
-
-
-def _variable(name: str) -> str:
-    try:
-        value = Variable.get(name)
-    except (KeyError, AirflowNotFoundException, AirflowRuntimeError):
-        value = None
-    if not value:
-        raise ConnectionProblem(
-            f"the Airflow variable {name} is not set: give a folder, for example file:///path or s3://conn_id@bucket"
-        )
-    return str(value)
 
 
 def _options(location: Location, *, create: bool) -> StoreOptions:
@@ -93,7 +77,7 @@ def _boto3_credentials(conn_id: str | None) -> Any:
         from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
         from obstore.auth.boto3 import Boto3CredentialProvider
     except ImportError:
-        raise ConnectionProblem(
+        raise SettingsError(
             "an s3:// location without plain keys needs the Amazon provider: "
             "pip install 'airflow-adobe-privacy[s3]'"
         ) from None

@@ -49,11 +49,12 @@ class PrivacyAlarmsOperator(PrivacyOperator):
         from adobe_privacy.reporting.alarms import due_alarms, record
 
         # First, so that a mistake in the variable shows before the first alarm.
-        notifiers = self.notifiers or configured_notifiers()
+        with plain_failures(self.log):
+            notifiers = self.notifiers or configured_notifiers(self.settings.variables.alarm_notifier)
         with plain_failures(self.log), self.ledger(context) as ledger:
             alarms = due_alarms(
                 ledger,
-                daily_limit=self.hook.settings().daily_job_limit,
+                daily_limit=self.settings.service.daily_job_limit,
                 swept_at=self._swept_at(context),
             )
             if alarms.groups:

@@ -14,7 +14,7 @@ from adobe_privacy._compat import WAITS_FOR_A_PERSON
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.ledger.delete_plan import ANSWERED_WITHIN
 from adobe_privacy.links import AdobePrivacyLink, PrivacyPageLink, page_url
-from adobe_privacy.operators.privacy_requests import PrivacyOperator, approve_deletes
+from adobe_privacy.operators.privacy_requests import PrivacyOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -65,7 +65,8 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
         from adobe_privacy.planning.approval import question
 
         with plain_failures(self.log), self.ledger(context) as ledger:
-            if not ledger.approvals.unapproved_deletes(self.batch_id, approve_deletes=approve_deletes()):
+            asked_for = self.settings.variables.approve_deletes
+            if not ledger.approvals.unapproved_deletes(self.batch_id, approve_deletes=asked_for):
                 self.log.info("Nothing of batch %s needs an approval", self.batch_id)
                 return None
             plan = ledger.approvals.delete_plan(self.batch_id)
@@ -100,15 +101,11 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
         return {"approved": allowed, "on_hold": stopped, "by": user["name"], "plan": plan_hash}
 
     def _decide(self, user: str, plan_hash: str, approved: bool, hold: object) -> tuple[int, int]:
-        from adobe_privacy.hooks.ledger import open_ledger
         from adobe_privacy.ledger.delete_plan import PlanChanged, UnknownRequests
         from adobe_privacy.planning.approval import held_ids
 
         try:
-            with (
-                plain_failures(self.log),
-                open_ledger(f"user {user}", self.ledger_conn_id) as ledger,
-            ):
+            with plain_failures(self.log), self.ledger_of(f"user {user}") as ledger:
                 return ledger.approvals.decide(
                     self.batch_id, plan_hash, approved=approved, hold=held_ids(hold)
                 )

@@ -14,7 +14,6 @@ from adobe_privacy.operators.privacy_requests import PrivacyOperator, inbox_day,
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from adobe_privacy.hooks.adobe_privacy import ServiceSettings
     from adobe_privacy.ledger.ledger import Ledger
     from adobe_privacy.opt_outs.opt_outs import OptOuts
     from adobe_privacy.storage import Store
@@ -28,21 +27,21 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
     """
 
     def execute(self, context: Context) -> dict[str, int]:
-        from adobe_privacy.hooks.legal_clocks import legal_clocks
-        from adobe_privacy.hooks.storage import open_inbox
         from adobe_privacy.ledger.states import JobState
         from adobe_privacy.planning.planning import PlanSettings, take_in_day
 
         day = inbox_day(context)
         with plain_failures(self.log), self.ledger(context) as ledger:
-            settings = self.hook.settings()
-            inbox = open_inbox(self.inbox_uri)
+            settings = self.settings
+            inbox = self.inbox()
             intake = take_in_day(
                 inbox,
                 ledger,
                 day=day,
                 run_id=run_of(context),
-                settings=PlanSettings(default_products=settings.products, clocks=legal_clocks()),
+                settings=PlanSettings(
+                    default_products=settings.service.products, clocks=settings.variables.legal_clocks
+                ),
             )
             self.log.info(
                 "Inbox: %d files, %d new requests, %d of them opt-outs, %d lines rejected",
@@ -54,7 +53,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
             counts = {"accepted": 0, "sent_again": 0, "receipts": 0}
             unfinished = (JobState.RECEIVED, JobState.SUBMITTING, JobState.COMPLETE)
             if any(not job.on_hold for job in ledger.opt_outs.jobs(day, *unfinished)):
-                result = asyncio.run(self._send(inbox, ledger, settings, day))
+                result = asyncio.run(self._send(inbox, ledger, day))
                 counts = {
                     "accepted": result.accepted,
                     "sent_again": result.sent_again,
@@ -75,16 +74,15 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
             )
         return counts
 
-    async def _send(self, inbox: Store, ledger: Ledger, settings: ServiceSettings, day: date) -> OptOuts:
-        from adobe_privacy.hooks.storage import open_archive
+    async def _send(self, inbox: Store, ledger: Ledger, day: date) -> OptOuts:
         from adobe_privacy.opt_outs.opt_outs import OptOutSettings, send_opt_outs
 
-        async with self.hook.get_conn() as client:
+        async with self.client() as client:
             return await send_opt_outs(
                 day=day,
                 inbox=inbox,
                 ledger=ledger,
-                archive=open_archive(self.archive_uri),
+                archive=self.archive(),
                 client=client,
-                settings=OptOutSettings(call_timeout=settings.client.timeout + 30),
+                settings=OptOutSettings(call_timeout=self.settings.service.client.timeout + 30),
             )

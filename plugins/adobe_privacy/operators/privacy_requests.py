@@ -7,9 +7,10 @@ import inspect
 import time
 from collections.abc import Collection, Sequence
 from datetime import date, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Asset, BaseOperator, Variable
+from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.api.facts import LIST_LOOK_BACK
@@ -22,20 +23,18 @@ from adobe_privacy.run_notes import push_figures
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperatorLink, Context
 
-    from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
+    from adobe_privacy.api.client import PrivacyServiceClient
     from adobe_privacy.ledger.ledger import Ledger
     from adobe_privacy.ledger.schema import Batch
     from adobe_privacy.results.completion import Completion
+    from adobe_privacy.settings import Settings
+    from adobe_privacy.storage import Store
     from adobe_privacy.submission.submission import Submission
 
 CONN_ID = "adobe_privacy_default"
 LEDGER_CONN_ID = "privacy_ledger"
-DEFAULT_POLL_INTERVAL = 300.0
 # What has not ended while Adobe lists it will not be seen to end.
 DEFAULT_TIMEOUT = LIST_LOOK_BACK + timedelta(days=1)
-# A backfill runs ten runs at a time unless told otherwise: were each to wait for weeks, the eleventh day would
-# be submitted weeks late. So its runs wait only for what is done at once, and privacy_sweep archives the rest.
-DEFAULT_BACKFILL_PATIENCE = 120.0
 # What other DAGs can be scheduled on: something was archived. Its events carry counts.
 PRIVACY_ARCHIVE = Asset("privacy_archive")
 # Of one batch's task instances, for those who look at the grid. Rendered before the task runs, and so while it
@@ -43,35 +42,6 @@ PRIVACY_ARCHIVE = Asset("privacy_archive")
 BATCH_LABEL = (
     "{{ (ti.xcom_pull(task_ids='plan', key='batch_labels') or {}).get(task.batch_id, task.batch_id) }}"
 )
-
-
-def poll_interval() -> float:
-    """Seconds between two looks at waiting jobs: the variable `privacy_poll_interval`, else 300."""
-    return _seconds("privacy_poll_interval", DEFAULT_POLL_INTERVAL)
-
-
-def backfill_patience() -> float:
-    """Seconds that a backfilled run waits: the variable `privacy_backfill_patience`, else 120."""
-    return _seconds("privacy_backfill_patience", DEFAULT_BACKFILL_PATIENCE)
-
-
-def _seconds(variable: str, default: float) -> float:
-    value = Variable.get(variable, default=None)
-    try:
-        return float(value) if value else default
-    except (TypeError, ValueError):
-        raise AirflowFailException(f"the Airflow variable {variable} is not a number of seconds") from None
-
-
-def approve_deletes() -> bool:
-    """Whether a person must approve deletes: the variable `privacy_approve_deletes`, else no.
-
-    Raises AirflowFailException where it is neither true nor false: that deletes may be sent is not guessed.
-    """
-    value = str(Variable.get("privacy_approve_deletes", default=None) or "false").strip().lower()
-    if value not in ("true", "false"):
-        raise AirflowFailException("the Airflow variable privacy_approve_deletes is neither true nor false")
-    return value == "true"
 
 
 def doc_of(operator: type) -> str:
@@ -173,16 +143,40 @@ class PrivacyOperator(BaseOperator):
         self.archive_uri = archive_uri
         self.summary = ""
 
-    @property
-    def hook(self) -> AdobePrivacyHook:
-        from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
+    @cached_property
+    def settings(self) -> Settings:
+        """Looked up once, when the task runs. Raises SettingsError."""
+        from adobe_privacy.hooks.settings import read_settings
 
-        return AdobePrivacyHook(self.adobe_privacy_conn_id)
+        return read_settings(
+            self.adobe_privacy_conn_id,
+            self.ledger_conn_id,
+            inbox_uri=self.inbox_uri,
+            archive_uri=self.archive_uri,
+        )
+
+    def client(self) -> PrivacyServiceClient:
+        from adobe_privacy.api.client import PrivacyServiceClient
+
+        return PrivacyServiceClient(self.settings.service.client)
+
+    def inbox(self) -> Store:
+        from adobe_privacy.hooks.storage import open_inbox
+
+        return open_inbox(self.settings.location("inbox"))
+
+    def archive(self) -> Store:
+        from adobe_privacy.hooks.storage import open_archive
+
+        return open_archive(self.settings.location("archive"))
 
     def ledger(self, context: Context) -> Ledger:
-        from adobe_privacy.hooks.ledger import open_ledger
+        return self.ledger_of(actor_of(context))
 
-        return open_ledger(actor_of(context), self.ledger_conn_id)
+    def ledger_of(self, actor: str) -> Ledger:
+        from adobe_privacy.hooks.ledger import open_configured
+
+        return open_configured(self.settings.ledger, actor)
 
     def tell(self, context: Context, figures: str) -> None:
         """One line of counts: for the log, the summary and the run's note."""
@@ -216,29 +210,27 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
 
     def execute(self, context: Context) -> list[str]:
         from adobe_privacy.api.names import include_codes
-        from adobe_privacy.hooks.legal_clocks import legal_clocks
-        from adobe_privacy.hooks.storage import open_inbox
         from adobe_privacy.planning.planning import PlanSettings, plan_day
         from adobe_privacy.reporting.run_report import batch_label, plan_lines
 
         dry_run = bool(context["params"].get("dry_run"))
         with plain_failures(self.log):
-            settings = self.hook.settings()
+            settings, service = self.settings.variables, self.settings.service
             backfill = is_backfill(context)
             with self.ledger(context) as ledger:
                 plan = plan_day(
-                    open_inbox(self.inbox_uri),
+                    self.inbox(),
                     ledger,
                     day=inbox_day(context),
                     run_id=run_of(context),
                     settings=PlanSettings(
-                        daily_limit=settings.daily_job_limit,
-                        share=1 - settings.schedule_share if backfill else 1.0,
+                        daily_limit=service.daily_job_limit,
+                        share=1 - service.schedule_share if backfill else 1.0,
                         products=include_codes(names_of(context, "products", self.products)),
-                        default_products=settings.products,
+                        default_products=service.products,
                         max_jobs=_max_jobs(argument_or_param(context, "max_jobs", self.max_jobs)),
-                        clocks=legal_clocks(),
-                        approve_deletes=approve_deletes(),
+                        clocks=settings.legal_clocks,
+                        approve_deletes=settings.approve_deletes,
                     ),
                     dry_run=dry_run,
                 )
@@ -287,21 +279,20 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
         return counts
 
     async def _submit(self, ledger: Ledger, batch: Batch) -> Submission:
-        from adobe_privacy.hooks.storage import open_inbox
         from adobe_privacy.submission.submission import SubmissionSettings, submit_batch
 
-        settings = self.hook.settings()
-        async with self.hook.get_conn() as client:
+        settings = self.settings.service
+        async with self.client() as client:
             return await submit_batch(
                 batch=batch,
-                inbox=open_inbox(self.inbox_uri),
+                inbox=self.inbox(),
                 ledger=ledger,
                 client=client,
                 settings=SubmissionSettings(
                     daily_limit=settings.daily_job_limit,
                     timeout=settings.client.timeout,
                     list_lag=settings.list_lag,
-                    approve_deletes=approve_deletes(),
+                    approve_deletes=self.settings.variables.approve_deletes,
                     company_contexts=settings.company_contexts,
                 ),
             )
@@ -350,7 +341,7 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
                 f"{len(result.failures)} jobs of batch {self.batch_id} could not be archived"
             )
         if result.open and not backfill:
-            interval = poll_interval()
+            interval = self.settings.variables.poll_interval
             self.defer(
                 trigger=PrivacyJobsTrigger(
                     batch_id=self.batch_id,
@@ -371,23 +362,22 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
     async def _complete(self, context: Context, ledger: Ledger, batch: Batch) -> Completion:
         """Looks at every job of the batch; in a backfill at those only that Adobe does not list as open."""
         from adobe_privacy.hooks.archive import archive_settings
-        from adobe_privacy.hooks.storage import open_archive
         from adobe_privacy.ledger.states import JobState
         from adobe_privacy.operators.progress import ArchiveProgress
         from adobe_privacy.results.completion import complete_jobs
         from adobe_privacy.waiting.looks import list_open_jobs
 
         jobs = ledger.claims.batch_jobs(self.batch_id, JobState.SUBMITTED, JobState.COMPLETE)
-        async with self.hook.get_conn() as client:
+        async with self.client() as client:
             listed: frozenset[str] = frozenset()
             if is_backfill(context):
                 listed = await list_open_jobs(client, batch.regulation, jobs)
             completion = await complete_jobs(
                 [job for job in jobs if job.adobe_job_id not in listed],
                 ledger=ledger,
-                archive=open_archive(self.archive_uri),
+                archive=self.archive(),
                 client=client,
-                settings=archive_settings(),
+                settings=archive_settings(self.settings),
                 on_progress=ArchiveProgress(self.log, context),
             )
         completion.open += sum(job.adobe_job_id in listed for job in jobs)

@@ -22,33 +22,6 @@ if TYPE_CHECKING:
 RETENTION_VARIABLE = "privacy_retention_days"
 
 
-def retention_days() -> dict[str, int]:
-    """Days by regulation code, from the variable `privacy_retention_days`; empty where nothing is to be erased.
-
-    Raises AirflowFailException where the variable is no such object: erasing is not guessed.
-    """
-    from adobe_privacy.hooks.variables import NotJson, json_variable
-    from adobe_privacy.regulations.codes import REGULATIONS
-
-    wrong = AirflowFailException(
-        f'the Airflow variable {RETENTION_VARIABLE} must be like {{"gdpr": 365, "*": 730}}: days of 1 or more by '
-        "regulation code, * for all that are not named"
-    )
-    try:
-        value = json_variable(RETENTION_VARIABLE)
-    except NotJson:
-        raise wrong from None
-    if value in (None, {}):
-        return {}
-    if not isinstance(value, dict):
-        raise wrong
-    for code, days in value.items():
-        if code not in {*REGULATIONS, "*"} or isinstance(days, bool) or not isinstance(days, int) or days < 1:
-            raise wrong
-    days_of: dict[str, int] = dict.fromkeys(REGULATIONS, int(value["*"])) if "*" in value else {}
-    return days_of | {code: days for code, days in value.items() if code != "*"}
-
-
 class _RetentionOperator(PrivacyOperator):
     """What erasing and cleaning up share: the dry run, and an account of what was done."""
 
@@ -95,9 +68,9 @@ class ErasePrivacyResultsOperator(_RetentionOperator):
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.archive import erase_expired
         from adobe_privacy.hooks.archive import key_place
-        from adobe_privacy.hooks.storage import open_archive
 
-        days = retention_days()
+        with plain_failures(self.log):
+            days = self.settings.variables.retention_days
         if not days:
             self.tell(context, f"Results: the variable {RETENTION_VARIABLE} is not set: nothing is erased")
             return {}
@@ -106,10 +79,10 @@ class ErasePrivacyResultsOperator(_RetentionOperator):
             return self.report(
                 context,
                 erase_expired(
-                    open_archive(self.archive_uri),
+                    self.archive(),
                     days,
                     erasures=_Erasures(ledger),
-                    keys=key_place(),
+                    keys=key_place(self.settings),
                     dry_run=dry_run,
                 ),
                 subject="Results",
@@ -132,17 +105,16 @@ class CleanUpPrivacyArchiveOperator(_RetentionOperator):
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.archive import clean_up
         from adobe_privacy.hooks.archive import key_place
-        from adobe_privacy.hooks.storage import open_archive
 
         dry_run = bool(context["params"].get("dry_run"))
         with plain_failures(self.log), self.ledger(context) as ledger:
             return self.report(
                 context,
                 clean_up(
-                    open_archive(self.archive_uri),
+                    self.archive(),
                     older_than=timedelta(days=int(self.older_than_days)),
                     on_hold=ledger.erasures.is_held,
-                    keys=key_place(),
+                    keys=key_place(self.settings),
                     dry_run=dry_run,
                 ),
                 subject="Attempts",
@@ -165,14 +137,13 @@ class VerifyPrivacyArchiveOperator(PrivacyOperator):
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.archive import verify_sample
         from adobe_privacy.hooks.archive import archive_opener, key_place
-        from adobe_privacy.hooks.storage import open_archive
 
         with plain_failures(self.log):
             verification = verify_sample(
-                open_archive(self.archive_uri),
+                self.archive(),
                 every_days=int(self.every_days),
-                opener=archive_opener(),
-                keys=key_place(),
+                opener=archive_opener(self.settings),
+                keys=key_place(self.settings),
             )
             for finding in verification:
                 self.log.log(40 if finding.severity == "error" else 20, "%s: %s", finding.key, finding.detail)

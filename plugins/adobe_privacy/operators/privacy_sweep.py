@@ -122,20 +122,18 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
         self, context: Context, ledger: Ledger, first: date, last: date, regulations: list[str]
     ) -> Sweep:
         from adobe_privacy.hooks.archive import archive_settings
-        from adobe_privacy.hooks.legal_clocks import legal_clocks
-        from adobe_privacy.hooks.storage import open_archive
         from adobe_privacy.operators.progress import ArchiveProgress
         from adobe_privacy.results.sweep import sweep
 
-        async with self.hook.get_conn() as client:
+        async with self.client() as client:
             return await sweep(
                 first=first,
                 last=last,
                 ledger=ledger,
-                archive=open_archive(self.archive_uri),
+                archive=self.archive(),
                 client=client,
                 regulations=regulations,
-                clocks=legal_clocks(),
-                settings=archive_settings(),
+                clocks=self.settings.variables.legal_clocks,
+                settings=archive_settings(self.settings),
                 on_progress=ArchiveProgress(self.log, context),
             )

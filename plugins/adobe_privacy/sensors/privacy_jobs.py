@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator
@@ -17,15 +18,15 @@ from adobe_privacy.operators.privacy_requests import (
     DEFAULT_TIMEOUT,
     LEDGER_CONN_ID,
     actor_of,
-    backfill_patience,
     doc_of,
     is_backfill,
-    poll_interval,
 )
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from adobe_privacy.ledger.ledger import Ledger
+    from adobe_privacy.settings import Settings
     from adobe_privacy.waiting.looks import JobWatch, Progress
 
 
@@ -65,24 +66,43 @@ class PrivacyJobsSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self._watch: JobWatch | None = None
 
+    @cached_property
+    def _settings(self) -> Settings:
+        from adobe_privacy.hooks.settings import read_settings
+
+        return read_settings(self.adobe_privacy_conn_id, self.ledger_conn_id)
+
+    def _ledger(self, context: Context) -> Ledger:
+        from adobe_privacy.hooks.ledger import open_configured
+
+        return open_configured(self._settings.ledger, actor_of(context))
+
+    def _interval(self) -> float:
+        from adobe_privacy.settings import check_poll_interval
+
+        if self.poll_interval is None:
+            return self._settings.variables.poll_interval
+        check_poll_interval(self.poll_interval, self._settings.service.client.base_url)
+        return self.poll_interval
+
     def execute(self, context: Context) -> Any:
-        from adobe_privacy.hooks.ledger import open_ledger
         from adobe_privacy.ledger.states import JobState
         from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger
 
         if not self.deferrable:
             return super().execute(context)
-        with plain_failures(self.log), open_ledger(actor_of(context), self.ledger_conn_id) as ledger:
+        with plain_failures(self.log), self._ledger(context) as ledger:
             created_at = ledger.claims.batch(self.batch_id).created_at
             waiting = ledger.claims.batch_jobs(self.batch_id, JobState.SUBMITTED)
         if not waiting:
             self.log.info("Batch %s has no job at Adobe to wait for", self.batch_id)
             return None
         self.log.info("Waiting for %d jobs of batch %s", len(waiting), self.batch_id)
-        interval = self.poll_interval or poll_interval()
+        with plain_failures(self.log):
+            interval = self._interval()
         deadline = created_at.timestamp() + self.timeout
         if is_backfill(context):
-            patience = backfill_patience()
+            patience = self._settings.variables.backfill_patience
             interval = min(interval, max(1.0, patience / 4))
             deadline = min(deadline, time.time() + patience)
         self.defer(
@@ -121,25 +141,22 @@ class PrivacyJobsSensor(BaseSensorOperator):
 
     def _patience_is_over(self, context: Context) -> bool:
         # Not from the first poke: a sensor that reschedules forgets when that was.
-        from adobe_privacy.hooks.ledger import open_ledger
-
-        with open_ledger(actor_of(context), self.ledger_conn_id) as ledger:
+        with self._ledger(context) as ledger:
             age = datetime.now(UTC) - ledger.claims.batch(self.batch_id).created_at
-        return age.total_seconds() > backfill_patience()
+        return age.total_seconds() > self._settings.variables.backfill_patience
 
     async def _look(self, context: Context) -> Progress:
-        from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
-        from adobe_privacy.hooks.ledger import open_ledger
+        from adobe_privacy.api.client import PrivacyServiceClient
         from adobe_privacy.waiting.looks import JobWatch, OpenJobsList, Progress, waiting_jobs
 
-        hook = AdobePrivacyHook(self.adobe_privacy_conn_id)
-        self._watch = watch = self._watch or JobWatch(hook.settings().list_lag)
-        with open_ledger(actor_of(context), self.ledger_conn_id) as ledger:
+        service = self._settings.service
+        self._watch = watch = self._watch or JobWatch(service.list_lag)
+        with self._ledger(context) as ledger:
             batch = ledger.claims.batch(self.batch_id)
             jobs = waiting_jobs(ledger, self.batch_id)
         if not jobs:
             return Progress(0, 0)
-        async with hook.get_conn() as client:
+        async with PrivacyServiceClient(service.client) as client:
             listed = await OpenJobsList(batch.regulation).look(
                 client, since=min(job.submitted_at for job in jobs), new_since=watch.new_since(jobs)
             )

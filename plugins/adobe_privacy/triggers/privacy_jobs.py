@@ -13,10 +13,11 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from sqlalchemy.exc import SQLAlchemyError
 
 from adobe_privacy.api.errors import PrivacyServiceError
-from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook, ConnectionProblem
+from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
 from adobe_privacy.hooks.ledger import shared_ledger
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.settings import SettingsError
 from adobe_privacy.waiting.looks import JobWatch, Progress, WaitingJob, look_interval, waiting_jobs
 from adobe_privacy.waiting.shared_looks import PASSING, SharedLooks, shared_looks
 
@@ -100,7 +101,7 @@ class PrivacyJobsTrigger(BaseTrigger):
                         return await self._look_until_finished(looks, watch, ledger)
             except TimeoutError:
                 return self._event("timeout")
-            except (ConnectionProblem, LedgerError, PrivacyServiceError, SQLAlchemyError) as error:
+            except (SettingsError, LedgerError, PrivacyServiceError, SQLAlchemyError) as error:
                 # A database's own text may quote more than belongs into a log.
                 reason = type(error).__name__ if isinstance(error, SQLAlchemyError) else str(error)
                 self._failures += 1

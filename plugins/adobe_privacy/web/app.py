@@ -16,8 +16,8 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
 from adobe_privacy.ledger.database import LedgerError
+from adobe_privacy.settings import SettingsError
 from adobe_privacy.web import api, pages
 from adobe_privacy.web.access import may_read
 from adobe_privacy.web.source import Source
@@ -49,7 +49,7 @@ def create_app() -> FastAPI:
     app.include_router(pages.router)
     app.include_router(api.router, prefix="/api")
     app.add_exception_handler(HTTPException, _refused)
-    for kind in (LedgerError, ConnectionProblem, SQLAlchemyError):
+    for kind in (LedgerError, SettingsError, SQLAlchemyError):
         app.add_exception_handler(kind, _no_ledger)
     app.middleware("http")(_with_headers)
     return app

@@ -12,12 +12,12 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from fastapi import Depends, HTTPException, Request, status
 from starlette.datastructures import QueryParams
 
-from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
 from adobe_privacy.ledger.attention import BY_NAME, LASTING, Kind
 from adobe_privacy.ledger.overview import Filters, Position
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.regulations.codes import REGULATIONS
 from adobe_privacy.reporting.reports import last_year
+from adobe_privacy.settings import SettingsError
 from adobe_privacy.web.source import SourceDep
 
 ALL = "all"  # as a state: the archived ones too
@@ -69,7 +69,7 @@ NAMES = ("state", "attention", "regulation", "action", "product", "request", "ba
 def read_query(request: Request, source: SourceDep) -> Query:
     try:
         default_products = source.settings().products
-    except (ConnectionProblem, AirflowNotFoundException):
+    except (SettingsError, AirflowNotFoundException):
         default_products = ()  # the page tells of it beside the quota
     return Query(request.query_params, default_products)
 

@@ -12,11 +12,11 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from fastapi import HTTPException, status
 
-from adobe_privacy.hooks.adobe_privacy import ConnectionProblem
 from adobe_privacy.ledger.attention import LASTING, Kind, Level
 from adobe_privacy.ledger.schema import DailyFigures
 from adobe_privacy.reporting.attention import read_attention
 from adobe_privacy.reporting.reports import evidence, figures_report
+from adobe_privacy.settings import SettingsError
 from adobe_privacy.storage import ObjectNotFound, StorageError
 from adobe_privacy.web.filters import Period, Query
 from adobe_privacy.web.source import Source
@@ -55,7 +55,7 @@ def _quota(source: Source) -> dict[str, Any]:
     }
     try:
         told["limit"] = source.settings().daily_job_limit
-    except ConnectionProblem as problem:
+    except SettingsError as problem:
         told["problem"] = str(problem)
     except AirflowNotFoundException:
         told["problem"] = "The limit is unknown: there is no connection adobe_privacy_default."
@@ -149,7 +149,7 @@ def read_manifests(source: Source, keys: Sequence[str]) -> list[dict[str, Any] |
 
     try:
         return asyncio.run(read()) if keys else []
-    except (ConnectionProblem, StorageError) as error:
+    except (SettingsError, StorageError) as error:
         return [f"The archive cannot be read: {error}"] * len(keys)
     except AirflowException as error:
         log.warning("the archive cannot be opened: %s", type(error).__name__)

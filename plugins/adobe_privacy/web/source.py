@@ -6,18 +6,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Depends, Request
-from sqlalchemy import make_url
 
-from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook, ServiceSettings
-from adobe_privacy.hooks.ledger import configured_ledger, open_ledger
+from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
+from adobe_privacy.hooks.ledger import configured_ledger, open_configured, open_ledger
+from adobe_privacy.hooks.settings import location
 from adobe_privacy.hooks.storage import open_archive
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.overview import Overview
+from adobe_privacy.settings import LedgerSettings, ServiceSettings
 from adobe_privacy.storage import Store
 
 T = TypeVar("T")
@@ -27,10 +27,10 @@ class Source:
     """One per web application; its methods may be called in any thread."""
 
     def __init__(self) -> None:
-        self._opened: tuple[str, Ledger] | None = None
+        self._opened: tuple[LedgerSettings, Ledger] | None = None
         self.ledger: Callable[[], Ledger] = _Kept(self._open_ledger)
         self.settings: Callable[[], ServiceSettings] = _Kept(lambda: AdobePrivacyHook().settings())
-        self.archive: Callable[[], Store] = _Kept(lambda: open_archive(create=False))
+        self.archive: Callable[[], Store] = _Kept(lambda: open_archive(location("archive"), create=False))
 
     def close(self) -> None:
         if self._opened is not None:
@@ -46,18 +46,18 @@ class Source:
         return open_ledger(f"user/{user}", existing=True)
 
     def _open_ledger(self) -> Ledger:
-        url = configured_ledger()
-        path = make_url(url).database if url.startswith("sqlite") else None
+        settings = configured_ledger()
+        path = settings.file
         # Opening would make an empty one, which says that there are no requests.
-        if path is not None and not Path(path).exists():
+        if path is not None and not path.exists():
             raise LedgerError(
                 f"There is no ledger yet: {path} does not exist. The first run of privacy_requests makes it. If "
                 "there has been one, the connection privacy_ledger leads this api-server to another place than "
                 "the workers."
             )
-        if self._opened is None or self._opened[0] != url:
+        if self._opened is None or self._opened[0] != settings:
             self.close()
-            self._opened = (url, open_ledger("page", existing=True))
+            self._opened = (settings, open_configured(settings, "page", existing=True))
         return self._opened[1]
 
 

@@ -1,0 +1,116 @@
+"""How one value of a setting is read, as it comes from a form, from JSON or from the environment.
+
+Each raises ValueError, which says what was expected and repeats no value.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from adobe_privacy.regulations.clocks import DEFAULT, Clocks
+from adobe_privacy.regulations.codes import REGULATIONS, RegulationError
+
+
+def unpacked(value: Any) -> Any:
+    """JSON that was typed as text into a field is read as JSON."""
+    if not isinstance(value, str) or not value.strip().startswith(("[", "{", '"')):
+        return value
+    try:
+        read = json.loads(value)
+    except json.JSONDecodeError:
+        raise ValueError("must be JSON") from None
+    if isinstance(read, str):
+        raise ValueError("is encoded as JSON twice: give it once")
+    return read
+
+
+def names(value: Any) -> Any:
+    """A list, a list as JSON text, or text separated by commas."""
+    value = unpacked(value)
+    given = value.split(",") if isinstance(value, str) else value
+    if not isinstance(given, list | tuple) or not all(isinstance(item, str) for item in given):
+        raise ValueError('must be a list of names: ["a", "b"], or a, b')
+    return tuple(item.strip() for item in given if item.strip())
+
+
+def number(value: Any) -> Any:
+    # Python counts true as 1.
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+def whole(value: Any) -> Any:
+    """For values inside JSON, where a number has no quotation marks."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("must be a whole number")
+    return value
+
+
+def yes_or_no(value: Any) -> Any:
+    text = str(value).strip().lower()
+    if text not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return text == "true"
+
+
+def verify(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("must be true, false or the path of a CA bundle")
+    text = value.strip()
+    return text.lower() == "true" if text.lower() in ("true", "false") else text
+
+
+def clocks(value: Any) -> Clocks:
+    text = value if isinstance(value, str) else json.dumps(value)
+    try:
+        if text.strip().startswith(("{", "[", '"')):
+            overrides = unpacked(text)
+            if not isinstance(overrides, dict):
+                raise ValueError('must be a JSON object like {"ccpa": {…}}, or the path of a TOML file')
+            return DEFAULT.with_overrides(overrides)
+        return Clocks.read(text.strip().removeprefix("file://"))
+    except (OSError, tomllib.TOMLDecodeError, RegulationError, ValueError) as error:
+        raise ValueError(f"cannot be used: {error}") from None
+
+
+def retention(value: Any) -> dict[str, int]:
+    expected = ValueError(
+        'must be like {"gdpr": 365, "*": 730}: days of 1 or more by regulation code, * for all that are not named'
+    )
+    given = unpacked(value)
+    if not isinstance(given, dict):
+        raise expected
+    for code, days in given.items():
+        if code not in {*REGULATIONS, "*"} or isinstance(days, bool) or not isinstance(days, int) or days < 1:
+            raise expected
+    days_of: dict[str, int] = dict.fromkeys(REGULATIONS, int(given["*"])) if "*" in given else {}
+    return days_of | {code: days for code, days in given.items() if code != "*"}
+
+
+def notifiers(value: Any) -> Any:
+    given = unpacked(value)
+    return given if isinstance(given, list) else [given]
+
+
+def blanks_as_commas(value: Any) -> Any:
+    return ",".join(value.split()) if isinstance(value, str) and not value.strip().startswith("[") else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(names)]
+Number = Annotated[float, BeforeValidator(number)]
+Share = Annotated[float, BeforeValidator(number), Field(ge=0, le=1)]
+Count = Annotated[int, BeforeValidator(number), Field(ge=1, le=10**9)]
+Cap = Annotated[int, BeforeValidator(whole), Field(ge=0)]
+YesOrNo = Annotated[bool, BeforeValidator(yes_or_no)]
+JsonText = BeforeValidator(unpacked)
+Verify = Annotated[bool | str, BeforeValidator(verify)]
+BlankSeparated = Annotated[tuple[str, ...], BeforeValidator(lambda value: names(blanks_as_commas(value)))]
+LegalClocks = Annotated[Clocks, BeforeValidator(clocks)]
+Retention = Annotated[dict[str, int], BeforeValidator(retention)]

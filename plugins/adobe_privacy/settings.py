@@ -1,0 +1,402 @@
+"""Everything that can be set: read once, checked as a whole, handed on as one object.
+
+Where the values come from is the caller's matter: Airflow's connections and variables, or the environment. A value
+that is absent, null or empty is not set. A value that cannot be used is refused with one line that names the place,
+the field and what was expected; the line repeats no value, which may be a secret.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from sqlalchemy import URL
+
+from adobe_privacy.api.config import DEFAULT_BASE_URL, DEFAULT_SCOPES, DEFAULT_TOKEN_URL, ClientConfig
+from adobe_privacy.api.facts import DAILY_JOBS, GATEWAY_TIMEOUT
+from adobe_privacy.api.models import CompanyContext
+from adobe_privacy.api.names import include_codes
+from adobe_privacy.archive.zip_check import ZipLimits
+from adobe_privacy.regulations.clocks import DEFAULT
+from adobe_privacy.setting_values import (
+    BlankSeparated,
+    Cap,
+    Count,
+    JsonText,
+    LegalClocks,
+    Names,
+    Number,
+    Retention,
+    Share,
+    Verify,
+    YesOrNo,
+    notifiers,
+)
+
+IMS_ORG = "imsOrgID"
+# Adobe disables accounts that ask too often.
+SHORTEST_POLL_AT_ADOBE = 5.0
+ADOBE_HOSTS = ("adobe.io", "adobe.com")
+DAY_SECONDS = 86_400.0
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class SettingsError(ValueError):
+    """A connection or variable is missing or cannot be used; the text names it, the field and what to do."""
+
+
+@dataclass(frozen=True)
+class ConnectionFields:
+    """A connection as it was found. Airflow's own connections have the same fields. `extra` is its JSON text."""
+
+    conn_id: str
+    conn_type: str = ""
+    host: str | None = None
+    port: int | None = None
+    login: str | None = None
+    password: str | None = field(default=None, repr=False)
+    schema: str | None = None
+    extra: str | None = field(default=None, repr=False)
+
+
+class _Fields(BaseModel):
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        arbitrary_types_allowed=True,
+    )
+
+
+class _ServiceExtra(_Fields):
+    org_id: str
+    token_url: str = DEFAULT_TOKEN_URL
+    scopes: Names = DEFAULT_SCOPES
+    products: Names = ()
+    company_contexts: Annotated[tuple[dict[str, str], ...], JsonText] = ()
+    daily_job_limit: Count = DAILY_JOBS
+    schedule_share: Share = 0.25
+    list_lag: Annotated[Number, Field(ge=0, le=DAY_SECONDS)] = 300.0
+    timeout: Annotated[Number, Field(gt=0, le=3600)] = GATEWAY_TIMEOUT
+    verify: Verify = True
+    proxy: str | None = None
+
+
+class _KeyExtra(_Fields):
+    recipients: BlankSeparated = ()
+    kms_key_id: str | None = None
+    aws_conn_id: str | None = None
+    keys_uri: str | None = None
+
+
+class ArchiveOptions(_Fields):
+    """How results are archived; `key_conn_id` names the connection of the key by which they are encrypted."""
+
+    keep_rejected: Annotated[bool, Field(strict=True)] = False
+    key_conn_id: Annotated[str, Field(strict=True, min_length=1)] | None = None
+    max_entries: Cap = ZipLimits.max_entries
+    max_inflated_bytes: Cap = ZipLimits.max_inflated_bytes
+    max_ratio: Cap = ZipLimits.max_ratio
+    ratio_free_bytes: Cap = ZipLimits.ratio_free_bytes
+    max_nesting: Cap = ZipLimits.max_nesting
+
+    @property
+    def limits(self) -> ZipLimits:
+        return ZipLimits(**self.model_dump(exclude={"keep_rejected", "key_conn_id"}))
+
+
+class NotifierSettings(_Fields):
+    """One of Airflow's notifiers, by its class's name. The arguments may hold secrets."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    path: Annotated[str, Field(alias="class", min_length=3)]
+    arguments: Annotated[dict[str, Any], Field(alias="kwargs", repr=False)] = Field(default_factory=dict)
+
+
+class Variables(_Fields):
+    """What the Airflow variables say. Each is called as the field is, with `privacy_` before it."""
+
+    inbox_uri: str | None = None
+    archive_uri: str | None = None
+    poll_interval: Annotated[Number, Field(gt=0, le=DAY_SECONDS)] = 300.0
+    backfill_patience: Annotated[Number, Field(gt=0, le=46 * DAY_SECONDS)] = 120.0
+    inbox_retention_days: Annotated[Count, Field(le=36_500)] = 30
+    ledger_retention_months: Annotated[Count, Field(le=1_200)] = 24
+    approve_deletes: YesOrNo = False
+    retention_days: Retention = Field(default_factory=dict)
+    archive_options: Annotated[ArchiveOptions, JsonText] = ArchiveOptions()
+    legal_clocks: LegalClocks = DEFAULT
+    alarm_notifier: Annotated[tuple[NotifierSettings, ...], BeforeValidator(notifiers)] = ()
+
+
+VARIABLES = {f"privacy_{name}": name for name in Variables.model_fields}
+
+
+# -- the objects that are handed on --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """What the connection to Adobe says."""
+
+    client: ClientConfig
+    products: tuple[str, ...]
+    company_contexts: tuple[CompanyContext, ...]
+    daily_job_limit: int
+    schedule_share: float
+    list_lag: float
+
+
+@dataclass(frozen=True)
+class LedgerSettings:
+    """Where the ledger lies. Not `configured` means that no connection said so: it is the usual file then."""
+
+    url: str = field(repr=False)
+    fingerprint_key: str | None = field(default=None, repr=False)
+    conn_id: str = "privacy_ledger"
+    configured: bool = True
+
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file; None for a database server."""
+        return Path(self.url.removeprefix("sqlite:///")) if self.url.startswith("sqlite:///") else None
+
+
+@dataclass(frozen=True)
+class KeySettings:
+    """The key of encrypted results: age, or a key of AWS KMS, and where the wrapped data keys lie."""
+
+    conn_id: str
+    recipients: tuple[str, ...] = ()
+    identities: tuple[str, ...] = field(default=(), repr=False)
+    kms_key_id: str | None = None
+    aws_conn_id: str | None = None
+    keys_uri: str | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of it. Reading it again gives another object: one task has one."""
+
+    service: ServiceSettings
+    ledger: LedgerSettings
+    variables: Variables
+    key: KeySettings | None = None
+
+    def location(self, name: Literal["inbox", "archive"]) -> str:
+        """The URI of inbox or archive. Raises SettingsError where none is set."""
+        return uri_of(name, self.variables.inbox_uri if name == "inbox" else self.variables.archive_uri)
+
+
+def uri_of(name: str, uri: str | None) -> str:
+    if not uri:
+        raise SettingsError(
+            f"the Airflow variable privacy_{name}_uri is not set: give a folder, for example file:///path or "
+            "s3://conn_id@bucket"
+        )
+    return uri
+
+
+def read_all(
+    connection: Callable[[str], ConnectionFields | None],
+    variable: Callable[[str], str | None],
+    *,
+    adobe_conn_id: str = "adobe_privacy_default",
+    ledger_conn_id: str = "privacy_ledger",
+) -> Settings:
+    """Reads everything once, and all of it: what one task does not need can be wrong, and is told now.
+
+    `connection` and `variable` return None for what is not set. Raises SettingsError.
+    """
+    variables = read_variables({name: variable(name) for name in VARIABLES})
+    key_conn_id = variables.archive_options.key_conn_id
+    service = service_settings(_found(connection, adobe_conn_id))
+    check_poll_interval(variables.poll_interval, service.client.base_url)
+    return Settings(
+        service=service,
+        ledger=ledger_settings(connection(ledger_conn_id), ledger_conn_id),
+        variables=variables,
+        key=None if key_conn_id is None else key_settings(connection(key_conn_id), key_conn_id),
+    )
+
+
+def _found(connection: Callable[[str], ConnectionFields | None], conn_id: str) -> ConnectionFields:
+    found = connection(conn_id)
+    if found is None:
+        raise SettingsError(
+            f"connection {conn_id} does not exist, or could not be looked up: see docs/settings.md for its fields"
+        )
+    return found
+
+
+def check_poll_interval(seconds: float, base_url: str) -> None:
+    """Raises SettingsError where Adobe itself would be asked too often."""
+    host = urlsplit(base_url).hostname or ""
+    at_adobe = any(host == name or host.endswith(f".{name}") for name in ADOBE_HOSTS)
+    if at_adobe and seconds < SHORTEST_POLL_AT_ADOBE:
+        raise SettingsError(
+            f"the Airflow variable privacy_poll_interval must be {SHORTEST_POLL_AT_ADOBE:g} seconds or more at "
+            "Adobe's own host"
+        )
+
+
+def read_variables(found: Mapping[str, Any]) -> Variables:
+    """The variables by their full names. Raises SettingsError."""
+    given = {VARIABLES[name]: value for name, value in found.items() if name in VARIABLES and _is_set(value)}
+    return _checked(Variables, given, lambda path: f"the Airflow variable privacy_{path}", ": ")
+
+
+def service_settings(connection: ConnectionFields) -> ServiceSettings:
+    """Reads a connection to Adobe. Raises SettingsError, which names the field and never a secret."""
+    place = f"connection {connection.conn_id}: "
+    extra = _checked(_ServiceExtra, extra_of(connection), lambda path: f"{place}extra.{path}")
+    try:
+        client = ClientConfig(
+            client_id=connection.login or "",
+            client_secret=connection.password or "",
+            org_id=extra.org_id,
+            base_url=_base_url(connection),
+            token_url=extra.token_url,
+            scopes=extra.scopes or DEFAULT_SCOPES,
+            timeout=extra.timeout,
+            verify=extra.verify,
+            proxy=extra.proxy,
+        )
+    except ValueError as error:
+        text = str(error)
+        for name, shown in (("client_id", "login"), ("client_secret", "password"), ("base_url", "host")):
+            text = text.replace(name, f"{shown} ({name})")
+        raise SettingsError(place + text) from None
+    contexts = [CompanyContext(namespace=IMS_ORG, value=extra.org_id)]
+    try:
+        contexts += [CompanyContext(**item) for item in extra.company_contexts]
+    except (TypeError, ValueError):
+        raise SettingsError(
+            f'{place}extra.company_contexts must be a list like [{{"namespace": …, "value": …}}]'
+        ) from None
+    return ServiceSettings(
+        client=client,
+        products=include_codes(extra.products),
+        company_contexts=tuple(contexts),
+        daily_job_limit=extra.daily_job_limit,
+        schedule_share=extra.schedule_share,
+        list_lag=extra.list_lag,
+    )
+
+
+def _base_url(connection: ConnectionFields) -> str:
+    host = (connection.host or "").strip().rstrip("/")
+    if not host:
+        return DEFAULT_BASE_URL
+    if "://" not in host:
+        host = f"{connection.schema or 'https'}://{host}"
+    if connection.port and f":{connection.port}" not in host:
+        scheme, _, rest = host.partition("://")
+        name, slash, path = rest.partition("/")
+        host = f"{scheme}://{name}:{connection.port}{slash}{path}"
+    return host
+
+
+def key_settings(connection: ConnectionFields | None, conn_id: str) -> KeySettings:
+    """Reads the connection of the key. Raises SettingsError: without it, results would lie there for everyone."""
+    if connection is None:
+        raise SettingsError(
+            f"the Airflow variable privacy_archive_options: key_conn_id names the connection {conn_id}, which does "
+            "not exist, or could not be looked up"
+        )
+    extra = _checked(_KeyExtra, extra_of(connection), lambda path: f"connection {conn_id}: extra.{path}")
+    return KeySettings(
+        conn_id=conn_id, identities=tuple((connection.password or "").split()), **extra.model_dump()
+    )
+
+
+def default_ledger() -> Path:
+    """The file that is the ledger where no connection says otherwise."""
+    home = os.environ.get("AIRFLOW_HOME") or Path.home() / "airflow"
+    return Path(home).absolute() / "privacy_ledger.db"
+
+
+def ledger_settings(connection: ConnectionFields | None, conn_id: str = "privacy_ledger") -> LedgerSettings:
+    """Reads the connection of the ledger. Raises SettingsError."""
+    if connection is None:
+        return LedgerSettings(f"sqlite:///{default_ledger()}", None, conn_id, configured=False)
+    place = f"connection {conn_id}"
+    key = extra_of(connection).get("fingerprint_key")
+    if key is not None and not isinstance(key, str):
+        raise SettingsError(f"{place}: extra.fingerprint_key must be text")
+    kind = connection.conn_type
+    if kind == "sqlite":
+        path = connection.host or connection.schema
+        if not path:
+            raise SettingsError(f"{place}: host is empty: give the path of a file")
+        return LedgerSettings(f"sqlite:///{Path(path).absolute()}", key, conn_id)
+    if kind not in ("postgres", "postgresql"):
+        raise SettingsError(f"{place}: type {kind!r} is no ledger: use sqlite (host: a path) or postgres")
+    if importlib.util.find_spec("psycopg") is None:
+        raise SettingsError(
+            f"{place} is PostgreSQL, whose driver is missing: pip install 'airflow-adobe-privacy[postgres]'"
+        )
+    host = connection.host or ""
+    url = URL.create(
+        "postgresql+psycopg",
+        username=connection.login or None,
+        password=connection.password or None,
+        # A path is the folder of a Unix socket, which a URL carries as a query.
+        host=None if host.startswith("/") else host or None,
+        port=connection.port,
+        database=connection.schema or None,
+        query={"host": host} if host.startswith("/") else {},
+    )
+    return LedgerSettings(url.render_as_string(hide_password=False), key, conn_id)
+
+
+def extra_of(connection: ConnectionFields) -> dict[str, Any]:
+    """The fields of `extra` that are set. A form stores null for each that was left empty."""
+    place = f"connection {connection.conn_id}: extra"
+    try:
+        extra = json.loads(connection.extra or "{}") if _is_set(connection.extra) else {}
+    except json.JSONDecodeError:
+        raise SettingsError(f"{place} must be JSON") from None
+    if isinstance(extra, str):
+        raise SettingsError(f"{place} is encoded as JSON twice: give it once")
+    if not isinstance(extra, dict):
+        raise SettingsError(f'{place} must be a JSON object like {{"org_id": …}}')
+    return {name: value for name, value in extra.items() if _is_set(value)}
+
+
+def _is_set(value: Any) -> bool:
+    return value is not None and not (isinstance(value, str) and value.strip() in ("", "null"))
+
+
+def _checked(model: type[T], given: Mapping[str, Any], place: Callable[[str], str], after: str = " ") -> T:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise SettingsError(_first_problem(error, model, place, after)) from None
+
+
+def _first_problem(
+    error: ValidationError, model: type[BaseModel], place: Callable[[str], str], after: str
+) -> str:
+    problem = error.errors(include_input=False, include_url=False)[0]
+    path = ".".join(str(part) for part in problem["loc"])
+    what = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    if problem["type"] == "extra_forbidden":
+        known = model.model_fields
+        if model is Variables:
+            known = ArchiveOptions.model_fields
+        what = f"is not known; known are {', '.join(sorted(known))}"
+    if problem["type"] == "missing":
+        what = "is missing"
+    top, _, inner = path.partition(".")
+    return f"{place(top)}{after}{inner + ' ' if inner else ''}{what}".replace(": :", ":")
