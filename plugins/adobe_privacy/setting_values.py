@@ -22,7 +22,7 @@ def unpacked(value: Any) -> Any:
     try:
         read = json.loads(value)
     except json.JSONDecodeError:
-        raise ValueError("must be JSON") from None
+        raise ValueError("is not JSON") from None
     if isinstance(read, str):
         raise ValueError("is encoded as JSON twice: give it once")
     return read

@@ -366,7 +366,7 @@ def extra_of(connection: ConnectionFields) -> dict[str, Any]:
     try:
         extra = json.loads(connection.extra or "{}") if _is_set(connection.extra) else {}
     except json.JSONDecodeError:
-        raise SettingsError(f"{place} must be JSON") from None
+        raise SettingsError(f"{place} is not JSON") from None
     if isinstance(extra, str):
         raise SettingsError(f"{place} is encoded as JSON twice: give it once")
     if not isinstance(extra, dict):
@@ -392,9 +392,8 @@ def _first_problem(
     path = ".".join(str(part) for part in problem["loc"])
     what = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     if problem["type"] == "extra_forbidden":
-        known = model.model_fields
-        if model is Variables:
-            known = ArchiveOptions.model_fields
+        inner = {"archive_options": [*ArchiveOptions.model_fields], "alarm_notifier": ["class", "kwargs"]}
+        known = inner.get(path.partition(".")[0], [*model.model_fields])
         what = f"is not known; known are {', '.join(sorted(known))}"
     if problem["type"] == "missing":
         what = "is missing"

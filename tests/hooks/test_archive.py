@@ -46,7 +46,7 @@ def test_caps_and_keeping_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     ("value", "said"),
     [
         ("[]", "must be a valid dictionary"),
-        ('{"max_entries": 5', "must be JSON"),
+        ('{"max_entries": 5', "is not JSON"),
         ('{"max_entrys": 5}', "max_entrys is not known; known are keep_rejected"),
         ('{"max_entries": "5"}', "max_entries must be a whole number"),
         ('{"max_entries": -1}', "max_entries must be greater than or equal to 0"),

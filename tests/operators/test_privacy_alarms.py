@@ -133,8 +133,8 @@ def test_airflows_own_smtp_notifier_sends_it_as_the_docs_say(
     ("value", "text"),
     [
         ("{", "not JSON"),
-        ('"mail"', "must be like"),
-        ('{"class": "x.Y", "token": "s3cret"}', "must be like"),
+        ('"mail"', "encoded as JSON twice"),
+        ('{"class": "x.Y", "token": "s3cret"}', "token is not known; known are class, kwargs"),
         ('{"class": "not.there.Notifier"}', "cannot be imported"),
         ('{"class": "builtins.print"}', "is no notifier"),
         (json.dumps({"class": FILE_NOTIFIER, "kwargs": {"to": "s3cret"}}), "cannot be made"),

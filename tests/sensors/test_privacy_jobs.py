@@ -89,6 +89,7 @@ def test_in_a_backfill_poking_ends_well_after_two_minutes(
     monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_BACKFILL_PATIENCE", "600")
     sensor = PrivacyJobsSensor(task_id="wait", batch_id=batch_id, deferrable=False)
     assert sensor.poke(context(run_type="backfill")) is False
-    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_BACKFILL_PATIENCE", "0")
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_BACKFILL_PATIENCE", "0.001")
+    sensor = PrivacyJobsSensor(task_id="wait", batch_id=batch_id, deferrable=False)
     assert sensor.poke(context(run_type="backfill")) is True
     assert sensor.poke(context()) is False

@@ -1,0 +1,107 @@
+"""Everything that can be set: what is read, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from adobe_privacy.settings import (
+    VARIABLES,
+    ConnectionFields,
+    SettingsError,
+    read_all,
+    read_variables,
+    service_settings,
+)
+
+ORG = "0123456789ABCDEF01234567@AdobeOrg"
+
+
+def connection(extra: Any = None, **fields: Any) -> ConnectionFields:
+    given = (
+        {"org_id": ORG} | extra if isinstance(extra, dict) else {"org_id": ORG} if extra is None else extra
+    )
+    text = given if isinstance(given, str) else json.dumps(given)
+    everything = {"login": "client", "password": "not-a-secret", "extra": text} | fields
+    return ConnectionFields("adobe_privacy_default", "adobe_privacy", **everything)
+
+
+def test_null_and_empty_are_not_set() -> None:
+    empty = dict.fromkeys(("token_url", "scopes", "products", "timeout", "verify", "proxy"))
+    assert service_settings(
+        connection(empty | {"list_lag": "", "daily_job_limit": "null"})
+    ) == service_settings(connection())
+    assert read_variables(dict.fromkeys(VARIABLES)) == read_variables(dict.fromkeys(VARIABLES, " "))
+
+
+def test_json_typed_as_text_into_a_field_is_read_as_json() -> None:
+    settings = service_settings(
+        connection(
+            {
+                "products": '["analytics", "profileService"]',
+                "company_contexts": '[{"namespace": "AdvertisingId", "value": "acme"}]',
+                "timeout": "30",
+            }
+        )
+    )
+    assert settings.products == ("analytics", "profileService")
+    assert settings.company_contexts[1].value == "acme"
+    assert settings.client.timeout == 30
+
+
+@pytest.mark.parametrize(
+    ("extra", "says"),
+    [
+        (json.dumps(json.dumps({"org_id": ORG})), "extra is encoded as JSON twice"),
+        ("{", "extra is not JSON"),
+        ("[1]", "extra must be a JSON object"),
+        ({"products": json.dumps(json.dumps(["analytics"]))}, r"extra\.products is encoded as JSON twice"),
+        ({"productz": "analytics"}, r"extra\.productz is not known; known are company_contexts"),
+        ({"schedule_share": 2}, r"extra\.schedule_share must be less than or equal to 1"),
+        ({"schedule_share": "nan"}, r"extra\.schedule_share must be"),
+        ({"timeout": 0}, r"extra\.timeout must be greater than 0"),
+        ({"timeout": "inf"}, r"extra\.timeout must be"),
+        ({"list_lag": True}, r"extra\.list_lag must be a number"),
+        ({"daily_job_limit": "many"}, r"extra\.daily_job_limit must be a valid integer"),
+    ],
+)
+def test_a_field_that_cannot_be_used_is_named_in_one_line(extra: Any, says: str) -> None:
+    with pytest.raises(SettingsError, match=f"^connection adobe_privacy_default: {says}") as problem:
+        service_settings(connection(extra))
+    assert "\n" not in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("poll_interval", "often", "must be a valid number"),
+        ("poll_interval", "0", "must be greater than 0"),
+        ("poll_interval", "nan", "must be"),
+        ("approve_deletes", "maybe", "must be true or false"),
+        ("inbox_retention_days", "-3", "must be greater than or equal to 1"),
+        ("archive_options", json.dumps(json.dumps({"max_entries": 1})), "is encoded as JSON twice"),
+        ("retention_days", json.dumps(json.dumps({"gdpr": 1})), "is encoded as JSON twice"),
+        ("retention_days", '{"gdpr": true}', "must be like"),
+        ("legal_clocks", json.dumps(json.dumps({})), "cannot be used: is encoded as JSON twice"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_named_in_one_line(name: str, value: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=f"^the Airflow variable privacy_{name}: {says}"):
+        read_variables({f"privacy_{name}": value})
+
+
+@pytest.mark.parametrize(("host", "fine"), [(None, False), ("https://example.com/privacy", True)])
+def test_adobe_itself_is_not_asked_more_often_than_every_five_seconds(host: str | None, fine: bool) -> None:
+    def read() -> None:
+        read_all(
+            lambda name: connection(host=host) if name == "adobe_privacy_default" else None,
+            {"privacy_poll_interval": "1"}.get,
+        )
+
+    if fine:
+        read()
+    else:
+        with pytest.raises(SettingsError, match="privacy_poll_interval must be 5 seconds or more"):
+            read()
