@@ -1,18 +1,55 @@
 """How one value of a setting is read, as it comes from a form, from JSON or from the environment.
 
-Each raises ValueError, which says what was expected and repeats no value.
+Each reader raises ValueError, which says what was expected and repeats no value.
 """
 
 from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks
 from adobe_privacy.regulations.codes import REGULATIONS, RegulationError
+
+
+class SettingsError(ValueError):
+    """A connection or variable is missing or cannot be used; the text names it, the field and what to do."""
+
+
+@dataclass(frozen=True)
+class ConnectionFields:
+    """A connection as it was found. Airflow's own connections have the same fields. `extra` is its JSON text."""
+
+    conn_id: str
+    conn_type: str = ""
+    host: str | None = None
+    port: int | None = None
+    login: str | None = None
+    password: str | None = field(default=None, repr=False)
+    schema: str | None = None
+    extra: str | None = field(default=None, repr=False)
+
+
+def extra_of(connection: ConnectionFields) -> dict[str, Any]:
+    """The fields of `extra` that are set. A form stores null for each that was left empty."""
+    place = f"connection {connection.conn_id}: extra"
+    try:
+        extra = json.loads(connection.extra or "{}") if is_set(connection.extra) else {}
+    except json.JSONDecodeError:
+        raise SettingsError(f"{place} is not JSON") from None
+    if isinstance(extra, str):
+        raise SettingsError(f"{place} is encoded as JSON twice: give it once")
+    if not isinstance(extra, dict):
+        raise SettingsError(f'{place} must be a JSON object like {{"org_id": …}}')
+    return {name: value for name, value in extra.items() if is_set(value)}
+
+
+def is_set(value: Any) -> bool:
+    return value is not None and not (isinstance(value, str) and value.strip() in ("", "null"))
 
 
 def unpacked(value: Any) -> Any:

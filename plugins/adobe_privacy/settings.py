@@ -8,7 +8,6 @@ the field and what was expected; the line repeats no value, which may be a secre
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from sqlalchemy import URL
 
+from adobe_privacy.api.addresses import DOWNLOAD_HOSTS
 from adobe_privacy.api.config import DEFAULT_BASE_URL, DEFAULT_SCOPES, DEFAULT_TOKEN_URL, ClientConfig
 from adobe_privacy.api.facts import DAILY_JOBS, GATEWAY_TIMEOUT
 from adobe_privacy.api.models import CompanyContext
@@ -28,17 +28,42 @@ from adobe_privacy.regulations.clocks import DEFAULT
 from adobe_privacy.setting_values import (
     BlankSeparated,
     Cap,
+    ConnectionFields,
     Count,
     JsonText,
     LegalClocks,
     Names,
     Number,
     Retention,
+    SettingsError,
     Share,
     Verify,
     YesOrNo,
+    extra_of,
+    is_set,
     notifiers,
 )
+
+__all__ = [
+    "VARIABLES",
+    "ArchiveOptions",
+    "ConnectionFields",
+    "KeySettings",
+    "LedgerSettings",
+    "NotifierSettings",
+    "ServiceSettings",
+    "Settings",
+    "SettingsError",
+    "Variables",
+    "check_poll_interval",
+    "default_ledger",
+    "key_settings",
+    "ledger_settings",
+    "read_all",
+    "read_variables",
+    "service_settings",
+    "uri_of",
+]
 
 IMS_ORG = "imsOrgID"
 # Adobe disables accounts that ask too often.
@@ -47,24 +72,6 @@ ADOBE_HOSTS = ("adobe.io", "adobe.com")
 DAY_SECONDS = 86_400.0
 
 T = TypeVar("T", bound=BaseModel)
-
-
-class SettingsError(ValueError):
-    """A connection or variable is missing or cannot be used; the text names it, the field and what to do."""
-
-
-@dataclass(frozen=True)
-class ConnectionFields:
-    """A connection as it was found. Airflow's own connections have the same fields. `extra` is its JSON text."""
-
-    conn_id: str
-    conn_type: str = ""
-    host: str | None = None
-    port: int | None = None
-    login: str | None = None
-    password: str | None = field(default=None, repr=False)
-    schema: str | None = None
-    extra: str | None = field(default=None, repr=False)
 
 
 class _Fields(BaseModel):
@@ -89,6 +96,8 @@ class _ServiceExtra(_Fields):
     timeout: Annotated[Number, Field(gt=0, le=3600)] = GATEWAY_TIMEOUT
     verify: Verify = True
     proxy: str | None = None
+    insecure: YesOrNo = False
+    download_hosts: Names = DOWNLOAD_HOSTS
 
 
 class _KeyExtra(_Fields):
@@ -252,7 +261,7 @@ def check_poll_interval(seconds: float, base_url: str) -> None:
 
 def read_variables(found: Mapping[str, Any]) -> Variables:
     """The variables by their full names. Raises SettingsError."""
-    given = {VARIABLES[name]: value for name, value in found.items() if name in VARIABLES and _is_set(value)}
+    given = {VARIABLES[name]: value for name, value in found.items() if name in VARIABLES and is_set(value)}
     return _checked(Variables, given, lambda path: f"the Airflow variable privacy_{path}", ": ")
 
 
@@ -271,6 +280,8 @@ def service_settings(connection: ConnectionFields) -> ServiceSettings:
             timeout=extra.timeout,
             verify=extra.verify,
             proxy=extra.proxy,
+            insecure=extra.insecure,
+            download_hosts=extra.download_hosts or DOWNLOAD_HOSTS,
         )
     except ValueError as error:
         text = str(error)
@@ -360,24 +371,6 @@ def ledger_settings(connection: ConnectionFields | None, conn_id: str = "privacy
     return LedgerSettings(url.render_as_string(hide_password=False), key, conn_id)
 
 
-def extra_of(connection: ConnectionFields) -> dict[str, Any]:
-    """The fields of `extra` that are set. A form stores null for each that was left empty."""
-    place = f"connection {connection.conn_id}: extra"
-    try:
-        extra = json.loads(connection.extra or "{}") if _is_set(connection.extra) else {}
-    except json.JSONDecodeError:
-        raise SettingsError(f"{place} is not JSON") from None
-    if isinstance(extra, str):
-        raise SettingsError(f"{place} is encoded as JSON twice: give it once")
-    if not isinstance(extra, dict):
-        raise SettingsError(f'{place} must be a JSON object like {{"org_id": …}}')
-    return {name: value for name, value in extra.items() if _is_set(value)}
-
-
-def _is_set(value: Any) -> bool:
-    return value is not None and not (isinstance(value, str) and value.strip() in ("", "null"))
-
-
 def _checked(model: type[T], given: Mapping[str, Any], place: Callable[[str], str], after: str = " ") -> T:
     try:
         return model.model_validate(given)
@@ -392,10 +385,13 @@ def _first_problem(
     path = ".".join(str(part) for part in problem["loc"])
     what = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     if problem["type"] == "extra_forbidden":
-        inner = {"archive_options": [*ArchiveOptions.model_fields], "alarm_notifier": ["class", "kwargs"]}
+        inner: dict[str, list[str]] = {
+            "archive_options": [*ArchiveOptions.model_fields],
+            "alarm_notifier": ["class", "kwargs"],
+        }
         known = inner.get(path.partition(".")[0], [*model.model_fields])
         what = f"is not known; known are {', '.join(sorted(known))}"
     if problem["type"] == "missing":
         what = "is missing"
-    top, _, inner = path.partition(".")
-    return f"{place(top)}{after}{inner + ' ' if inner else ''}{what}".replace(": :", ":")
+    top, _, below = path.partition(".")
+    return f"{place(top)}{after}{below + ' ' if below else ''}{what}".replace(": :", ":")

@@ -95,7 +95,7 @@ def test_a_variable_that_is_not_understood_erases_nothing(
     world: World, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, value)
-    with pytest.raises(AirflowFailException, match="privacy_retention_days: (must be like|is not JSON)"):
+    with pytest.raises(AirflowFailException, match=r"privacy_retention_days: (must be like|is not JSON)"):
         ErasePrivacyResultsOperator(task_id="erase").execute(context())
 
 
