@@ -179,7 +179,7 @@ def test_a_postgres_connection_of_the_environment_is_taken(
 
 
 def test_every_command_is_in_the_help_of_airflow_privacy() -> None:
-    assert re.findall(r"^    (\w+) ", _parser("x").format_help(), re.MULTILINE) == list(COMMANDS)
+    assert re.findall(r"^    (\w+)", _parser("x").format_help(), re.MULTILINE) == list(COMMANDS)
     (command,) = privacy_commands()
     (words,) = command.args  # type: ignore[union-attr]
     assert all(name in words.kwargs["help"] for name in COMMANDS)
