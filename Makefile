@@ -45,11 +45,12 @@ test-ui: $(INSTALLED) ## the UI in a real browser; needs Chromium
 bench: $(INSTALLED) ## the benchmarks, beside what they are compared with, into benchmarks/RESULTS.md
 	@$(BIN)/python benchmarks
 
-lint: $(INSTALLED) ## format check, lint, types, import rules
+lint: $(INSTALLED) ## format check, lint, types, import rules, the page of states
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m scripts.states_page --check
 
 format: $(INSTALLED) ## formats and fixes what can be fixed
 	@$(BIN)/ruff check --fix .

@@ -9,13 +9,14 @@ import argparse
 import getpass
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from adobe_privacy import command_decisions
 from adobe_privacy.archive import (
     AgeKeys,
     ArchiveError,
@@ -104,9 +105,12 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     add("attention", _attention)
     show = add("show", _show)
     show.add_argument("request_id")
-    hold = add("hold", _hold)
-    release = add("release", _release)
-    for command in (hold, release):
+    decisions = {
+        name: add(name, _decide(getattr(command_decisions, name)))
+        for name in ("hold", "release", "resend", "close", "extend")
+    }
+    decisions["extend"].add_argument("--until", required=True, type=date.fromisoformat, metavar="DATE")
+    for command in decisions.values():
         command.add_argument("request_id")
         command.add_argument("--reason", required=True, help="kept in the history")
     due = add("due", _due)
@@ -301,25 +305,12 @@ def _show(options: argparse.Namespace) -> int:
     return FINE
 
 
-def _hold(options: argparse.Namespace) -> int:
-    with _open_ledger(options) as ledger:
-        changed = ledger.people.hold(options.request_id, options.reason)
-        for erasure in ledger.erasures.of_request(options.request_id):
-            state = "is being erased already" if erasure.done_at is None else "is erased already"
-            print(f"too late: the result of Adobe's job {erasure.adobe_job_id} {state}", file=sys.stderr)
-        return _changed(options, changed)
+def _decide(decision: Callable[[argparse.Namespace, Ledger], bool]) -> Callable[[argparse.Namespace], int]:
+    def run(options: argparse.Namespace) -> int:
+        with _open_ledger(options) as ledger:
+            return FINE if decision(options, ledger) else WRONG_DATA
 
-
-def _release(options: argparse.Namespace) -> int:
-    with _open_ledger(options) as ledger:
-        return _changed(options, ledger.people.release(options.request_id, options.reason))
-
-
-def _changed(options: argparse.Namespace, count: int) -> int:
-    print_rows(options, [{"request_id": options.request_id, "jobs_changed": count}])
-    if not count:
-        print(f"nothing to change for {options.request_id}: see show {options.request_id}", file=sys.stderr)
-    return FINE if count else WRONG_DATA
+    return run
 
 
 def _due(options: argparse.Namespace) -> int:

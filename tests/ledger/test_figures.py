@@ -98,12 +98,12 @@ def test_each_standing_is_counted_once_and_they_add_up(ledger: Ledger) -> None:
     assert row.median_days is not None
 
 
-def test_a_released_job_is_denied_no_more(ledger: Ledger) -> None:
+def test_a_job_sent_again_is_denied_no_more(ledger: Ledger) -> None:
     take_in(ledger, 1)
     [job] = submit(ledger)
     ledger.results.record_error(job, completed_at=None, outcome_code="1", reason="", try_again=False)
     assert (only(ledger).denied, only(ledger).open) == (1, 0)
-    ledger.people.release("DSR-1", "mended")
+    ledger.people.resend("DSR-1", "mended")
     assert (only(ledger).denied, only(ledger).open) == (0, 1)
 
 

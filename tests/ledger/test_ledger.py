@@ -12,7 +12,7 @@ from adobe_privacy.ledger.intake import Reception
 from adobe_privacy.ledger.intents import DailyLimitReached
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
-from adobe_privacy.ledger.schema import Batch, Job
+from adobe_privacy.ledger.schema import Batch, Job, Origin
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Unit
 from tests.support.ledgers import DAY, FakeClock, OpenLedger, counted, received
@@ -530,7 +530,9 @@ class TestWhatAdobeHas:
         )
         intended(ledger)
         assert ledger.intents.record_submitted([(first, "stray")], adobe_request_id=None, reason="late") == 0
-        assert states(ledger) == [JobState.SUBMITTING]
+        assert states(ledger) == [JobState.SUBMITTING, JobState.SUBMITTED]
+        stray = ledger.people.request_jobs("DSR-1")[1]
+        assert (stray.origin, stray.attempt, stray.adobe_job_id) == (Origin.SECOND, 1, "stray")
 
 
 class TestEnds:
@@ -576,7 +578,9 @@ class TestEnds:
             job, completed_at=None, outcome_code="1000-400", reason="Adobe", try_again=False
         )
         assert claim(ledger) is None
-        assert ledger.people.release("DSR-1", "the label was set") == 1
+        assert ledger.people.release("DSR-1", "it ends a hold, nothing else") == 0
+        assert claim(ledger) is None
+        assert ledger.people.resend("DSR-1", "the label was set") == 1
         [again] = claimed(ledger)
         assert again.attempt == 2
 

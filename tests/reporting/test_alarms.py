@@ -135,13 +135,13 @@ def test_a_finished_request_is_not_told_and_one_in_error_or_on_hold_is(
     assert "access submitted (on hold)" in alarms.message
 
 
-def test_a_released_request_is_not_told_anew(ledger: Ledger, clock: FakeClock) -> None:
+def test_a_request_sent_again_is_not_told_anew(ledger: Ledger, clock: FakeClock) -> None:
     arrive(ledger, 1, actions=("access",))
     (job,) = submit(ledger)
     clock.advance(days=15)
     assert len(told(ledger).groups) == 1
     ledger.results.record_error(job, completed_at=None, outcome_code="1000-400", reason="", try_again=False)
-    ledger.people.release("DSR-1", "mended")
+    ledger.people.resend("DSR-1", "mended")
     assert what(told(ledger)) == []
     clock.advance(days=9)
     assert what(told(ledger)) == [("clock", 80, ("DSR-1",))]

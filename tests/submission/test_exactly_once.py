@@ -120,9 +120,9 @@ def _asks_nobody(patch: pytest.MonkeyPatch) -> None:
 def _takes_an_approval_for_the_next_attempt_too(patch: pytest.MonkeyPatch) -> None:
     new_attempt = Unit.new_attempt
 
-    def keeping(unit: Unit, session: Any, rows: Any, reason: str) -> None:
+    def keeping(unit: Unit, session: Any, rows: Any, move: Any, reason: str) -> None:
         approvals = {row.id: row.approval_id for row in rows}
-        new_attempt(unit, session, rows, reason)
+        new_attempt(unit, session, rows, move, reason)
         for row in rows:
             row.approval_id = approvals[row.id]
 

@@ -299,8 +299,10 @@ async def test_an_intent_older_than_the_list_reaches_back_waits_for_a_person(
     place.ledger.unit.now = lambda: datetime.now(UTC)
     result = await place.submit(batch)
     assert result.refused == 2
-    assert {job.state for job in place.rows("DSR-1")} == {JobState.REFUSED}
+    assert {job.state for job in place.rows("DSR-1")} == {JobState.GONE}
     assert place.ledger.people.history("DSR-1")[-1].reason.endswith("ask Adobe")
+    assert place.ledger.people.resend("DSR-1", "Adobe may have it") == 0
+    assert place.ledger.people.close("DSR-1", "Adobe says that it has nothing") == 2
     assert simulator.calls().get("create", 0) == 0
 
 
@@ -509,13 +511,13 @@ async def test_a_request_that_the_inbox_no_longer_holds_is_refused_and_the_other
     assert {key for key, _ in place.made()} == {"DSR-1", "DSR-2"} - set(gone)
 
 
-async def test_a_request_that_came_back_is_sent_after_its_release(place: Place) -> None:
+async def test_a_request_that_came_back_is_sent_again_by_a_person(place: Place) -> None:
     batch = place.planned(line(1))
     place.inbox.delete(f"{DAY}/requests.jsonl")
     await place.submit(batch)
     hand_in(place.inbox, line(1), name="again.jsonl")
     assert plan(place.inbox, place.ledger) == []
-    place.ledger.people.release("DSR-1", "the file is there again")
+    place.ledger.people.resend("DSR-1", "the file is there again")
     [batch] = plan(place.inbox, place.ledger, run_id="again")
     await place.submit(batch)
     place.check_once("DSR-1")

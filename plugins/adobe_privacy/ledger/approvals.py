@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.delete_plan import DELETE, DeletePlan, PlanChanged, UnknownRequests
 from adobe_privacy.ledger.schema import Approval, Batch, Job
-from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.states import JobState, Move
 from adobe_privacy.ledger.unit import Topic, chunks
 
 
@@ -79,7 +79,7 @@ class Approvals(Topic):
                 JobState.PLANNED,
                 f"on hold: {said} by {self.unit.actor.removeprefix('user ')}, plan {plan_hash}",
             )
-            self.unit.put_back(session, stopped, JobState.RECEIVED, "on hold")
+            self.unit.put_back(session, stopped, Move.HOLD_BACK, "on hold")
             return len(allowed), len(stopped)
 
 

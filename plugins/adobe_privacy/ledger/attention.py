@@ -149,6 +149,15 @@ KINDS = (
         states=(JobState.ERROR,),
     ),
     Kind(
+        name="gone",
+        level=Level.PERSON,
+        one="gone at Adobe",
+        many="gone at Adobe",
+        says="Adobe has no data of it any more, or cannot be asked whether it ever had it",
+        to_do="Send the request again, or close it. If the outcome of its submission is unknown, ask Adobe first.",
+        states=(JobState.GONE,),
+    ),
+    Kind(
         name="unfinished",
         level=Level.PERSON,
         one="not finished by its run",

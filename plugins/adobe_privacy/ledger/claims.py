@@ -15,7 +15,7 @@ from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.delete_plan import ANSWERED_WITHIN, DELETE
 from adobe_privacy.ledger.quotas import quota_on
 from adobe_privacy.ledger.schema import WAITING, Batch, Job
-from adobe_privacy.ledger.states import OPEN_STATES, UNSENT_STATES, JobState
+from adobe_privacy.ledger.states import OPEN_STATES, UNSENT_STATES, JobState, Move
 from adobe_privacy.ledger.unit import Topic, chunks
 
 # A batch that nobody has sent, or a request that nobody has claimed, has lost its run after this long: the next
@@ -94,11 +94,9 @@ class Claims(Topic):
             )
             session.add(batch)
             for some in chunks(ids):
-                claim = update(Job).where(Job.id.in_(some))
+                claim = update(Job).where(Job.id.in_(some), Job.state.in_(Move.CLAIM.origins))
                 session.execute(claim.values(state=JobState.PLANNED, batch_id=batch.id))
-            self.unit.note_rows(
-                session, Job.batch_id == batch.id, JobState.RECEIVED, JobState.PLANNED, "claimed"
-            )
+            self.unit.note_rows(session, Job.batch_id == batch.id, Move.CLAIM, "claimed")
             return batch
 
     def open_batches(self, *, run_id: str, inbox_date: date) -> list[Batch]:
@@ -180,14 +178,14 @@ class Claims(Topic):
         with self.unit.write() as session:
             query = select(Job).where(Job.batch_id == batch_id, Job.state == JobState.PLANNED)
             rows = [row for row in session.scalars(query) if job_ids is None or row.id in job_ids]
-            self.unit.put_back(session, rows, JobState.RECEIVED, reason)
+            self.unit.put_back(session, rows, Move.GIVE_BACK, reason)
             return len(rows)
 
     def refuse(self, job_ids: Collection[int], reason: str) -> int:
         """The planner will not send these: they wait for a person."""
         with self.unit.write() as session:
             rows = self.unit.in_state(session, job_ids, JobState.PLANNED)
-            self.unit.put_back(session, rows, JobState.REFUSED, reason)
+            self.unit.put_back(session, rows, Move.NOT_SENT, reason)
             return len(rows)
 
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import case, func, select
 
 from adobe_privacy.ledger.schema import Job, Origin
-from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.states import FAILED_STATES, JobState
 from adobe_privacy.ledger.unit import Topic
 
 # Outcomes of a job that did all that was asked: with NOT_APPLICABLE there was nothing to do it to.
@@ -32,7 +32,7 @@ class Standing(StrEnum):
     OPEN = "open"  # some job is not at its end; on hold, it will not be before its release
     WHOLE = "whole"  # every job is archived, and each did all that was asked
     PART = "part"  # every job is at its end, and some, but not all, is done
-    DENIED = "denied"  # every job was refused, or ended in error, and nobody released it
+    DENIED = "denied"  # every job was refused, ended in error, is gone at Adobe, or was closed by a person
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Figures(Topic):
             func.count().label("jobs"),
             count(archived).label("archived"),
             count(archived & Job.outcome.in_(IN_WHOLE)).label("whole"),
-            count(Job.state.in_((JobState.REFUSED, JobState.ERROR))).label("denied"),
+            count(Job.state.in_((*FAILED_STATES, JobState.CLOSED))).label("denied"),
             _days(self.unit.engine.dialect.name, func.min(Job.received_at), func.max(Job.archived_at)).label(
                 "days"
             ),

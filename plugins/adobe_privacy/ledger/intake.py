@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.schema import Job, Setting
-from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.states import JobState, Move
 from adobe_privacy.ledger.unit import Topic, chunks, setting
 
 
@@ -93,7 +93,7 @@ class Intake(Topic):
             # No other writer is about, so what is numbered higher afterwards is what was added here.
             last = session.scalar(select(func.max(Job.id))) or 0
             session.execute(insert(Job), rows)
-            self.unit.note_rows(session, Job.id > last, None, JobState.RECEIVED, "arrived in the inbox")
+            self.unit.note_rows(session, Job.id > last, Move.TAKE_IN, "arrived in the inbox")
             self.unit.daily_figures(session).arrived += len(rows)
 
     @cached_property

@@ -10,9 +10,18 @@ from sqlalchemy.orm import Session
 from adobe_privacy.ledger.approvals import approved_in
 from adobe_privacy.ledger.delete_plan import DELETE
 from adobe_privacy.ledger.quotas import usage_on
+from adobe_privacy.ledger.results import UNKNOWN
 from adobe_privacy.ledger.schema import Batch, Job, Transition
-from adobe_privacy.ledger.states import UNSUBMITTED_STATES, JobState
+from adobe_privacy.ledger.second_jobs import add_second_job
+from adobe_privacy.ledger.states import JobState, Move
 from adobe_privacy.ledger.unit import Topic, chunks
+
+_WITHDRAWN = {
+    JobState.PLANNED: Move.WITHDRAW,
+    JobState.RECEIVED: Move.WITHDRAW_OPT_OUT,
+    JobState.REFUSED: Move.REFUSE,
+    JobState.GONE: Move.FORGET,
+}
 
 
 class DailyLimitReached(Exception):
@@ -46,7 +55,7 @@ class Intents(Topic):
             usage.jobs += len(jobs)
             for job in jobs:
                 job.intent_at = now
-            self.unit.move(session, jobs, JobState.SUBMITTING, "intent committed")
+            self.unit.move(session, jobs, Move.INTEND, "intent committed")
             return jobs
 
     def record_submitted(
@@ -55,28 +64,41 @@ class Intents(Topic):
         """Adobe has these jobs: each as it was intended, with Adobe's job id. Returns how many are `SUBMITTED`
         by this.
 
-        What Adobe has is believed even where the intent was given up meanwhile. A second job of Adobe's for
-        the same attempt changes nothing but the history, where it stands with its id.
+        What Adobe has is believed even where the intent was given up meanwhile. A further job of Adobe's for the
+        same request gets a row of its own, see `second_jobs`. A job that the ledger knows already changes nothing.
         """
         with self.unit.write() as session:
             now = self.unit.now()
             rows = {row.id: row for row in self.unit.by_id(session, [job.id for job, _ in made])}
-            submitted: list[Job] = []
+            seconds: list[tuple[Job, str]] = []
+            submitted: dict[int, Job] = {}
+            known = known_at_adobe(session, [adobe_job_id for _, adobe_job_id in made])
             for job, adobe_job_id in made:
                 row = rows[job.id]
-                if row.attempt == job.attempt and row.state in UNSUBMITTED_STATES:
+                if adobe_job_id in known:
+                    continue
+                known.add(adobe_job_id)
+                if (
+                    row.id not in submitted
+                    and row.attempt == job.attempt
+                    and row.state in Move.RECOGNISE.origins
+                    and row.adobe_job_id is None
+                ):
                     row.adobe_job_id, row.adobe_request_id = adobe_job_id, adobe_request_id
                     row.batch_id, row.intent_at, row.submitted_at = job.batch_id, job.intent_at, now
-                    submitted.append(row)
-                elif row.adobe_job_id != adobe_job_id:
-                    self.unit.note(
-                        session, [row], row.state, row.state, f"second job at Adobe: {reason}", adobe_job_id
-                    )
-            self.unit.move(session, submitted, JobState.SUBMITTED, reason)
+                    row.outcome = None
+                    submitted[row.id] = row
+                else:
+                    seconds.append((job, adobe_job_id))
+            self.unit.move(session, list(submitted.values()), Move.RECOGNISE, reason)
+            for job, adobe_job_id in seconds:
+                add_second_job(self.unit, session, job, adobe_job_id, now, reason)
             return len(submitted)
 
     def withdraw(self, jobs: Collection[Job], to: JobState, reason: str, *, refund: bool = False) -> int:
         """The intent of `jobs` made nothing at Adobe. Jobs with another intent by now stay as they are.
+
+        With `GONE` for `to` it is not known whether it made anything, and nobody can look it up any more.
 
         `refund` takes them off the day's usage again: only where Adobe's answer said that nothing was made."""
         intents = {job.id: job.intent_at for job in jobs}
@@ -89,7 +111,9 @@ class Intents(Topic):
             for row in rows if refund else ():
                 if row.intent_at is not None:
                     usage_on(session, row.intent_at.date()).jobs -= 1
-            self.unit.put_back(session, rows, to, reason)
+            self.unit.put_back(session, rows, _WITHDRAWN[to], reason)
+            for row in rows if to is JobState.GONE else ():
+                row.outcome = UNKNOWN
             return len(rows)
 
     def known_adobe_jobs(self, adobe_job_ids: Collection[str]) -> set[str]:

@@ -9,7 +9,7 @@ from sqlalchemy import and_, or_, select
 
 from adobe_privacy.ledger.results import archive
 from adobe_privacy.ledger.schema import OPT_OUTS, Job
-from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.states import JobState, Move
 from adobe_privacy.ledger.unit import Topic
 
 
@@ -45,10 +45,10 @@ class OptOuts(Topic):
             for row in rows:
                 row.intent_at = self.unit.now()
             self.unit.move(
-                session, again, JobState.SUBMITTING, "sent again: the last call's outcome is unknown"
+                session, again, Move.INTEND_AGAIN, "sent again: the last call's outcome is unknown"
             )
             first = [row for row in rows if row.state == JobState.RECEIVED]
-            self.unit.move(session, first, JobState.SUBMITTING, "intent committed")
+            self.unit.move(session, first, Move.INTEND, "intent committed")
             return rows
 
     def jobs(self, inbox_date: date, *states: JobState) -> list[Job]:
@@ -62,12 +62,12 @@ class OptOuts(Topic):
         this."""
         with self.unit.write() as session:
             now = self.unit.now()
-            accepted = Job.state.in_((JobState.RECEIVED, JobState.SUBMITTING))
+            accepted = Job.state.in_(Move.ACCEPT.origins)
             rows = self.unit.by_id(session, [job.id for job in jobs], accepted)
             for row in rows:
                 row.submitted_at = row.completed_at = now
                 row.outcome = "accepted"
-            self.unit.move(session, rows, JobState.COMPLETE, "Adobe: accepted")
+            self.unit.move(session, rows, Move.ACCEPT, "Adobe: accepted")
             return rows
 
     def record_receipts(self, receipts: Collection[tuple[Job, str]]) -> int:

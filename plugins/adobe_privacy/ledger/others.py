@@ -1,16 +1,19 @@
-"""Jobs at Adobe that somebody else made, in Adobe's UI for example."""
+"""Jobs at Adobe that this ledger does not know: somebody else's, or a second one for a request of ours."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.intents import known_at_adobe
 from adobe_privacy.ledger.schema import AT_ADOBE, Job, Origin
-from adobe_privacy.ledger.states import OPEN_AT_ADOBE, UNSENT_STATES, JobState
+from adobe_privacy.ledger.second_jobs import add_second_job, next_part
+from adobe_privacy.ledger.states import OPEN_AT_ADOBE, UNSENT_STATES, JobState, Move
 from adobe_privacy.ledger.unit import Topic, chunks
 
 
@@ -31,7 +34,8 @@ class Others(Topic):
     """Registers others' jobs, and finds jobs by Adobe's ids."""
 
     def register(self, jobs: Sequence[OthersJob]) -> set[str]:
-        """Writes down, as `SUBMITTED`, those of `jobs` that the ledger does not know; they are never sent.
+        """Writes down, as `SUBMITTED`, those of `jobs` that the ledger does not know; they are never sent. One with
+        the key and the action of a request that Adobe has already belongs to that request.
 
         Returns Adobe's ids of those left out because a request of ours with the same id and action is not known
         to be at Adobe: the job may be what became of a call without an answer, and only the submission may
@@ -40,24 +44,45 @@ class Others(Topic):
         with self.unit.write() as session:
             known = known_at_adobe(session, {job.adobe_job_id for job in jobs})
             new = [job for job in jobs if job.adobe_job_id not in known]
-            unsettled: set[tuple[str, str]] = set()
-            for some in chunks({job.request_id_in_key for job in new if job.request_id_in_key}):
-                query = select(Job.request_id, Job.action).where(
-                    Job.request_id.in_(some), Job.state.in_((JobState.RECEIVED, *UNSENT_STATES))
-                )
-                unsettled.update(session.execute(query).tuples())
-            now = self.unit.now()
-            rows = [
-                _others_row(job, now) for job in new if (job.request_id_in_key, job.action) not in unsettled
-            ]
-            if rows:
-                last = session.scalar(select(func.max(Job.id))) or 0
-                session.execute(insert(Job), rows)
-                self.unit.note_rows(
-                    session, Job.id > last, None, JobState.SUBMITTED, "found at Adobe, not ours"
-                )
-                self.unit.daily_figures(session).arrived += len(rows)
-            return {job.adobe_job_id for job in new} - {str(row["adobe_job_id"]) for row in rows}
+            ours = _ours(session, {job.request_id_in_key for job in new if job.request_id_in_key})
+            left: set[str] = set()
+            for job in new:
+                of_request = ours.get((job.request_id_in_key or "", job.action), [])
+                if any(each.state in (JobState.RECEIVED, *UNSENT_STATES) for each in of_request):
+                    left.add(job.adobe_job_id)
+                elif of_request:
+                    reason = "found at Adobe by its user key"
+                    add_second_job(
+                        self.unit, session, of_request[0], job.adobe_job_id, job.created_at, reason
+                    )
+                else:
+                    self._register(session, job)
+            return left
+
+    def _register(self, session: Session, job: OthersJob) -> None:
+        request_id = f"adobe:{job.adobe_job_id}"
+        row = Job(
+            request_id=request_id,
+            regulation=job.regulation,
+            action=job.action,
+            # An inbox of former days may have used such an id.
+            part=next_part(session, request_id, job.regulation, job.action),
+            key=request_id,
+            fingerprint="",
+            source="",
+            inbox_date=job.created_at.date(),
+            received_at=job.created_at,
+            taken_in_at=self.unit.now(),
+            due_on=job.due_on,
+            origin=Origin.ADOBE,
+            state=Move.REGISTER.to,
+            submitted_at=job.created_at,
+            adobe_job_id=job.adobe_job_id,
+        )
+        session.add(row)
+        session.flush()
+        self.unit.note(session, [row], None, Move.REGISTER.to, "found at Adobe, not ours")
+        self.unit.daily_figures(session).arrived += 1
 
     def jobs_at_adobe(self, adobe_job_ids: Collection[str], *states: JobState) -> list[Job]:
         """The jobs whose present attempt has one of these Adobe job ids, and which are in one of `states`."""
@@ -102,22 +127,11 @@ class Others(Topic):
             return self.unit.by_id(session, job_ids, Job.state.in_(OPEN_AT_ADOBE))
 
 
-def _others_row(job: OthersJob, now: datetime) -> dict[str, object]:
-    request_id = f"adobe:{job.adobe_job_id}"
-    return {
-        "request_id": request_id,
-        "regulation": job.regulation,
-        "action": job.action,
-        "part": 1,
-        "key": request_id,
-        "fingerprint": "",
-        "source": "",
-        "inbox_date": job.created_at.date(),
-        "received_at": job.created_at,
-        "taken_in_at": now,
-        "due_on": job.due_on,
-        "origin": Origin.ADOBE,
-        "state": JobState.SUBMITTED,
-        "submitted_at": job.created_at,
-        "adobe_job_id": job.adobe_job_id,
-    }
+def _ours(session: Session, request_ids: Collection[str]) -> dict[tuple[str, str], list[Job]]:
+    """Our jobs of these requests by request id and action, the first part first."""
+    found: dict[tuple[str, str], list[Job]] = defaultdict(list)
+    for some in chunks(request_ids):
+        query = select(Job).where(Job.request_id.in_(some), Job.origin == Origin.INBOX).order_by(Job.part)
+        for row in session.scalars(query):
+            found[row.request_id, row.action].append(row)
+    return found

@@ -26,7 +26,9 @@ from adobe_privacy.ledger.schema import (
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic
 
-UNFINISHED_STATES = tuple(state for state in JobState if state is not JobState.ARCHIVED)
+# What the page shows where nobody chose: what is in the archive, and what a person closed, needs nobody.
+SHOWN_STATES = tuple(state for state in JobState if state not in (JobState.ARCHIVED, JobState.CLOSED))
+COUNTED_STATES = tuple(state for state in JobState if state is not JobState.ARCHIVED)
 
 
 class Position(NamedTuple):
@@ -56,13 +58,13 @@ class Filters:
     @property
     def chosen_states(self) -> tuple[JobState, ...]:
         """Where none were given: those of a kind of attention, or all of a request or a batch; else all but the
-        archived ones."""
+        archived and the closed ones."""
         if self.states:
             return self.states
         if self.attention is not None:
             return self.attention.states
         narrow = self.request_id is not None or self.batch_id is not None
-        return tuple(JobState) if narrow else UNFINISHED_STATES
+        return tuple(JobState) if narrow else SHOWN_STATES
 
     @property
     def leave_few(self) -> bool:
@@ -104,11 +106,11 @@ class Overview(Topic):
 
     def counts(self) -> dict[JobState, int]:
         """Jobs by state, of every state."""
-        query = select(Job.state, func.count()).where(Job.state.in_(UNFINISHED_STATES)).group_by(Job.state)
+        query = select(Job.state, func.count()).where(Job.state.in_(COUNTED_STATES)).group_by(Job.state)
         with self.unit.read() as session:
             counted = dict(session.execute(query).tuples().all())
             archived = session.scalar(select(func.sum(DailyFigures.archived))) or 0
-        return {state: counted.get(state, 0) for state in UNFINISHED_STATES} | {JobState.ARCHIVED: archived}
+        return {state: counted.get(state, 0) for state in COUNTED_STATES} | {JobState.ARCHIVED: archived}
 
     def page(self, filters: Filters, *, after: Position | None = None, limit: int = 50) -> Page:
         """The first `limit` jobs that `filters` leave, behind the position `after`."""

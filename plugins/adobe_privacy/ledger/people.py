@@ -1,17 +1,23 @@
-"""What people do to a request: look at it, put it on hold, release it."""
+"""What people do to a request: look at it, put it on hold, release it, send it again, close it, extend its time."""
 
 from __future__ import annotations
+
+from datetime import date
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from adobe_privacy.ledger.results import UNKNOWN
 from adobe_privacy.ledger.schema import Job, Origin, Transition
-from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.states import UNFINISHED_STATES, JobState, Move
 from adobe_privacy.ledger.unit import Topic
+
+# Adobe has it, or may have it: whatever a person decides here does not stop it there.
+NOT_STOPPED = (JobState.SUBMITTING, JobState.SUBMITTED)
 
 
 class People(Topic):
-    """A person's decisions, each with its reason in the history."""
+    """A person's decisions, each with its reason in the history. Each returns how many jobs it changed."""
 
     def request_jobs(self, request_id: str) -> list[Job]:
         with self.unit.read() as session:
@@ -25,22 +31,52 @@ class People(Topic):
             )
 
     def hold(self, request_id: str, reason: str) -> int:
-        """Puts a request on legal hold: it is not submitted, and its archive is not erased. Returns how many
-        of its jobs were not on hold. Those that Adobe has, or is being sent, go on there: its API cannot cancel.
-        It comes too late for results whose erasure has begun: see `erasures.of_request`.
-        """
+        """Puts a request on legal hold: it is not submitted, and its archive is not erased. Jobs in `NOT_STOPPED`
+        go on at Adobe: its API cannot cancel. It comes too late for results whose erasure has begun: see
+        `erasures.of_request`."""
         with self.unit.write() as session:
             return self._set_hold(session, request_id, True, reason)
 
     def release(self, request_id: str, reason: str) -> int:
-        """Ends a hold, and lets jobs that ended in `ERROR` or `REFUSED` be sent as a new attempt."""
+        """Ends a hold, and nothing else."""
         with self.unit.write() as session:
-            changed = self._set_hold(session, request_id, False, reason)
-            ended = Job.state.in_((JobState.ERROR, JobState.REFUSED))
-            ours = Job.origin == Origin.INBOX
-            rows = session.scalars(select(Job).where(Job.request_id == request_id, ended, ours)).all()
-            self.unit.new_attempt(session, rows, f"released: {reason}")
-            return changed + len(rows)
+            return self._set_hold(session, request_id, False, reason)
+
+    def resend(self, request_id: str, reason: str) -> int:
+        """Lets what failed, was refused or is gone be sent as a new attempt. Not what may be at Adobe, for all that
+        anybody knows (`outcome` is `UNKNOWN`), and not what we did not send."""
+        with self.unit.write() as session:
+            rows = [
+                row for row in _in_states(session, request_id, *Move.RESEND.origins) if may_be_resent(row)
+            ]
+            self.unit.new_attempt(session, rows, Move.RESEND, f"sent again: {reason}")
+            return len(rows)
+
+    def close(self, request_id: str, reason: str) -> int:
+        """Nothing more happens to the request. What is being sent at this moment stays, and what is archived."""
+        with self.unit.write() as session:
+            rows = _in_states(session, request_id, *Move.CLOSE.origins)
+            for row in rows:
+                if row.state is JobState.PLANNED:
+                    row.batch_id = row.approval_id = None
+            self.unit.move(session, rows, Move.CLOSE, f"closed: {reason}")
+            return len(rows)
+
+    def extend(self, request_id: str, until: date, reason: str) -> int:
+        """The person was told of a later date: what is unfinished and due before `until` is due then. The history
+        keeps both dates; what is worth an alarm is judged anew by the new one."""
+        with self.unit.write() as session:
+            rows = [row for row in _in_states(session, request_id, *UNFINISHED_STATES) if row.due_on < until]
+            for row in rows:
+                self.unit.note(
+                    session, [row], row.state, row.state, f"due {until} instead of {row.due_on}: {reason}"
+                )
+                if row.submit_by is not None:
+                    row.submit_by += until - row.due_on
+                row.due_on = until
+                if row.origin is Origin.INBOX:
+                    row.alarm_at = self.unit.now()
+            return len(rows)
 
     def _set_hold(self, session: Session, request_id: str, on_hold: bool, reason: str) -> int:
         query = select(Job).where(Job.request_id == request_id, Job.on_hold.is_(not on_hold))
@@ -50,3 +86,12 @@ class People(Topic):
             what = "on hold" if on_hold else "hold ended"
             self.unit.note(session, [row], row.state, row.state, f"{what}: {reason}")
         return len(rows)
+
+
+def may_be_resent(job: Job) -> bool:
+    return job.state in Move.RESEND.origins and job.origin is Origin.INBOX and job.outcome != UNKNOWN
+
+
+def _in_states(session: Session, request_id: str, *states: JobState | None) -> list[Job]:
+    query = select(Job).where(Job.request_id == request_id).order_by(Job.id)
+    return [row for row in session.scalars(query) if row.state in states]

@@ -10,8 +10,11 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.schema import Job, Origin
-from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.states import JobState, Move
 from adobe_privacy.ledger.unit import Topic, Unit
+
+# The outcome of a job of which nobody can say whether Adobe ever had it.
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Results(Topic):
                     by_outcome[each.outcome].append(row)
                 times[row.id] = row.completed_at or each.completed_at or self.unit.now()
             for outcome, rows in by_outcome.items():
-                self.unit.move(session, rows, JobState.COMPLETE, f"Adobe: complete, {outcome}")
+                self.unit.move(session, rows, Move.COMPLETE, f"Adobe: complete, {outcome}")
         return times
 
     def record_error(
@@ -65,9 +68,11 @@ class Results(Topic):
             for row in rows:
                 row.completed_at = completed_at or self.unit.now()
                 row.outcome, row.outcome_code = "error", outcome_code
-            self.unit.move(session, rows, JobState.ERROR, reason)
+            self.unit.move(session, rows, Move.FAIL, reason)
             if try_again:
-                self.unit.new_attempt(session, rows, "sent again: the outcome says that another try can help")
+                self.unit.new_attempt(
+                    session, rows, Move.TRY_AGAIN, "sent again: the outcome says that another try can help"
+                )
             return bool(rows)
 
     def record_archived(self, manifests: Mapping[int, str]) -> int:
@@ -92,4 +97,4 @@ def archive(
         figures.archived += 1
         figures.seconds += seconds
         figures.longest = max(figures.longest, seconds)
-    unit.move(session, rows, JobState.ARCHIVED, reason)
+    unit.move(session, rows, Move.ARCHIVE, reason)

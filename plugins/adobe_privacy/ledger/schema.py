@@ -52,6 +52,7 @@ class Origin(StrEnum):
     """Who asked Adobe for a job."""
 
     INBOX = "inbox"  # we did, for a request of the inbox
+    SECOND = "second"  # Adobe, which has more than one job for one of ours; never sent by us
     ADOBE = "adobe"  # somebody else, in Adobe's UI for example; found by the sweep, never sent by us
 
 
@@ -72,9 +73,9 @@ RowId = BigInteger().with_variant(Integer(), "sqlite")
 # that an index with a condition serves a query whose values come as parameters.
 WAITING = text("state = 'received' AND NOT on_hold AND action <> 'opt_out_of_sale'")
 PLANNED = text("state = 'planned'")
-UNFINISHED = text("state <> 'archived'")
+UNFINISHED = text("state NOT IN ('archived', 'gone', 'closed')")
 HELD = text("on_hold")
-OPT_OUTS = text("action = 'opt_out_of_sale' AND state <> 'archived'")
+OPT_OUTS = text("action = 'opt_out_of_sale' AND state NOT IN ('archived', 'gone', 'closed')")
 AT_ADOBE = text("state IN ('submitted', 'complete')")
 ARCHIVED = text("state = 'archived'")
 OPEN = text("closed_at IS NULL")
@@ -237,6 +238,9 @@ class Batch(Base):
     run_id: Mapped[str] = mapped_column(String(512))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     needs_approval: Mapped[bool] = mapped_column(default=False)  # its deletes are sent only once approved
+    # Until when a person is being asked about them, and by which task instance. Nobody else takes the batch before.
+    asked_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    asked_by: Mapped[str | None] = mapped_column(String(512))
 
 
 class Approval(Base):

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.database import exclusive, lock
 from adobe_privacy.ledger.schema import DailyFigures, Job, Setting, StateName, Transition, UtcDateTime
-from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.states import JobState, Move
 
 T = TypeVar("T")
 
@@ -84,13 +84,16 @@ class Unit:
     def in_state(self, session: Session, job_ids: Collection[int], state: JobState) -> list[Job]:
         return self.by_id(session, job_ids, Job.state == state)
 
-    def move(self, session: Session, jobs: Sequence[Job], to: JobState, reason: str) -> None:
+    def move(self, session: Session, jobs: Sequence[Job], move: Move, reason: str) -> None:
+        """Raises ForbiddenMove, and changes nothing, where one of `jobs` is in no state that the move leads from."""
         by_origin: dict[JobState, list[Job]] = {}
         for job in jobs:
+            move.check(job.state)
             by_origin.setdefault(job.state, []).append(job)
-            job.state = to
         for origin, moved in by_origin.items():
-            self.note(session, moved, origin, to, reason)
+            for job in moved:
+                job.state = move.to
+            self.note(session, moved, origin, move.to, reason)
 
     def note(
         self,
@@ -126,17 +129,17 @@ class Unit:
         self,
         session: Session,
         condition: ColumnElement[bool],
-        origin: JobState | None,
-        to: JobState,
+        move: Move,
         reason: str,
     ) -> None:
-        """As `_note`, for all rows that meet the condition, without loading them."""
+        """Notes a move for all rows that meet the condition, without loading them. Their state was changed already."""
+        (origin,) = move.origins
         columns: dict[str, Any] = {
             "job_id": Job.id,
             "at": literal(self.now(), UtcDateTime),
             "actor": literal(self.actor[:512]),
             "from_state": null() if origin is None else literal(origin, StateName),
-            "to_state": literal(to, StateName),
+            "to_state": literal(move.to, StateName),
             "attempt": Job.attempt,
             "batch_id": Job.batch_id,
             "adobe_job_id": Job.adobe_job_id,
@@ -145,21 +148,20 @@ class Unit:
         rows = select(*columns.values()).where(condition)
         session.execute(insert(Transition).from_select(list(columns), rows))
 
-    def put_back(self, session: Session, rows: Sequence[Job], to: JobState, reason: str) -> None:
+    def put_back(self, session: Session, rows: Sequence[Job], move: Move, reason: str) -> None:
+        self.move(session, rows, move, reason)
         for row in rows:
             row.intent_at = None
-        self.move(session, rows, to, reason)
-        for row in rows:
-            if to is JobState.RECEIVED:
+            if move.to is JobState.RECEIVED:
                 row.batch_id = None
 
-    def new_attempt(self, session: Session, rows: Sequence[Job], reason: str) -> None:
+    def new_attempt(self, session: Session, rows: Sequence[Job], move: Move, reason: str) -> None:
         for row in rows:
             row.attempt += 1
             row.intent_at = row.submitted_at = row.completed_at = None
             row.adobe_request_id = row.adobe_job_id = row.outcome = row.outcome_code = None
             row.batch_id = row.approval_id = None
-        self.move(session, rows, JobState.RECEIVED, reason)
+        self.move(session, rows, move, reason)
 
     def daily_figures(self, session: Session) -> DailyFigures:
         day = self.now().date()

@@ -200,7 +200,7 @@ class _Work:
 
     def _correct_regulation(self, job: Job, detail: JobDetail) -> None:
         """Of a job that is not ours, only the detail says for certain under which law it was asked for."""
-        if job.origin is Origin.INBOX or not detail.regulation:
+        if job.origin is not Origin.ADOBE or not detail.regulation:
             return
         try:
             regulation = canonical_regulation(detail.regulation)

@@ -172,7 +172,7 @@ class _Work:
         forgotten = [job for job in jobs if looked_at - _intent(job) > LOOK_BACK]
         if forgotten:
             self.result.refused += self.ledger.intents.withdraw(
-                forgotten, JobState.REFUSED, "whether Adobe has it cannot be looked up any more: ask Adobe"
+                forgotten, JobState.GONE, "whether Adobe has it cannot be looked up any more: ask Adobe"
             )
             return
         overdue = [job for job in jobs if looked_at >= _intent(job) + self.settings.settle_after]

@@ -1,6 +1,6 @@
 """Who may do what. Airflow's own login and permissions decide, whichever auth manager is configured.
 
-Reading takes the right to read the DAG `privacy_requests`, holding and releasing the right to edit it.
+Reading takes the right to read the DAG `privacy_requests`, deciding about a request the right to edit it.
 """
 
 from __future__ import annotations

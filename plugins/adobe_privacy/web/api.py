@@ -1,14 +1,17 @@
-"""The page's JSON API, under /privacy/api. Reading what the page shows, holding and releasing requests."""
+"""The page's JSON API, under /privacy/api. Reading what the page shows, and what a person decides about a request."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Depends, Response
 from fastapi import Query as Parameter
 from pydantic import BaseModel, StringConstraints
 
+from adobe_privacy.ledger.people import People
 from adobe_privacy.reporting.reports import as_json
 from adobe_privacy.web.access import may_write
 from adobe_privacy.web.filters import PeriodDep, QueryDep
@@ -21,7 +24,7 @@ from adobe_privacy.web.read import (
     read_report,
     read_request,
 )
-from adobe_privacy.web.source import SourceDep
+from adobe_privacy.web.source import Source, SourceDep
 
 router = APIRouter()
 
@@ -79,13 +82,27 @@ class Decision(BaseModel):
 
 @router.post("/hold", dependencies=[Depends(may_write)])
 def hold(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, int]:
-    read_request(source, decision.request_id)
-    with source.ledger_of(user.get_name()) as ledger:
-        return {"changed": ledger.people.hold(decision.request_id, decision.reason)}
+    return _decide(source, user, decision, People.hold)
 
 
 @router.post("/release", dependencies=[Depends(may_write)])
 def release(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, int]:
+    return _decide(source, user, decision, People.release)
+
+
+@router.post("/resend", dependencies=[Depends(may_write)])
+def resend(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, int]:
+    return _decide(source, user, decision, People.resend)
+
+
+@router.post("/close", dependencies=[Depends(may_write)])
+def close(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, int]:
+    return _decide(source, user, decision, People.close)
+
+
+def _decide(
+    source: Source, user: BaseUser, decision: Decision, decided: Callable[[People, str, str], int]
+) -> dict[str, int]:
     read_request(source, decision.request_id)
     with source.ledger_of(user.get_name()) as ledger:
-        return {"changed": ledger.people.release(decision.request_id, decision.reason)}
+        return {"changed": decided(ledger.people, decision.request_id, decision.reason)}

@@ -108,11 +108,10 @@ def one_request(request: Request, source: SourceDep, id: str, may_write: MayWrit
     archived = [job for job in told["jobs"] if job["manifest"]]
     manifests = read_manifests(source, [job["manifest"] for job in archived])
     answers = {job["id"]: manifest for job, manifest in zip(archived, manifests, strict=True)}
-    ended = any(job["state"] in ("error", "refused") for job in told["jobs"])
     return templates.TemplateResponse(
         request,
         "request.html",
-        {"request_words": told, "answers": answers, "may_write": may_write, "ended": ended},
+        {"request_words": told, "answers": answers, "may_write": may_write},
     )
 
 

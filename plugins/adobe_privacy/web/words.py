@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 from adobe_privacy.api.names import outcome_in_words
 from adobe_privacy.ledger.overview import expires_at
+from adobe_privacy.ledger.people import NOT_STOPPED, may_be_resent
 from adobe_privacy.ledger.schema import Batch, Job, Transition
-from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.states import OVER, JobState, Move
 
 STATES = {
     JobState.RECEIVED: "waits for a batch",
@@ -22,6 +23,8 @@ STATES = {
     JobState.ARCHIVED: "archived, the manifest is written",
     JobState.ERROR: "Adobe ended it in error",
     JobState.REFUSED: "could not be sent, see its history",
+    JobState.GONE: "Adobe has no data of it any more",
+    JobState.CLOSED: "closed by a person, see its history",
 }
 OUTCOMES = {
     "full": "in full",
@@ -34,8 +37,8 @@ OUTCOMES = {
 
 
 def job_words(job: Job, today: date) -> dict[str, Any]:
-    """One job. `days_left` is negative once it is late, and None once it is archived."""
-    late = None if job.state is JobState.ARCHIVED else (job.due_on - today).days
+    """One job. `days_left` is negative once it is late, and None once nobody waits for it any more."""
+    late = None if job.state in OVER else (job.due_on - today).days
     return {
         "id": job.id,
         "request_id": job.request_id,
@@ -46,6 +49,9 @@ def job_words(job: Job, today: date) -> dict[str, Any]:
         "state": job.state.value,
         "state_in_words": STATES[job.state],
         "on_hold": job.on_hold,
+        "may_be_resent": may_be_resent(job),
+        "may_be_closed": job.state in Move.CLOSE.origins,
+        "not_stopped": job.state in NOT_STOPPED,
         "attempt": job.attempt,
         "inbox_date": job.inbox_date.isoformat(),
         "due_on": job.due_on.isoformat(),
@@ -59,6 +65,7 @@ def job_words(job: Job, today: date) -> dict[str, Any]:
         "outcome_code": job.outcome_code,
         "outcome_in_words": outcome_in_words(job.outcome_code) if job.outcome_code else None,
         "batch_id": job.batch_id,
+        "origin": job.origin.value,
         "adobe_job_id": job.adobe_job_id,
         "manifest": job.manifest,
     }

@@ -31,7 +31,7 @@ function followInAirflow(event) {
 document.addEventListener("click", followInAirflow);
 document.addEventListener("auxclick", followInAirflow);
 
-// Hold and release: a reason is asked for, then sent as JSON, which no other site can have sent.
+// Hold, release, send again, close: a reason is asked for, then sent as JSON, which no other site can have sent.
 document.addEventListener("DOMContentLoaded", () => {
   const dialog = document.getElementById("decision");
   if (!dialog) return;

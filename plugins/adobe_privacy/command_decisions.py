@@ -1,0 +1,65 @@
+"""The commands by which a person decides about a request. Each says what it changed, and what it could not change."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Collection
+
+from adobe_privacy.command_output import print_rows
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.people import NOT_STOPPED, may_be_resent
+from adobe_privacy.ledger.schema import Job
+from adobe_privacy.ledger.states import JobState
+
+
+def hold(options: argparse.Namespace, ledger: Ledger) -> bool:
+    changed = _changed(options, ledger.people.hold(options.request_id, options.reason))
+    for erasure in ledger.erasures.of_request(options.request_id):
+        state = "is being erased already" if erasure.done_at is None else "is erased already"
+        print(f"too late: the result of Adobe's job {erasure.adobe_job_id} {state}", file=sys.stderr)
+    going_on = [job for job in _jobs(options, ledger) if job.state in NOT_STOPPED]
+    _say(going_on, "Adobe is not stopped: its API cannot cancel, and it has, or may have, {} already")
+    return changed
+
+
+def release(options: argparse.Namespace, ledger: Ledger) -> bool:
+    return _changed(options, ledger.people.release(options.request_id, options.reason))
+
+
+def resend(options: argparse.Namespace, ledger: Ledger) -> bool:
+    changed = _changed(options, ledger.people.resend(options.request_id, options.reason))
+    unknown = [job for job in _jobs(options, ledger) if job.state is JobState.GONE and not may_be_resent(job)]
+    _say(
+        unknown,
+        "not sent again: {}, for Adobe may have it. Ask Adobe, then close it; hand it in under a new request id if "
+        "Adobe has nothing",
+    )
+    return changed
+
+
+def close(options: argparse.Namespace, ledger: Ledger) -> bool:
+    changed = _changed(options, ledger.people.close(options.request_id, options.reason))
+    sending = [job for job in _jobs(options, ledger) if job.state is JobState.SUBMITTING]
+    _say(sending, "not closed: {}, which is being sent. Close it once it is known whether Adobe has it")
+    return changed
+
+
+def extend(options: argparse.Namespace, ledger: Ledger) -> bool:
+    return _changed(options, ledger.people.extend(options.request_id, options.until, options.reason))
+
+
+def _jobs(options: argparse.Namespace, ledger: Ledger) -> list[Job]:
+    return ledger.people.request_jobs(options.request_id)
+
+
+def _say(jobs: Collection[Job], text: str) -> None:
+    if jobs:
+        print(text.format(", ".join(sorted({job.action for job in jobs}))), file=sys.stderr)
+
+
+def _changed(options: argparse.Namespace, count: int) -> bool:
+    print_rows(options, [{"request_id": options.request_id, "jobs_changed": count}])
+    if not count:
+        print(f"nothing to change for {options.request_id}: see show {options.request_id}", file=sys.stderr)
+    return bool(count)
