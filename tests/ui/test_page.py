@@ -225,7 +225,7 @@ class TestForEverybody:
             expect(page.locator("main h1")).to_be_visible()
             assert faults(page.main_frame, colours_only=dark) == [], where
         page.goto(f"/privacy/request?id={FAILED}")
-        page.get_by_role("button", name="Release").click()
+        page.get_by_role("button", name="Send again").click()
         expect(page.get_by_role("dialog")).to_be_visible()
         assert faults(page.main_frame, colours_only=dark) == []
 

@@ -10,7 +10,6 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.states import JobState
 from tests.support.ledgers import DAY, received
 from tests.web.conftest import LogIn
 
@@ -111,16 +110,37 @@ class TestDecisions:
             == [("user/officer", "on hold: a lawsuit")] * 2 + [("user/officer", "hold ended: settled")] * 2
         )
 
-    def test_what_ended_in_error_is_sent_again_once_released(self, ledger: Ledger, log_in: LogIn) -> None:
+    def test_each_decision_has_a_button_and_does_one_thing(self, ledger: Ledger, log_in: LogIn) -> None:
         ledger.intake.receive([received(1)])
         batch = ledger.claims.claim_batch(run_id="r", inbox_date=DAY, daily_limit=10)
         assert batch is not None
         ledger.claims.refuse([job.id for job in ledger.claims.batch_jobs(batch.id)], "gone")
         client = log_in("officer")
-        assert "Release" in client.get("/privacy/request?id=DSR-1").text
-        client.post("/privacy/api/release", json=HOLD).raise_for_status()
-        (job,) = ledger.people.request_jobs("DSR-1")
-        assert (job.state, job.attempt) == (JobState.RECEIVED, 2)
+
+        def after(decision: str) -> tuple[str, bool, int]:
+            page = client.get("/privacy/request?id=DSR-1").text
+            assert f'<button type="button" data-decision="{decision}">' in page
+            assert client.post(f"/privacy/api/{decision}", json=HOLD).json() == {"changed": 1}
+            (job,) = ledger.people.request_jobs("DSR-1")
+            return job.state.value, job.on_hold, job.attempt
+
+        assert after("hold") == ("refused", True, 1)
+        assert after("release") == ("refused", False, 1)
+        assert after("resend") == ("received", False, 2)
+        assert after("close") == ("closed", False, 2)
+        page = client.get("/privacy/request?id=DSR-1").text
+        assert 'resend">' not in page
+        assert 'close">' not in page
+
+    def test_a_hold_says_that_adobe_is_not_stopped(self, ledger: Ledger, log_in: LogIn) -> None:
+        ledger.intake.receive([received(1)])
+        batch = ledger.claims.claim_batch(run_id="r", inbox_date=DAY, daily_limit=10)
+        assert batch is not None
+        client = log_in("officer")
+        assert "Adobe is not stopped" not in client.get("/privacy/request?id=DSR-1").text
+        jobs = ledger.claims.batch_jobs(batch.id)
+        ledger.intents.intend(batch.id, [job.id for job in jobs], daily_limit=10)
+        assert "Adobe is not stopped" in client.get("/privacy/request?id=DSR-1").text
 
     @pytest.mark.parametrize("reason", ["", "  ", "ab", "x" * 401, None])
     def test_a_reason_must_be_given(self, ledger: Ledger, log_in: LogIn, reason: str | None) -> None:
