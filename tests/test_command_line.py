@@ -218,10 +218,10 @@ def test_show_of_an_unknown_request_is_an_error(finished: World, capsys: pytest.
     assert "no request DSR-99" in capsys.readouterr().err
 
 
-def test_an_errored_job_is_released_with_one_command_and_sent_again(
+def test_an_errored_job_is_sent_again_with_one_command(
     finished: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, _ = run(capsys, "release", "DSR-2", "--reason", "format corrected")
+    code, _ = run(capsys, "resend", "DSR-2", "--reason", "format corrected")
     assert code == 0
     (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
     assert CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())["submitted"] == 1

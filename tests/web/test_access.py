@@ -129,8 +129,8 @@ class TestDecisions:
         assert after("resend") == ("received", False, 2)
         assert after("close") == ("closed", False, 2)
         page = client.get("/privacy/request?id=DSR-1").text
-        assert 'resend">' not in page
-        assert 'close">' not in page
+        assert 'data-decision="resend"' not in page
+        assert 'data-decision="close"' not in page
 
     def test_a_hold_says_that_adobe_is_not_stopped(self, ledger: Ledger, log_in: LogIn) -> None:
         ledger.intake.receive([received(1)])
