@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Collection
+from datetime import date
 
 from adobe_privacy.command_output import print_rows
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.people import NOT_STOPPED, may_be_resent
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
+
+
+_PLACE = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)/(?P<file>.+?)(:(?P<line>\d+))?")
 
 
 def hold(options: argparse.Namespace, ledger: Ledger) -> bool:
@@ -39,6 +44,12 @@ def resend(options: argparse.Namespace, ledger: Ledger) -> bool:
 
 
 def close(options: argparse.Namespace, ledger: Ledger) -> bool:
+    """Of a request, or of a line or a file of the inbox that could not be used."""
+    place = _PLACE.fullmatch(options.request_id)
+    if place and not _jobs(options, ledger):
+        line = int(place["line"]) if place["line"] else None
+        day = date.fromisoformat(place["day"])
+        return _changed(options, ledger.inbox.close(day, place["file"], options.reason, line=line))
     changed = _changed(options, ledger.people.close(options.request_id, options.reason))
     sending = [job for job in _jobs(options, ledger) if job.state is JobState.SUBMITTING]
     _say(sending, "not closed: {}, which is being sent. Close it once it is known whether Adobe has it")
