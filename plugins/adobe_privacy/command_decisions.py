@@ -14,7 +14,6 @@ from adobe_privacy.ledger.people import NOT_STOPPED, may_be_resent
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
 
-
 _PLACE = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)/(?P<file>.+?)(:(?P<line>\d+))?")
 
 
