@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from adobe_privacy.archive import Finding, Manifest, VerificationSummary, archive_job, verify_archive
 from adobe_privacy.archive.transfer import OpenDownload
-from adobe_privacy.storage import LocationNotFound, Store
+from adobe_privacy.storage import AccessDenied, LocationNotFound, StorageUnavailable, Store
 from tests.archive.jobs import access_job
 from tests.archive.results_server import FromMemory
 from tests.archive.zips import make_zip, noise
@@ -140,3 +140,40 @@ async def test_time_has_no_part_in_it(store: Store, archived: Manifest) -> None:
     old = archived.model_copy(update={"archived_at": archived.archived_at - timedelta(days=4000)})
     store.write(f"{archived.folder}/manifest.json", old.to_json())
     assert run(store)[0] == []
+
+
+async def test_one_odd_job_costs_itself_only(
+    store: Store, archived: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dates at the ends of time, an object that may not be read: each is a finding, and all others are checked."""
+    for year in ("0001", "9999"):
+        text = archived.to_json().replace(
+            archived.completed_at.strftime("%Y-%m-%dT%H:%M:%S").encode(), f"{year}-01-01T00:00:00".encode()
+        )
+        text = text.replace(b"looked-at", f"odd-{year}".encode()).replace(b"00:00:00Z", b"00:00:00+14:00")
+        store.write(f"jobs/gdpr/{year}/01/01/odd-{year}/manifest.json", text)
+    chunks = Store.chunks
+
+    def denied(self: Store, key: str, size: int = 0) -> Iterator[bytes]:
+        if "fine-1" in key:
+            raise AccessDenied("the store refused", uri=key)
+        return chunks(self, key)
+
+    monkeypatch.setattr(Store, "chunks", denied)
+    findings, summary = run(store)
+    assert [each for each in findings if each == ("error", "cannot-check")]
+    assert summary.manifests == 5
+    assert summary.bytes >= len(BODY)
+    assert summary.errors == 3
+
+
+async def test_a_store_that_is_down_is_no_finding(file_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(8):
+        await archive_job(file_store, access_job(f"job-{number}"), _small())
+
+    def down(self: Store, key: str) -> bytes:
+        raise StorageUnavailable("the store failed", uri=key)
+
+    monkeypatch.setattr(Store, "read", down)
+    with pytest.raises(StorageUnavailable):
+        run(file_store)

@@ -298,3 +298,21 @@ def test_of_a_thousand_corruptions_none_that_matters_is_accepted(streamed: bool,
     # What is left is a change of what the check does not promise to see.
     assert outcomes.total() > 950
     assert outcomes[None] > outcomes.total() - 200
+
+
+def test_archives_in_archives_share_one_budget() -> None:
+    """Counted anew in each, 20 members of 1 MiB in 3 levels came to many times what was allowed."""
+    inner = make_zip([(f"{number}.bin", bytes(1024**2)) for number in range(20)])
+    middle = make_zip([(f"{number}.zip", inner) for number in range(20)])
+    data = make_zip([(f"{number}.zip", middle) for number in range(5)])
+    free = {"ratio_free_bytes": 10**12, "max_ratio": 10**9}
+    assert fault(data, ZipLimits(max_inflated_bytes=100 * 1024**2, **free)) == "inflates-too-large"
+    assert fault(data, ZipLimits(max_entries=1000, **free)) == "too-many-entries"
+    assert fault(data, ZipLimits(max_ratio=250, ratio_free_bytes=1024**2)) == "compression-ratio"
+
+
+def test_no_limit_lets_levels_exhaust_the_stack() -> None:
+    data = make_zip()
+    for _ in range(400):
+        data = make_zip([("inner.zip", data)])
+    assert fault(data, ZipLimits(max_nesting=10**9)) == "nested-too-deep"

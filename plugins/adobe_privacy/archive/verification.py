@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from adobe_privacy.archive.encryption import DataKey, KeyWrapper
-from adobe_privacy.archive.errors import CannotOpen, InvalidArchive, UnreadableManifest
+from adobe_privacy.archive.errors import ArchiveError, CannotOpen, InvalidArchive, UnreadableManifest
 from adobe_privacy.archive.manifest import (
     JOBS,
     MANIFEST,
@@ -22,7 +23,10 @@ from adobe_privacy.archive.manifest import (
     parse_manifest,
 )
 from adobe_privacy.archive.zip_check import ZipCheck
-from adobe_privacy.storage import ObjectNotFound, Store
+from adobe_privacy.storage import ObjectNotFound, StorageError, StorageUnavailable, Store
+
+FAILURES_IN_A_ROW = 5
+"""A store that fails for so many jobs in a row is down."""
 
 Problem = Literal[
     "unreadable-manifest",
@@ -38,6 +42,8 @@ Problem = Literal[
     "erasure-unfinished",
     "no-manifest",
     "rejected",
+    "cannot-check",
+    "odd-name",
 ]
 
 
@@ -88,17 +94,21 @@ class Verification:
         self._keys = keys if opener is None or opener.keys is None else opener.keys
         self._selected = selected
         self._workers = workers
+        self._lock = threading.Lock()
+        self._failures_in_a_row = 0
 
     def __iter__(self) -> Iterator[Finding]:
         with ThreadPoolExecutor(self._workers, thread_name_prefix="verify") as pool:
             for day in _days(self._store):
                 jobs = _jobs_of_day(self._store, day)
                 chosen = [job for job in jobs if self._selected is None or self._selected(_job_id(job))]
-                looked_at = pool.map(lambda folder, keys=jobs: self._job(folder, keys[folder]), chosen)
+                looked_at = pool.map(lambda folder, keys=jobs: self._any_job(folder, keys[folder]), chosen)
                 for findings, counts in looked_at:
                     self._add(counts)
                     yield from map(self._note, findings)
         if self._selected is None:
+            for name in self._store.odd_names(JOBS):
+                yield self._note(_note("odd-name", name, "no file that an archive has; it is passed over"))
             for info in self._store.objects(REJECTED):
                 yield self._note(_note("rejected", info.key, "a download that failed its check"))
 
@@ -112,6 +122,23 @@ class Verification:
         else:
             self.summary.notes += 1
         return finding
+
+    def _any_job(self, folder: str, keys: set[str]) -> tuple[list[Finding], VerificationSummary]:
+        """As `_job`; whatever is odd about one job is a finding about that job alone."""
+        try:
+            found = self._job(folder, keys)
+        except Exception as error:
+            with self._lock:
+                self._failures_in_a_row += 1
+                down = isinstance(error, StorageUnavailable) and self._failures_in_a_row >= FAILURES_IN_A_ROW
+            if down:
+                raise
+            what = str(error) if isinstance(error, StorageError | ArchiveError) else type(error).__name__
+            return [_error("cannot-check", f"{folder}/{MANIFEST}", f"it cannot be checked: {what}")], (
+                VerificationSummary(manifests=1)
+            )
+        self._failures_in_a_row = 0
+        return found
 
     def _job(self, folder: str, keys: set[str]) -> tuple[list[Finding], VerificationSummary]:
         """Check one job's folder; runs on a thread and shares nothing."""

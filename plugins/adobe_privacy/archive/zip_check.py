@@ -40,6 +40,7 @@ _LONGEST_DESCRIPTOR = 24
 _OUTPUT = 128 * 1024
 _SMALLEST_INPUT, _LARGEST_INPUT = 4 * 1024, 256 * 1024
 _FOLDERS_KEPT = 1000
+_DEEPEST = 16  # whatever the limits say: each level is a call within a call
 _INFLATE_ERROR: type[Exception] = igzip_lib.error  # type: ignore[assignment]
 _AFTER_STORED = re.compile(rb"PK(?:\x07\x08|\x03\x04|\x01\x02)")
 
@@ -84,9 +85,10 @@ _LIMITS_EXCEEDED = {Fault.TOO_MANY_ENTRIES, Fault.TOO_LARGE, Fault.RATIO, Fault.
 class ZipLimits:
     """What an archive may cost whoever unpacks it.
 
-    `max_ratio` is inflated to compressed bytes, asked only above `ratio_free_bytes` since small repetitive
-    files compress well. `max_nesting` counts archives in archives: 0 refuses any member that is a ZIP
-    itself (which includes office documents), 2 allows two levels.
+    An archive and those in it share one budget of entries and bytes. `max_ratio` is inflated to compressed bytes,
+    asked only above `ratio_free_bytes` since small repetitive files compress well. `max_nesting` counts archives in
+    archives: 0 refuses any member that is a ZIP itself (which includes office documents), 2 allows two levels; more
+    than 16 is taken for 16.
     """
 
     max_entries: int = 100_000
@@ -126,9 +128,13 @@ class ZipCheck:
     Not safe for calls from several threads at once.
     """
 
-    def __init__(self, limits: ZipLimits | None = None, *, _depth: int = 0) -> None:
+    def __init__(self, limits: ZipLimits | None = None, *, _around: ZipCheck | None = None) -> None:
         self._limits = limits or ZipLimits()
-        self._depth = _depth
+        # All levels share one budget, that of the outermost.
+        self._outermost: ZipCheck = self if _around is None else _around._outermost
+        self._depth: int = 0 if _around is None else _around._depth + 1
+        self._all_members = 0
+        self._all_inflated = 0
         self._data = b""
         self._at = 0
         self._passed = 0
@@ -234,8 +240,9 @@ class ZipCheck:
         )
         name = yield from self._take(name_length)
         extra = _extra_fields((yield from self._take(extra_length)))
-        if index >= self._limits.max_entries:
+        if self._outermost._all_members >= self._limits.max_entries:
             self._fail(Fault.TOO_MANY_ENTRIES)
+        self._outermost._all_members += 1
         self._members += 1
         if flags & (_ENCRYPTED | _STRONG | _MASKED):
             self._fail(Fault.ENCRYPTED, member=index)
@@ -360,18 +367,19 @@ class ZipCheck:
 
     def _count(self, output: bytes, index: int, before: int, compressed: int) -> None:
         """Hold the limits, and look whether the member is an archive itself."""
-        limits = self._limits
+        limits, outermost = self._limits, self._outermost
         self._inflated += len(output)
-        if self._inflated > limits.max_inflated_bytes:
+        outermost._all_inflated += len(output)
+        if outermost._all_inflated > limits.max_inflated_bytes:
             self._fail(Fault.TOO_LARGE, member=index)
         if before + len(output) > max(
             limits.ratio_free_bytes, limits.max_ratio * compressed
-        ) or self._inflated > max(limits.ratio_free_bytes, limits.max_ratio * self._offset):
+        ) or outermost._all_inflated > max(limits.ratio_free_bytes, limits.max_ratio * outermost._offset):
             self._fail(Fault.RATIO, member=index)
         if before == 0 and output.startswith(LOCAL):
-            if self._depth >= limits.max_nesting:
+            if self._depth >= min(limits.max_nesting, _DEEPEST):
                 self._fail(Fault.NESTED, member=index)
-            self._nested = ZipCheck(limits, _depth=self._depth + 1)
+            self._nested = ZipCheck(limits, _around=self)
         if self._nested is not None:
             try:
                 self._nested.feed(output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+
+from adobe_privacy.storage import local
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Its own, so that the ledger can share a database with something else that Alembic keeps.
@@ -29,13 +32,18 @@ def create_ledger_engine(url: str, *, connections: int = 10, make_folder: bool =
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if make_folder and not in_memory(parsed):
+            path = Path(parsed.database or "")
             try:
-                Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
+                local.make_folder(path.absolute().parent)
+                # SQLite gives its journal the rights of the database.
+                os.close(os.open(path, os.O_CREAT | os.O_RDWR, local.CLOSED_FILE))
             except OSError as error:
                 raise LedgerError(
                     f"the ledger's folder {Path(parsed.database or '').parent} cannot be made ({error.strerror}): "
                     "give the connection privacy_ledger a path that can be written"
                 ) from None
+        if not in_memory(parsed):
+            local.warn_if_open(Path(parsed.database or ""), "the ledger")
         pool = {} if in_memory(parsed) else {"pool_size": 2, "max_overflow": connections - 2}
         arguments = {"timeout": 60, "check_same_thread": False}
         engine = create_engine(parsed, connect_args=arguments, **pool)

@@ -23,6 +23,7 @@ from obstore.exceptions import (
     UnauthenticatedError,
 )
 
+from adobe_privacy.storage import local
 from adobe_privacy.storage.errors import (
     AccessDenied,
     InvalidLocation,
@@ -44,8 +45,6 @@ PARTS_IN_FLIGHT = 3
 """Parts uploaded at once; with the one being filled, a streamed upload holds four parts in memory."""
 
 READ_SIZE = 1024 * 1024
-
-_STAGED_FILE = re.compile(r"(?P<name>.+)#\d+")
 
 
 class ObjectInfo(NamedTuple):
@@ -142,10 +141,29 @@ class Store:
 
         `prefix` is whole path segments: `a/b` covers `a/b/c`, not `a/bc`.
         """
-        stream = self._do(prefix, lambda: iter(obstore.list(self._backend, prefix or None, chunk_size=1000)))
-        while (batch := self._do(prefix, lambda: next(stream, None))) is not None:
-            for meta in batch:
-                yield _info(meta)
+        seen: set[str] = set()
+        try:
+            stream = iter(obstore.list(self._backend, prefix or None, chunk_size=1000))
+            while (batch := next(stream, None)) is not None:
+                for meta in batch:
+                    if self.location.scheme == "file":
+                        seen.add(meta["path"])
+                    yield _info(meta)
+        except (BaseError, OSError) as error:
+            if self.location.scheme != "file":
+                raise _translated(error, self.location, prefix) from None
+            # One odd name in a folder makes the library refuse to list it.
+            for key, found, modified in local.walk(Path(self.location.prefix), prefix, []):
+                if key not in seen:
+                    yield ObjectInfo(key, found.st_size, modified, None, None)
+
+    def odd_names(self, prefix: str = "") -> list[str]:
+        """What lies in a folder on disk and can be no object, such as links and names with control characters."""
+        odd: list[str] = []
+        if self.location.scheme == "file":
+            for _ in local.walk(Path(self.location.prefix), prefix, odd):
+                pass
+        return sorted(odd)
 
     def objects_directly_in(self, prefix: str = "") -> list[ObjectInfo]:
         """The objects directly in the folder `prefix`, sorted by key, without those of its sub-folders."""
@@ -154,6 +172,8 @@ class Store:
 
     def folders(self, prefix: str = "") -> list[str]:
         """The names of the folders directly below `prefix`, sorted; for an inbox, its days."""
+        if self.location.scheme == "file":
+            return local.folders(Path(self.location.prefix, prefix))
         result = self._do(prefix, lambda: obstore.list_with_delimiter(self._backend, prefix or None))
         return sorted(folder.rstrip("/").rpartition("/")[2] for folder in result["common_prefixes"])
 
@@ -161,6 +181,7 @@ class Store:
 
     def write(self, key: str, data: bytes) -> Written:
         """Write an object, replacing one that is there."""
+        self._prepare(key)
         written = self._do(
             key, lambda: _written(obstore.put(self._backend, key, data, **self._put_options()))
         )
@@ -169,6 +190,8 @@ class Store:
 
     async def write_async(self, key: str, data: bytes) -> Written:
         """Write an object, replacing one that is there."""
+
+        await self._prepare_async(key)
 
         async def write() -> Written:
             return _written(await obstore.put_async(self._backend, key, data, **self._put_options()))
@@ -184,6 +207,7 @@ class Store:
         `ObjectExists` may stand for an object that this very call has written: compare before you discard.
         """
         options = self._put_options()
+        self._prepare(key)
         written = self._do(
             key,
             lambda: _written(obstore.put(self._backend, key, data, mode="create", **options)),
@@ -194,6 +218,7 @@ class Store:
 
     async def create_async(self, key: str, data: bytes) -> Written:
         """As `create`."""
+        await self._prepare_async(key)
 
         async def create() -> Written:
             options = self._put_options()
@@ -239,6 +264,7 @@ class Store:
             )
             return _written(result)
 
+        await self._prepare_async(key)
         upload = asyncio.ensure_future(write())
         try:
             written = await asyncio.shield(upload)
@@ -271,6 +297,7 @@ class Store:
 
     async def move_async(self, key: str, to: str) -> None:
         """Rename an object within the store, on the server's side. Not atomic on object stores."""
+        await self._prepare_async(to)
         await self._do_async(key, lambda: obstore.rename_async(self._backend, key, to))
 
     def check_writable(self) -> None:
@@ -289,26 +316,39 @@ class Store:
         for folder, _, names in os.walk(root):
             for name in names:
                 path = Path(folder, name)
-                if _STAGED_FILE.fullmatch(name) and path.stat().st_mtime < before.timestamp():
-                    yield path.relative_to(root).as_posix()
+                with contextlib.suppress(OSError):
+                    if local.STAGED_FILE.fullmatch(name) and path.lstat().st_mtime < before.timestamp():
+                        yield path.relative_to(root).as_posix()
 
     def delete_abandoned(self, key: str) -> None:
         """Delete a file that `abandoned_uploads` named."""
-        if self.location.scheme == "file" and _STAGED_FILE.fullmatch(key):
+        if self.location.scheme == "file" and local.STAGED_FILE.fullmatch(key):
             Path(self.location.prefix, key).unlink(missing_ok=True)
 
     def _put_options(self) -> dict[str, Any]:
         return {"attributes": self._attributes} if self._attributes else {}
 
+    def _prepare(self, key: str) -> None:
+        """Make the folders of a file, closed to other users before anything lies in them."""
+        if self.location.scheme == "file":
+            self._do(key, lambda: local.make_folder(Path(self.location.prefix, key).parent), writing=True)
+
     def _settle(self, key: str) -> None:
+        path = Path(self.location.prefix, key)
+        if self.location.scheme == "file":
+            local.close_file(path)
         if self._durable:
             try:
-                _flush(Path(self.location.prefix, key))
+                _flush(path)
             except OSError as error:
                 raise _translated(error, self.location, key) from None
 
+    async def _prepare_async(self, key: str) -> None:
+        if self.location.scheme == "file":
+            await asyncio.to_thread(self._prepare, key)
+
     async def _settle_async(self, key: str) -> None:
-        if self._durable:
+        if self.location.scheme == "file":
             await asyncio.to_thread(self._settle, key)
 
     def _do(self, key: str, action: Callable[[], T], *, writing: bool = False) -> T:
@@ -369,10 +409,11 @@ def _folder(location: Location, options: FileOptions) -> backends.LocalStore:
     try:
         if options.create:
             # Results are personal data: a folder made here is closed to other users of the machine.
-            path.mkdir(mode=0o750, parents=True, exist_ok=True)
+            local.make_folder(path)
         if not path.is_dir():
             what = "is not a folder" if path.exists() else "does not exist"
             raise LocationNotFound(f"{location.uri} {what}; create it or correct the URI", uri=location.uri)
+        local.warn_if_open(path, "the folder")
         return backends.LocalStore(path)
     except OSError as error:
         raise _translated(error, location, "") from None
