@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow.sdk import BaseNotifier
+from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.settings import NotifierSettings
 
 NOTIFIER_VARIABLE = "privacy_alarm_notifier"
+PROVIDERS = "airflow.providers."
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +32,9 @@ def notify(
 ) -> None:
     """Sends `{{ alarm.subject }}` and `{{ alarm.message }}` through each notifier, and writes them to the log.
 
-    Raises AirflowException where one of them failed, after all others were tried.
+    Their templates get the alarm and `context`: nothing else where a variable brought them, since whoever may edit
+    variables is not one who may read every connection. Raises AirflowException where one of them failed, after all
+    others were tried.
     """
     log.warning("%s\n%s", subject, message)
     failed: list[str] = []
@@ -45,6 +49,13 @@ def notify(
 
 
 def _notifier(path: str, arguments: Mapping[str, Any]) -> BaseNotifier:
+    allowed = str(conf.get("adobe_privacy", "notifiers", fallback="") or "")
+    # Importing runs code, so the name is looked at before.
+    if not path.startswith(PROVIDERS) and path not in allowed.replace(",", " ").split():
+        raise AirflowFailException(
+            f"{path}, which {NOTIFIER_VARIABLE} names, is not allowed: take one of Airflow's providers, or add it to "
+            "Airflow's configuration [adobe_privacy] notifiers"
+        )
     try:
         kind = pkgutil.resolve_name(path)
     except (ImportError, AttributeError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ def late(world: World) -> World:
 
 
 def use(patch: pytest.MonkeyPatch, *notifiers: dict[str, Any]) -> None:
+    patch.setenv("AIRFLOW__ADOBE_PRIVACY__NOTIFIERS", FILE_NOTIFIER)
     patch.setenv("AIRFLOW_VAR_PRIVACY_ALARM_NOTIFIER", json.dumps(list(notifiers)))
 
 
@@ -83,6 +85,35 @@ def test_what_a_notifier_could_not_tell_is_told_again_by_all_of_them(
     assert raise_alarms() == {"clock": 2}
     assert [len(told(folder)), len(told(path))] == [1, 2]
     assert raise_alarms() == {}
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ conn.adobe_privacy_default.password }}",
+        "{{ var.value.privacy_inbox_uri }}",
+        "{{ ti }}{{ dag_run }}",
+    ],
+)
+def test_the_variable_gets_no_connection_and_no_variable(
+    late: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str
+) -> None:
+    path = tmp_path / "told"
+    message = "{{ alarm.subject }}|" + template
+    use(monkeypatch, {"class": FILE_NOTIFIER, "kwargs": {"path": str(path), "message": message}})
+    with contextlib.suppress(AirflowException):
+        raise_alarms()
+    assert all(each["message"].rpartition("|")[2] == "" for each in told(path))
+
+
+@pytest.mark.parametrize("path", ["tests.support.notifiers.FileNotifier", "subprocess.Popen", "os.system"])
+def test_the_variable_imports_nothing_but_notifiers_that_are_allowed(
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    use(monkeypatch, {"class": path})
+    monkeypatch.delenv("AIRFLOW__ADOBE_PRIVACY__NOTIFIERS")
+    with pytest.raises(AirflowFailException, match="is not allowed"):
+        raise_alarms()
 
 
 def test_an_operator_may_bring_its_own_notifiers(
@@ -135,8 +166,8 @@ def test_airflows_own_smtp_notifier_sends_it_as_the_docs_say(
         ("{", "not JSON"),
         ('"mail"', "encoded as JSON twice"),
         ('{"class": "x.Y", "token": "s3cret"}', "token is not known; known are class, kwargs"),
-        ('{"class": "not.there.Notifier"}', "cannot be imported"),
-        ('{"class": "builtins.print"}', "is no notifier"),
+        ('{"class": "airflow.providers.not_there.Notifier"}', "cannot be imported"),
+        ('{"class": "airflow.providers.smtp.hooks.smtp.SmtpHook"}', "is no notifier"),
         (json.dumps({"class": FILE_NOTIFIER, "kwargs": {"to": "s3cret"}}), "cannot be made"),
     ],
 )
@@ -144,6 +175,7 @@ def test_a_variable_that_cannot_be_used_is_told_before_anything_is_noted(
     late: World, monkeypatch: pytest.MonkeyPatch, value: str, text: str
 ) -> None:
     monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_ALARM_NOTIFIER", value)
+    monkeypatch.setenv("AIRFLOW__ADOBE_PRIVACY__NOTIFIERS", FILE_NOTIFIER)
     with pytest.raises(AirflowFailException, match=text) as failure:
         raise_alarms()
     assert "s3cret" not in str(failure.value)

@@ -58,7 +58,9 @@ class PrivacyAlarmsOperator(PrivacyOperator):
                 swept_at=self._swept_at(context),
             )
             if alarms.groups:
-                notify(notifiers, context, subject=alarms.subject, message=alarms.message)
+                # The DAG's own notifiers are its author's code; a variable's are data.
+                rendered_with = context if self.notifiers else {}
+                notify(notifiers, rendered_with, subject=alarms.subject, message=alarms.message)
             record(ledger, alarms)
         self.tell(context, alarms.subject if alarms.groups else "Nothing to tell")
         counts: dict[str, int] = {}
