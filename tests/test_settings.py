@@ -58,7 +58,7 @@ def test_json_typed_as_text_into_a_field_is_read_as_json() -> None:
         ("{", "extra is not JSON"),
         ("[1]", "extra must be a JSON object"),
         ({"products": json.dumps(json.dumps(["analytics"]))}, r"extra\.products is encoded as JSON twice"),
-        ({"productz": "analytics"}, r"extra\.productz is not known; known are company_contexts"),
+        ({"productz": "analytics"}, r"extra\.productz is not known; known are analytics_delete_method"),
         ({"schedule_share": 2}, r"extra\.schedule_share must be less than or equal to 1"),
         ({"schedule_share": "nan"}, r"extra\.schedule_share must be"),
         ({"timeout": 0}, r"extra\.timeout must be greater than 0"),

@@ -27,6 +27,7 @@ from adobe_privacy.archive import (
     result_manifest,
     verify_archive,
 )
+from adobe_privacy.command_intake import add_check_arguments, check_intake
 from adobe_privacy.command_names import COMMANDS
 from adobe_privacy.command_output import job_row, print_json, print_rows, printed, progress
 from adobe_privacy.command_places import PLACES_OF_ENVIRONMENT, Places, WrongUsage, ledger_address
@@ -101,6 +102,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         command.add_argument(
             "--keys", metavar="URI", help="where the data keys lie, if not beside the manifests"
         )
+    add_check_arguments(add("intake", check_intake, ledger=False))
     add("status", _status)
     add("attention", _attention)
     show = add("show", _show)

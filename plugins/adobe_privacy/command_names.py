@@ -5,6 +5,7 @@ from __future__ import annotations
 COMMANDS = {
     "verify": "check every archived result against its manifest",
     "open": "take one result out of the archive, decrypted and checked",
+    "intake": "read a file of requests as the inbox would, and send nothing: intake check FILE",
     "status": "how many jobs are in which state",
     "attention": "what needs a person and what is good to know; exit code 1 if anything needs a person",
     "show": "one request: its jobs and their history",

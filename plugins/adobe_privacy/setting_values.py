@@ -10,8 +10,10 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from adobe_privacy.api.names import include_codes
+from adobe_privacy.intake.catalogue import unknown_product
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks
 from adobe_privacy.regulations.codes import REGULATIONS, RegulationError
 
@@ -72,6 +74,14 @@ def names(value: Any) -> Any:
     if not isinstance(given, list | tuple) or not all(isinstance(item, str) for item in given):
         raise ValueError('must be a list of names: ["a", "b"], or a, b')
     return tuple(item.strip() for item in given if item.strip())
+
+
+def products(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Include codes, by any name of each product. They decide what is deleted: nothing is guessed."""
+    for position, name in enumerate(value):
+        if fault := unknown_product(name):
+            raise ValueError(f"number {position}: {fault}")
+    return include_codes(value)
 
 
 def number(value: Any) -> Any:
@@ -141,6 +151,7 @@ def blanks_as_commas(value: Any) -> Any:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(names)]
+Products = Annotated[tuple[str, ...], BeforeValidator(names), AfterValidator(products)]
 Number = Annotated[float, BeforeValidator(number)]
 Share = Annotated[float, BeforeValidator(number), Field(ge=0, le=1)]
 Count = Annotated[int, BeforeValidator(number), Field(ge=1, le=10**9)]

@@ -22,8 +22,8 @@ from adobe_privacy.api.addresses import DOWNLOAD_HOSTS
 from adobe_privacy.api.config import DEFAULT_BASE_URL, DEFAULT_SCOPES, DEFAULT_TOKEN_URL, ClientConfig
 from adobe_privacy.api.facts import DAILY_JOBS, GATEWAY_TIMEOUT
 from adobe_privacy.api.models import CompanyContext
-from adobe_privacy.api.names import include_codes
 from adobe_privacy.archive.zip_check import ZipLimits
+from adobe_privacy.intake.options import CallOptions
 from adobe_privacy.regulations.clocks import DEFAULT
 from adobe_privacy.setting_values import (
     BlankSeparated,
@@ -34,6 +34,7 @@ from adobe_privacy.setting_values import (
     LegalClocks,
     Names,
     Number,
+    Products,
     Retention,
     SettingsError,
     Share,
@@ -84,11 +85,11 @@ class _Fields(BaseModel):
     )
 
 
-class _ServiceExtra(_Fields):
+class _ServiceExtra(CallOptions, _Fields):
     org_id: str
     token_url: str = DEFAULT_TOKEN_URL
     scopes: Names = DEFAULT_SCOPES
-    products: Names = ()
+    products: Products = ()
     company_contexts: Annotated[tuple[dict[str, str], ...], JsonText] = ()
     daily_job_limit: Count = DAILY_JOBS
     schedule_share: Share = 0.25
@@ -97,6 +98,7 @@ class _ServiceExtra(_Fields):
     verify: Verify = True
     proxy: str | None = None
     insecure: YesOrNo = False
+    strict_identities: YesOrNo = False
     download_hosts: Names = DOWNLOAD_HOSTS
 
 
@@ -151,9 +153,6 @@ class Variables(_Fields):
 VARIABLES = {f"privacy_{name}": name for name in Variables.model_fields}
 
 
-# -- the objects that are handed on --------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class ServiceSettings:
     """What the connection to Adobe says."""
@@ -164,6 +163,8 @@ class ServiceSettings:
     daily_job_limit: int
     schedule_share: float
     list_lag: float
+    strict_identities: bool
+    options: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -297,11 +298,13 @@ def service_settings(connection: ConnectionFields) -> ServiceSettings:
         ) from None
     return ServiceSettings(
         client=client,
-        products=include_codes(extra.products),
+        products=extra.products,
         company_contexts=tuple(contexts),
         daily_job_limit=extra.daily_job_limit,
         schedule_share=extra.schedule_share,
         list_lag=extra.list_lag,
+        strict_identities=extra.strict_identities,
+        options=extra.said(),
     )
 
 

@@ -37,9 +37,15 @@ def test_what_is_left_out_has_the_documented_defaults() -> None:
 
 
 def test_lists_may_come_from_a_form_as_text() -> None:
-    settings = service_settings(connection({"products": "analytics, profileService", "scopes": "a,b"}))
+    settings = service_settings(connection({"products": "Adobe Analytics, Profile", "scopes": "a,b"}))
     assert settings.products == ("analytics", "profileService")
     assert settings.client.scopes == ("a", "b")
+
+
+def test_what_adobe_is_asked_for_by_default_may_be_said_once() -> None:
+    assert service_settings(connection()).options == {}
+    given = {"expand_ids": "true", "priority": "low", "merge_policy_id": None, "analytics_delete_method": ""}
+    assert service_settings(connection(given)).options == {"expand_ids": True, "priority": "low"}
 
 
 @pytest.mark.parametrize(
@@ -65,6 +71,9 @@ def test_the_host_may_be_written_as_airflow_users_do(fields: dict[str, Any], url
         ({}, {"daily_job_limit": -1}, r"extra\.daily_job_limit must be greater than or equal to 1"),
         ({}, {"products": {"a": 1}}, r"extra\.products must be a list"),
         ({}, {"company_contexts": "acme"}, r"extra\.company_contexts must be"),
+        ({}, {"products": "analitycs"}, r"extra\.products number 0: .*perhaps analytics"),
+        ({}, {"strict_identities": "perhaps"}, r"extra\.strict_identities must be"),
+        ({}, {"priority": "urgent"}, r"extra\.priority must be"),
         ({"host": "ftp://example.com"}, {}, "host"),
     ],
 )

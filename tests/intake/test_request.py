@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -48,16 +48,28 @@ def emails(*numbers: int) -> list[dict[str, str]]:
 def test_the_least_a_request_needs() -> None:
     request = parse()
     assert request.actions == (Action.ACCESS, Action.DELETE)
-    assert request.received_at == datetime(2026, 11, 20, tzinfo=UTC)
+    assert request.received_at == DAY
+    assert request.received == datetime(2026, 11, 20, tzinfo=UTC)
     assert request.identities[0].type == "standard"
     assert request.products == ()
 
 
 def test_a_time_with_another_zone_is_kept_in_utc_and_one_without_is_utc() -> None:
-    assert (
-        parse(received_at="2026-11-20T09:30:00+02:00").received_at.isoformat() == "2026-11-20T07:30:00+00:00"
-    )
-    assert parse(received_at="2026-11-20T09:30:00").received_at.isoformat() == "2026-11-20T09:30:00+00:00"
+    assert parse(received_at="2026-11-20T09:30:00+02:00").received.isoformat() == "2026-11-20T07:30:00+00:00"
+    assert parse(received_at=" 2026-11-20 09:30 ").received.isoformat() == "2026-11-20T09:30:00+00:00"
+
+
+def test_midnight_is_a_time_where_it_is_written_and_a_date_is_a_day() -> None:
+    assert parse(received_at="2026-11-20T00:00:00Z").received_at == datetime(2026, 11, 20, tzinfo=UTC)
+    assert parse(received_at="2026-11-19").received_at == date(2026, 11, 19)
+    assert parse(received_at="").received_at == DAY
+
+
+@pytest.mark.parametrize(
+    "told", ["2025-11-19", "2026-11-21T23:59:59Z", "2026-11-21", "2026-11-22T13:00:00+14:00"]
+)
+def test_a_request_was_received_in_the_year_before_its_folder_or_a_day_after(told: str) -> None:
+    assert parse(received_at=told)
 
 
 @pytest.mark.parametrize(
@@ -82,18 +94,21 @@ def test_a_time_with_another_zone_is_kept_in_utc_and_one_without_is_utc() -> Non
         ({"actions": []}, "actions: Tuple should have at least 1 item"),
         ({"actions": ["erase"]}, "actions.0: Input should be 'access', 'delete' or 'opt_out_of_sale'"),
         ({"actions": ["access", "access"]}, "actions: names an action twice"),
-        ({"actions": CANARY}, "actions: Input should be a valid tuple"),
+        ({"actions": CANARY}, "actions: must be a list, in square brackets"),
         ({"identities": []}, "identities: Tuple should have at least 1 item"),
-        ({"identities": {CANARY: CANARY}}, "identities: Input should be a valid tuple"),
+        ({"identities": {CANARY: CANARY}}, "identities: must be a list, in square brackets"),
         ({"identities": [CANARY]}, "identities.0: "),
-        ({"identities": [{"namespace": "email", "value": "cana.ry"}]}, "number 0: not an e-mail address"),
+        (
+            {"identities": [{"namespace": "email", "value": "cana.ry"}]},
+            "number 0: not exactly one e-mail address",
+        ),
         (
             {"identities": [{"namespace": "email", "value": ""}]},
             "identities.0.value: String should have at least",
         ),
         ({"identities": [{"namespace": "", "value": CANARY}]}, "identities.0.namespace: String should have"),
         ({"identities": [{"namespace": "email", "value": f"{CANARY}\x00"}]}, "holds a control character"),
-        ({"identities": [{"namespace": "em\nail", "value": CANARY}]}, "namespace: holds a control character"),
+        ({"identities": [{"namespace": "em\nail", "value": CANARY}]}, "number 0: holds a control character"),
         ({"identities": [{"namespace": "\ud800", "value": CANARY}]}, "identities.0.namespace: "),
         (
             {"identities": [{"namespace": "ECID", "value": 4711}]},
@@ -109,15 +124,40 @@ def test_a_time_with_another_zone_is_kept_in_utc_and_one_without_is_utc() -> Non
             {"identities": [{"namespace": "aaid", "value": "2cceeae8-11"}]},
             "number 0: an AAID is two upper-case",
         ),
+        (
+            {"identities": [{"namespace": "email", "value": CANARY, "valeu": 1}]},
+            "identities.0: a field that is not one of namespace, value, type, isDeletedClientSide (perhaps value)",
+        ),
+        (
+            {"identities": [{"namespace": "emial", "value": CANARY}]},
+            "identities: number 0: the namespace is not a standard one (perhaps email)",
+        ),
+        ({"identities": [{"namespace": "crmId", "value": "1"}]}, "a namespace of your own needs its type"),
+        (
+            {"identities": [{"namespace": "crm", "value": "1", "type": "namespaceId"}]},
+            "the namespace is a number",
+        ),
+        ({"identities": emails(*range(201))}, "identities: 201 of them, more than the 200"),
+        ({f"x{n}": 1 for n in range(50)}, "54 fields, which no request has"),
+        ({"identities": [{}] * 20}, "; and 35 more"),
         ({CANARY: CANARY}, "a field that is not one of request_id, received_at"),
+        ({"product": ["target"]}, "(perhaps products)"),
         ({"products": ["analytics", "Adobe Analytics".replace(" ", "")]}, "products: names a product twice"),
-        ({"products": [CANARY]}, "products.0: String should match pattern"),
-        ({"products": [f"p{n:03}{'x' * 60}" for n in range(20)]}, "products: together longer than 512"),
-        ({"received_at": CANARY}, "received_at: Input should be a valid datetime"),
-        ({"received_at": "9999-12-31T23:59:59Z"}, "received_at: is not between the years 2000 and 2100"),
-        ({"received_at": "0001-01-01T00:00:00+14:00"}, "received_at: is not between"),
-        ({"received_at": 5}, "received_at: is not between"),
-        ({"received_at": [CANARY]}, "received_at: Input should be a valid datetime"),
+        ({"products": [CANARY]}, "products: number 0: not one of Adobe's products;"),
+        ({"products": ["analitycs"]}, "products: number 0: not one of Adobe's products (perhaps analytics)"),
+        (
+            {"products": [f"p{n:03}{'x' * 62}" for n in range(20)]},
+            "products.0: String should have at most 64",
+        ),
+        ({"received_at": CANARY}, "received_at: must be a date and time such as 2026-11-20T09:30:00Z"),
+        ({"received_at": "20.11.2026"}, "received_at: must be a date and time"),
+        ({"received_at": "9999-12-31T23:59:59Z"}, "received_at: is in no year"),
+        ({"received_at": "0001-01-01T00:00:00+14:00"}, "received_at: is in no year"),
+        ({"received_at": "2027-11-20T10:00:00Z"}, "received_at: is after the day of its folder"),
+        ({"received_at": "2026-11-22"}, "received_at: is after the day of its folder"),
+        ({"received_at": "2025-11-18"}, "received_at: is more than a year before its folder's day"),
+        ({"received_at": 5}, "received_at: must be text"),
+        ({"received_at": [CANARY]}, "received_at: must be text"),
     ],
 )
 def test_an_unusable_line_is_explained_by_its_field_and_never_by_its_value(
@@ -181,9 +221,9 @@ class TestContent:
         "changes",
         [
             {"actions": ["delete", "access"]},
-            {"received_at": "2026-11-22T00:00:00Z"},
+            {"received_at": "2026-11-21T00:00:00Z"},
             {"identities": [{"namespace": "Email", "value": CANARY, "type": "standard"}] * 2},
-            {"request_id": "DSR-other"},
+            {"request_id": "DSR-2"},
         ],
         ids=str,
     )

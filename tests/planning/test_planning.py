@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from adobe_privacy.api.names import PRODUCTS
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.states import JobState
@@ -215,6 +216,33 @@ class TestIntake:
         assert "cana" not in told
 
 
+class TestWarnings:
+    def test_what_a_product_cannot_use_is_told_and_kept(
+        self, inbox: Store, make_plan: MakePlan, ledger: Ledger
+    ) -> None:
+        hand_in(inbox, line(1), line(2, products=["marketo"]))
+        plan = make_plan()
+        (warning,) = plan.intake.warnings
+        assert warning.startswith("DSR-1: analytics can use none of the identities")
+        assert f"Warning: {warning}" in plan_lines(plan)
+        assert [job.warnings for job in ledger.people.request_jobs("DSR-1")] == [warning[7:]]
+        assert [job.warnings for job in ledger.people.request_jobs("DSR-2")] == [""]
+        assert make_plan().intake.warnings == []
+
+    def test_it_is_refused_where_the_organisation_wants_that(self, inbox: Store, make_plan: MakePlan) -> None:
+        hand_in(inbox, line(1), line(2, products=["marketo"]))
+        plan = make_plan(strict_identities=True)
+        assert (plan.intake.new, plan.intake.rejected) == (1, 1)
+        assert "products: analytics can use none" in rejected(inbox)[0]["reason"]
+
+    def test_a_request_for_another_organisation_is_refused(self, inbox: Store, make_plan: MakePlan) -> None:
+        other = [{"namespace": "imsOrgID", "value": "OTHER@AdobeOrg"}]
+        hand_in(inbox, line(1, company_contexts=other))
+        plan = make_plan(organisation="MINE@AdobeOrg")
+        assert plan.intake.rejected == 1
+        assert "another organisation" in rejected(inbox)[0]["reason"]
+
+
 class TestBatches:
     def test_a_crash_while_planning_loses_nothing(
         self, inbox: Store, make_plan: MakePlan, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
@@ -288,7 +316,7 @@ class TestBatches:
         self, inbox: Store, make_plan: MakePlan, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(planning, "MAX_BATCHES", 3)
-        hand_in(inbox, *(line(n, products=[f"product{n}"]) for n in range(5)))
+        hand_in(inbox, *(line(n, products=[PRODUCTS[n]]) for n in range(5)))
         assert make_plan(max_jobs=0).batches == []
         clock.advance(hours=2)
         plan = make_plan()

@@ -85,26 +85,6 @@ def test_names_with_unusual_characters_are_listed_and_read(store: Store) -> None
         assert key in [info.key for info in store.objects("day")]
 
 
-def test_lines_are_read_whatever_their_breaks(store: Store) -> None:
-    store.write("f", b"one\r\ntwo\n\nfour")
-    assert [(line.number, line.data) for line in store.lines("f")] == [
-        (1, b"one"),
-        (2, b"two"),
-        (3, b""),
-        (4, b"four"),
-    ]
-    store.write("empty", b"")
-    assert list(store.lines("empty")) == []
-
-
-def test_a_line_longer_than_allowed_is_cut_and_says_so(store: Store) -> None:
-    store.write("f", b"a" * 3 * MIB + b"\nshort\n" + b"b" * 11)
-    first, second, third = store.lines("f", max_bytes=10)
-    assert (first.data, first.complete) == (b"a" * 10, False)
-    assert (second.data, second.complete) == (b"short", True)
-    assert (third.number, third.data, third.complete) == (3, b"b" * 10, False)
-
-
 def test_only_the_first_of_two_creates_succeeds(store: Store) -> None:
     store.create("m.json", b"first")
     with pytest.raises(ObjectExists, match=r"m\.json"):

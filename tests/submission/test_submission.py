@@ -20,7 +20,7 @@ from adobe_privacy.api.errors import (
     RequestRefused,
     TemporarilyUnavailable,
 )
-from adobe_privacy.api.models import CompanyContext
+from adobe_privacy.api.models import CompanyContext, CreateJobsRequest
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Batch, Job
 from adobe_privacy.ledger.states import JobState
@@ -454,6 +454,47 @@ async def test_whatever_a_product_is_called_adobe_is_sent_its_include_code(place
     result = await place.submit(replace_products(batch, ",".join(products)))
     assert (result.submitted, result.refused) == (2, 0)
     assert place.made() == {("DSR-1", "access"): 1, ("DSR-1", "delete"): 1}
+
+
+async def test_requests_that_differ_in_their_options_go_in_calls_of_their_own(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: dict[str, dict[str, Any]] = {}
+    create = place.client.create_jobs
+
+    async def kept(request: CreateJobsRequest) -> Any:
+        wire = request.to_wire()
+        sent.update({user["key"]: wire for user in wire["users"]})
+        return await create(request)
+
+    monkeypatch.setattr(place.client, "create_jobs", kept)
+    contexts = [
+        {"namespace": "Campaign", "value": "acme-stg"},
+        {"namespace": "imsOrgID", "value": place.simulator.org_id},
+    ]
+    seen = {"namespace": "ECID", "value": "12", "type": "standard", "isDeletedClientSide": True}
+    hand_in(
+        place.inbox,
+        line(1),
+        line(2, expand_ids=True, merge_policy_id="mp-1", company_contexts=contexts),
+        line(3, priority="normal", identities=[seen]),
+        line(4, analytics_delete_method="purge"),
+    )
+    batches = plan(place.inbox, place.ledger, organisation=place.simulator.org_id)
+    assert len(batches) == 4
+    for batch in batches:
+        await place.submit(batch, options={"priority": "low"})
+    options = ("expandIds", "priority", "mergePolicyId", "analyticsDeleteMethod")
+    told = {key: [wire.get(name) for name in options] for key, wire in sent.items()}
+    assert told == {
+        "DSR-1": [False, "low", None, None],
+        "DSR-2": [True, "low", "mp-1", None],
+        "DSR-3": [False, "normal", None, None],
+        "DSR-4": [False, "low", None, "purge"],
+    }
+    assert [context["namespace"] for context in sent["DSR-2"]["companyContexts"]] == ["imsOrgID", "Campaign"]
+    assert sent["DSR-3"]["users"][0]["userIDs"] == [seen]
+    assert len(place.made()) == 8
 
 
 def replace_products(batch: Batch, products: str) -> Batch:

@@ -76,11 +76,14 @@ class Identity(_RequestModel):
     value: NonEmpty = Field(repr=False)
     type: IdentityType = "standard"
     namespace_id: int | None = None
+    is_deleted_client_side: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         wire: dict[str, Any] = {"namespace": self.namespace, "value": self.value, "type": self.type}
         if self.namespace_id is not None:
             wire["namespaceId"] = self.namespace_id
+        if self.is_deleted_client_side:
+            wire["isDeletedClientSide"] = True
         return wire
 
 
@@ -132,6 +135,7 @@ class CreateJobsRequest(_RequestModel):
     expand_ids: bool = False
     priority: Literal["normal", "low"] = "normal"
     merge_policy_id: int | str | None = None
+    analytics_delete_method: Literal["anonymize", "purge"] | None = None
 
     @field_validator("regulation")
     @classmethod
@@ -176,6 +180,8 @@ class CreateJobsRequest(_RequestModel):
         }
         if self.merge_policy_id is not None:
             wire["mergePolicyId"] = self.merge_policy_id
+        if self.analytics_delete_method is not None:
+            wire["analyticsDeleteMethod"] = self.analytics_delete_method
         return wire
 
 

@@ -99,7 +99,10 @@ def _plain(name: str) -> str:
     return re.sub(r"[\W_]", "", name.casefold())
 
 
-_PRODUCTS = {_plain(name): code for code, names in _PRODUCT_NAMES.items() for name in (code, *names)}
+PRODUCT_NAMES = {name: code for code, names in _PRODUCT_NAMES.items() for name in (code, *names)}
+"""Every name of a product with its `include` code."""
+
+_PRODUCTS = {_plain(name): code for name, code in PRODUCT_NAMES.items()}
 
 
 @lru_cache(maxsize=1000)

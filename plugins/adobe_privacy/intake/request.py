@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from datetime import UTC, date, datetime, time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    field_validator,
+)
 
 from adobe_privacy.api.facts import MAX_IDENTITIES
-from adobe_privacy.api.names import include_codes, product_code
+from adobe_privacy.api.names import include_codes
+from adobe_privacy.intake.catalogue import (
+    PLATFORM,
+    STANDARD_NAMESPACES,
+    IdentityType,
+    concerns,
+    perhaps,
+    standard_namespace,
+    unknown_product,
+)
+from adobe_privacy.intake.options import RequestOptions, unusual
+from adobe_privacy.intake.values import is_request_id, request_id_fault, value_concern, value_fault
 from adobe_privacy.regulations.codes import (
     REGULATIONS,
     AmbiguousRegulation,
@@ -20,19 +40,17 @@ from adobe_privacy.regulations.codes import (
     canonical_regulation,
 )
 
-# Journey Optimizer guide, "Privacy requests": its delete stays in process until those of these exist.
-UPSTREAM_OF_CJM = ("profileService", "identity", "aepDataLake")
-# What the ledger keeps of a request's products, comma-separated.
-MAX_PRODUCTS_LENGTH = 512
+# A person has a few dozen identifiers. What has more is a list of persons, and would use up a day's jobs.
+MAX_OF_ONE_PERSON = 200
+# More fields than any request has; their faults would only fill the report.
+MAX_FIELDS = 40
+# So many faults of a line are told.
+MAX_FAULTS = 5
+# How far `received_at` may lie from the folder's day: a day for the time zones, a year for old paper.
+AFTER_FOLDER, BEFORE_FOLDER = timedelta(days=1), timedelta(days=366)
 # Separates the part number in the user key of a split request; no request id may contain it.
 PART_SEPARATOR = "~"
-
-
-# Consent guide: "only standard namespaces". The list is the API guide's appendix, "Standard identity namespaces",
-# and AAID, which Analytics' own guide adds.
-STANDARD_NAMESPACES = frozenset(
-    ["aaid", "adcloud", "core", "ecid", "email", "gaid", "idfa", "phone", "tntid", "waid"]
-)
+IDENTITY_FIELDS = ("namespace", "value", "type", "isDeletedClientSide")
 
 
 class Action(StrEnum):
@@ -41,21 +59,9 @@ class Action(StrEnum):
     OPT_OUT_OF_SALE = "opt_out_of_sale"
 
 
-# Privacy Service API guide, appendix "Identity types"; `dpsc` is the legacy one and not offered.
-IdentityType = Literal[
-    "standard", "custom", "integrationCode", "namespaceId", "unregistered", "analytics", "target"
-]
-
-
 def _request_id(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/#-]*", value):
-        raise ValueError(
-            "must begin with a letter or digit and hold only letters, digits and . _ : / # - "
-            "(it is sent to Adobe as the user key, so an e-mail address is refused)"
-        )
-    digits = re.sub(r"[^0-9]", "", value)
-    if 7 <= len(digits) <= 15 and not re.search(r"[A-Za-z]", value):
-        raise ValueError("looks like a phone number: use the case number, with a letter in it")
+    if fault := request_id_fault(value):
+        raise ValueError(fault)
     return value
 
 
@@ -77,44 +83,85 @@ def _regulation(value: str) -> str:
 
 class _Strict(BaseModel):
     model_config = ConfigDict(
-        frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True
+        frozen=True,
+        extra="forbid",
+        str_strip_whitespace=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
     )
 
 
+def _received_at(value: Any) -> datetime | date:
+    """A day where no time was written: it came some time on that day, wherever the law holds."""
+    if isinstance(value, datetime):
+        moment = value
+    elif isinstance(value, date):
+        return value
+    elif isinstance(value, str):
+        text = value.strip()
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            pass
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError("must be a date and time such as 2026-11-20T09:30:00Z, or a date") from None
+    else:
+        raise ValueError("must be text such as 2026-11-20T09:30:00Z")
+    if not 1 < moment.year < 9999:  # near the ends, a zone leads beyond them
+        raise ValueError("is in no year that can be meant")
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
 class Identity(_Strict):
-    """One identifier of a data subject. Its value never shows in a repr or an error."""
+    """One identifier of a data subject. Its value never shows in a repr or an error.
+
+    `is_deleted_client_side` is what Adobe's browser library says of it; it is handed on and means nothing here.
+    """
 
     namespace: Annotated[str, Field(min_length=1, max_length=128)]
     value: Annotated[str, Field(min_length=1, max_length=1024, repr=False)]
     type: IdentityType = "standard"
+    is_deleted_client_side: bool = Field(default=False, alias="isDeletedClientSide")
 
-    @field_validator("namespace", "value")
-    @classmethod
-    def _printable(cls, value: str) -> str:
-        if not value.isprintable():
-            raise ValueError("holds a control character")
-        return value
+    def fault(self) -> str | None:
+        """Why it cannot be sent, or None."""
+        if not self.value.isprintable() or not self.namespace.isprintable():
+            return "holds a control character"
+        if "\ufffd" in self.value:
+            return "holds a character that could not be read; save the file as UTF-8"
+        namespace = self.namespace.lower()
+        if self.type == "standard":
+            if standard_namespace(namespace) is None:
+                return (
+                    f"the namespace is not a standard one{perhaps(namespace, tuple(STANDARD_NAMESPACES))}; a namespace "
+                    "of your own needs its type"
+                )
+        elif self.type == "namespaceId" and not (namespace.isascii() and namespace.isdigit()):
+            return "with the type namespaceId, the namespace is a number"
+        return value_fault(namespace, self.value, self.type)
 
 
-class PrivacyRequest(_Strict):
-    """A valid line of the inbox. `received_at` is the inbox folder's date where the line gives none."""
+class PrivacyRequest(RequestOptions):
+    """A valid line of the inbox. `products` are include codes.
+
+    `received_at` is a day where the line gives no time, and the inbox folder's day where it gives nothing.
+    """
 
     request_id: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_request_id)]
-    received_at: datetime
+    received_at: Annotated[datetime | date, PlainValidator(_received_at)]
     regulation: Annotated[str, AfterValidator(_regulation)]
     actions: Annotated[tuple[Action, ...], Field(min_length=1)]
-    identities: Annotated[tuple[Identity, ...], Field(min_length=1)]
-    products: tuple[
-        Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")], ...
-    ] = ()
+    identities: Annotated[tuple[Identity, ...], Field(min_length=1, max_length=MAX_OF_ONE_PERSON)]
+    products: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = ()
 
-    @field_validator("received_at")
+    @field_validator("actions", mode="before")
     @classmethod
-    def _aware(cls, value: datetime) -> datetime:
-        # Far from it, a due date could not be computed.
-        if not 2000 <= value.year < 2100:
-            raise ValueError("is not between the years 2000 and 2100")
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    def _in_any_case(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            return [action.lower() if isinstance(action, str) else action for action in value]
+        return value
 
     @field_validator("actions")
     @classmethod
@@ -126,35 +173,35 @@ class PrivacyRequest(_Strict):
     @field_validator("products")
     @classmethod
     def _each_product_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for number, product in enumerate(value):
+            if fault := unknown_product(product):
+                raise ValueError(f"number {number}: {fault}")
         codes = include_codes(value)
         if len(codes) != len(value):
             raise ValueError("names a product twice, perhaps in two spellings")
-        if len(",".join(codes)) > MAX_PRODUCTS_LENGTH:
-            raise ValueError(f"together longer than {MAX_PRODUCTS_LENGTH} characters")
         return tuple(sorted(codes, key=str.lower))
 
     @field_validator("identities")
     @classmethod
-    def _known_formats(cls, value: tuple[Identity, ...]) -> tuple[Identity, ...]:
+    def _can_be_sent(cls, value: tuple[Identity, ...]) -> tuple[Identity, ...]:
         for number, identity in enumerate(value):
-            # "AAID" as Adobe Analytics wants it (Analytics "Data privacy labels", cookie formats).
-            if identity.namespace.upper() == "AAID" and not re.fullmatch(
-                r"[1-9A-F][0-9A-F]{0,15}-[1-9A-F][0-9A-F]{0,15}", identity.value
-            ):
-                raise ValueError(
-                    f"number {number}: an AAID is two upper-case hexadecimal numbers without leading zeros, "
-                    "joined by '-'; Adobe Analytics refuses another format"
-                )
-            if identity.namespace.lower() == "email" and "@" not in identity.value:
-                raise ValueError(f"number {number}: not an e-mail address")
+            if fault := identity.fault():
+                raise ValueError(f"number {number}: {fault}")
         return value
+
+    @property
+    def received(self) -> datetime:
+        """`received_at` as a moment: a day's beginning in UTC."""
+        at = self.received_at
+        return at if isinstance(at, datetime) else datetime.combine(at, time(), UTC)
 
     def content(self) -> bytes:
         """What makes two requests of one id the same request: not when it was received, and no order."""
         products = sorted(product.lower() for product in self.products)
-        return json.dumps(
-            [self.regulation, self.actions, sorted(self._distinct()), products], ensure_ascii=False
-        ).encode()
+        content: list[Any] = [self.regulation, self.actions, sorted(self._distinct()), products]
+        if options := unusual(self.said()):
+            content.append(options)
+        return json.dumps(content, ensure_ascii=False, sort_keys=True).encode()
 
     def parts(self) -> list[tuple[Identity, ...]]:
         """The identities in groups that fit one user at Adobe: the same groups for the same content, however
@@ -175,7 +222,14 @@ def user_key(request_id: str, part: int) -> str:
 
 def request_id_in(key: str) -> str | None:
     """The request id in a user key, the inverse of `user_key`; None for a key that no request of ours has."""
-    return _safe_request_id(key.split(PART_SEPARATOR, 1)[0])
+    request_id = key.split(PART_SEPARATOR, 1)[0]
+    return request_id if is_request_id(request_id) else None
+
+
+REQUEST_FIELDS = (
+    *(name for name in PrivacyRequest.model_fields if name not in RequestOptions.model_fields),
+    *RequestOptions.model_fields,
+)
 
 
 class UnusableRequest(ValueError):
@@ -186,55 +240,128 @@ class UnusableRequest(ValueError):
         self.request_id = request_id
 
 
-def parse_request(fields: dict[str, Any], day: date) -> PrivacyRequest:
-    """Builds the request of one inbox line. Raises UnusableRequest."""
+def parse_request(fields: dict[str, Any], day: date, places: Sequence[str] | None = None) -> PrivacyRequest:
+    """Builds the request of one inbox line. Raises UnusableRequest.
+
+    `places` are what the identities are called in the file, where that is more helpful than their number.
+    """
+    if too_many := _too_many(fields):
+        raise UnusableRequest(too_many, _safe_request_id(fields.get("request_id")))
     if fields.get("received_at") in (None, ""):
-        fields = fields | {"received_at": datetime.combine(day, time(), UTC)}
+        fields = fields | {"received_at": day}
     try:
-        return PrivacyRequest.model_validate(fields)
+        request = PrivacyRequest.model_validate(fields)
     except ValidationError as error:
-        raise UnusableRequest(explain(error), _safe_request_id(fields.get("request_id"))) from None
+        reason = explain(error, places)
+        raise UnusableRequest(reason, _safe_request_id(fields.get("request_id"))) from None
+    received = request.received.date()
+    if not day - BEFORE_FOLDER <= received <= day + AFTER_FOLDER:
+        when = "after the day of its folder" if received > day else "more than a year before its folder's day"
+        raise UnusableRequest(f"received_at: is {when}", request.request_id)
+    return request
 
 
-def explain(error: ValidationError) -> str:
-    """A validation error in one line: field and expectation, never the value."""
-    return "; ".join(_sentences(error))
+def _too_many(fields: dict[str, Any]) -> str | None:
+    """What would cost more to look into than it can be worth."""
+    if len(fields) > MAX_FIELDS:
+        return f"{len(fields)} fields, which no request has"
+    identities, products = fields.get("identities"), fields.get("products")
+    if isinstance(identities, list) and len(identities) > MAX_OF_ONE_PERSON:
+        return (
+            f"identities: {len(identities)} of them, more than the {MAX_OF_ONE_PERSON} that one person may have; "
+            "is it a list of persons?"
+        )
+    if isinstance(products, list) and len(products) > MAX_FIELDS:
+        return f"products: {len(products)} of them, more than Adobe has"
+    return None
 
 
-def _sentences(error: ValidationError) -> Iterable[str]:
-    for problem in error.errors(include_input=False, include_url=False, include_context=False):
-        where = ".".join(str(step) for step in problem["loc"])
-        what = problem["msg"].removeprefix("Value error, ")
+def explain(error: ValidationError, places: Sequence[str] | None = None) -> str:
+    """A validation error in one line: fields and expectations, never a value."""
+    sentences = list(dict.fromkeys(_sentences(error, places)))
+    more = len(sentences) - MAX_FAULTS
+    return "; ".join(sentences[:MAX_FAULTS]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _sentences(error: ValidationError, places: Sequence[str] | None) -> Iterable[str]:
+    problems = error.errors(include_input=False, include_url=False, include_context=False)
+    deeper = {problem["loc"][0] for problem in problems if len(problem["loc"]) > 1}
+    for problem in problems:
+        loc, what = problem["loc"], problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "too_short" and loc[:1] and loc[0] in deeper:
+            continue  # nothing is missing: what is there is faulty
         if problem["type"] == "extra_forbidden":
             # The name of an unknown field is input as well: it may be somebody's address.
-            where, what = "", "a field that is not one of " + ", ".join(PrivacyRequest.model_fields)
+            known = list(REQUEST_FIELDS) if len(loc) == 1 else list(IDENTITY_FIELDS)
+            what = f"a field that is not one of {', '.join(known)}{perhaps(str(loc[-1]), known)}"
+            loc = loc[:-1]
+        elif problem["type"] == "tuple_type":
+            what = "must be a list, in square brackets"
+        where = ".".join(str(step) for step in loc)
+        if places and loc[:1] == ("identities",):
+            where, what = _placed(where, what, loc, places)
         yield f"{where}: {what}" if where else what
 
 
+def _placed(where: str, what: str, loc: tuple[int | str, ...], places: Sequence[str]) -> tuple[str, str]:
+    """`identities.2.value` or `number 2: …` with the place in the file instead of the number."""
+    match = re.match(r"number (\d+): ", what)
+    if len(loc) > 1 and isinstance(loc[1], int) and loc[1] < len(places):
+        return places[loc[1]], what
+    if match and int(match.group(1)) < len(places):
+        return places[int(match.group(1))], what[match.end() :]
+    return where, what
+
+
 def _safe_request_id(value: Any) -> str | None:
-    try:
-        return _request_id(value) if isinstance(value, str) and len(value) <= 128 else None
-    except ValueError:
-        return None
+    if isinstance(value, str) and len(value) <= 128 and request_id_fault(value) is None:
+        return value
+    return None
 
 
 def check_products(actions: Iterable[str], products: Iterable[str]) -> str | None:
     """Why a request for these would be refused or never finish, or None."""
-    chosen = {product_code(product) for product in products}
+    chosen = include_codes(products)
     if not chosen:
         return "products: none given, and the connection has no default in extra.products"
-    missing = [product for product in UPSTREAM_OF_CJM if product not in chosen]
+    # Journey Optimizer guide, "Privacy requests": its delete stays in process until those exist.
+    missing = [product for product in PLATFORM if product not in chosen]
     if "cjm" in chosen and Action.DELETE in actions and missing:
         return f"products: a delete for cjm never finishes without {', '.join(missing)}"
     return None
 
 
-def check_opt_out(request: PrivacyRequest) -> str | None:
-    """Why an opt-out of sale for these identities would be refused, or None."""
-    for number, identity in enumerate(request.identities):
-        if identity.type != "standard" or identity.namespace.lower() not in STANDARD_NAMESPACES:
-            return (
-                f"identities: number {number} is in no standard namespace, and Adobe takes an opt-out of sale for "
-                "those only; send the opt-out as a request of its own, with an id of its own"
-            )
-    return None
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a request's products would make of it: a `problem` why it cannot be sent, or `warnings`."""
+
+    problem: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def check_request(
+    request: PrivacyRequest, products: Sequence[str], *, strict: bool = False, organisation: str | None = None
+) -> Verdict:
+    """Looks at a request together with the products and the organisation that it will go to.
+
+    With `strict`, a product that can use none of the identities is a problem.
+    """
+    actions = request.actions
+    if organisation and request.company_contexts and request.organisation() not in (None, organisation):
+        return Verdict("company_contexts: the request is for another organisation than the connection's")
+    shape = frozenset([(identity.namespace.lower(), identity.type) for identity in request.identities])
+    if Action.OPT_OUT_OF_SALE in actions and not any(standard_namespace(*each) for each in shape):
+        return Verdict(
+            "identities: none is in a standard namespace, and Adobe takes an opt-out of sale for those only"
+        )
+    if actions != (Action.OPT_OUT_OF_SALE,) and (problem := check_products(actions, products)):
+        return Verdict(problem)
+    found = concerns(actions, tuple(products), shape)
+    if strict and (nobody := next((concern.text for concern in found if concern.nobody), None)):
+        return Verdict(f"products: {nobody}")
+    values = [
+        f"identities: number {number}: {told}"
+        for number, identity in enumerate(request.identities)
+        if (told := value_concern(identity.namespace.lower(), identity.value, identity.type))
+    ]
+    return Verdict(None, (*(concern.text for concern in found), *values))

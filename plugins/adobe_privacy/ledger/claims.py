@@ -64,13 +64,15 @@ class Claims(Topic):
                 room = min(room, max_jobs)
             now = self.unit.now()
             first = session.execute(
-                waiting(inbox_date, now, Job.regulation, Job.products, Job.action).limit(1)
+                waiting(inbox_date, now, Job.regulation, Job.products, Job.options, Job.action).limit(1)
             ).first()
             if first is None or room <= 0:
                 return None
             room = min(room, quota.batch_limit or room)
             same_group = waiting(inbox_date, now, Job.id, Job.key).where(
-                Job.regulation == first.regulation, Job.products == first.products
+                Job.regulation == first.regulation,
+                Job.products == first.products,
+                Job.options == first.options,
             )
             if approve_deletes:
                 deletes = first.action == DELETE
@@ -87,6 +89,7 @@ class Claims(Topic):
                 id=str(uuid.uuid4()),
                 regulation=first.regulation,
                 products=products or first.products or default_products,
+                options=first.options,
                 inbox_date=inbox_date,
                 run_id=run_id,
                 created_at=now,

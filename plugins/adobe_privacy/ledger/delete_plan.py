@@ -39,10 +39,12 @@ class DeletePlan:
 
     @property
     def hash(self) -> str:
-        """SHA-256 of what decides what is sent: regulation, products, and each job with its attempt."""
+        """SHA-256 of what decides what is sent: regulation, products, options, and each job with its attempt."""
         content = {
             "regulation": self.batch.regulation,
             "products": self.batch.products,
             "jobs": sorted((job.id, job.attempt) for job in self.jobs),
         }
+        if self.batch.options:
+            content["options"] = self.batch.options
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

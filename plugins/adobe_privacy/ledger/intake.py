@@ -49,6 +49,8 @@ class ReceivedRequest:
     products: str
     received_at: datetime
     jobs: tuple[ReceivedJob, ...]
+    options: str = ""
+    warnings: str = ""
 
 
 class Intake(Topic):
@@ -152,6 +154,8 @@ def _new_row(request: ReceivedRequest, job: ReceivedJob, now: datetime) -> dict[
         "source": request.source,
         "inbox_date": request.inbox_date,
         "products": request.products,
+        "options": request.options,
+        "warnings": request.warnings,
         "received_at": request.received_at,
         "taken_in_at": now,
         "due_on": job.due_on,

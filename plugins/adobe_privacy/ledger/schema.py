@@ -20,6 +20,7 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
+    Text,
     TypeDecorator,
     UniqueConstraint,
     text,
@@ -178,6 +179,8 @@ class Job(Base):
     source: Mapped[str] = mapped_column(String(1024))  # the file, relative to the inbox
     inbox_date: Mapped[date] = mapped_column(Date)
     products: Mapped[str] = mapped_column(String(512), default="")  # comma-separated; empty: the default
+    options: Mapped[str] = mapped_column(String(1024), default="")  # JSON, what the request says beyond that
+    warnings: Mapped[str] = mapped_column(Text, default="")  # one a line, of when it was taken in
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     taken_in_at: Mapped[datetime] = mapped_column(UtcDateTime)  # into this ledger
     due_on: Mapped[date] = mapped_column(Date)
@@ -234,6 +237,7 @@ class Batch(Base):
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     regulation: Mapped[str] = mapped_column(String(32))
     products: Mapped[str] = mapped_column(String(512))  # comma-separated, as sent
+    options: Mapped[str] = mapped_column(String(1024), default="")  # JSON, as its requests say
     inbox_date: Mapped[date] = mapped_column(Date)  # of the run that claimed it
     run_id: Mapped[str] = mapped_column(String(512))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -40,7 +40,10 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                 day=day,
                 run_id=run_of(context),
                 settings=PlanSettings(
-                    default_products=settings.service.products, clocks=settings.variables.legal_clocks
+                    default_products=settings.service.products,
+                    clocks=settings.variables.legal_clocks,
+                    strict_identities=settings.service.strict_identities,
+                    organisation=settings.service.client.org_id,
                 ),
             )
             self.log.info(

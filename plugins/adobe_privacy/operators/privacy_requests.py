@@ -209,7 +209,6 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
         self.max_jobs = max_jobs
 
     def execute(self, context: Context) -> list[str]:
-        from adobe_privacy.api.names import include_codes
         from adobe_privacy.planning.planning import PlanSettings, plan_day
         from adobe_privacy.reporting.run_report import batch_label, plan_lines
 
@@ -226,11 +225,13 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
                     settings=PlanSettings(
                         daily_limit=service.daily_job_limit,
                         share=1 - service.schedule_share if backfill else 1.0,
-                        products=include_codes(names_of(context, "products", self.products)),
+                        products=_products(names_of(context, "products", self.products)),
                         default_products=service.products,
                         max_jobs=_max_jobs(argument_or_param(context, "max_jobs", self.max_jobs)),
                         clocks=settings.legal_clocks,
                         approve_deletes=settings.approve_deletes,
+                        strict_identities=service.strict_identities,
+                        organisation=service.client.org_id,
                     ),
                     dry_run=dry_run,
                 )
@@ -244,6 +245,17 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
         labels = {planned.batch.id: batch_label(planned) for planned in plan.batches}
         context["ti"].xcom_push(key="batch_labels", value=labels)
         return [planned.batch.id for planned in plan.batches]
+
+
+def _products(names: Sequence[str]) -> tuple[str, ...]:
+    """The param `products` as include codes. It decides what is deleted, so nothing of it is guessed."""
+    from adobe_privacy.api.names import include_codes
+    from adobe_privacy.intake.catalogue import unknown_product
+
+    for number, name in enumerate(names):
+        if fault := unknown_product(str(name)):
+            raise AirflowFailException(f"param products: number {number}: {fault}")
+    return include_codes(map(str, names))
 
 
 class CreatePrivacyJobsOperator(PrivacyOperator):
@@ -294,6 +306,7 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
                     list_lag=settings.list_lag,
                     approve_deletes=self.settings.variables.approve_deletes,
                     company_contexts=settings.company_contexts,
+                    options=settings.options,
                 ),
             )
 

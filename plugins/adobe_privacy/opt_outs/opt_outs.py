@@ -29,6 +29,7 @@ from adobe_privacy.api.errors import (
     TemporarilyUnavailable,
 )
 from adobe_privacy.api.models import ConsentEntity, ConsentRequest
+from adobe_privacy.intake.catalogue import standard_namespace
 from adobe_privacy.intake.inbox import requests_of
 from adobe_privacy.intake.request import PrivacyRequest
 from adobe_privacy.ledger.ledger import Ledger
@@ -276,13 +277,17 @@ def _receipt(job: Job) -> Receipt:
 
 
 def _consent(requests: Sequence[PrivacyRequest]) -> ConsentRequest:
-    """The identities of all `requests`, each once, by namespace."""
+    """The identities of all `requests` in standard namespaces, each once, by namespace: Adobe takes no others."""
     values: dict[str, dict[str, None]] = {}
+    spelling: dict[str, str] = {}
     for request in requests:
         for identity in request.identities:
-            # Adobe's own samples write `email` where its table says `Email`.
-            values.setdefault(identity.namespace.lower(), {})[identity.value] = None
-    spelling = {i.namespace.lower(): i.namespace for request in requests for i in request.identities}
+            namespace = standard_namespace(identity.namespace, identity.type)
+            if namespace is None:
+                continue
+            # Adobe's own samples write `email` where its table says `Email`: both spellings are one namespace.
+            spelling.setdefault(namespace, identity.namespace if identity.type == "standard" else namespace)
+            values.setdefault(namespace, {})[identity.value] = None
     return ConsentRequest(
         entities=tuple(
             ConsentEntity(namespace=spelling[namespace], values=tuple(some))

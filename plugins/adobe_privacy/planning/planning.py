@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from functools import lru_cache
 
 from adobe_privacy.api.facts import DAILY_JOBS
 from adobe_privacy.intake.inbox import Line, files_of, read_file, shown_name, write_rejected
-from adobe_privacy.intake.request import Action, PrivacyRequest, check_opt_out, check_products, user_key
+from adobe_privacy.intake.options import as_text
+from adobe_privacy.intake.request import Action, PrivacyRequest, check_request, user_key
 from adobe_privacy.ledger.claims import BatchContent
 from adobe_privacy.ledger.inbox import FileName, Problem
 from adobe_privacy.ledger.intake import ReceivedJob, ReceivedRequest, Reception
@@ -33,7 +34,8 @@ MAX_REJECTED_LINES = 50
 # So many of a file's rejected lines the ledger keeps one by one; the rest is counted.
 MAX_PROBLEMS = 1000
 CONFLICT = "request_id: known already with other content; a changed request needs an id of its own"
-NOT_A_KIND = "only *.jsonl and *.csv hold requests"
+NOT_A_KIND = "only *.csv, *.tsv, *.jsonl, *.ndjson and *.json hold requests"
+MAX_WARNINGS = 50
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class PlanSettings:
 
     `daily_limit` is the organisation's jobs per UTC day. `share` is the part of it that this run may fill:
     below 1 for a backfill, so that the schedule keeps its room. `products` replaces what requests ask for.
-    With `approve_deletes`, deletes get batches of their own, for a person to approve.
+    With `approve_deletes`, deletes get batches of their own, for a person to approve. With `strict_identities`,
+    a request for a product that can use none of its identities is refused; else that is a warning. A request that
+    names another `organisation` is refused.
     """
 
     daily_limit: int = DAILY_JOBS
@@ -51,6 +55,8 @@ class PlanSettings:
     default_products: tuple[str, ...] = ()
     max_jobs: int | None = None
     approve_deletes: bool = False
+    strict_identities: bool = False
+    organisation: str | None = None
     clocks: Clocks = DEFAULT
 
 
@@ -58,7 +64,8 @@ class PlanSettings:
 class Intake:
     """What one reading of a day's folder found. Holds request ids and reasons, no identity.
 
-    `opt_outs` and `at_risk` count new requests only. `empty` files hold no request at all; `not_read` are
+    `opt_outs`, `at_risk` and `warnings` are of new requests only; `warnings` are the first of `warned`, with their
+    request ids. `empty` files hold no request at all; `not_read` are
     files of another kind. `rejected_lines` are the first of the `rejected`.
     """
 
@@ -72,6 +79,8 @@ class Intake:
     rejected_lines: list[Line] = field(default_factory=list)
     unreported: bool = False  # the inbox may only be read: its `rejected/` was not written
     at_risk: Counter[str] = field(default_factory=Counter)
+    warned: int = 0
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -259,13 +268,18 @@ def _take_in(
         if request is None:
             yield line
             continue
-        problem = check_opt_out(request) if Action.OPT_OUT_OF_SALE in request.actions else None
-        if any(action is not Action.OPT_OUT_OF_SALE for action in request.actions):
-            problem = problem or check_products(request.actions, _products(request, settings))
-        if problem:
-            yield Line(source, line.number, reason=problem, request_id=request.request_id)
+        verdict = check_request(
+            request,
+            _products(request, settings),
+            strict=settings.strict_identities,
+            organisation=settings.organisation,
+        )
+        if verdict.problem:
+            yield Line(source, line.number, reason=verdict.problem, request_id=request.request_id)
             continue
-        chunk.append(_arrival(line.number, request, ledger, source, day, settings, latencies))
+        chunk.append(
+            _arrival(line.number, request, verdict.warnings, ledger, source, day, settings, latencies)
+        )
         if len(chunk) == CHUNK:
             yield from _record(ledger, chunk, intake)
             chunk = []
@@ -282,6 +296,7 @@ class _Arrival:
     request: ReceivedRequest
     opt_out: bool
     at_risk: str | None
+    warnings: tuple[str, ...] = ()
 
 
 def _products(request: PrivacyRequest, settings: PlanSettings) -> tuple[str, ...]:
@@ -291,6 +306,7 @@ def _products(request: PrivacyRequest, settings: PlanSettings) -> tuple[str, ...
 def _arrival(
     number: int,
     request: PrivacyRequest,
+    warnings: tuple[str, ...],
     ledger: Ledger,
     source: str,
     day: date,
@@ -298,11 +314,8 @@ def _arrival(
     latencies: Latencies,
 ) -> _Arrival:
     """The request as the ledger knows it: with its clock, without its identities."""
-    # A request without a time came some time on the folder's day, wherever the law holds.
-    unsaid = request.received_at == datetime.combine(day, time(), UTC)
-    received = day if unsaid else request.received_at
     due = {
-        action: _due_dates(request.regulation, received, (action,), settings.clocks)
+        action: _due_dates(request.regulation, request.received_at, (action,), settings.clocks)
         for action in request.actions
     }
     products = _products(request, settings)
@@ -319,11 +332,14 @@ def _arrival(
             source=source,
             inbox_date=day,
             products=",".join(request.products),
-            received_at=request.received_at,
+            received_at=request.received,
             jobs=tuple(_jobs(request, due, products, latencies)),
+            options=as_text(request.said()),
+            warnings="\n".join(warnings),
         ),
         opt_out=Action.OPT_OUT_OF_SALE in request.actions,
         at_risk=f"{request.regulation}: {at_risk}" if at_risk else None,
+        warnings=warnings,
     )
 
 
@@ -341,7 +357,7 @@ def _jobs(
                 due_on=due_on,
                 # Adobe answers an opt-out at once.
                 submit_by=None if opt_out else latencies.submit_by(due_on, action, products),
-                alarm_at=next_alarm(request.received_at, due_on),
+                alarm_at=next_alarm(request.received, due_on),
             )
 
 
@@ -360,6 +376,9 @@ def _record(ledger: Ledger, chunk: list[_Arrival], intake: Intake) -> Iterator[L
             intake.opt_outs += arrival.opt_out
             if arrival.at_risk:
                 intake.at_risk[arrival.at_risk] += 1
+            intake.warned += len(arrival.warnings)
+            room = MAX_WARNINGS - len(intake.warnings)
+            intake.warnings += [f"{arrival.request.request_id}: {text}" for text in arrival.warnings[:room]]
         elif answer is Reception.DUPLICATE:
             intake.duplicates += 1
         else:

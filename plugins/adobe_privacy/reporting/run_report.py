@@ -43,6 +43,7 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
         "rejected lines",
         of=intake.rejected,
     )
+    lines += _some([f"Warning: {text}" for text in intake.warnings], "warnings", of=intake.warned)
     lines += [f"At risk: {count} requests under {reason}" for reason, count in intake.at_risk.items()]
     for planned in plan.batches:
         batch, content = planned.batch, planned.content

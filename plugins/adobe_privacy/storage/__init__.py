@@ -17,7 +17,7 @@ from adobe_privacy.storage.errors import (
 )
 from adobe_privacy.storage.location import Location, parse_location
 from adobe_privacy.storage.options import AzureOptions, FileOptions, GCSOptions, S3Options, StoreOptions
-from adobe_privacy.storage.store import Line, ObjectInfo, Store, Written, open_store
+from adobe_privacy.storage.store import ObjectInfo, Store, Written, open_store
 
 __all__ = [
     "AccessDenied",
@@ -25,7 +25,6 @@ __all__ = [
     "FileOptions",
     "GCSOptions",
     "InvalidLocation",
-    "Line",
     "Location",
     "LocationNotFound",
     "ObjectExists",

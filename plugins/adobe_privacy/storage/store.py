@@ -64,14 +64,6 @@ class Written(NamedTuple):
     version: str | None
 
 
-class Line(NamedTuple):
-    """A line without its line break. `number` counts from 1; `complete` is false where it was cut."""
-
-    number: int
-    data: bytes
-    complete: bool
-
-
 class _Stopped(Exception):
     """Raised inside an upload's iterator to make the library abort the upload."""
 
@@ -112,23 +104,6 @@ class Store:
         stream = self._do(key, lambda: iter(obstore.get(self._backend, key).stream(size)))
         while (chunk := self._do(key, lambda: next(stream, None))) is not None:
             yield chunk if isinstance(chunk, bytes) else bytes(chunk)
-
-    def lines(self, key: str, max_bytes: int = 1024 * 1024) -> Iterator[Line]:
-        """The object line by line in bounded memory.
-
-        A line longer than `max_bytes` comes cut to that length and not `complete`. A final line without
-        a line break counts; `\\r\\n` is a line break too.
-        """
-        number, kept, cut = 1, b"", False
-        for chunk in self.chunks(key):
-            *full, rest = chunk.split(b"\n")
-            for piece in full:
-                kept, cut = _limited(kept, piece, cut, max_bytes)
-                yield Line(number, kept.removesuffix(b"\r"), not cut)
-                number, kept, cut = number + 1, b"", False
-            kept, cut = _limited(kept, rest, cut, max_bytes)
-        if kept:
-            yield Line(number, kept.removesuffix(b"\r"), not cut)
 
     def info(self, key: str) -> ObjectInfo:
         """Size, etag and version of an object."""
@@ -512,11 +487,6 @@ def _retries(options: S3Options | GCSOptions | AzureOptions) -> dict[str, Any]:
 
 def _present(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _limited(kept: bytes, piece: bytes, cut: bool, limit: int) -> tuple[bytes, bool]:
-    room = limit - len(kept)
-    return (kept + piece, cut) if len(piece) <= room else (kept + piece[:room], True)
 
 
 def _info(meta: Any) -> ObjectInfo:

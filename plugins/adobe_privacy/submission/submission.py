@@ -19,10 +19,12 @@ UTC is charged to the day of its intent.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -77,13 +79,14 @@ class SubmissionSettings:
     practices page). `list_lag`: seconds for which a job may be missing from Adobe's list, counted from the end of
     the call; what Adobe still makes of a call that was given up must appear within them. All other times follow
     from `timeout`. `approve_deletes`: no delete is sent that no person approved; those of a batch that was claimed so
-    are not in any case."""
+    are not in any case. `options` are those of `intake/options.py` for requests that do not say otherwise."""
 
     daily_limit: int = DAILY_JOBS
     timeout: float = GATEWAY_TIMEOUT
     list_lag: float = 300.0
     approve_deletes: bool = False
     company_contexts: tuple[CompanyContext, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def call_timeout(self) -> float:
@@ -310,10 +313,18 @@ class _Work:
                 users=tuple(users),
                 include=include_codes(filter(None, self.batch.products.split(","))),
                 regulation=self.batch.regulation,
-                company_contexts=self.settings.company_contexts,
+                **self._options(),
             )
         except ValidationError as error:
             raise self._given_up(RequestRefused(f"nothing was sent: {explain(error)}")) from None
+
+    def _options(self) -> dict[str, Any]:
+        """What the batch's requests say, and where they say nothing, the connection."""
+        said = dict(self.settings.options) | (json.loads(self.batch.options) if self.batch.options else {})
+        more = [CompanyContext(**context) for context in said.pop("company_contexts", [])]
+        instead = {context.namespace for context in more}
+        contexts = [each for each in self.settings.company_contexts if each.namespace not in instead]
+        return said | {"company_contexts": (*contexts, *more)}
 
     def _payload(self, jobs: Sequence[Job]) -> tuple[list[User], list[Job]] | None:
         """The users of `jobs`, identities read from the inbox now. Jobs whose line is gone are refused."""
@@ -341,7 +352,12 @@ class _Work:
                 key=key,
                 actions=tuple(sorted(Action(job.action) for job in rows)),
                 identities=tuple(
-                    Identity(namespace=i.namespace, value=i.value, type=i.type)
+                    Identity(
+                        namespace=i.namespace,
+                        value=i.value,
+                        type=i.type,
+                        is_deleted_client_side=i.is_deleted_client_side,
+                    )
                     for i in requests[rows[0].request_id].parts()[rows[0].part - 1]
                 ),
             )

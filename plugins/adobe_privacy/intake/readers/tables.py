@@ -1,0 +1,132 @@
+"""Requests in a table: one a row, one column per field and identity, as spreadsheets write them."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from adobe_privacy.intake.readers.headings import Headings, read_headings, recognised
+from adobe_privacy.intake.readers.text import Found, TextFile, TextLine
+
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+# A quoted cell may hold line breaks, and a quotation mark may be left open: then it costs its own line only.
+MAX_LINES_OF_A_ROW = 20
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[;,\t]*', re.IGNORECASE)
+
+
+def read_table(text: TextFile, note: Callable[[str], None]) -> Iterator[Found]:
+    """The requests of a table. `note` is told what the file was taken for."""
+    rows = _Rows(text.lines())
+    headings: Headings | str | None = None
+    for line, cells, reason in rows:
+        if headings is None:
+            # What is wrong with the first line is wrong with the file.
+            headings = f"{reason}; no line of this file was read" if cells is None else read_headings(cells)
+            if isinstance(headings, str):
+                yield Found(line.number, None, headings, whole_file=True)
+                return
+            separator = SEPARATORS.get(rows.separator, rows.separator)
+            note(f"table, separator {separator}, {text.encoding}; columns: {headings.in_words()}")
+        elif cells is None:
+            yield Found(line.number, None, reason)
+        elif any(cell.strip() for cell in cells):
+            assert isinstance(headings, Headings)
+            yield _request(line, cells, headings)
+
+
+def _request(line: TextLine, cells: list[str], headings: Headings) -> Found:
+    count = len(cells)
+    if not line.ended:
+        reason = "the last line has no line break: is the file complete? Add one if it is"
+        return Found(line.number, None, reason)
+    if count > headings.width or headings.nameless:
+        for index in range(count):
+            if (index >= headings.width or index in headings.nameless) and cells[index].strip():
+                return Found(line.number, None, f"column {index + 1}: a cell without a heading")
+    fields: dict[str, object] = {
+        name: cells[index].strip() for index, name in headings.fields if index < count
+    }
+    for name in headings.options:
+        if not fields.get(name):  # an empty cell says nothing
+            fields.pop(name, None)
+    for index, name in headings.lists:
+        if index < count:
+            fields[name] = [part.strip() for part in cells[index].split("|") if part.strip()]
+    identities: list[dict[str, str]] = []
+    places: list[str] = []
+    for index, namespace, type_, place in headings.identities:
+        if index < count and (value := cells[index].strip()):
+            identities.append({"namespace": namespace, "value": value, "type": type_})
+            places.append(place)
+    fields["identities"] = identities
+    return Found(line.number, fields, places=tuple(places))
+
+
+class _Rows:
+    """The rows of a table with the line at which each begins, without blank lines; the separator is found out from
+    the first."""
+
+    def __init__(self, lines: Iterator[TextLine]) -> None:
+        self._lines = lines
+        self._back: deque[TextLine] = deque()
+        self.separator = ""
+
+    def __iter__(self) -> Iterator[tuple[TextLine, list[str] | None, str | None]]:
+        while (line := self._next()) is not None:
+            if line.text is None:
+                yield line, None, line.reason
+            elif not line.text.strip():
+                continue
+            elif not self.separator and (given := _SEPARATOR_LINE.fullmatch(line.text.strip())):
+                self.separator = given.group(1)
+            else:
+                self.separator = self.separator or _separator(line.text)
+                yield self._row(line, line.text)
+
+    def _next(self) -> TextLine | None:
+        return self._back.popleft() if self._back else next(self._lines, None)
+
+    def _row(self, line: TextLine, text: str) -> tuple[TextLine, list[str] | None, str | None]:
+        if '"' not in text:
+            return line, text.split(self.separator), None
+        cells = self._cells(text)
+        if cells is not None or self._complete:
+            return (line, cells, None) if cells else (line, None, "not CSV: a quotation mark is misplaced")
+        taken: list[TextLine] = []
+        whole = text
+        while not self._complete and len(taken) < MAX_LINES_OF_A_ROW:
+            more = self._next()
+            if more is None:
+                break
+            taken.append(more)
+            if more.text is None:
+                break
+            whole += f"\n{more.text}"
+            cells = self._cells(whole)
+        if cells is None:
+            self._back.extendleft(reversed(taken))
+            return line, None, "not CSV: is a quotation mark left open?"
+        if any(re.search(r"[\r\n]", cell.strip()) for cell in cells):
+            until = f"lines {line.number} to {taken[-1].number}"
+            return line, None, f"{until} are one row, with a line break within a cell"
+        return line._replace(ended=taken[-1].ended), cells, None
+
+    def _cells(self, text: str) -> list[str] | None:
+        """The cells of a row; None where it is none, `_complete` or still within quotation marks."""
+        self._complete = True
+        try:
+            return next(csv.reader([text], strict=True, delimiter=self.separator))
+        except csv.Error as error:
+            self._complete = "unexpected end of data" not in str(error)
+            return None
+
+
+def _separator(first: str) -> str:
+    """That which makes most known headings of the first line."""
+
+    def known(separator: str) -> int:
+        return sum(recognised(cell.strip(' "')) for cell in first.split(separator))
+
+    return max(SEPARATORS, key=known)

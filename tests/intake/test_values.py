@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import pytest
+
+from adobe_privacy.intake.values import request_id_fault, value_concern, value_fault
+
+ECID = "44363657679975868102109072127600000001"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "value", "type_"),
+    [
+        ("email", "jane.o'hara+shop@mail.example.com", "standard"),
+        ("email", "jörg@müller.example", "standard"),
+        ("email", "d41d8cd98f00b204e9800998ecf8427e", "analytics"),
+        ("email", "d41d8cd98f00b204e9800998ecf8427e", "unregistered"),
+        ("ecid", ECID, "standard"),
+        ("phone", "+49 170 123 456", "standard"),
+        ("crmid", "auth0|5f7c8ec7c33c6c004bbafe82", "custom"),
+        ("crmid", "12E45", "custom"),
+        ("crmid", "0049-A", "custom"),
+        ("crmid", "00f0", "custom"),
+        ("crmid", "Tester", "custom"),
+        ("crmid", "#12345", "custom"),
+        ("crmid", "@jane", "custom"),
+        ("crmid", "192.168.100.200", "custom"),
+        ("idfa", "EA7583CD-A667-48BC-B806-42ECB2B48606", "standard"),
+        ("aaid", "2CCEEAE88503384F-1188000089CA", "standard"),
+    ],
+)
+def test_a_value_that_a_person_may_have_is_fine(namespace: str, value: str, type_: str) -> None:
+    assert value_fault(namespace, value, type_) is None
+
+
+@pytest.mark.parametrize("namespace", ["crmid", "ecid", "idfa", "email"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0",
+        "000000",
+        "00000000-0000-0000-0000-000000000000",
+        "{00000000}",
+        "ffff-ffff",
+        "FFFFFFFFFFFFFFFF",
+        "null",
+        "NULL",
+        "(null)",
+        "None",
+        "n/a",
+        "N.A.",
+        "NaN",
+        "undefined",
+        "[object Object]",
+        "unknown",
+        "test",
+        "(not set)",
+        '""',
+        "''",
+        "-",
+        "???",
+        "unbekannt",
+        "k. A.",
+        "inconnu",
+        "desconocido",
+        "不明",
+    ],
+)
+def test_a_value_of_many_people_or_of_nobody_is_refused_in_every_namespace(
+    namespace: str, value: str
+) -> None:
+    assert value_fault(namespace, value, "custom") is not None
+    assert value_fault(namespace, value, "standard") is not None
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("4.43637E+37", "rounded"),
+        ("4,43637E+37", "rounded"),
+        ('="4436"', "formula"),
+        ("=A1", "formula"),
+        ("'4436", "apostrophe"),
+        ("44,363,657", "thousands"),
+        ("44'363'657", "thousands"),
+        ("#N/A", "error value"),
+        ("#NAME?", "error value"),
+        ("#DIV/0!", "error value"),
+        ("########", "error value"),
+    ],
+)
+def test_what_a_spreadsheet_has_changed_is_refused_by_name(value: str, says: str) -> None:
+    told = value_fault("crmid", value, "custom")
+    assert told is not None
+    assert says in told
+    assert value not in told
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a@example.com; b@example.com",
+        "a@example.com,b@example.com",
+        "Jane <a@example.com>",
+        "“a@example.com”",
+        "'a@example.com'",
+        "mailto:a@example.com",
+        "a @example.com",
+        "a@b@example.com",
+        "subject7@exampl",
+        "a@example.com.",
+        "jane",
+        "d41d8cd98f00b204e9800998ecf8427e",
+    ],
+)
+def test_a_standard_e_mail_is_exactly_one_address(value: str) -> None:
+    assert "e-mail" in str(value_fault("email", value, "standard"))
+
+
+def test_what_is_odd_but_may_be_right_is_a_concern() -> None:
+    assert value_fault("ecid", "4436365767", "standard") is None
+    assert value_concern("ecid", "4436365767", "standard") == "an ECID has 38 digits, this one has 10"
+    assert value_concern("ecid", ECID, "standard") is None
+    assert "role" in str(value_concern("email", "no-reply@example.com", "standard"))
+    assert value_concern("email", "jane@example.com", "standard") is None
+
+
+SCHEMES = [
+    "DSR-2026-000123",
+    "DSAR/2026/11/0001",
+    "REQ0012345",
+    "RITM0010023",
+    "INC000012345678",
+    "CAS-12345-X7Y8Z9",
+    "PRIV-42",
+    "GDPR#2026#17",
+    "00001026",
+    "00012345678",
+    "2026-000123",
+    "2026/11/000123",
+    "20261120-0001",
+    "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+    "01HF7YAT31JZQ6KXWVBRG3XY5M",
+    "4521",
+    "DE-2026-0017",
+    "T.1000234",
+    "CS0001234",
+    "500Hs00001abcDEIAY",
+    "onetrust:8f14e45f",
+    "A1",
+    "2026-W47-17",
+    "LGPD_2026_0009",
+]
+
+
+@pytest.mark.parametrize("request_id", SCHEMES)
+def test_the_usual_case_numbers_are_taken(request_id: str) -> None:
+    assert request_id_fault(request_id) is None
+
+
+@pytest.mark.parametrize(
+    ("request_id", "says"),
+    [
+        ("4111111111111111", "card"),
+        ("4111-1111-1111-1111", "card"),
+        ("DE89370400440532013000", "IBAN"),
+        ("GB29-NWBK-6016-1331-9268-19", "IBAN"),
+        ("john.smith", "no digit"),
+        ("John_Smith", "no digit"),
+        ("tel:4915112345678", "tel:"),
+        ("adobe:8f14e45f-1", "other senders"),
+        ("ADOBE:1", "other senders"),
+        ("004915112345678", "phone"),
+        ("0170-123.4567", "phone"),
+        ("202-600-0123", "phone"),
+        ("jane@example.com", "letters, digits"),
+    ],
+)
+def test_a_request_id_that_may_be_a_person_s_is_refused(request_id: str, says: str) -> None:
+    told = request_id_fault(request_id)
+    assert told is not None
+    assert says in told
+    assert request_id not in told
