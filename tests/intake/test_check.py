@@ -13,6 +13,7 @@ from adobe_privacy.intake.check import check_file
 
 DAY = date(2026, 11, 20)
 DOCS = Path(__file__).parents[2] / "docs" / "requests.md"
+SAMPLES = Path(__file__).parents[2] / "include" / "samples" / "inbox"
 EXAMPLES = re.findall(r"^```(csv|jsonl|json)\n(.*?)^```", DOCS.read_text(), re.MULTILINE | re.DOTALL)
 GOOD = "DSR-1,gdpr,access,analytics,jane@example.com\n"
 
@@ -24,6 +25,14 @@ def test_the_examples_of_the_documents_are_read(kind: str, text: str, tmp_path: 
     check = check_file(file, DAY)
     assert check.lines
     assert [line.reason for line in check.refused] == []
+
+
+@pytest.mark.parametrize(
+    "file", sorted(SAMPLES.glob("*/*")), ids=lambda file: f"{file.parent.name}/{file.name}"
+)
+def test_the_samples_are_read_but_for_the_one_fault_they_show(file: Path) -> None:
+    refused = [(line.line, str(line.reason)[:10]) for line in check_file(file, DAY).refused]
+    assert refused == ([(4, "request_id")] if file.suffix == ".csv" else [])
 
 
 def test_the_documents_say_what_the_catalogue_says() -> None:
