@@ -45,7 +45,7 @@ def write_inbox(folder: Path, requests: int) -> Path:
                 "actions": (["access"], ["delete"])[number % 2],
                 "identities": [
                     {"namespace": "email", "value": f"subject{number}@example.com"},
-                    {"namespace": "loyaltyAccount", "value": f"{number:012X}", "type": "integrationCode"},
+                    {"namespace": "loyaltyAccount", "value": f"L{number:011X}", "type": "integrationCode"},
                 ],
                 "products": ["identity", "profileService"],
             }
