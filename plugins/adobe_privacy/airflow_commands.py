@@ -38,13 +38,14 @@ def run(options: argparse.Namespace) -> None:
     from adobe_privacy.command_line import WRONG_DATA, main
     from adobe_privacy.command_places import Places
     from adobe_privacy.hooks.ledger import open_ledger
-    from adobe_privacy.hooks.settings import location
+    from adobe_privacy.hooks.settings import location, read_settings
     from adobe_privacy.hooks.storage import open_archive
     from adobe_privacy.settings import SettingsError
 
     places = Places(
         lambda actor, *, existing: open_ledger(actor, existing=existing),
         lambda: open_archive(location("archive"), create=False),
+        read_settings,
     )
     try:
         sys.exit(main(options.arguments, places=places, prog="airflow privacy"))

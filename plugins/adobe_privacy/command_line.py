@@ -35,6 +35,7 @@ from adobe_privacy.dag_files import write_dag_files
 from adobe_privacy.ledger.attention import Level
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.protective import protective
 from adobe_privacy.reporting import reports
 from adobe_privacy.reporting.attention import read_attention
 from adobe_privacy.storage import InvalidLocation, StorageError, Store, open_store
@@ -104,6 +105,10 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         )
     add_check_arguments(add("intake", check_intake, ledger=False))
     add("status", _status)
+    settings = add("settings", _settings)
+    settings.add_argument(
+        "what", nargs="?", choices=["accept"], help="what is set now is meant, although it protects less"
+    )
     add("attention", _attention)
     show = add("show", _show)
     show.add_argument("request_id")
@@ -252,6 +257,23 @@ def _opener(options: argparse.Namespace) -> Opener | None:
         raise WrongUsage(f"{options.key}: {error.strerror}") from None
     except ValueError as error:
         raise WrongUsage(f"{options.key}: {error}") from None
+
+
+def _settings(options: argparse.Namespace) -> int:
+    if options.what:
+        if options.places.settings is None:
+            raise WrongUsage("only `airflow privacy settings accept` knows what is set in Airflow")
+        found = protective(options.places.settings())
+        with _open_ledger(options) as ledger:
+            ledger.protection.accept(found)
+    with _open_ledger(options) as ledger:
+        kept = ledger.protection.in_force().values()
+    rows = [
+        {"setting": each.name, "value": each.value or "off", "since": each.since, "by": each.by}
+        for each in kept
+    ]
+    print_rows(options, rows)
+    return FINE
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.settings import Settings
 from adobe_privacy.storage import Store, open_store
 
 
@@ -33,6 +34,7 @@ class Places:
 
     ledger: OpensLedger
     archive: Callable[[], Store]
+    settings: Callable[[], Settings] | None = None
 
 
 def ledger_address(text: str) -> str:

@@ -7,6 +7,7 @@ the field and what was expected; the line repeats no value, which may be a secre
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 from collections.abc import Callable, Mapping
@@ -40,6 +41,7 @@ from adobe_privacy.setting_values import (
     Share,
     Verify,
     YesOrNo,
+    clocks_digest,
     extra_of,
     is_set,
     notifiers,
@@ -193,6 +195,16 @@ class KeySettings:
     aws_conn_id: str | None = None
     keys_uri: str | None = None
 
+    @property
+    def fingerprint(self) -> str:
+        """Tells one key from another and holds no secret."""
+        if self.kms_key_id:
+            return f"aws-kms:{self.kms_key_id}"
+        if self.recipients:
+            return ", ".join(self.recipients)
+        digest = hashlib.sha256("\n".join(self.identities).encode()).hexdigest()
+        return f"the age key of {self.conn_id}, {digest[:16]}"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -202,6 +214,8 @@ class Settings:
     ledger: LedgerSettings
     variables: Variables
     key: KeySettings | None = None
+    # Of what the organisation set itself, as it was read; empty where the built-in clocks hold.
+    clocks_digest: str = ""
 
     def location(self, name: Literal["inbox", "archive"]) -> str:
         """The URI of inbox or archive. Raises SettingsError where none is set."""
@@ -228,7 +242,8 @@ def read_all(
 
     `connection` and `variable` return None for what is not set. Raises SettingsError.
     """
-    variables = read_variables({name: variable(name) for name in VARIABLES})
+    found = {name: variable(name) for name in VARIABLES}
+    variables = read_variables(found)
     key_conn_id = variables.archive_options.key_conn_id
     service = service_settings(_found(connection, adobe_conn_id))
     check_poll_interval(variables.poll_interval, service.client.base_url)
@@ -237,6 +252,7 @@ def read_all(
         ledger=ledger_settings(connection(ledger_conn_id), ledger_conn_id),
         variables=variables,
         key=None if key_conn_id is None else key_settings(connection(key_conn_id), key_conn_id),
+        clocks_digest=clocks_digest(found["privacy_legal_clocks"]),
     )
 
 

@@ -230,6 +230,10 @@ def test_turned_off_while_a_question_is_open_the_batch_still_needs_its_answer(
     world.put(request(1, "delete"))
     [batch_id] = plan()
     monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_APPROVE_DELETES", "false")
+    with pytest.raises(AirflowException, match="approval of deletes was on"):
+        submit(batch_id)
+    with Ledger(world.ledger_url, actor="user jdoe") as ledger:
+        ledger.protection.accept({"approve_deletes": ""})
     assert submit(batch_id) == 0
 
 

@@ -12,10 +12,13 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from sqlalchemy.exc import SQLAlchemyError
 
 from adobe_privacy.hooks.settings import LEDGER_CONN_ID, connection_fields, fields_of
+from adobe_privacy.hooks.storage import open_archive
 from adobe_privacy.ledger import shared
-from adobe_privacy.ledger.database import LedgerError
+from adobe_privacy.ledger.database import LedgerError, is_there
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.settings import LedgerSettings, ledger_settings
+from adobe_privacy.protective import protective
+from adobe_privacy.settings import LedgerSettings, Settings, ledger_settings
+from adobe_privacy.storage import LocationNotFound
 
 # Reads of all triggers of a process at once.
 SHARED_CONNECTIONS = 3
@@ -47,6 +50,35 @@ async def shared_ledger(conn_id: str = LEDGER_CONN_ID) -> AsyncIterator[Ledger]:
     opening = partial(open_configured, settings, "triggerer", connections=SHARED_CONNECTIONS)
     async with shared.shared_ledger(settings, opening) as ledger:
         yield ledger
+
+
+def open_for_run(settings: Settings, actor: str) -> Ledger:
+    """The ledger for a run, which may make it. Raises LedgerError where the archive already holds results and there
+    is no ledger, and where a protective setting is not as it is in force: nothing was made or changed then."""
+    if not is_there(settings.ledger.url) and _has_results(settings):
+        raise LedgerError(
+            f"the archive holds results, and there is no ledger where connection {settings.ledger.conn_id} "
+            f"{'leads' if settings.ledger.configured else 'is absent or could not be looked up'}: put the connection "
+            "back, or restore the ledger. A new ledger would send every request again; only for an empty archive is "
+            "one made"
+        )
+    ledger = open_configured(settings.ledger, actor)
+    try:
+        ledger.protection.check(protective(settings))
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
+
+
+def _has_results(settings: Settings) -> bool:
+    uri = settings.variables.archive_uri
+    if not uri:
+        return False
+    try:
+        return bool(open_archive(uri, create=False).folders("jobs"))
+    except LocationNotFound:
+        return False
 
 
 def open_configured(settings: LedgerSettings, actor: str, **options: Any) -> Ledger:

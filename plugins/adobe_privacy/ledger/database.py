@@ -12,6 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from adobe_privacy.storage import local
 
@@ -105,6 +106,22 @@ def require_ledger(engine: Engine) -> None:
             f"the ledger's tables are those of an older version (schema {current}): a run of a DAG upgrades them, or "
             "the command `upgrade`; before, install this version wherever Airflow runs"
         )
+
+
+def is_there(url: str) -> bool:
+    """Whether there is a ledger, of whatever version, at this address. Makes nothing. True where the database does
+    not answer: opening it says why."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return in_memory(parsed) or Path(parsed.database or "").exists()
+    engine = create_ledger_engine(url)
+    try:
+        with engine.execution_options(read_only=True).connect() as connection:
+            return _revision(connection) is not None
+    except SQLAlchemyError:
+        return True
+    finally:
+        engine.dispose()
 
 
 def upgrade(engine: Engine) -> None:

@@ -27,6 +27,7 @@ from adobe_privacy.ledger.opt_outs import OptOuts
 from adobe_privacy.ledger.others import Others
 from adobe_privacy.ledger.overview import Overview
 from adobe_privacy.ledger.people import People
+from adobe_privacy.ledger.protection import Protection
 from adobe_privacy.ledger.quotas import Quotas
 from adobe_privacy.ledger.results import Results
 from adobe_privacy.ledger.unit import Unit, utc_now
@@ -61,6 +62,7 @@ class Ledger:
         # In the order of a request's way.
         self.inbox = Inbox(self.unit)
         self.intake = Intake(self.unit)
+        self.protection = Protection(self.unit)
         self.quotas = Quotas(self.unit)
         self.claims = Claims(self.unit)
         self.approvals = Approvals(self.unit)

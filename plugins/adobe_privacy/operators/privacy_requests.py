@@ -174,9 +174,9 @@ class PrivacyOperator(BaseOperator):
         return self.ledger_of(actor_of(context))
 
     def ledger_of(self, actor: str) -> Ledger:
-        from adobe_privacy.hooks.ledger import open_configured
+        from adobe_privacy.hooks.ledger import open_for_run
 
-        return open_configured(self.settings.ledger, actor)
+        return open_for_run(self.settings, actor)
 
     def tell(self, context: Context, figures: str) -> None:
         """One line of counts: for the log, the summary and the run's note."""
@@ -215,6 +215,8 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
         dry_run = bool(context["params"].get("dry_run"))
         with plain_failures(self.log):
             settings, service = self.settings.variables, self.settings.service
+            # What has no place for its results is not sent.
+            self.settings.location("archive")
             backfill = is_backfill(context)
             with self.ledger(context) as ledger:
                 plan = plan_day(
@@ -294,6 +296,7 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
         from adobe_privacy.submission.submission import SubmissionSettings, submit_batch
 
         settings = self.settings.service
+        self.settings.location("archive")
         async with self.client() as client:
             return await submit_batch(
                 batch=batch,

@@ -69,7 +69,8 @@ class ErasePrivacyResultsOperator(_RetentionOperator):
         from adobe_privacy.archive import erase_expired
         from adobe_privacy.hooks.archive import key_place
 
-        with plain_failures(self.log):
+        with plain_failures(self.log), self.ledger(context):
+            # With the ledger open: it stops a run that finds retention absent where it was in force.
             days = self.settings.variables.retention_days
         if not days:
             self.tell(context, f"Results: the variable {RETENTION_VARIABLE} is not set: nothing is erased")
