@@ -6,7 +6,6 @@ import asyncio
 import json
 import socket
 import struct
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from email.utils import formatdate
 from typing import Any
@@ -284,7 +283,7 @@ def _retry_after(text: str, simulation: Simulation) -> str:
     kind, _, seconds = text.partition(":")
     if kind != "date":
         return text
-    return formatdate(time.time() + simulation.switches.clock_skew_seconds + float(seconds), usegmt=True)
+    return formatdate(simulation.now() + simulation.switches.clock_skew_seconds + float(seconds), usegmt=True)
 
 
 def _reshaped(answer: Response, fault: Fault) -> Response:

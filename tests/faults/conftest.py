@@ -129,6 +129,11 @@ def suite(
     with_postgres = any(case.database == "postgres" for case in cases)
     server = request.getfixturevalue("postgres") if with_postgres else None
     with running_simulator() as prompt, running_simulator(switches={"list_lag_seconds": LIST_LAG}) as lagging:
+        for simulator in (prompt, lagging):
+            # Somebody else's job that never ends: the lists are seen to show open jobs.
+            simulator.switch(jobs_never_finish=True)
+            simulator.create_jobs(count=1, regulation="gdpr", key="elsewhere")
+            simulator.switch(jobs_never_finish=False)
         suite = Suite(tmp_path_factory.mktemp("cases"), {False: prompt, True: lagging}, server, outcomes)
         for case in cases:
             suite.start(case)

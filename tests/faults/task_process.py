@@ -31,7 +31,10 @@ from sqlalchemy.orm import configure_mappers
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.hooks import ledger as ledger_hook
 from adobe_privacy.hooks import storage as storage_hook
-from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.claims import Claims
+from adobe_privacy.ledger.intake import Intake
+from adobe_privacy.ledger.intents import Intents
+from adobe_privacy.ledger.unit import Topic
 from adobe_privacy.operators.privacy_requests import CreatePrivacyJobsOperator, PlanPrivacyRequestsOperator
 from adobe_privacy.planning import planning
 from adobe_privacy.reporting import run_report
@@ -53,7 +56,13 @@ WARM = (
 # Airflow imports all its models with the first mapper that is configured, whosever it is.
 configure_mappers()
 
-LEDGER_CALLS = ("receive", "claim_batch", "intend", "record_submitted", "withdraw")
+LEDGER_CALLS: dict[str, type[Topic]] = {
+    "receive": Intake,
+    "claim_batch": Claims,
+    "intend": Intents,
+    "record_submitted": Intents,
+    "withdraw": Intents,
+}
 # What a task exits with that Airflow would not try again.
 NO_RETRY = 3
 
@@ -108,8 +117,8 @@ def run_task(task: Task) -> None:
 
 def _arm(task: Task) -> None:
     fate = _Fate(task)
-    for name in LEDGER_CALLS:
-        patch.object(Ledger, name, fate.around(getattr(Ledger, name), name)).start()
+    for name, topic in LEDGER_CALLS.items():
+        patch.object(topic, name, fate.around(getattr(topic, name), name)).start()
     patch.object(PrivacyServiceClient, "create_jobs", fate.posting(PrivacyServiceClient.create_jobs)).start()
     patch.object(
         httpcore.AnyIOBackend, "connect_tcp", fate.sending(httpcore.AnyIOBackend.connect_tcp)
@@ -160,7 +169,7 @@ class _Fate:
                 pass
 
     def around(self, call: Any, name: str) -> Any:
-        def struck(ledger: Ledger, *args: Any, **kwargs: Any) -> Any:
+        def struck(ledger: Topic, *args: Any, **kwargs: Any) -> Any:
             self.at(f"before {name}")
             self.ledger_call = name
             try:

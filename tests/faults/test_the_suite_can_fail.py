@@ -17,7 +17,8 @@ from tests.support.simulator import Simulator, running_simulator
 @pytest.fixture(scope="module")
 def slow_to_list(task_server: None) -> Iterator[Simulator]:
     """Adobe, that shows a job far later than the product is told."""
-    with running_simulator(switches={"list_lag_seconds": 60}) as simulator:
+    with running_simulator(switches={"list_lag_seconds": 60, "jobs_never_finish": True}) as simulator:
+        simulator.create_jobs(count=1, regulation="gdpr", key="elsewhere")
         yield simulator
 
 

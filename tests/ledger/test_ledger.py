@@ -222,40 +222,27 @@ class TestClaims:
         assert len(claimed(ledger, max_jobs=2)) == 2
         assert claim(ledger, max_jobs=0) is None
 
-    def test_batches_shrink_after_a_day_on_which_adobe_refused_more_than_it_took(
+    def test_a_day_that_was_refused_says_nothing_about_the_batches_of_the_next(
         self, ledger: Ledger, clock: FakeClock
     ) -> None:
         ledger.intake.receive([received(n) for n in range(60)])
-        ledger.quotas.record_refusal(300)
+        ledger.quotas.record_refusal(clock().date())
         clock.advance(days=1)
-        assert ledger.quotas.today().batch_limit == 30
-        jobs = claimed(ledger)
-        assert len(jobs) == 30
-        ledger.intents.intend(str(jobs[0].batch_id), [job.id for job in jobs], daily_limit=LIMIT)
-        ledger.quotas.record_refusal(30)  # it took as many as it refused: that is the size that fits
-        clock.advance(days=1)
-        assert ledger.quotas.today().batch_limit == 30
-        ledger.quotas.record_refusal(4)
-        clock.advance(days=1)
-        assert len(claimed(ledger)) == 1
+        assert len(claimed(ledger)) == 60
 
-    def test_batches_grow_again_after_days_without_a_refusal(self, ledger: Ledger, clock: FakeClock) -> None:
-        ledger.intake.receive([received(n) for n in range(60)])
-        ledger.quotas.record_refusal(200)
-        limits = []
-        for _ in range(5):
-            clock.advance(days=1)
-            limits.append(ledger.quotas.today().batch_limit)
-            if len(limits) != 2:  # a day on which nothing is sent says nothing
-                jobs = claimed(ledger, max_jobs=1)
-                ledger.intents.intend(str(jobs[0].batch_id), [jobs[0].id], daily_limit=LIMIT)
-        assert limits == [20, 200, 200, None, None]
+    def test_a_day_is_closed_by_the_day_of_the_intent(self, ledger: Ledger, clock: FakeClock) -> None:
+        ledger.intake.receive([received(1)])
+        yesterday = clock().date()
+        clock.advance(days=1)
+        ledger.quotas.record_refusal(yesterday)
+        assert not ledger.quotas.today().refused
+        assert claim(ledger) is not None
 
     def test_after_adobes_refusal_nothing_is_claimed_before_the_next_utc_day(
         self, ledger: Ledger, clock: FakeClock
     ) -> None:
         ledger.intake.receive([received(1)])
-        ledger.quotas.record_refusal(1)
+        ledger.quotas.record_refusal(clock().date())
         assert claim(ledger) is None
         assert ledger.quotas.today().refused
         clock.advance(hours=11, minutes=59)
@@ -398,7 +385,7 @@ class TestIntents:
         with pytest.raises(DailyLimitReached):
             ledger.intents.intend(batch_id, ids, daily_limit=1)
         assert ledger.quotas.today().used == 0
-        ledger.quotas.record_refusal(1)
+        ledger.quotas.record_refusal(clock().date())
         with pytest.raises(DailyLimitReached):
             ledger.intents.intend(batch_id, ids, daily_limit=LIMIT)
         assert states(ledger) == [JobState.PLANNED]

@@ -187,7 +187,7 @@ def test_a_used_up_quota_is_told(world: World) -> None:
     world.put(request(1))
     PlanPrivacyRequestsOperator(task_id="plan").execute(context())
     with Ledger(world.ledger_url, actor="test") as ledger:
-        ledger.quotas.record_refusal(1)
+        ledger.quotas.record_refusal(ledger.now().date())
     assert raise_alarms() == {"quota": 1}
     assert raise_alarms() == {}
 

@@ -42,7 +42,13 @@ def settle(batch_ids: list[str] | None) -> dict[str, int]:
 def test_a_day_goes_from_the_inbox_to_the_archive(world: World) -> None:
     world.put(request(1, "access", "delete"), request(2))
     (batch_id,) = plan()
-    assert create(batch_id) == {"submitted": 3, "adopted": 0, "refused": 0, "carried_over": 0}
+    assert create(batch_id) == {
+        "submitted": 3,
+        "recognised": 0,
+        "refused": 0,
+        "carried_over": 0,
+        "unknown": 0,
+    }
     world.simulator.advance(60)
     assert archive(batch_id) == {"archived": 3, "errors": 0}
     assert settle([batch_id]) == {"jobs": 3, "waiting": 0, "on_hold": 0}

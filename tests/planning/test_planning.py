@@ -369,7 +369,7 @@ class TestReport:
         self, inbox: Store, make_plan: MakePlan, ledger: Ledger, clock: FakeClock
     ) -> None:
         hand_in(inbox, line(1))
-        ledger.quotas.record_refusal(40)
+        ledger.quotas.record_refusal(ledger.now().date())
         assert "Adobe takes no more today" in plan_lines(make_plan())[-2]
         clock.advance(days=1)
         assert "Batches of at most 4 jobs: Adobe refused a larger one" in plan_lines(make_plan())[-1]

@@ -173,7 +173,7 @@ def test_the_days_quota_is_told_at_90_and_100_percent_of_each_day(ledger: Ledger
     assert what(alarms) == [("quota", 90, ("2026-11-20",))]
     assert "9 of 10 jobs of 2026-11-20 (UTC) used" in alarms.message
     assert what(told(ledger, 10)) == []
-    ledger.quotas.record_refusal(1)
+    ledger.quotas.record_refusal(ledger.now().date())
     alarms = told(ledger, 10)
     assert what(alarms) == [("quota", 100, ("2026-11-20",))]
     assert "Adobe takes no more jobs today" in alarms.subject

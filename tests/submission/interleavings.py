@@ -34,6 +34,7 @@ from adobe_privacy.ledger.delete_plan import PlanChanged
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Base, Job, Usage
 from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.unit import Topic
 from adobe_privacy.planning.planning import PlanSettings, plan_day
 from adobe_privacy.storage import Store
 from adobe_privacy.storage.location import parse_location
@@ -56,7 +57,11 @@ FATAL_CALLS = frozenset(
         "withdraw",
         "unclaim",
         "refuse",
-        "record_quota_refusal",
+        "record_refusal",
+        "pause",
+        "begin_doubt",
+        "note_open_job_listed",
+        "note_keys",
         "known_adobe_jobs",
         "unapproved_deletes",
         "decide",
@@ -114,6 +119,8 @@ class World:
     # Of that, what other applications take each day; the last for all further days.
     taken_by_others: tuple[int, ...] = (0,)
     ahead: timedelta = timedelta()
+    # Whether Adobe's lists show a job before it is finished.
+    shows_open_jobs: bool = True
     approve_deletes: bool = False
     # What a person was shown and has not answered: batch, hash, and each job with its attempt.
     questions: list[tuple[str, str, set[tuple[int, int]]]] = field(default_factory=list)
@@ -372,7 +379,8 @@ class World:
                 self._finish_processes()
             if day < 2:
                 self.fail_a_job()
-            if not self._rows(JobState.RECEIVED, JobState.PLANNED, JobState.SUBMITTING):
+            left = self._rows(JobState.RECEIVED, JobState.PLANNED, JobState.SUBMITTING)
+            if all(row.key in self.bad_keys for row in left):
                 return
 
     def _finish_processes(self) -> None:
@@ -403,14 +411,18 @@ class World:
             assert {row.action for row in rows} == set(actions)
             for row in rows:
                 if row.key in self.bad_keys:
-                    assert row.state is JobState.REFUSED, f"{row.key} is {row.state}"
+                    # Refused for good only where Adobe took others of the same batch.
+                    assert row.state in (JobState.REFUSED, JobState.RECEIVED), f"{row.key} is {row.state}"
                     continue
+                if row.state is JobState.SUBMITTING and not self.shows_open_jobs:
+                    continue  # unknown, and told
                 assert row.state is JobState.SUBMITTED, f"{row.key} ({row.action}) is {row.state}"
                 job = at_adobe[str(row.adobe_job_id)]
                 assert (job.key, job.action, job.failed) == (row.key, row.action, False)
-        assert self.ledger.intents.known_adobe_jobs(at_adobe) == set(at_adobe), (
-            "the ledger does not know a job of Adobe's"
-        )
+        if self.shows_open_jobs:
+            assert self.ledger.intents.known_adobe_jobs(at_adobe) == set(at_adobe), (
+                "the ledger does not know a job of Adobe's"
+            )
 
     # -- Adobe --------------------------------------------------------------------------------------------
 
@@ -492,12 +504,15 @@ class World:
 class MortalLedger:
     """The ledger as a process sees it that may die before a call, or when its effect is committed."""
 
-    def __init__(self, world: World, actor: str) -> None:
+    def __init__(self, world: World, actor: str, part: Any = None) -> None:
         self._world = world
         self._actor = actor
+        self._part = part or world.ledger
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._world.ledger, name)
+        found = getattr(self._part, name)
+        if isinstance(found, Topic):
+            return MortalLedger(self._world, self._actor, found)
         if name not in FATAL_CALLS:
             return found
 
@@ -527,6 +542,8 @@ class Client:
         self._world = world
         self._process = process
         self._knows_clock = False
+
+    lists_all_of_today = True
 
     def server_time(self) -> datetime:
         return self._world.now + (self._world.ahead if self._knows_clock else timedelta())
@@ -630,9 +647,14 @@ class Client:
         rows = [
             job
             for job in world.jobs
-            if job.visible_at <= world.now and from_date <= job.created_at.date() <= to_date
+            if (world.shows_open_jobs or job.failed)
+            and job.visible_at <= world.now
+            and from_date <= job.created_at.date() <= to_date
         ]
         world.random.shuffle(rows)
+        if world.shows_open_jobs:
+            # Somebody else's, of long ago.
+            yield JobSummary.model_validate({"jobId": "other", "userKey": "other", "status": "processing"})
         for number, job in enumerate(rows):
             if number == 1:
                 await world.gate(self._process, "next page")
@@ -641,6 +663,7 @@ class Client:
                     "jobId": job.job_id,
                     "userKey": job.key,
                     "action": job.action,
+                    "status": "error" if job.failed else "processing",
                     "createdDate": f"{job.created_at:%m/%d/%Y %I:%M %p} GMT",
                 }
             )

@@ -24,7 +24,7 @@ from adobe_privacy.ledger import intents
 from adobe_privacy.ledger.intents import Intents
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.unit import Unit
-from adobe_privacy.submission import submission
+from adobe_privacy.submission import unknown
 from adobe_privacy.submission.submission import SubmissionSettings
 from tests.submission.interleavings import DAY, World
 
@@ -36,17 +36,18 @@ def play(seed: int, ledger: Ledger) -> World:
     """One interleaving: some requests, some steps with everything that can go wrong, then peace."""
     random = Random(seed)
     loop = asyncio.new_event_loop()
-    limit = random.choice((1, 4, 12, 50))
+    limit = random.choice((2, 4, 12, 50))
     world = World(
         random,
         ledger,
         loop,
         daily_limit=random.choice((4, 8, 50)),
         adobes_limit=limit,
-        # They leave something of each day, though perhaps less than a batch needs.
-        taken_by_others=tuple(random.randint(0, limit - 1) for _ in range(random.randint(1, 4))),
+        # They leave room for one user of each day, though perhaps less than a batch needs.
+        taken_by_others=tuple(random.randint(0, limit - 2) for _ in range(random.randint(1, 4))),
         ahead=random.choice(SKEWS),
         approve_deletes=seed % 2 == 1,
+        shows_open_jobs=seed % 5 != 4,
     )
     try:
         world.hand_in(random.randint(1, 3))
@@ -101,7 +102,7 @@ def _adopts_jobs_of_earlier_attempts(patch: pytest.MonkeyPatch) -> None:
 
 
 def _takes_adobes_clock_for_its_own(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(submission, "CLOCK_TOLERANCE", timedelta())
+    patch.setattr(unknown, "CLOCK_TOLERANCE", timedelta())
 
 
 def _charges_nothing(patch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ class TestOverview:
         monkeypatch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", json.dumps(connection))
         ledger.intake.receive([received(n) for n in range(3)])
         submit(ledger)
-        ledger.quotas.record_refusal(1)
+        ledger.quotas.record_refusal(ledger.now().date())
         quota = reader.get("/privacy/api/overview").json()["quota"]
         assert quota == {
             "day": str(TODAY), "used": 3, "planned": 0, "limit": 500, "refused": True, "problem": None

@@ -126,6 +126,12 @@ class PrivacyServiceClient:
         """Now, by the service's clock where an answer has shown it: its date filters go by that one."""
         return self._transport.server_time()
 
+    @property
+    def lists_all_of_today(self) -> bool:
+        """Whether lists are asked beyond today. Otherwise those jobs of today may be missing: it is not documented
+        whether `toDate` itself is listed."""
+        return self._takes_future is not False
+
     async def learn_server_time(self) -> None:
         """Asks the service for something small, unless it has answered already: `server_time` is by its clock
         then. Raises as `list_jobs` does, but for a refusal, which tells the time too."""

@@ -68,7 +68,6 @@ class Claims(Topic):
             ).first()
             if first is None or room <= 0:
                 return None
-            room = min(room, quota.batch_limit or room)
             same_group = waiting(inbox_date, now, Job.id, Job.key).where(
                 Job.regulation == first.regulation,
                 Job.products == first.products,

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.approvals import approved_in
 from adobe_privacy.ledger.delete_plan import DELETE
+from adobe_privacy.ledger.limits import end_pause_and_doubt, refuse_while_paused
 from adobe_privacy.ledger.quotas import usage_on
 from adobe_privacy.ledger.results import UNKNOWN
 from adobe_privacy.ledger.schema import Batch, Job, Transition
@@ -38,11 +39,13 @@ class Intents(Topic):
         still `PLANNED` in this batch and not on hold. Only what is returned may be sent.
 
         A delete is among them only once it is approved, where the batch was claimed so or `approve_deletes`
-        says so. Raises DailyLimitReached where the day has no room for all of them.
+        says so. Raises DailyLimitReached where the day has no room for all of them, and Paused where Adobe asked
+        for a pause that is not over.
         """
         with self.unit.write() as session:
             # Not before the lock was got: an intent must not look older than it is.
             now = self.unit.now()
+            refuse_while_paused(session, now)
             jobs = self.unit.in_state(session, job_ids, JobState.PLANNED)
             jobs = [job for job in jobs if job.batch_id == batch_id and not job.on_hold]
             batch = session.get_one(Batch, batch_id)
@@ -59,16 +62,25 @@ class Intents(Topic):
             return jobs
 
     def record_submitted(
-        self, made: Collection[tuple[Job, str]], *, adobe_request_id: str | None, reason: str
+        self,
+        made: Collection[tuple[Job, str]],
+        *,
+        adobe_request_id: str | None,
+        reason: str,
+        answered: bool = False,
     ) -> int:
         """Adobe has these jobs: each as it was intended, with Adobe's job id. Returns how many are `SUBMITTED`
         by this.
+
+        With `answered`, Adobe has just taken them: a pause it had asked for is over.
 
         What Adobe has is believed even where the intent was given up meanwhile. A further job of Adobe's for the
         same request gets a row of its own, see `second_jobs`. A job that the ledger knows already changes nothing.
         """
         with self.unit.write() as session:
             now = self.unit.now()
+            if answered:
+                end_pause_and_doubt(session)
             rows = {row.id: row for row in self.unit.by_id(session, [job.id for job, _ in made])}
             seconds: list[tuple[Job, str]] = []
             submitted: dict[int, Job] = {}

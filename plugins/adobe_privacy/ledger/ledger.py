@@ -23,6 +23,7 @@ from adobe_privacy.ledger.intake import Intake
 from adobe_privacy.ledger.intents import Intents
 from adobe_privacy.ledger.late import Late
 from adobe_privacy.ledger.latency import Latency
+from adobe_privacy.ledger.limits import Limits
 from adobe_privacy.ledger.opt_outs import OptOuts
 from adobe_privacy.ledger.others import Others
 from adobe_privacy.ledger.overview import Overview
@@ -66,6 +67,7 @@ class Ledger:
         self.quotas = Quotas(self.unit)
         self.claims = Claims(self.unit)
         self.approvals = Approvals(self.unit)
+        self.limits = Limits(self.unit)
         self.intents = Intents(self.unit)
         self.others = Others(self.unit)
         self.opt_outs = OptOuts(self.unit)

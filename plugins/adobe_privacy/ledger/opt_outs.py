@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from sqlalchemy import and_, or_, select
 
+from adobe_privacy.ledger.limits import end_pause_and_doubt, refuse_while_paused
 from adobe_privacy.ledger.results import archive
 from adobe_privacy.ledger.schema import OPT_OUTS, Job
 from adobe_privacy.ledger.states import JobState, Move
@@ -23,10 +24,12 @@ class OptOuts(Topic):
         limit: int,
         abandoned_before: datetime,
         lost: Collection[int] = (),
+        suspects: Collection[int] = (),
     ) -> list[Job]:
         """Commits the intent to send opt-outs of `inbox_date` and before, the most urgent first: those that
         wait, and once more those whose outcome nobody will tell, being in `lost` or intended before
-        `abandoned_before`. Only what is returned may be sent."""
+        `abandoned_before`. Only what is returned may be sent. `suspects` were refused alone and are left out.
+        Raises Paused where Adobe asked for a pause that is not over."""
         unknown = and_(
             Job.state == JobState.SUBMITTING,
             or_(Job.intent_at < abandoned_before, Job.id.in_(lost)),
@@ -35,9 +38,11 @@ class OptOuts(Topic):
             OPT_OUTS,
             Job.inbox_date <= inbox_date,
             Job.on_hold.is_(False),
+            Job.id.not_in(suspects),
             or_(Job.state == JobState.RECEIVED, unknown),
         )
         with self.unit.write() as session:
+            refuse_while_paused(session, self.unit.now())
             rows = list(session.scalars(query.order_by(Job.due_on, Job.id).limit(limit)))
             again = [row for row in rows if row.state == JobState.SUBMITTING]
             for row in again:
@@ -62,6 +67,7 @@ class OptOuts(Topic):
         this."""
         with self.unit.write() as session:
             now = self.unit.now()
+            end_pause_and_doubt(session)
             accepted = Job.state.in_(Move.ACCEPT.origins)
             rows = self.unit.by_id(session, [job.id for job in jobs], accepted)
             for row in rows:

@@ -286,11 +286,7 @@ class Usage(Base):
 
     day: Mapped[date] = mapped_column(Date, primary_key=True)
     jobs: Mapped[int] = mapped_column(default=0)
-    # When Adobe said that the limit is reached, and the largest number of jobs in a call to which it said so.
-    refused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    refused_jobs: Mapped[int] = mapped_column(default=0)
-    # How many jobs a batch may have on this day; None where only Adobe's own limit of users holds.
-    batch_limit: Mapped[int | None]
+    refused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when Adobe would take no more
 
 
 class DailyFigures(Base):

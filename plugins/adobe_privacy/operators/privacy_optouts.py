@@ -62,6 +62,8 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                     "sent_again": result.sent_again,
                     "receipts": result.receipts,
                 }
+                if result.not_before is not None:
+                    self.wait_until(result.not_before)
             refused = [
                 job.request_id for job in ledger.opt_outs.jobs(day, JobState.REFUSED) if job.inbox_date == day
             ]

@@ -6,9 +6,9 @@ import asyncio
 import inspect
 import time
 from collections.abc import Collection, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
@@ -178,6 +178,15 @@ class PrivacyOperator(BaseOperator):
 
         return open_for_run(self.settings, actor)
 
+    def wait_until(self, moment: datetime) -> NoReturn:
+        """Adobe asked for a pause: leaves the worker and starts anew when it is over."""
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        self.defer(trigger=DateTimeTrigger(moment=moment), method_name="after_pause")
+
+    def after_pause(self, context: Context, event: Any = None) -> Any:
+        return self.execute(context)
+
     def tell(self, context: Context, figures: str) -> None:
         """One line of counts: for the log, the summary and the run's note."""
         self.log.info("%s", figures)
@@ -263,7 +272,8 @@ def _products(names: Sequence[str]) -> tuple[str, ...]:
 class CreatePrivacyJobsOperator(PrivacyOperator):
     """Creates one batch's jobs at Adobe, each exactly once; may be retried after any failure.
 
-    Deletes that a person must approve and did not are left to the next plan.
+    Deletes that a person must approve and did not are left to the next plan. Where Adobe asks for a pause, the
+    task waits in the triggerer until it is over, and then sends the rest.
 
     :param batch_id: a batch of the ledger.
     """
@@ -282,14 +292,17 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
             self.log.warning("%s", note)
         counts = {
             "submitted": result.submitted,
-            "adopted": result.adopted,
+            "recognised": result.recognised,
             "refused": result.refused,
             "carried_over": result.carried_over,
+            "unknown": result.unknown,
         }
         self.summary = "\n".join(
             (", ".join(f"{count} {name}" for name, count in counts.items()), *result.notes)
         )
         self.log.info("Batch %s: %s", self.batch_id, self.summary)
+        if result.not_before is not None:
+            self.wait_until(result.not_before)
         return counts
 
     async def _submit(self, ledger: Ledger, batch: Batch) -> Submission:

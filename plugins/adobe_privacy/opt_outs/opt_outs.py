@@ -25,6 +25,8 @@ from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import (
     OutcomeUnknown,
     PrivacyServiceError,
+    QuotaReached,
+    RateLimited,
     RequestRefused,
     TemporarilyUnavailable,
 )
@@ -33,9 +35,11 @@ from adobe_privacy.intake.catalogue import standard_namespace
 from adobe_privacy.intake.inbox import requests_of
 from adobe_privacy.intake.request import PrivacyRequest
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.limits import Paused
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.storage import ObjectExists, Store
+from adobe_privacy.submission.refusals import Refusals, halves
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +49,6 @@ REQUESTS_PER_CALL = 100
 WRITES_AT_ONCE = 16
 # After this many calls without an answer, going on at once is of no use.
 MAX_LOST_CALLS = 3
-# After this many refusals, and nobody taken, the fault is not a single request's.
-MAX_REFUSALS = 24
 
 
 class Receipt(BaseModel):
@@ -92,12 +94,14 @@ class OptOutSettings:
 
 @dataclass
 class OptOuts:
-    """What became of the opt-outs. `sent_again` counts those whose earlier call ended without an answer."""
+    """What became of the opt-outs. `sent_again` counts those whose earlier call ended without an answer. With
+    `not_before`, the rest waits: Adobe asked for a pause until then."""
 
     accepted: int = 0
     sent_again: int = 0
     refused: list[str] = field(default_factory=list)
     receipts: int = 0
+    not_before: datetime | None = None
 
 
 async def send_opt_outs(
@@ -128,6 +132,10 @@ async def send_opt_outs(
                 await sleep(seconds)
             else:
                 break
+    except Paused as pause:
+        work.result.not_before = pause.until
+        work.put_suspects_back()
+        return work.result
     except BaseException:
         work.put_suspects_back()
         raise
@@ -147,9 +155,9 @@ class _Work:
     # Jobs of calls that ended without an answer.
     lost: set[int] = field(default_factory=set)
     lost_calls: int = 0
+    refusals: Refusals[int] = field(default_factory=Refusals)
     # Requests that Adobe refused alone.
-    suspects: dict[int, tuple[Job, RequestRefused]] = field(default_factory=dict)
-    refusals: int = 0
+    suspects: dict[int, Job] = field(default_factory=dict)
 
     def intend(self) -> list[Job]:
         jobs = self.ledger.opt_outs.intend(
@@ -157,6 +165,7 @@ class _Work:
             limit=REQUESTS_PER_CALL,
             abandoned_before=self.ledger.now() - self.settings.abandoned_after,
             lost=self.lost,
+            suspects=self.suspects,
         )
         self.lost -= {job.id for job in jobs}
         self.result.sent_again += sum(job.attempt > 1 for job in jobs)
@@ -200,29 +209,34 @@ class _Work:
                     method="POST",
                     route="/consent",
                 ) from None
-        except RequestRefused as error:
+        except (RequestRefused, QuotaReached) as error:
             await self._after_refusal(error, some)
+        except RateLimited as error:
+            self.ledger.intents.withdraw(jobs, JobState.RECEIVED, "not accepted: Adobe has too many requests")
+            raise Paused(self.ledger.limits.pause(error.retry_after)) from None
         except PrivacyServiceError as error:
             self.ledger.intents.withdraw(jobs, JobState.RECEIVED, f"not accepted: {type(error).__name__}")
             raise
         else:
+            self.refusals.taken()
             self.result.accepted += len(self.ledger.opt_outs.record_accepted(jobs))
 
-    async def _after_refusal(self, error: RequestRefused, some: Sequence[tuple[Job, PrivacyRequest]]) -> None:
+    async def _after_refusal(
+        self, error: PrivacyServiceError, some: Sequence[tuple[Job, PrivacyRequest]]
+    ) -> None:
         """Adobe refuses a call whole for one bad request: halves find that one, so that the others go."""
-        self.refusals += 1
-        if self.refusals > MAX_REFUSALS and not self.result.accepted:
+        self.refusals.refused([job.id for job, _ in some], error)
+        if self.refusals.too_many:
             self.ledger.intents.withdraw(
                 [job for job, _ in some], JobState.RECEIVED, f"not accepted: {error}"
             )
             raise error
         if len(some) == 1:
-            self.suspects[some[0][0].id] = (some[0][0], error)
+            self.suspects[some[0][0].id] = some[0][0]
             return
-        middle = len(some) // 2
-        rest = list(some[middle:])
+        first, rest = halves(some)
         try:
-            await self._send(some[:middle])
+            await self._send(first)
         except BaseException:
             self.ledger.intents.withdraw([job for job, _ in rest], JobState.RECEIVED, "not sent")
             raise
@@ -232,16 +246,17 @@ class _Work:
         """Requests that Adobe refused alone are refused for good, unless it took none of several: then the fault
         is not theirs, and they wait for it to be mended."""
         if len(self.suspects) > 1 and not self.result.accepted:
-            error = next(error for _, error in self.suspects.values())
+            error = next(iter(self.refusals.suspects.values()))
             self.put_suspects_back()
             raise error
-        for job, error in self.suspects.values():
+        for job in self.suspects.values():
+            error = self.refusals.suspects[job.id]
             self.ledger.intents.withdraw([job], JobState.REFUSED, f"Adobe refuses it: {error}")
             self.result.refused.append(f"{job.request_id}: {error}")
 
     def put_suspects_back(self) -> None:
-        for job, error in self.suspects.values():
-            self.ledger.intents.withdraw([job], JobState.RECEIVED, f"not accepted: {error}")
+        for job in self.suspects.values():
+            self.ledger.intents.withdraw([job], JobState.RECEIVED, "not accepted: refused alone")
         self.suspects = {}
 
     async def write_receipts(self) -> None:

@@ -58,11 +58,6 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
     lines.append(
         f"Quota of {quota.day}: {quota.used} used, {quota.planned} planned, of {plan.daily_limit}{refused}"
     )
-    if quota.batch_limit is not None:
-        lines.append(
-            f"Batches of at most {quota.batch_limit} jobs: Adobe refused a larger one for its daily limit, which "
-            "others use too"
-        )
     if plan.waiting:
         lines.append(
             f"{plan.waiting} jobs are left for the next run: the day's quota, max_jobs or the number of batches "
