@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
-from sqlalchemy.exc import StatementError
+from sqlalchemy.exc import SQLAlchemyError, StatementError
 
 from adobe_privacy.ledger.database import (
     MIGRATIONS,
@@ -192,3 +192,13 @@ def test_a_time_without_a_zone_is_refused(ledger_url: str) -> None:
             {"day": DAY, "jobs": 0, "refused_at": datetime(2026, 11, 20)},  # noqa: DTZ001
         )
     engine.dispose()
+
+
+def test_what_a_statement_that_is_refused_held_is_not_told(ledger_url: str) -> None:
+    with (
+        Ledger(ledger_url, actor="test") as ledger,
+        pytest.raises(SQLAlchemyError) as refused,
+        ledger.unit.write() as session,
+    ):
+        session.execute(text("INSERT INTO nowhere VALUES (:value)"), {"value": "canary@example.com"})
+    assert "canary" not in str(refused.value)

@@ -47,11 +47,13 @@ def create_ledger_engine(url: str, *, connections: int = 10, make_folder: bool =
             local.warn_if_open(Path(parsed.database or ""), "the ledger")
         pool = {} if in_memory(parsed) else {"pool_size": 2, "max_overflow": connections - 2}
         arguments = {"timeout": 60, "check_same_thread": False}
-        engine = create_engine(parsed, connect_args=arguments, **pool)
+        engine = create_engine(parsed, connect_args=arguments, hide_parameters=True, **pool)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(parsed, pool_pre_ping=True, pool_size=2, max_overflow=connections - 2)
+    return create_engine(
+        parsed, hide_parameters=True, pool_pre_ping=True, pool_size=2, max_overflow=connections - 2
+    )
 
 
 def in_memory(url: URL) -> bool:
