@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -373,3 +374,55 @@ def test_the_outcome_of_a_job_is_that_of_its_worst_product(
         }
     )
     assert overall_outcome(detail) == outcome
+
+
+def later(ledger: Ledger, simulator: Simulator, days: float) -> None:
+    simulator.advance(days * 86400)
+    ledger.unit.now = lambda: datetime.fromisoformat(simulator.now())
+
+
+class TestWhatAdobeHasNoMore:
+    async def test_a_job_that_ended_unseen_and_is_forgotten_is_gone_and_told_once(
+        self, ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any
+    ) -> None:
+        simulator.scenario({"rules": [{"key": "DSR-0"}]})
+        await submitted(ledger, client, simulator, 1)
+        later(ledger, simulator, 62)
+        result = await complete()
+        assert (result.archived, result.failures, len(result.gone)) == (0, [], 1)
+        assert states(ledger) == {"DSR-0": "gone"}
+        assert (await complete()).gone == []
+        assert ledger.people.resend("DSR-0", "lost at Adobe") == 1
+        assert states(ledger) == {"DSR-0": "received"}
+
+    async def test_a_result_that_outlives_its_detail_is_archived(
+        self,
+        ledger: Ledger,
+        client: PrivacyServiceClient,
+        simulator: Simulator,
+        complete: Any,
+        archive: Store,
+    ) -> None:
+        await submitted(ledger, client, simulator, 1)
+        later(ledger, simulator, 0.1)
+        simulator.fault("content", "error_before", status=503, times=None)
+        assert len((await complete()).failures) == 1
+        simulator.clear_faults()
+        later(ledger, simulator, 31)
+        result = await complete()
+        assert (result.archived, result.gone, result.failures) == (1, [], [])
+        [(_, manifest)] = [*iter_manifests(archive)]
+        assert (manifest.request_id, manifest.status) == ("DSR-0", "complete")
+
+    async def test_a_result_that_never_comes_ends(
+        self, ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any
+    ) -> None:
+        await submitted(ledger, client, simulator, 1)
+        later(ledger, simulator, 0.1)
+        simulator.fault("content", "error_before", status=404, times=None)
+        assert len((await complete()).failures) == 1
+        assert states(ledger) == {"DSR-0": "complete"}
+        later(ledger, simulator, 8)
+        result = await complete()
+        assert (result.failures, len(result.gone)) == ([], 1)
+        assert states(ledger) == {"DSR-0": "gone"}

@@ -75,6 +75,14 @@ class Results(Topic):
                 )
             return bool(rows)
 
+    def record_gone(self, job: Job, reason: str) -> bool:
+        """Adobe has neither the job's data nor its result any more."""
+        with self.unit.write() as session:
+            same_attempt = Job.adobe_job_id == job.adobe_job_id
+            rows = self.unit.by_id(session, [job.id], Job.state.in_(Move.LOSE.origins), same_attempt)
+            self.unit.move(session, rows, Move.LOSE, reason)
+            return bool(rows)
+
     def record_archived(self, manifests: Mapping[int, str]) -> int:
         """By job id, where its manifest lies within the archive. Returns how many were not archived before."""
         if not manifests:

@@ -11,18 +11,20 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import AuthenticationFailed, NotFound, PermissionDenied, PrivacyServiceError
+from adobe_privacy.api.facts import DETAIL_KEPT
 from adobe_privacy.api.models import JobDetail, JobStatus
 from adobe_privacy.api.names import Outcome, outcome_code, product_code, retry_can_help
 from adobe_privacy.archive import ArchiveError, ArchiveSettings, CompletedJob, Manifest, archive_job
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job, Origin
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, due_dates
 from adobe_privacy.regulations.codes import RegulationError, canonical_regulation
 from adobe_privacy.storage import StorageError, Store
@@ -33,6 +35,8 @@ CONCURRENCY = 16
 MAX_ATTEMPTS = 3
 # Details are read for so many jobs before the first of their results is fetched.
 AT_A_TIME = 1000
+# A result that Adobe does not have so long after the job's completion does not come any more.
+RESULT_AWAITED = timedelta(days=7)
 # Seconds that a job may be archived before the ledger says so.
 RECORD_EVERY = 1.0
 
@@ -48,7 +52,8 @@ T = TypeVar("T")
 @dataclass
 class Completion:
     """What became of the jobs so far. `open` ones are not final at Adobe yet. Of the `archived` ones, `partial` are
-    those that some product did not do in full; `bytes` is the size of their results."""
+    those that some product did not do in full; `bytes` is the size of their results. `gone` names what Adobe has no
+    more."""
 
     jobs: int = 0
     archived: int = 0
@@ -56,11 +61,12 @@ class Completion:
     bytes: int = 0
     open: int = 0
     errors: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
 
     @property
     def dealt_with(self) -> int:
-        return self.archived + self.open + len(self.errors) + len(self.failures)
+        return self.archived + self.open + len(self.errors) + len(self.gone) + len(self.failures)
 
 
 async def complete_jobs(
@@ -165,7 +171,7 @@ class _Work:
     clocks: Clocks
     max_attempts: int
     result: Completion
-    _found: list[tuple[FinishedJob, JobDetail]] = field(default_factory=list)
+    _found: list[tuple[FinishedJob, JobDetail | None]] = field(default_factory=list)
     _manifests: dict[int, str] = field(default_factory=dict)
     _recorded_at: float = 0.0
     _products: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
@@ -179,8 +185,10 @@ class _Work:
         except NOBODY_CAN:
             raise
         except PrivacyServiceError as error:
-            gone = "Adobe no longer knows the job; it keeps job data for 30 days after completion"
-            self._fail(job, gone if isinstance(error, NotFound) else error)
+            if isinstance(error, NotFound) and error.job_data and self._may_be_gone(job):
+                return self._look_without_detail(job)
+            unknown = "Adobe no longer knows the job; it keeps job data for 30 days after completion"
+            self._fail(job, unknown if isinstance(error, NotFound) else error)
             return False
         self._correct_regulation(job, detail)
         if detail.status is JobStatus.COMPLETE:
@@ -197,6 +205,24 @@ class _Work:
         else:
             self.result.open += 1
         return False
+
+    def _may_be_gone(self, job: Job) -> bool:
+        """Whether Adobe, if it does not know the job, has forgotten it: not before its windows are over."""
+        since = job.completed_at or job.submitted_at
+        return since is not None and self.ledger.now() - since > DETAIL_KEPT
+
+    def _look_without_detail(self, job: Job) -> bool:
+        """Adobe keeps a result longer than the job's data. Of a finished delete the ledger knows all that counts."""
+        if job.action != "access" and job.state is not JobState.COMPLETE:
+            self._lose(job, "Adobe has no job data any more, and nobody saw how it ended")
+            return False
+        self._found.append((FinishedJob(job, None, job.outcome or GAP, job.outcome_code), None))
+        return True
+
+    def _lose(self, job: Job, reason: str) -> None:
+        log.error("job %s: %s", job.adobe_job_id, reason)
+        self.ledger.results.record_gone(job, reason)
+        self.result.gone.append(f"{job.key} ({job.action}, Adobe job {job.adobe_job_id}): {reason}")
 
     def _correct_regulation(self, job: Job, detail: JobDetail) -> None:
         """Of a job that is not ours, only the detail says for certain under which law it was asked for."""
@@ -220,7 +246,7 @@ class _Work:
                 finished.job,
                 finished.outcome,
                 completed_job(finished.job, detail, times[finished.job.id], self._asked(finished.job)),
-                detail.download_url,
+                detail.download_url if detail else None,
             )
             for finished, detail in found
         ]
@@ -241,6 +267,9 @@ class _Work:
                 # Adobe names no address to a credential without the permission to read results: the others would
                 # be refused as well.
                 raise
+            if isinstance(error, NotFound) and self._has_no_result(ready):
+                self._lose(ready.job, "Adobe has no result of it")
+                return
             # Whatever it is, the others are not to wait for this one.
             self._fail(ready.job, error)
             return
@@ -252,6 +281,11 @@ class _Work:
         self.result.archived += 1
         self.result.partial += ready.outcome in (Outcome.PARTIAL, GAP)
         self.result.bytes += manifest.size or 0
+
+    def _has_no_result(self, ready: _Ready) -> bool:
+        return self.ledger.now() - ready.completed.completed_at > RESULT_AWAITED or self._may_be_gone(
+            ready.job
+        )
 
     def surprised(self, job: Job, error: Exception) -> None:
         """One job's surprise is that job's failure. Its text may quote what no log may hold."""
@@ -295,24 +329,24 @@ class _Work:
 
 
 def completed_job(
-    job: Job, detail: JobDetail, completed_at: datetime, products: Sequence[str]
+    job: Job, detail: JobDetail | None, completed_at: datetime, products: Sequence[str]
 ) -> CompletedJob:
-    """What the archive is told of a job: no identity."""
+    """What the archive is told of a job: no identity. Without its detail nothing is known of its products."""
+    answers = detail.products if detail else ()
     return CompletedJob(
-        job_id=detail.job_id,
+        job_id=job.adobe_job_id or "",
         request_id=job.request_id,
         request_key=job.key,
         regulation=job.regulation,
         action=job.action,
-        status=detail.status.value,
+        status=JobStatus.COMPLETE.value,
         completed_at=completed_at,
         products=tuple(
-            (product.name, product.status.value, outcome_code(product.message_code))
-            for product in detail.products
+            (product.name, product.status.value, outcome_code(product.message_code)) for product in answers
         ),
         products_requested=tuple(products),
-        processed_count=_total(product.processed_count for product in detail.products),
-        ignored_count=_total(product.ignored_count for product in detail.products),
+        processed_count=_total(product.processed_count for product in answers),
+        ignored_count=_total(product.ignored_count for product in answers),
     )
 
 

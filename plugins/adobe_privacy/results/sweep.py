@@ -126,6 +126,7 @@ async def sweep(
         on_progress=on_progress,
     )
     result.archived, result.failures = completion.archived, completion.failures
+    result.gone += completion.gone
     result.partial, result.bytes = completion.partial, completion.bytes
     # Those of the last two days whenever they are swept, of earlier ones those that ended just now.
     of_late = {job_id for job_id, day in listed.on_days.items() if day >= last - DAY}
