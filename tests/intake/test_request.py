@@ -78,6 +78,7 @@ def test_a_request_was_received_in_the_year_before_its_folder_or_a_day_after(tol
         ({"request_id": CANARY}, "request_id: must begin with a letter or digit"),
         ({"request_id": "+49 170 1234567"}, "request_id: must begin"),
         ({"request_id": "0170-123.4567"}, "request_id: looks like a phone number"),
+        ({"request_id": "adobe:9a1b"}, "request_id: begins with adobe:"),
         ({"request_id": "15551234567"}, "request_id: looks like a phone number"),
         ({"request_id": "A~2"}, "request_id: must begin"),
         ({"request_id": ""}, "request_id: String should have at least 1 character"),

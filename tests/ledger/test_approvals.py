@@ -222,3 +222,38 @@ def test_no_later_run_asks_again_while_the_question_is_open(ledger: Ledger, cloc
     clock.advance(days=-6)
     approve(ledger, batch)
     assert [row.id for row in ledger.claims.open_batches(**tomorrow)] == [batch.id], "its run may be lost"  # type: ignore[arg-type]
+
+
+class TestAQuestion:
+    def test_is_not_asked_by_another_run_while_it_is_open(self, ledger: Ledger, clock: FakeClock) -> None:
+        batch = asked(ledger, clock, days=7)
+        clock.advance(days=1)
+        assert batch not in next_plan(ledger)
+        clock.advance(days=6, seconds=1)
+        assert batch in next_plan(ledger)
+
+    def test_whose_run_has_ended_is_asked_again_by_the_next_plan(
+        self, ledger: Ledger, clock: FakeClock
+    ) -> None:
+        batch = asked(ledger, clock, days=7)
+        ledger.approvals.run_ended(RUN)
+        clock.advance(days=1)
+        assert batch in next_plan(ledger)
+
+    def test_that_was_never_asked_is_asked_by_the_next_plan(self, ledger: Ledger, clock: FakeClock) -> None:
+        ledger.intake.receive([received(1, "delete")])
+        batch = claim(ledger).id
+        clock.advance(days=1)
+        assert batch in next_plan(ledger)
+
+
+def asked(ledger: Ledger, clock: FakeClock, *, days: int) -> str:
+    ledger.intake.receive([received(1, "delete")])
+    batch = claim(ledger).id
+    ledger.approvals.ask(batch, clock() + timedelta(days=days))
+    return batch
+
+
+def next_plan(ledger: Ledger) -> list[str]:
+    batches = ledger.claims.open_batches(run_id="the next run", inbox_date=DAY + timedelta(days=1))
+    return [batch.id for batch in batches]

@@ -282,6 +282,8 @@ async def test_a_job_that_somebody_else_made_twice_is_told(place: Place) -> None
     result = await place.submit(batch)
     assert result.recognised == 1
     assert "DSR-1 (access): Adobe has 2 jobs" in result.notes[0]
+    kept = [job.origin.value for job in place.rows("DSR-1") if job.action == "access"]
+    assert kept == ["inbox", "second"]
 
 
 async def test_an_outage_that_takes_every_call_ends_the_submission_after_a_few(place: Place) -> None:

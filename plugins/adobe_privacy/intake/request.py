@@ -60,6 +60,8 @@ class Action(StrEnum):
 
 
 def _request_id(value: str) -> str:
+    if value.lower().startswith("adobe:"):
+        raise ValueError("begins with adobe: as the ledger's own names for jobs that others made do")
     if fault := request_id_fault(value):
         raise ValueError(fault)
     return value

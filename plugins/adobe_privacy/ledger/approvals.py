@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.database import LedgerError
@@ -30,6 +31,22 @@ class Approvals(Topic):
                 return []
             approved = approved_in(session, plan.batch, plan.jobs)
             return [job for job in plan.jobs if job.id not in approved and not job.on_hold]
+
+    def ask(self, batch_id: str, until: datetime) -> None:
+        """Notes that the ledger's actor asks a person about a batch until then: no other run takes it before."""
+        with self.unit.write() as session:
+            batch = session.get_one(Batch, batch_id)
+            batch.asked_until, batch.asked_by = until, self.unit.actor[:512]
+
+    def stop_asking(self, batch_id: str) -> None:
+        """The question is answered, or gone: the next plan may ask again."""
+        with self.unit.write() as session:
+            session.get_one(Batch, batch_id).asked_until = None
+
+    def run_ended(self, run_id: str) -> None:
+        """No question of this run is open any more."""
+        with self.unit.write() as session:
+            session.execute(update(Batch).where(Batch.run_id == run_id).values(asked_until=None))
 
     def decide(
         self, batch_id: str, plan_hash: str, *, approved: bool, hold: Collection[str] = ()

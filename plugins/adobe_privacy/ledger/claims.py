@@ -12,7 +12,7 @@ from sqlalchemy import Select, and_, case, distinct, func, or_, select, union, u
 
 from adobe_privacy.api.facts import MAX_USERS
 from adobe_privacy.ledger.database import LedgerError
-from adobe_privacy.ledger.delete_plan import ANSWERED_WITHIN, DELETE
+from adobe_privacy.ledger.delete_plan import DELETE
 from adobe_privacy.ledger.quotas import quota_on
 from adobe_privacy.ledger.schema import WAITING, Batch, Job
 from adobe_privacy.ledger.states import OPEN_STATES, UNSENT_STATES, JobState, Move
@@ -119,11 +119,7 @@ class Claims(Topic):
             .where(
                 Job.state.in_(UNSENT_STATES),
                 Batch.created_at < now - ABANDONED_AFTER,
-                or_(
-                    Batch.needs_approval.is_(False),
-                    Job.approval_id.is_not(None),
-                    Batch.created_at < now - ANSWERED_WITHIN - timedelta(days=1),
-                ),
+                or_(Batch.asked_until.is_(None), Batch.asked_until < now, Job.approval_id.is_not(None)),
                 Batch.inbox_date <= inbox_date,
             )
         )

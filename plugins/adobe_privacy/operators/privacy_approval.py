@@ -70,6 +70,7 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
                 self.log.info("Nothing of batch %s needs an approval", self.batch_id)
                 return None
             plan = ledger.approvals.delete_plan(self.batch_id)
+            ledger.approvals.ask(self.batch_id, ledger.now() + (self.response_timeout or ANSWERED_WITHIN))
         asked = question(plan, page_url(batch=self.batch_id))
         self.subject, self.body = asked.subject, asked.body
         self.summary = f"{asked.subject} Plan {plan.hash}"
@@ -83,6 +84,8 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
             raise
 
     def execute_complete(self, context: Context, event: dict[str, Any], plan_hash: str = "") -> Any:
+        with plain_failures(self.log), self.ledger(context) as ledger:
+            ledger.approvals.stop_asking(self.batch_id)
         if event.get("error_type") == "timeout":
             self._give_back(context)
         answer = super().execute_complete(context, event)

@@ -436,6 +436,7 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
             self.log.info("Dry run: nothing was sent")
             return {}
         with plain_failures(self.log), self.ledger(context) as ledger:
+            ledger.approvals.run_ended(run_of(context))
             settlement = settle(
                 ledger,
                 run_id=run_of(context),
