@@ -112,7 +112,8 @@ class UnknownOutcomes:
         for place, rows in found.items():
             ours = sorted((row for row in rows if row.job_id not in known), key=_age)
             if ours:
-                recognised.append((wanted[place], ours[0].job_id))
+                # All of them belong to the request; the ledger takes the first for the one that was intended.
+                recognised += [(wanted[place], row.job_id) for row in ours]
                 if ours[0].key != place[0]:
                     work.ledger.limits.note_keys(unchanged=False)
             if len(ours) > 1:
