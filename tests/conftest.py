@@ -23,6 +23,7 @@ os.environ |= {
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
 }
 
+from adobe_privacy.intake import files  # noqa: E402
 from tests.support.ledgers import (  # noqa: E402, F401
     clock,
     ledger,
@@ -34,6 +35,9 @@ from tests.support.ledgers import (  # noqa: E402, F401
 )
 from tests.support.privacy import World, make_world  # noqa: E402
 from tests.support.simulator import Simulator, running_simulator  # noqa: E402
+
+# The files of tests have always just been written.
+files.SECOND_LOOK = 0.0
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ from sqlalchemy.orm import configure_mappers
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.hooks import ledger as ledger_hook
 from adobe_privacy.hooks import storage as storage_hook
+from adobe_privacy.intake import files
 from adobe_privacy.ledger.claims import Claims
 from adobe_privacy.ledger.intake import Intake
 from adobe_privacy.ledger.intents import Intents
@@ -41,6 +42,9 @@ from adobe_privacy.reporting import run_report
 from adobe_privacy.submission import submission
 from tests.faults.boundaries import HALF_SENT, Blow, Strike
 from tests.support.privacy import context
+
+# The inbox of a trial has just been written.
+files.SECOND_LOOK = 0.0
 
 # What a task imports only while it runs, and would import in every process anew.
 WARM = (

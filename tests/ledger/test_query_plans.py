@@ -270,9 +270,15 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "attention.told": lambda ledger: ledger.attention.told(),
     "attention.record_told": lambda ledger: ledger.attention.record_told({"rejected": NOON}),
     "inbox.record": lambda ledger: ledger.inbox.record(
-        FileName(DAY, "0" * 64, "a.jsonl"), [Problem(ProblemKind.LINE, "why", 3)], run_id="run"
+        FileName(DAY, "0" * 64, "a.jsonl"),
+        [Problem(ProblemKind.LINE, "why", 3)],
+        size=1,
+        mark="m",
+        run_id="run",
     ),
-    "inbox.close_removed": lambda ledger: ledger.inbox.close_removed(DAY, []),
+    "inbox.close_removed": lambda ledger: ledger.inbox.close_removed({DAY: []}),
+    "inbox.read_files": lambda ledger: ledger.inbox.read_files(DAY - timedelta(days=45), DAY),
+    "inbox.files_with_problems": lambda ledger: ledger.inbox.files_with_problems(DAY),
     "inbox.close_accepted": lambda ledger: ledger.inbox.close_accepted(),
     "inbox.close": lambda ledger: ledger.inbox.close(DAY, "a.jsonl", "no request"),
     "overview.page": _page(),

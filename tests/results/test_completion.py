@@ -426,3 +426,13 @@ class TestWhatAdobeHasNoMore:
         result = await complete()
         assert (result.failures, len(result.gone)) == ([], 1)
         assert states(ledger) == {"DSR-0": "gone"}
+
+
+async def test_of_archivers_that_race_each_counts_what_it_archived(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any
+) -> None:
+    await submitted(ledger, client, simulator, 6)
+    results = await asyncio.gather(*(complete() for _ in range(3)))
+    assert sum(result.archived for result in results) == 6
+    assert all(result.dealt_with == 6 for result in results)
+    assert set(states(ledger).values()) == {"archived"}

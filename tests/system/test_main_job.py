@@ -178,8 +178,9 @@ def test_a_runs_note_has_the_days_figures_unless_a_person_wrote_one(stack: Stack
     first, second = both_runs(stack)
     actions = [action for request in requests(1) for action in request["actions"]]
     assert first["note"] == PERSONS_NOTE
+    day = second["data_interval_start"][:10]
     assert second["note"] == (
-        f"{len(actions)} jobs ({actions.count('access')} access, {actions.count('delete')} delete): "
+        f"Inbox {day}: {len(actions)} jobs ({actions.count('access')} access, {actions.count('delete')} delete): "
         f"{len(actions)} archived, 4 lines rejected"
     )
 
@@ -290,7 +291,7 @@ def test_a_person_approves_deletes_and_holds_one_back(stack: Stack, home: Path) 
         [question] = questions(api, stack)
         instance = question["task_instance"]
         assert question["subject"] == "Send 3 deletes under gdpr to Adobe?"
-        assert instance["rendered_map_index"].startswith("gdpr · delete · 3 users · due ")
+        assert instance["rendered_map_index"].startswith(f"{day} · gdpr · delete · 3 users · due ")
         here = f"/dags/{DAG_ID}/dagRuns/{instance['dag_run_id']}/taskInstances/batch.approve"
         until(stack, lambda: at_adobe(stack, first) == ["access"], seconds=240)
         # Links are there while it waits.

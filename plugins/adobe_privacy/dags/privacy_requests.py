@@ -63,6 +63,13 @@ def privacy_requests(
             "dry_run": Param(
                 False, type="boolean", title="Dry run", description="Print the plan, send nothing"
             ),
+            "inbox_day": Param(
+                None,
+                type=["null", "string"],
+                format="date",
+                title="Inbox day",
+                description="The folder to read, such as 2026-11-25; else the first day of the run's data interval",
+            ),
             "products": Param(
                 None,
                 type=["null", "array"],

@@ -49,10 +49,11 @@ class Claims(Topic):
         max_users: int = MAX_USERS,
         max_jobs: int | None = None,
         approve_deletes: bool = False,
+        late: Collection[date] = (),
     ) -> Batch | None:
         """Takes the most urgent waiting jobs of `inbox_date`, of one regulation and product list, into a new batch
         of at most `max_users` users; None where nothing waits or the quota leaves no room. Jobs of days before
-        wait for any run, once their own has had an hour to claim them.
+        wait for any run, once their own has had an hour to claim them; those of the days in `late` for none.
 
         `products` replaces what the requests ask for; `default_products` serves those that ask for nothing.
         With `approve_deletes`, deletes get batches of their own, which nobody sends before they are approved.
@@ -64,11 +65,13 @@ class Claims(Topic):
                 room = min(room, max_jobs)
             now = self.unit.now()
             first = session.execute(
-                waiting(inbox_date, now, Job.regulation, Job.products, Job.options, Job.action).limit(1)
+                waiting(
+                    inbox_date, now, Job.regulation, Job.products, Job.options, Job.action, late=late
+                ).limit(1)
             ).first()
             if first is None or room <= 0:
                 return None
-            same_group = waiting(inbox_date, now, Job.id, Job.key).where(
+            same_group = waiting(inbox_date, now, Job.id, Job.key, late=late).where(
                 Job.regulation == first.regulation,
                 Job.products == first.products,
                 Job.options == first.options,
@@ -166,10 +169,13 @@ class Claims(Topic):
                     contents[batch_id] = BatchContent(users, jobs, unsent, actions[batch_id], due, submit_by)
         return contents
 
-    def count_waiting(self, inbox_date: date) -> int:
+    def count_waiting(self, inbox_date: date, late: Collection[date] = ()) -> int:
         """Jobs that a run of `inbox_date` could still claim."""
         with self.unit.read() as session:
-            return session.scalar(waiting(inbox_date, self.unit.now(), func.count()).order_by(None)) or 0
+            return (
+                session.scalar(waiting(inbox_date, self.unit.now(), func.count(), late=late).order_by(None))
+                or 0
+            )
 
     def unclaim(self, batch_id: str, reason: str, *, job_ids: Collection[int] | None = None) -> int:
         """Gives jobs of a batch that were never intended back to the next plan."""
@@ -187,12 +193,10 @@ class Claims(Topic):
             return len(rows)
 
 
-def waiting(inbox_date: date, now: datetime, *columns: Any) -> Select[Any]:
+def waiting(inbox_date: date, now: datetime, *columns: Any, late: Collection[date] = ()) -> Select[Any]:
     """Of the jobs that may be claimed by a run of `inbox_date`, the most urgent first."""
+    of_days = Job.inbox_date.in_((inbox_date, *late)) if late else Job.inbox_date == inbox_date
     left_over = and_(Job.inbox_date < inbox_date, Job.taken_in_at < now - ABANDONED_AFTER)
     return (
-        select(*columns)
-        .select_from(Job)
-        .where(WAITING, or_(Job.inbox_date == inbox_date, left_over))
-        .order_by(Job.due_on, Job.id)
+        select(*columns).select_from(Job).where(WAITING, or_(of_days, left_over)).order_by(Job.due_on, Job.id)
     )

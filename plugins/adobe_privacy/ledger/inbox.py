@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.schema import InboxProblem, Job, ProblemKind
+from adobe_privacy.ledger.schema import InboxFile, InboxProblem, Job, ProblemKind
 from adobe_privacy.ledger.unit import Topic, chunks
 
 CORRECTED = "the file was corrected"
@@ -40,9 +40,25 @@ class Problem:
 class Inbox(Topic):
     """Keeps what of the inbox could not be used, until it is corrected or a person closes it."""
 
-    def record(self, file: FileName, problems: Sequence[Problem], *, run_id: str) -> bool:
-        """These are the file's problems now. What is known stays as it is, closed or open; open ones that are not
-        found any more are closed. Returns whether the file has, or had, any."""
+    def read_files(self, first: date, last: date) -> dict[tuple[date, str], tuple[int, str]]:
+        """Of the files in the folders from `first` to `last`, by day and key, size and mark as they were read."""
+        query = select(InboxFile).where(InboxFile.inbox_date.between(first, last))
+        with self.unit.read() as session:
+            return {(row.inbox_date, row.file_key): (row.size, row.mark) for row in session.scalars(query)}
+
+    def files_with_problems(self, day: date) -> frozenset[str]:
+        """The keys of a folder's files with problems that are open."""
+        query = select(InboxProblem.file_key).where(
+            InboxProblem.closed_at.is_(None), InboxProblem.inbox_date == day
+        )
+        with self.unit.read() as session:
+            return frozenset(session.scalars(query))
+
+    def record(
+        self, file: FileName, problems: Sequence[Problem], *, size: int, mark: str, run_id: str
+    ) -> None:
+        """The file was read as it is now, and these are its problems. What is known stays as it is, closed or open;
+        open ones that are not found any more are closed."""
         with self.unit.write() as session:
             of_file = (InboxProblem.inbox_date == file.day, InboxProblem.file_key == file.key)
             known = list(session.scalars(select(InboxProblem).where(*of_file)))
@@ -56,16 +72,17 @@ class Inbox(Topic):
                     session.add(row)
             still = {_identity(row) for row in found}
             self._close(session, [row for key, row in kept.items() if key not in still], CORRECTED)
-        return bool(known or problems)
-
-    def close_removed(self, day: date, present: Collection[str]) -> None:
-        """Closes the unread files of a day's folder that are not in it any more; `present` are the keys of those
-        that are."""
-        with self.unit.read() as session:
-            rows = session.scalars(
-                _open(InboxProblem.kind == ProblemKind.FILE, InboxProblem.inbox_date == day)
+            session.merge(
+                InboxFile(inbox_date=file.day, file_key=file.key, size=size, mark=mark[:255], read_at=now)
             )
-            gone = [row.id for row in rows if row.file_key not in present]
+
+    def close_removed(self, present: Mapping[date, Collection[str]]) -> None:
+        """Closes the unread files that are not in their folders any more; `present` are the keys of those that are,
+        by folder."""
+        with self.unit.read() as session:
+            in_folders = InboxProblem.inbox_date.in_(present)
+            rows = session.scalars(_open(InboxProblem.kind == ProblemKind.FILE, in_folders))
+            gone = [row.id for row in rows if row.file_key not in present[row.inbox_date]]
         if gone:
             with self.unit.write() as session:
                 self._close(session, session.scalars(_open(InboxProblem.id.in_(gone))).all(), REMOVED)

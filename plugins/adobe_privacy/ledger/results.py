@@ -83,14 +83,14 @@ class Results(Topic):
             self.unit.move(session, rows, Move.LOSE, reason)
             return bool(rows)
 
-    def record_archived(self, manifests: Mapping[int, str]) -> int:
-        """By job id, where its manifest lies within the archive. Returns how many were not archived before."""
+    def record_archived(self, manifests: Mapping[int, str]) -> set[int]:
+        """By job id, where its manifest lies within the archive. Returns those that were not archived before."""
         if not manifests:
-            return 0
+            return set()
         with self.unit.write() as session:
             rows = self.unit.in_state(session, manifests.keys(), JobState.COMPLETE)
             archive(self.unit, session, rows, manifests, "manifest written")
-            return len(rows)
+            return {row.id for row in rows}
 
 
 def archive(

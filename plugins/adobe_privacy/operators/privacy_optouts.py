@@ -44,6 +44,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                     clocks=settings.variables.legal_clocks,
                     strict_identities=settings.service.strict_identities,
                     organisation=settings.service.client.org_id,
+                    late_days=0,
                 ),
             )
             self.log.info(

@@ -72,7 +72,13 @@ def is_backfill(context: Context) -> bool:
 
 
 def inbox_day(context: Context) -> date:
-    """The inbox folder of a run: the day its data interval begins, or yesterday for a run without one."""
+    """The inbox folder of a run: its param `inbox_day`; else the day on which its data interval begins, or yesterday
+    for a run without one."""
+    if given := context["params"].get("inbox_day"):
+        try:
+            return date.fromisoformat(str(given))
+        except ValueError:
+            raise AirflowFailException(f"inbox_day is no day such as 2026-11-25: {given!r}") from None
     start = context.get("data_interval_start")
     if start is not None:
         return start.date()
@@ -218,7 +224,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
         self.max_jobs = max_jobs
 
     def execute(self, context: Context) -> list[str]:
-        from adobe_privacy.planning.planning import PlanSettings, plan_day
+        from adobe_privacy.planning.planning import LATE_DAYS, PlanSettings, plan_day
         from adobe_privacy.reporting.run_report import batch_label, plan_lines
 
         dry_run = bool(context["params"].get("dry_run"))
@@ -227,6 +233,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
             # What has no place for its results is not sent.
             self.settings.location("archive")
             backfill = is_backfill(context)
+            manual = context["dag_run"].run_type == "manual" and not context["params"].get("inbox_day")
             with self.ledger(context) as ledger:
                 plan = plan_day(
                     self.inbox(),
@@ -243,6 +250,9 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
                         approve_deletes=settings.approve_deletes,
                         strict_identities=service.strict_identities,
                         organisation=service.client.org_id,
+                        # A backfill has a run for each of its days.
+                        late_days=0 if backfill else LATE_DAYS,
+                        look_later=manual,
                     ),
                     dry_run=dry_run,
                 )
@@ -252,6 +262,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
         self.summary = "\n".join(lines)
         if dry_run:
             self.log.info("Dry run: this was the plan; nothing was kept or sent")
+            push_figures(context, "\n".join(("Dry run, nothing was kept or sent.", *lines)))
             return []
         labels = {planned.batch.id: batch_label(planned) for planned in plan.batches}
         context["ti"].xcom_push(key="batch_labels", value=labels)
@@ -443,7 +454,7 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
                 inbox_date=inbox_day(context),
                 left_to_sweep=is_backfill(context),
             )
-        push_figures(context, settlement.figures)
+        push_figures(context, f"Inbox {inbox_day(context)}: {settlement.figures}")
         self.summary = "\n".join((*settlement.lines, *settlement.named[:50]))
         for line in settlement.lines:
             self.log.info("%s", line)

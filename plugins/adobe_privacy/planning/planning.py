@@ -6,17 +6,18 @@ Planning sends nothing. It may be repeated: what is known is recognised, what is
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
 
 from adobe_privacy.api.facts import DAILY_JOBS
-from adobe_privacy.intake.inbox import Line, files_of, read_file, shown_name, write_rejected
+from adobe_privacy.intake.files import InboxEntry, files_to_read
+from adobe_privacy.intake.inbox import Line, read_file, write_rejected
 from adobe_privacy.intake.options import as_text
 from adobe_privacy.intake.request import Action, PrivacyRequest, check_request, user_key
 from adobe_privacy.ledger.claims import BatchContent
-from adobe_privacy.ledger.inbox import FileName, Problem
+from adobe_privacy.ledger.inbox import Problem
 from adobe_privacy.ledger.intake import ReceivedJob, ReceivedRequest, Reception
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.quotas import Quota
@@ -24,9 +25,11 @@ from adobe_privacy.ledger.schema import Batch, ProblemKind
 from adobe_privacy.planning.latency import Latencies, observed_latencies, risk
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, DueDates, due_dates
 from adobe_privacy.reporting.alarms import next_alarm
-from adobe_privacy.storage import AccessDenied, Store
+from adobe_privacy.storage import AccessDenied, ObjectNotFound, Store
 
 CHUNK = 1000
+# Adobe can take 45 days; a request that is found later than that is overdue under any law.
+LATE_DAYS = 45
 # Airflow maps a task group over at most 1,024 batches.
 MAX_BATCHES = 1000
 # So many of a day's rejected lines a plan names; the reports in the inbox name all.
@@ -34,6 +37,7 @@ MAX_REJECTED_LINES = 50
 # So many of a file's rejected lines the ledger keeps one by one; the rest is counted.
 MAX_PROBLEMS = 1000
 CONFLICT = "request_id: known already with other content; a changed request needs an id of its own"
+UNREADABLE_NAME = "its name holds a tab, a line break or another control character: rename it"
 NOT_A_KIND = "only *.csv, *.tsv, *.jsonl, *.ndjson and *.json hold requests"
 MAX_WARNINGS = 50
 
@@ -47,6 +51,8 @@ class PlanSettings:
     With `approve_deletes`, deletes get batches of their own, for a person to approve. With `strict_identities`,
     a request for a product that can use none of its identities is refused; else that is a warning. A request that
     names another `organisation` is refused.
+    What arrived late is looked for in the folders of `late_days` before; with `look_later`, unread files in folders of
+    later days are counted.
     """
 
     daily_limit: int = DAILY_JOBS
@@ -58,18 +64,29 @@ class PlanSettings:
     strict_identities: bool = False
     organisation: str | None = None
     clocks: Clocks = DEFAULT
+    late_days: int = LATE_DAYS
+    look_later: bool = False
 
 
 @dataclass
 class Intake:
-    """What one reading of a day's folder found. Holds request ids and reasons, no identity.
+    """What one reading of a day's folder found, and of what arrived late in earlier ones. Holds request ids and
+    reasons, no identity.
 
+    `files` were read now, `late` ones among them lie in folders of earlier days; `unchanged` ones were read before.
+    `growing` ones were still being written: the next run reads them. `later` counts unread files of later folders.
     `opt_outs`, `at_risk` and `warnings` are of new requests only; `warnings` are the first of `warned`, with their
     request ids. `empty` files hold no request at all; `not_read` are
     files of another kind. `rejected_lines` are the first of the `rejected`.
     """
 
+    day: date
+    inbox: str = ""
     files: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    growing: int = 0
+    later: dict[date, int] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
     not_read: list[str] = field(default_factory=list)
     new: int = 0
@@ -121,31 +138,32 @@ def take_in_day(
     """Writes the day's new requests and what of the folder could not be used into the ledger, and with `report` the
     unusable lines under `rejected/`, where the inbox may be written.
     Raises StorageError where the inbox cannot be read."""
-    intake = Intake()
-    intake.files, intake.not_read = files_of(store, day)
-    latencies = observed_latencies(ledger) if intake.files else Latencies()
-    present: set[str] = set()
-    for source in intake.files:
-        file = _file_name(ledger, source, day)
-        present.add(file.key)
+    intake = Intake(day, store.location.uri)
+    found = files_to_read(store, ledger, day, late_days=settings.late_days, look_later=settings.look_later)
+    intake.unchanged, intake.growing, intake.later = found.unchanged, found.growing, found.later
+    latencies = observed_latencies(ledger) if found.requests else Latencies()
+    for entry in found.requests:
+        intake.files.append(entry.source)
+        intake.late += [entry.source] if entry.name.day != day else []
         problems = _Problems()
-        rejected = problems.noted(_take_in(store, ledger, source, day, settings, latencies, intake), intake)
-        if report:
-            _report(store, source, rejected, problems, intake)
-        deque(rejected, maxlen=0)
-        ledger.inbox.record(file, problems.found(), run_id=run_id)
-    for source in intake.not_read:
-        file = _file_name(ledger, source, day)
-        present.add(file.key)
-        ledger.inbox.record(file, [Problem(ProblemKind.FILE, NOT_A_KIND)], run_id=run_id)
-    ledger.inbox.close_removed(day, present)
+        try:
+            rejected = problems.noted(_take_in(store, ledger, entry, settings, latencies, intake), intake)
+            if report and entry.source.isprintable():
+                _report(store, entry.source, rejected, problems, intake)
+            deque(rejected, maxlen=0)
+        except ObjectNotFound:
+            continue  # removed at this moment
+        _recorded(ledger, entry, problems.found(), run_id)
+    for entry in found.not_read:
+        intake.not_read.append(entry.source)
+        _recorded(ledger, entry, [Problem(ProblemKind.FILE, NOT_A_KIND)], run_id)
+    ledger.inbox.close_removed(found.present)
     ledger.inbox.close_accepted()
     return intake
 
 
-def _file_name(ledger: Ledger, source: str, day: date) -> FileName:
-    key = ledger.intake.fingerprint(source.encode())
-    return FileName(day, key, shown_name(source, key))
+def _recorded(ledger: Ledger, entry: InboxEntry, problems: list[Problem], run_id: str) -> None:
+    ledger.inbox.record(entry.name, problems, size=entry.size, mark=entry.mark, run_id=run_id)
 
 
 def _report(store: Store, source: str, rejected: Iterator[Line], problems: _Problems, intake: Intake) -> None:
@@ -201,7 +219,8 @@ def _plan(
     store: Store, ledger: Ledger, day: date, run_id: str, settings: PlanSettings, *, report: bool
 ) -> Plan:
     intake = take_in_day(store, ledger, day=day, run_id=run_id, settings=settings, report=report)
-    _claim(ledger, day, run_id, settings)
+    late = {date.fromisoformat(source.split("/", 1)[0]) for source in intake.late}
+    _claim(ledger, day, run_id, settings, late)
     open_batches = ledger.claims.open_batches(run_id=run_id, inbox_date=day)
     contents = ledger.claims.batch_contents([batch.id for batch in open_batches])
     return Plan(
@@ -213,13 +232,13 @@ def _plan(
             if batch.id in contents
             and (settings.max_jobs is None or batch.run_id == run_id or not contents[batch.id].unsent)
         ][:MAX_BATCHES],
-        waiting=ledger.claims.count_waiting(day),
+        waiting=ledger.claims.count_waiting(day, late),
         quota=ledger.quotas.today(),
         daily_limit=settings.daily_limit,
     )
 
 
-def _claim(ledger: Ledger, day: date, run_id: str, settings: PlanSettings) -> None:
+def _claim(ledger: Ledger, day: date, run_id: str, settings: PlanSettings, late: Collection[date]) -> None:
     """Claims batches for the run until nothing waits, or there is no room for more in the day or the run."""
     room = settings.max_jobs
     open_batches = ledger.claims.open_batches(run_id=run_id, inbox_date=day)
@@ -237,6 +256,7 @@ def _claim(ledger: Ledger, day: date, run_id: str, settings: PlanSettings) -> No
             default_products=",".join(settings.default_products),
             max_jobs=room,
             approve_deletes=settings.approve_deletes,
+            late=late,
         )
         if batch is None:
             return
@@ -253,13 +273,16 @@ def _jobs_in(ledger: Ledger, *batches: Batch) -> int:
 def _take_in(
     store: Store,
     ledger: Ledger,
-    source: str,
-    day: date,
+    entry: InboxEntry,
     settings: PlanSettings,
     latencies: Latencies,
     intake: Intake,
 ) -> Iterator[Line]:
     """Writes a file's new requests into the ledger, a chunk at a time, and yields the lines it refuses."""
+    source, day = entry.source, entry.name.day
+    if not source.isprintable():
+        yield Line(source, 1, reason=UNREADABLE_NAME, whole_file=True)
+        return
     chunk: list[_Arrival] = []
     lines = 0
     for line in read_file(store, source):

@@ -12,7 +12,7 @@ from adobe_privacy.ledger.attention import Level, RunScope
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
-from adobe_privacy.planning.planning import Plan, PlannedBatch
+from adobe_privacy.planning.planning import Intake, Plan, PlannedBatch
 from adobe_privacy.reporting.attention import Attention, attention_of_run
 
 SHOWN = 50  # lines of one kind in a log; the rest is counted
@@ -22,12 +22,16 @@ NOTHING = "Nothing to do for this day."
 def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
     """The plan as text, line by line."""
     intake, quota = plan.intake, plan.quota
-    if not intake.files and not intake.not_read and not plan.batches and not plan.waiting:
-        return ["The inbox has nothing for this day, and nothing waits from earlier days."]
+    inbox = f"Inbox {intake.inbox}/{intake.day}"
+    if not (intake.files or intake.unchanged or intake.not_read or plan.batches or plan.waiting):
+        lines = [f"{inbox}: nothing for this day, and nothing waits from earlier days."]
+        return lines + _other_folders(intake)
     lines = [
-        f"Inbox: {len(intake.files)} files, {intake.new} new requests, {intake.duplicates} known already, "
+        f"{inbox}: {len(intake.files)} files, {intake.new} new requests, {intake.duplicates} known already, "
         f"{intake.rejected} lines rejected"
+        + (f"; {intake.unchanged} files are as they were read before" if intake.unchanged else "")
     ]
+    lines += _other_folders(intake)
     lines += [f"Empty: {source} holds no request" for source in intake.empty]
     if intake.not_read:
         # Their names may be anything, a person's too.
@@ -66,12 +70,35 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
     return lines
 
 
+def _other_folders(intake: Intake) -> list[str]:
+    lines: list[str] = []
+    if intake.late:
+        days = sorted({source.split("/", 1)[0] for source in intake.late})
+        lines.append(
+            f"Late: {len(intake.late)} of these files lie in folders of earlier days: {', '.join(days)}"
+        )
+    if intake.growing:
+        lines.append(f"Still being written: {intake.growing} files; the next run reads them")
+    for day, count in intake.later.items():
+        lines.append(
+            f"Not for this run: {count} files in {day} that no run has read; give this day as inbox_day"
+        )
+    return lines
+
+
 def batch_label(planned: PlannedBatch) -> str:
-    """A batch in one short line, as the grid shows it: `gdpr · delete · 412 users · due 2026-12-20`."""
+    """A batch in one short line, as the grid shows it: `2026-11-25 · gdpr · delete · 412 users ·
+    due 2026-12-20`."""
     content = planned.content
     users = f"{content.users} user{'s' * (content.users != 1)}"
     return " · ".join(
-        (planned.batch.regulation, " + ".join(sorted(content.actions)), users, f"due {content.first_due}")
+        (
+            str(planned.batch.inbox_date),
+            planned.batch.regulation,
+            " + ".join(sorted(content.actions)),
+            users,
+            f"due {content.first_due}",
+        )
     )
 
 
@@ -95,7 +122,7 @@ def settle(ledger: Ledger, *, run_id: str, inbox_date: date, left_to_sweep: bool
     """Sums up what a run answers for, its jobs one by one; opt-outs of sale are not among them. With `left_to_sweep`,
     a job that Adobe still works on is no problem."""
     jobs = ledger.overview.run_jobs(run_id=run_id, inbox_date=inbox_date)
-    summary = _Summary()
+    summary = _Summary(inbox_date)
     summary.add(jobs)
     attention = attention_of_run(ledger, RunScope(run_id, inbox_date, left_to_sweep))
     states, on_hold = summary.states, summary.on_hold
@@ -123,6 +150,8 @@ def settle(ledger: Ledger, *, run_id: str, inbox_date: date, left_to_sweep: bool
 class _Summary:
     """Jobs, counted as they are read: there may be many."""
 
+    inbox_date: date
+    late: Counter[date] = field(default_factory=Counter)
     counts: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     states: Counter[JobState] = field(default_factory=Counter)
     partial: int = 0
@@ -134,6 +163,8 @@ class _Summary:
             if job.action == Action.OPT_OUT_OF_SALE:
                 continue
             self.states[job.state] += 1
+            if job.inbox_date != self.inbox_date:
+                self.late[job.inbox_date] += 1
             self.on_hold += job.state is JobState.RECEIVED and job.on_hold
             self.counts[job.regulation, job.action, job.state.value, job.outcome or "-"] += 1
             if job.state is JobState.ARCHIVED and job.outcome not in ("full", None):
@@ -176,6 +207,9 @@ class _Summary:
         for (_, action, _, _), count in self.counts.items():
             actions[action] += count
         of = ", ".join(f"{count} {action}" for action, count in sorted(actions.items()))
+        if self.late:
+            days = ", ".join(str(day) for day in sorted(self.late)[:5])
+            shown.append(f"{self.late.total()} of them of other days ({days})")
         return f"{states.total()} jobs" + (f" ({of})" if of else "") + f": {', '.join(shown)}"
 
 

@@ -57,6 +57,7 @@ class Completion:
 
     jobs: int = 0
     archived: int = 0
+    elsewhere: int = 0  # archived by another task meanwhile
     partial: int = 0
     bytes: int = 0
     open: int = 0
@@ -66,7 +67,14 @@ class Completion:
 
     @property
     def dealt_with(self) -> int:
-        return self.archived + self.open + len(self.errors) + len(self.gone) + len(self.failures)
+        return (
+            self.archived
+            + self.elsewhere
+            + self.open
+            + len(self.errors)
+            + len(self.gone)
+            + len(self.failures)
+        )
 
 
 async def complete_jobs(
@@ -173,6 +181,7 @@ class _Work:
     result: Completion
     _found: list[tuple[FinishedJob, JobDetail | None]] = field(default_factory=list)
     _manifests: dict[int, str] = field(default_factory=dict)
+    _counted: dict[int, tuple[bool, int]] = field(default_factory=dict)
     _recorded_at: float = 0.0
     _products: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
 
@@ -274,13 +283,15 @@ class _Work:
             self._fail(ready.job, error)
             return
         self._manifests[ready.job.id] = f"{manifest.folder}/manifest.json"
+        in_part = ready.outcome in (Outcome.PARTIAL, GAP)
+        self._counted[ready.job.id] = (in_part, manifest.size or 0)
+        self.result.archived += 1
+        self.result.partial += in_part
+        self.result.bytes += manifest.size or 0
         # A commit for each would take longer than the archiving of a small result. What a crash leaves out is
         # recorded by the next try, which finds the manifest.
         if time.monotonic() - self._recorded_at > RECORD_EVERY:
             self.record_archived()
-        self.result.archived += 1
-        self.result.partial += ready.outcome in (Outcome.PARTIAL, GAP)
-        self.result.bytes += manifest.size or 0
 
     def _has_no_result(self, ready: _Ready) -> bool:
         return self.ledger.now() - ready.completed.completed_at > RESULT_AWAITED or self._may_be_gone(
@@ -294,7 +305,15 @@ class _Work:
 
     def record_archived(self) -> None:
         manifests, self._manifests = self._manifests, {}
-        self.ledger.results.record_archived(manifests)
+        recorded = self.ledger.results.record_archived(manifests)
+        counted, self._counted = self._counted, {}
+        for job_id, (in_part, size) in counted.items():
+            if job_id not in recorded:
+                # A run and the sweep may archive the same job at once: of its two counts one is right.
+                self.result.archived -= 1
+                self.result.elsewhere += 1
+                self.result.partial -= in_part
+                self.result.bytes -= size
         self._recorded_at = time.monotonic()
 
     async def _store(self, ready: _Ready, url: str | None) -> Manifest:

@@ -9,7 +9,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -142,7 +142,13 @@ class Store:
 
     def objects_directly_in(self, prefix: str = "") -> list[ObjectInfo]:
         """The objects directly in the folder `prefix`, sorted by key, without those of its sub-folders."""
-        result = self._do(prefix, lambda: obstore.list_with_delimiter(self._backend, prefix or None))
+        try:
+            result = self._do(prefix, lambda: obstore.list_with_delimiter(self._backend, prefix or None))
+        except StorageUnavailable:
+            # The library lists no folder in which one name holds a control character.
+            if self.location.scheme != "file":
+                raise
+            return sorted(_scanned(Path(self.location.prefix), prefix))
         return sorted(_info(meta) for meta in result["objects"])
 
     def folders(self, prefix: str = "") -> list[str]:
@@ -487,6 +493,17 @@ def _retries(options: S3Options | GCSOptions | AzureOptions) -> dict[str, Any]:
 
 def _present(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _scanned(root: Path, prefix: str) -> Iterator[ObjectInfo]:
+    with os.scandir(root / prefix) as entries:
+        for entry in entries:
+            if entry.is_file() and not local.STAGED_FILE.fullmatch(entry.name):
+                stat = entry.stat()
+                etag = f"{stat.st_ino:x}-{stat.st_mtime_ns // 1000:x}-{stat.st_size:x}"
+                modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+                key = f"{prefix}/{entry.name}" if prefix else entry.name
+                yield ObjectInfo(key, stat.st_size, modified, f'"{etag}"', None)
 
 
 def _info(meta: Any) -> ObjectInfo:

@@ -1,0 +1,121 @@
+"""Which files of the inbox are read: what is new or changed in a day's folder, and what arrived late in earlier ones.
+
+A file is read once it is complete, and not again before it changes. It is recognised by its name, size and ETag.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from adobe_privacy.intake.inbox import is_request_file, shown_name
+from adobe_privacy.ledger.inbox import FileName
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.storage import ObjectInfo, Store
+
+# A file that changed less than this ago is looked at twice, so many seconds apart.
+SETTLED_AFTER = timedelta(minutes=1)
+SECOND_LOOK = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class InboxEntry:
+    """A file as a listing shows it."""
+
+    source: str
+    name: FileName
+    size: int
+    mark: str  # with the size, what tells its contents from others
+    modified: datetime
+
+
+@dataclass
+class InboxFiles:
+    """What is to be read, in the order of the days, the run's own first. `not_read` hold no requests; `growing` ones
+    were still being written; `later` counts what nobody has read in folders of later days."""
+
+    requests: list[InboxEntry] = field(default_factory=list)
+    not_read: list[InboxEntry] = field(default_factory=list)
+    unchanged: int = 0
+    growing: int = 0
+    later: dict[date, int] = field(default_factory=dict)
+    present: dict[date, set[str]] = field(default_factory=dict)  # of each folder that was listed, the keys
+
+
+def files_to_read(
+    store: Store,
+    ledger: Ledger,
+    day: date,
+    *,
+    late_days: int,
+    look_later: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> InboxFiles:
+    """Lists the day's folder and those of so many days before it, each once; a folder with a file that has just changed
+    a second time."""
+    found = InboxFiles()
+    listed: list[InboxEntry] = []
+    folders = _folders(store) if late_days or look_later else set()
+    late = sorted((each for each in folders if day - timedelta(days=late_days) <= each < day), reverse=True)
+    later = sorted(each for each in folders if each > day) if look_later else []
+    known = ledger.inbox.read_files(day - timedelta(days=late_days), max([day, *later]))
+    for folder in (day, *late):
+        entries = _listed(store, ledger, folder)
+        found.present[folder] = {entry.name.key for entry in entries}
+        # Whoever runs a day again wants its rejected lines read again: a setting may have been what was wrong.
+        again = ledger.inbox.files_with_problems(day) if folder == day else frozenset()
+        new = [entry for entry in entries if _is_new(entry, known) or entry.name.key in again]
+        found.unchanged += sum(is_request_file(entry.source) for entry in entries) - sum(
+            is_request_file(entry.source) for entry in new
+        )
+        listed += new
+    for folder in later:
+        if count := sum(_is_new(entry, known) for entry in _listed(store, ledger, folder)):
+            found.later[folder] = count
+    complete = _complete(store, ledger, listed, sleep)
+    found.growing = len(listed) - len(complete)
+    found.requests = [entry for entry in complete if is_request_file(entry.source)]
+    found.not_read = [entry for entry in complete if not is_request_file(entry.source)]
+    return found
+
+
+def _folders(store: Store) -> set[date]:
+    found = set()
+    for name in store.folders():
+        try:
+            found.add(date.fromisoformat(name))
+        except ValueError:
+            continue
+    return found
+
+
+def _listed(store: Store, ledger: Ledger, day: date) -> list[InboxEntry]:
+    """The visible files of a folder; markers that hold nothing, such as `_SUCCESS`, are not among them."""
+    visible = (info for info in store.objects_directly_in(f"{day:%Y-%m-%d}") if "/." not in info.key)
+    return [_entry(ledger, day, info) for info in visible if info.size or is_request_file(info.key)]
+
+
+def _entry(ledger: Ledger, day: date, info: ObjectInfo) -> InboxEntry:
+    key = ledger.intake.fingerprint(info.key.encode("utf-8", "surrogateescape"))
+    name = FileName(day, key, shown_name(info.key, key))
+    return InboxEntry(info.key, name, info.size, info.etag or info.modified.isoformat(), info.modified)
+
+
+def _is_new(entry: InboxEntry, known: dict[tuple[date, str], tuple[int, str]]) -> bool:
+    return known.get((entry.name.day, entry.name.key)) != (entry.size, entry.mark)
+
+
+def _complete(
+    store: Store, ledger: Ledger, entries: Iterable[InboxEntry], sleep: Callable[[float], None]
+) -> list[InboxEntry]:
+    """Those that nobody is writing: they are older than a minute, or the same at two looks."""
+    entries = list(entries)
+    now = datetime.now(UTC)
+    young = {entry.name.day for entry in entries if entry.modified > now - SETTLED_AFTER}
+    if not young:
+        return entries
+    sleep(SECOND_LOOK)
+    again = {entry for folder in young for entry in _listed(store, ledger, folder)}
+    return [entry for entry in entries if entry.modified <= now - SETTLED_AFTER or entry in again]

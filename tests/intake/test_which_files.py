@@ -1,0 +1,166 @@
+"""Which files a run reads: each once, when it is complete, whatever day it arrives."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adobe_privacy.intake.files import files_to_read
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.planning.planning import Plan, PlanSettings, plan_day
+from adobe_privacy.reporting.run_report import plan_lines, settle
+from adobe_privacy.storage import AccessDenied, Store, open_store
+from tests.support.ledgers import DAY
+
+NEXT = DAY + timedelta(days=1)
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Store:
+    (tmp_path / "inbox").mkdir()
+    return open_store(f"file://{tmp_path}/inbox")
+
+
+def line(number: int, **fields: Any) -> str:
+    given = {
+        "request_id": f"DSR-{number}",
+        "regulation": "gdpr",
+        "actions": ["access"],
+        "identities": [{"namespace": "email", "value": f"subject{number}@example.com"}],
+        "products": ["analytics"],
+    }
+    return json.dumps(given | fields)
+
+
+def put(inbox: Store, *lines: str, name: str = "r.jsonl", day: date = DAY) -> None:
+    inbox.write(f"{day}/{name}", "".join(f"{text}\n" for text in lines).encode())
+
+
+def plan(inbox: Store, ledger: Ledger, day: date = DAY, **settings: Any) -> Plan:
+    return plan_day(inbox, ledger, day=day, run_id=f"run {day}", settings=PlanSettings(**settings))
+
+
+def test_a_file_that_arrives_after_its_days_run_goes_with_the_next(inbox: Store, ledger: Ledger) -> None:
+    put(inbox, line(1))
+    plan(inbox, ledger)
+    put(inbox, line(2), name="second.jsonl")
+    late = plan(inbox, ledger, NEXT)
+    assert late.intake.late == [f"{DAY}/second.jsonl"]
+    assert [planned.content.jobs for planned in late.batches] == [1]
+    [job] = ledger.people.request_jobs("DSR-2")
+    assert job.inbox_date == DAY
+    assert any("folders of earlier days: 2026-11-20" in text for text in plan_lines(late))
+    figures = settle(ledger, run_id=f"run {NEXT}", inbox_date=NEXT).figures
+    assert figures.endswith("1 of them of other days (2026-11-20)")
+    assert plan(inbox, ledger, NEXT + timedelta(days=1)).intake.files == [], "and is read once"
+
+
+def test_a_late_file_with_a_bad_line_fails_the_run_that_reads_it(inbox: Store, ledger: Ledger) -> None:
+    plan(inbox, ledger)
+    put(inbox, line(1), "junk")
+    plan(inbox, ledger, NEXT)
+    for day in (DAY, NEXT):
+        assert settle(ledger, run_id=f"run {day}", inbox_date=day).problems >= 1
+
+
+def test_folders_of_45_days_are_looked_at_and_none_by_a_backfill(inbox: Store, ledger: Ledger) -> None:
+    for ago in (44, 45, 46):
+        put(inbox, line(ago), day=NEXT - timedelta(days=ago))
+    assert plan(inbox, ledger, NEXT, late_days=0).intake.files == []
+    assert plan(inbox, ledger, NEXT).intake.new == 2
+
+
+def test_an_unchanged_file_is_not_opened_again(
+    inbox: Store, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(inbox, line(1))
+    plan(inbox, ledger)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "lines", lambda *_: pytest.fail("it was opened"))
+        again = plan(inbox, ledger).intake
+        plan(inbox, ledger, NEXT)
+    assert (again.files, again.unchanged) == ([], 1)
+    put(inbox, line(1), line(2))
+    assert plan(inbox, ledger).intake.new == 1
+
+
+def test_a_day_that_is_run_again_reads_its_rejected_lines_again(inbox: Store, ledger: Ledger) -> None:
+    """What was missing was a setting, not something in the file."""
+    put(inbox, json.dumps(json.loads(line(1)) | {"products": []}))
+    assert plan(inbox, ledger).intake.rejected == 1
+    assert plan(inbox, ledger, default_products=("analytics",)).intake.new == 1
+    assert (
+        settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).figures
+        == "1 jobs (1 access): 1 not submitted yet"
+    )
+
+
+def test_a_file_that_grows_is_left_to_the_next_run(inbox: Store, ledger: Ledger) -> None:
+    put(inbox, line(1))
+    put(inbox, line(2), name="whole.jsonl")
+
+    def somebody_writes(_: float) -> None:
+        put(inbox, line(1), line(3))
+
+    found = files_to_read(inbox, ledger, DAY, late_days=0, sleep=somebody_writes)
+    assert [entry.source for entry in found.requests] == [f"{DAY}/whole.jsonl"]
+    assert found.growing == 1
+
+
+def test_an_old_file_is_looked_at_once(inbox: Store, ledger: Ledger, tmp_path: Path) -> None:
+    put(inbox, line(1))
+    path = tmp_path / "inbox" / str(DAY) / "r.jsonl"
+    os.utime(path, (path.stat().st_mtime - 61,) * 2)
+    found = files_to_read(inbox, ledger, DAY, late_days=45, sleep=lambda _: pytest.fail("no need"))
+    assert len(found.requests) == 1
+
+
+def test_a_manual_run_is_told_of_later_folders(inbox: Store, ledger: Ledger) -> None:
+    put(inbox, line(1), day=NEXT)
+    told = plan(inbox, ledger, look_later=True)
+    assert told.intake.later == {NEXT: 1}
+    assert f"1 files in {NEXT} that no run has read" in plan_lines(told)[1]
+    assert str(DAY) in plan_lines(told)[0]
+
+
+@pytest.mark.parametrize("name", ["tab\tx.jsonl", "nl\nx.jsonl"])
+def test_a_file_with_a_control_character_in_its_name_costs_itself_only(
+    inbox: Store, ledger: Ledger, tmp_path: Path, name: str
+) -> None:
+    put(inbox, line(1))
+    (tmp_path / "inbox" / str(DAY) / name).write_text(line(2) + "\n")
+    found = plan(inbox, ledger).intake
+    assert found.new == 1
+    [problem] = settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).named[:1]
+    assert "rename it" in problem
+    assert name not in problem
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_inbox_that_may_only_be_read_on_disk(inbox: Store, ledger: Ledger, tmp_path: Path) -> None:
+    put(inbox, line(1), "junk")
+    folder = tmp_path / "inbox" / str(DAY)
+    folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    assert plan(inbox, ledger).intake.unreported
+
+
+def test_an_inbox_that_may_only_be_read_fails_no_plan(
+    inbox: Store, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(inbox, line(1), "junk")
+    put(inbox, line(2), name="good.jsonl")
+
+    def denied(self: Store, key: str, *_: Any) -> None:
+        raise AccessDenied(f"{key}: denied", uri=key)
+
+    monkeypatch.setattr(Store, "write", denied)
+    monkeypatch.setattr(Store, "delete", denied)
+    planned = plan(inbox, ledger)
+    assert (planned.intake.new, planned.intake.unreported) == (2, True)
+    assert settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).figures.endswith("1 line rejected")
