@@ -82,7 +82,7 @@ def test_an_unchanged_file_is_not_opened_again(
     put(inbox, line(1))
     plan(inbox, ledger)
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "lines", lambda *_: pytest.fail("it was opened"))
+        patch.setattr(Store, "chunks", lambda *_: pytest.fail("it was opened"))
         again = plan(inbox, ledger).intake
         plan(inbox, ledger, NEXT)
     assert (again.files, again.unchanged) == ([], 1)
