@@ -350,7 +350,17 @@ def _report(options: argparse.Namespace) -> int:
     with _open_ledger(options) as ledger:
         report = reports.figures_report(ledger, options.first, options.last, regulation=options.regulation)
     if not printed(options, report, reports.figures_html):
-        names = ("regulation", "requests_to", "received", "complied", "part", "denied", "open", "median_days")
+        names = (
+            "regulation",
+            "requests_to",
+            "received",
+            "complied",
+            "part",
+            "denied",
+            "failed",
+            "open",
+            "median_days",
+        )
         print_rows(
             options, [{name: row[name] for name in (*names, "mean_days")} for row in report["figures"]]
         )

@@ -20,7 +20,8 @@ from adobe_privacy.api.models import (
     JobStatus,
     User,
 )
-from adobe_privacy.api.names import Outcome
+from adobe_privacy.api.names import Verdict
+from adobe_privacy.results.verdicts import judge
 from tests.support.simulator import Simulator, running_simulator
 
 
@@ -106,7 +107,7 @@ async def test_a_request_goes_from_submission_to_result(
         "audienceManager",
         "profileService",
     }
-    assert {product.outcome for product in access.products} == {Outcome.FULL}
+    assert judge(access).verdict is Verdict.DONE
     assert len(access.child_jobs) == (1 if switches.get("child_jobs") else 0)
     assert access.download_url is not None
     result = await fetched(client, access.job_id, access.download_url)
@@ -351,12 +352,12 @@ async def test_products_that_fail_in_part_or_wholly_are_told_apart(
     detail = await client.get_job(job)
     products = {product.product: product for product in detail.products}
     assert detail.status is JobStatus.ERROR
-    assert (products["analytics"].outcome, products["analytics"].retry_count) == (Outcome.FAILED, 2)
-    assert (products["audienceManager"].outcome, products["audienceManager"].ignored_count) == (
-        Outcome.PARTIAL,
-        1,
-    )
-    assert products["profileService"].outcome is Outcome.PARTIAL
+    assert products["analytics"].retry_count == 2
+    assert [(answer.product, answer.verdict) for answer in judge(detail).answers] == [
+        ("analytics", Verdict.NOT_DONE),
+        ("audienceManager", Verdict.NOBODY_FOUND),
+        ("profileService", Verdict.DATA_LEFT),
+    ]
 
 
 async def test_an_opt_out_arrives(simulator: Simulator, client: PrivacyServiceClient) -> None:

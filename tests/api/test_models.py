@@ -24,7 +24,8 @@ from adobe_privacy.api.models import (
     User,
     parse_date,
 )
-from adobe_privacy.api.names import Outcome
+from adobe_privacy.api.names import Verdict
+from adobe_privacy.results.verdicts import judge
 
 ORG = "ABCDEF0123456789ABCDEF01@AdobeOrg"
 SECRET_VALUE = "canary-identity@example.com"
@@ -310,14 +311,17 @@ def test_a_detail_is_read_without_its_identities() -> None:
     assert [p.product for p in detail.products] == [
         "analytics", "audienceManager", "profileService", "identity", "primetimeAuthentication", "CRS",
     ]  # fmt: skip
-    assert [p.outcome for p in detail.products] == [
-        Outcome.FULL, Outcome.PARTIAL, Outcome.PARTIAL, Outcome.PENDING, Outcome.PENDING, Outcome.FAILED,
+    assert [p.status for p in detail.products] == [
+        JobStatus.COMPLETE, JobStatus.COMPLETE, JobStatus.COMPLETE, JobStatus.SUBMITTED, JobStatus.UNKNOWN,
+        JobStatus.ERROR,
     ]  # fmt: skip
     assert detail.products[0].retry_count == 2
     assert (detail.products[1].processed_count, detail.products[1].ignored_count) == (1, 2)
     assert detail.products[1].code == "6054-200"
     assert [child.job_id for child in detail.child_jobs] == ["child-1"]
+    assert SECRET_VALUE in str([each.value for each in detail.user_ids])
     assert SECRET_VALUE not in repr(detail)
+    assert SECRET_VALUE not in detail.model_dump_json()
     assert "results.example.com" not in repr(detail)
     assert "David Smith" not in repr(detail)
 
@@ -403,7 +407,7 @@ def damaged(draw: st.DrawFn, value: Any) -> Any:
 def test_no_damaged_detail_crashes_the_reading(body: Any) -> None:
     detail = _parse(JobDetail, json.dumps(body).encode(), {"jobId": "1"})
     if detail is not None:
-        assert all(isinstance(product.outcome, Outcome) for product in detail.products)
+        assert isinstance(judge(detail).verdict, Verdict)
         assert all(isinstance(product.product, str) for product in detail.products)
         assert SECRET_VALUE not in repr(detail)
 

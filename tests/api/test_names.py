@@ -5,12 +5,12 @@ import pytest
 from adobe_privacy.api.names import (
     PRODUCTS,
     REGULATION_CODES,
-    Outcome,
+    Verdict,
     include_codes,
     known_product,
+    meaning_of,
     outcome_code,
     outcome_in_words,
-    outcome_of,
     product_code,
     retry_can_help,
 )
@@ -57,25 +57,26 @@ def test_a_name_that_no_product_has_is_not_guessed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wire", "code", "outcome"),
+    ("wire", "code", "verdict"),
     [
-        ("PRVCY-6000-200", "6000-200", Outcome.FULL),
-        ("6054-200", "6054-200", Outcome.PARTIAL),
-        ("PRVCY-6051-200", "6051-200", Outcome.NOT_APPLICABLE),
-        ("PRVCY-6052-200", "6052-200", Outcome.NOT_APPLICABLE),
-        ("PRVCY-6053-200", "6053-200", Outcome.NOT_APPLICABLE),
-        ("PRVCY-1024-400", "1024-400", Outcome.FAILED),
-        ("PRVCY-7000-200", "7000-200", Outcome.PARTIAL),
-        ("PRVCY-7000-400", "7000-400", Outcome.FAILED),
+        ("PRVCY-6000-200", "6000-200", Verdict.DONE),
+        ("6054-200", "6054-200", Verdict.IN_PART),
+        ("PRVCY-6051-200", "6051-200", Verdict.NOTHING_TO_DO),
+        ("PRVCY-6052-200", "6052-200", Verdict.NOBODY_FOUND),
+        ("PRVCY-6053-200", "6053-200", Verdict.WRONG_NAMESPACE),
+        ("PRVCY-1024-400", "1024-400", Verdict.NOT_DONE),
+        ("PRVCY-7000-200", "7000-200", Verdict.RESERVED),
+        ("PRVCY-7000-400", "7000-400", Verdict.NOT_DONE),
         ("PRVCY-7000-300", "7000-300", None),
         ("someone@example.com", None, None),
         ("", None, None),
         (None, None, None),
     ],
 )
-def test_an_outcome_code_is_read(wire: str | None, code: str | None, outcome: Outcome | None) -> None:
+def test_an_outcome_code_is_read(wire: str | None, code: str | None, verdict: Verdict | None) -> None:
     assert outcome_code(wire) == code
-    assert outcome_of(wire) is outcome
+    meaning = meaning_of(wire)
+    assert (meaning and meaning.verdict) == verdict
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from adobe_privacy.archive import CompletedJob
+from adobe_privacy.archive import CompletedJob, ProductOutcome
 
 
 def access_job(job_id: str = "6e1f0f7a-0001", **changes: object) -> CompletedJob:
@@ -15,10 +15,11 @@ def access_job(job_id: str = "6e1f0f7a-0001", **changes: object) -> CompletedJob
         "regulation": "gdpr",
         "action": "access",
         "status": "complete",
+        "verdict": "done",
         "completed_at": datetime(2026, 11, 20, 23, 30, tzinfo=UTC),
         "products": [
-            ("Analytics", "complete", "PRVCY-6000-200"),
-            ("Profile", "complete", "PRVCY-6000-200"),
+            ProductOutcome(name="Analytics", status="complete", code="6000-200", verdict="done"),
+            ProductOutcome(name="Profile", status="complete", code="6000-200", verdict="done"),
         ],
         "products_requested": ["analytics", "profileService"],
         "processed_count": 2,

@@ -22,6 +22,7 @@ from adobe_privacy.archive import (
     DownloadIncomplete,
     InvalidArchive,
     Manifest,
+    ProductOutcome,
     UnreadableManifest,
     ZipLimits,
     archive_job,
@@ -82,11 +83,11 @@ async def test_the_manifest_holds_what_readers_rely_on(file_store: Store, result
         "completed_at": "2026-11-20T23:30:00Z",
         "archived_at": "2026-11-22T08:00:00Z",
         "products": [
-            {"name": "Analytics", "status": "complete", "code": "PRVCY-6000-200"},
-            {"name": "Profile", "status": "complete", "code": "PRVCY-6000-200"},
+            {"name": "Analytics", "status": "complete", "code": "6000-200", "verdict": "done"},
+            {"name": "Profile", "status": "complete", "code": "6000-200", "verdict": "done"},
         ],
         "completeness": {
-            "verdict": "full",
+            "verdict": "done",
             "products_requested": ["analytics", "profileService"],
             "products_answered": ["Analytics", "Profile"],
             "products_missing": [],
@@ -115,11 +116,15 @@ async def test_a_delete_job_is_archived_as_its_manifest_alone(store: Store) -> N
     manifest = await archive_job(store, access_job(action="delete"), None)
     assert keys(store) == [f"{FOLDER}/manifest.json"]
     assert manifest.object is None
-    assert manifest.completeness.verdict == "full"
+    assert manifest.completeness.verdict == "done"
 
 
 async def test_what_adobe_left_open_is_absent_and_reads_back(file_store: Store) -> None:
-    job = access_job(products=[("Analytics", "complete", None)], processed_count=None, ignored_count=None)
+    job = access_job(
+        products=[ProductOutcome(name="Analytics", status="complete")],
+        processed_count=None,
+        ignored_count=None,
+    )
     manifest = await archive_job(file_store, job, None)
     assert manifest.completeness.processed is None
     assert await find(file_store) == manifest

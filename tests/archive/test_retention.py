@@ -20,7 +20,7 @@ from adobe_privacy.archive import (
     verify_archive,
     verify_sample,
 )
-from adobe_privacy.archive.completeness import judge
+from adobe_privacy.archive.completeness import compare
 from adobe_privacy.archive.manifest import Erasure
 from adobe_privacy.storage import AccessDenied, FileOptions, StorageUnavailable, Store, open_store
 from tests.archive.erasing import Erasing
@@ -43,7 +43,7 @@ _MANIFEST = Manifest(
     completed_at=COMPLETED,
     archived_at=COMPLETED,
     products=[],
-    completeness=judge(requested=(), outcomes=(), processed=None, ignored=None),
+    completeness=compare(verdict="done", requested=(), outcomes=(), processed=None, ignored=None),
     object="a.zip",
     size=0,
     sha256="0" * 64,

@@ -32,7 +32,7 @@ def submit(ledger: Ledger) -> list[Job]:
     return ledger.claims.batch_jobs(batch.id, JobState.SUBMITTED)
 
 
-def archive(ledger: Ledger, job: Job, *, outcome: str = "full") -> None:
+def archive(ledger: Ledger, job: Job, *, outcome: str = "done") -> None:
     ledger.results.record_complete([FinishedJob(job, None, outcome, None)])
     ledger.results.record_archived({job.id: f"jobs/{job.adobe_job_id}/manifest.json"})
 
@@ -79,8 +79,8 @@ def test_each_standing_is_counted_once_and_they_add_up(ledger: Ledger) -> None:
         take_in(ledger, number)
     jobs = {job.request_id: job for job in submit(ledger)}
     archive(ledger, jobs["DSR-1"])
-    archive(ledger, jobs["DSR-2"], outcome="not_applicable")
-    archive(ledger, jobs["DSR-3"], outcome="partial")
+    archive(ledger, jobs["DSR-2"], outcome="nothing to do")
+    archive(ledger, jobs["DSR-3"], outcome="in part")
     for number, again in ((4, False), (5, True)):
         ledger.results.record_error(
             jobs[f"DSR-{number}"], completed_at=None, outcome_code="1", reason="", try_again=again
@@ -94,17 +94,17 @@ def test_each_standing_is_counted_once_and_they_add_up(ledger: Ledger) -> None:
     ledger.claims.refuse([job.id for job in refused], "gone")
     row = only(ledger)
     # 1, 2 | 3 | 4 and the refused one | the one of 5 and 9 that was not refused, 6, 7, 8, 10
-    assert (row.received, row.whole, row.part, row.denied, row.open) == (10, 2, 1, 2, 5)
+    assert (row.received, row.whole, row.part, row.denied, row.failed, row.open) == (10, 2, 1, 1, 1, 5)
     assert row.median_days is not None
 
 
-def test_a_job_sent_again_is_denied_no_more(ledger: Ledger) -> None:
+def test_a_job_sent_again_has_failed_no_more(ledger: Ledger) -> None:
     take_in(ledger, 1)
     [job] = submit(ledger)
     ledger.results.record_error(job, completed_at=None, outcome_code="1", reason="", try_again=False)
-    assert (only(ledger).denied, only(ledger).open) == (1, 0)
+    assert (only(ledger).failed, only(ledger).open) == (1, 0)
     ledger.people.resend("DSR-1", "mended")
-    assert (only(ledger).denied, only(ledger).open) == (0, 1)
+    assert (only(ledger).failed, only(ledger).open) == (0, 1)
 
 
 def test_a_subjects_several_jobs_are_one_request(ledger: Ledger, clock: FakeClock) -> None:

@@ -332,7 +332,7 @@ class TestClaims:
         first, second = submitted(ledger)
         for job in (first, second):
             assert len(ledger.claims.open_batches(run_id=RUN, inbox_date=DAY)) == 1
-            ledger.results.record_complete([FinishedJob(job, None, "full", None)])
+            ledger.results.record_complete([FinishedJob(job, None, "done", None)])
             ledger.results.record_archived({job.id: "m"})
         assert ledger.claims.open_batches(run_id=RUN, inbox_date=DAY) == []
 
@@ -527,19 +527,19 @@ class TestEnds:
         ledger.intake.receive([received(1)])
         [job] = submitted(ledger)
         first = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
-        assert ledger.results.record_complete([FinishedJob(job, first, "partial", "6054-200")]) == {
+        assert ledger.results.record_complete([FinishedJob(job, first, "in part", "6054-200")]) == {
             job.id: first
         }
         later = first + timedelta(days=1)
-        assert ledger.results.record_complete([FinishedJob(job, later, "full", None)]) == {job.id: first}
+        assert ledger.results.record_complete([FinishedJob(job, later, "done", None)]) == {job.id: first}
         [row] = ledger.people.request_jobs("DSR-1")
-        assert (row.state, row.outcome, row.outcome_code) == (JobState.COMPLETE, "partial", "6054-200")
+        assert (row.state, row.outcome, row.outcome_code) == (JobState.COMPLETE, "done", None)
 
     def test_archived_once(self, ledger: Ledger) -> None:
         ledger.intake.receive([received(1)])
         [job] = submitted(ledger)
         assert not ledger.results.record_archived({job.id: "too early"})
-        ledger.results.record_complete([FinishedJob(job, None, "full", None)])
+        ledger.results.record_complete([FinishedJob(job, None, "done", None)])
         assert ledger.results.record_archived({job.id: "jobs/m.json"})
         assert not ledger.results.record_archived({job.id: "jobs/other.json"})
         assert ledger.people.request_jobs("DSR-1")[0].manifest == "jobs/m.json"
@@ -630,7 +630,7 @@ class TestReports:
         ]
         assert [job.request_id for job in ledger.overview.due(DAY + timedelta(days=3), limit=1)] == ["DSR-1"]
         [job] = submitted_first = submitted(ledger)[:1]
-        ledger.results.record_complete([FinishedJob(job, None, "full", None)])
+        ledger.results.record_complete([FinishedJob(job, None, "done", None)])
         ledger.results.record_archived({job.id: "m"})
         assert submitted_first[0].request_id == "DSR-1"
         assert [job.request_id for job in ledger.overview.due(DAY + timedelta(days=3))] == ["DSR-2", "DSR-3"]
@@ -645,7 +645,7 @@ class TestReports:
         ledger.intake.receive([received(1)])
         clock.advance(minutes=1)
         [job] = submitted(ledger)
-        ledger.results.record_complete([FinishedJob(job, None, "full", None)])
+        ledger.results.record_complete([FinishedJob(job, None, "done", None)])
         ledger.results.record_archived({job.id: "m"})
         path = ["received", "planned", "submitting", "submitted", "complete", "archived"]
         assert steps(ledger) == list(zip([None, *path], path, strict=False))

@@ -41,7 +41,7 @@ def submit(ledger: Ledger) -> list[Job]:
 
 
 def archive(ledger: Ledger, job: Job, *, completed_at: datetime | None = None) -> None:
-    ledger.results.record_complete([FinishedJob(job, completed_at, "full", "6000-200")])
+    ledger.results.record_complete([FinishedJob(job, completed_at, "done", "6000-200")])
     assert ledger.results.record_archived({job.id: f"jobs/{job.adobe_job_id}/manifest.json"})
 
 
@@ -163,7 +163,7 @@ class TestAttention:
     ) -> None:
         ledger.intake.receive([received(n) for n in range(2)])
         complete, still_open = submit(ledger)
-        ledger.results.record_complete([FinishedJob(complete, NOON, "full", None)])
+        ledger.results.record_complete([FinishedJob(complete, NOON, "done", None)])
         clock.advance(days=23)
         assert ledger.attention.counts()["expiring"] == 0
         clock.advance(seconds=1)

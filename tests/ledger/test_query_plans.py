@@ -149,7 +149,7 @@ def _submit_and_finish(ledger: Ledger) -> None:
     )
     made = [(job, f"new-{job.id}") for job in jobs]
     ledger.intents.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
-    ledger.results.record_complete([FinishedJob(jobs[0], None, "full", None)])
+    ledger.results.record_complete([FinishedJob(jobs[0], None, "done", None)])
     ledger.results.record_archived({jobs[0].id: "m"})
     ledger.results.record_error(
         jobs[1], completed_at=None, outcome_code="1020-400", reason="", try_again=True

@@ -37,7 +37,7 @@ def finish(
                 job, completed_at=completed_at, outcome_code=None, reason="", try_again=False
             )
         else:
-            ledger.results.record_complete([FinishedJob(job, completed_at, "full", None)])
+            ledger.results.record_complete([FinishedJob(job, completed_at, "done", None)])
             ledger.results.record_archived({job.id: "m"})
     clock.moment = begin + timedelta(days=max(map(abs, days)))
 

@@ -392,7 +392,7 @@ class TestReport:
             failed, completed_at=None, outcome_code="1000-400", reason="", try_again=False
         )
         _, partial, full = ledger.claims.batch_jobs(planned.batch.id, JobState.SUBMITTED, JobState.ERROR)
-        for job, outcome in ((partial, "partial"), (full, "full")):
+        for job, outcome in ((partial, "in part"), (full, "done")):
             ledger.results.record_complete([FinishedJob(job, None, outcome, "6054-200")])
             ledger.results.record_archived({job.id: "m"})
         settlement = settle(ledger, run_id="run", inbox_date=DAY)
@@ -403,9 +403,9 @@ class TestReport:
             "DSR-5",
         ]
         assert any("DSR-2" in problem and "1000-400" in problem for problem in settlement.named)
-        assert any(text.startswith("Partial: DSR-3 (access)") for text in settlement.lines)
+        assert any(text.startswith("In part: DSR-3 (access)") for text in settlement.lines)
         assert settlement.figures == (
-            "6 jobs (6 access): 2 archived (1 in part), 1 ended in error, 1 refused, 1 not submitted yet, "
+            "6 jobs (6 access): 2 archived (1 not in whole), 1 ended in error, 1 refused, 1 not submitted yet, "
             "1 for the next run"
         )
 

@@ -44,7 +44,7 @@ def job(ledger: Ledger) -> Job:
     ledger.intents.record_submitted([(job, "adobe-1")], adobe_request_id="rx", reason="Adobe's answer")
     ledger.people.hold("DSR-1", f"a dispute {NASTY}")
     [job] = ledger.people.request_jobs("DSR-1")
-    ledger.results.record_complete([FinishedJob(job, None, "full", "6054-200")])
+    ledger.results.record_complete([FinishedJob(job, None, "done", "6054-200")])
     ledger.results.record_archived({job.id: "jobs/gdpr/2026/11/21/adobe-1/manifest.json"})
     return job
 

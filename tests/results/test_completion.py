@@ -13,14 +13,14 @@ import pytest
 
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import AuthenticationFailed, PermissionDenied
-from adobe_privacy.api.models import CompanyContext, CreateJobsRequest, Identity, JobDetail, User
+from adobe_privacy.api.models import CompanyContext, CreateJobsRequest, Identity, User
 from adobe_privacy.archive import iter_manifests, verify_archive
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import Results
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
-from adobe_privacy.reporting.run_report import settle
-from adobe_privacy.results.completion import Completion, complete_jobs, overall_outcome
+from adobe_privacy.reporting.run_report import Settlement, settle
+from adobe_privacy.results.completion import Completion, complete_jobs
 from adobe_privacy.storage import FileOptions, StorageError, Store, open_store
 from tests.support.ledgers import DAY, received
 from tests.support.simulator import Simulator, running_simulator
@@ -108,6 +108,10 @@ async def submitted(
         [(job, ids[job.key]) for job in jobs], adobe_request_id=None, reason="Adobe's answer"
     )
     return ledger.claims.batch_jobs(batch.id)
+
+
+def settled(ledger: Ledger) -> Settlement:
+    return settle(ledger, run_id="run", inbox_date=DAY)
 
 
 def states(ledger: Ledger) -> dict[str, str]:
@@ -204,23 +208,20 @@ async def test_where_no_job_can_be_read_the_error_comes_as_itself(
         await complete()
 
 
-async def test_a_product_that_was_asked_and_is_not_mentioned_is_a_gap(
-    ledger: Ledger,
-    client: PrivacyServiceClient,
-    simulator: Simulator,
-    archive: Store,
-    complete: Any,
-    caplog: pytest.LogCaptureFixture,
+async def test_a_product_that_was_asked_and_is_not_mentioned_gave_no_answer(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, archive: Store, complete: Any
 ) -> None:
     await submitted(ledger, client, simulator, count=1, asked="profileService,target")
-    assert (await complete()).archived == 1
+    result = await complete()
+    assert (result.archived, result.partial) == (1, 1)
+    assert result.missed == ["DSR-0 (access): no answer from target"]
     [job] = ledger.people.request_jobs("DSR-0")
-    assert (job.state, job.outcome) == (JobState.ARCHIVED, "gap")
-    assert "no answer from target" in caplog.text
+    assert (job.state, job.outcome) == (JobState.ARCHIVED, "in part")
     [(_, manifest)] = iter_manifests(archive)
-    assert (manifest.completeness.verdict, manifest.completeness.products_missing) == ("gap", ["target"])
-    settlement = settle(ledger, run_id="run", inbox_date=DAY)
-    assert any("DSR-0 (access): gap" in line for line in settlement.lines)
+    assert (manifest.completeness.verdict, manifest.completeness.products_missing) == ("in part", ["target"])
+    settlement = settled(ledger)
+    assert settlement.problems == 1
+    assert "in part: no answer from target" in settlement.named[0]
 
 
 async def test_a_job_that_adobe_no_longer_knows_is_named(
@@ -339,41 +340,6 @@ async def test_an_address_that_has_expired_meanwhile_is_asked_for_anew(
     await submitted(ledger, client, simulator)
     assert (await complete()).archived == 3
     assert simulator.calls()["detail"] == 4
-
-
-@pytest.mark.parametrize(
-    ("codes", "outcome"),
-    [
-        (["6000-200"], ("full", "6000-200")),
-        (["6000-200", "6054-200"], ("partial", "6054-200")),
-        (["6000-200", "6051-200"], ("partial", "6051-200")),
-        (["6051-200", "6052-200"], ("not_applicable", "6051-200")),
-        (["1020-400", "6000-200"], ("failed", "1020-400")),
-        (["1020-400", "1000-400"], ("failed", "1000-400")),
-        (["1000-400", "1020-400"], ("failed", "1000-400")),
-        ([], ("full", None)),
-    ],
-)
-def test_the_outcome_of_a_job_is_that_of_its_worst_product(
-    codes: list[str], outcome: tuple[str, str | None]
-) -> None:
-    """Of several errors, the one that comes again: a new attempt would only meet it once more."""
-    detail = JobDetail.model_validate(
-        {
-            "jobId": "j",
-            "productResponses": [
-                {
-                    "product": f"p{number}",
-                    "productStatusResponse": {
-                        "status": "error" if code.endswith("-400") else "complete",
-                        "responseMsgCode": f"PRVCY-{code}",
-                    },
-                }
-                for number, code in enumerate(codes)
-            ],
-        }
-    )
-    assert overall_outcome(detail) == outcome
 
 
 def later(ledger: Ledger, simulator: Simulator, days: float) -> None:

@@ -19,7 +19,7 @@ KINDS = (
     ("ccpa", "access", 45, (1, 8), "analytics,target"),
     ("lgpd_bra", "access", 15, (1, 9), "campaign"),
 )
-OUTCOMES = (("full", "6000-200"),) * 6 + (("partial", "6054-200"), ("not_applicable", "6052-200"))
+OUTCOMES = (("done", "6000-200"),) * 6 + (("in part", "6054-200"), ("not done", "6052-200"))
 
 
 def write_history(url: str, today: date) -> None:

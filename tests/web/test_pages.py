@@ -13,11 +13,13 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
+from adobe_privacy.api.names import Verdict
 from adobe_privacy.command_line import main
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
+from adobe_privacy.results.verdicts import Answer
 from adobe_privacy.web.source import Source
 from tests.support.ledgers import DAY, received
 from tests.web.conftest import LogIn
@@ -46,7 +48,12 @@ def submit(ledger: Ledger) -> list[Job]:
 
 def archive(ledger: Ledger, job: Job, folder: Path, **manifest: Any) -> None:
     place = f"jobs/gdpr/2026/11/20/{job.adobe_job_id}/manifest.json"
-    ledger.results.record_complete([FinishedJob(job, None, "partial", "6054-200")])
+    answers = (
+        Answer("audienceManager", "AudienceManager", Verdict.IN_PART, status="complete", code="6054-200"),
+        Answer("analytics", "<b>Analytics</b>", Verdict.DONE, status="complete", code="6000-200"),
+        Answer("target", "target", Verdict.NO_ANSWER, asked=True),
+    )
+    ledger.results.record_complete([FinishedJob(job, None, "in part", "6054-200", answers)])
     ledger.results.record_archived({job.id: place})
     path = folder / "archive" / place
     path.parent.mkdir(parents=True)

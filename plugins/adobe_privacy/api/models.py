@@ -4,9 +4,8 @@ A request model refuses what the service would refuse, with a `pydantic.Validati
 the field and what was expected but never the value. (Log `str(error)`; `error.errors()` does hold the
 values.)
 
-An answer model takes every variant that the service is known to have used and treats null as absent. It
-keeps no identity: the `userIds`, the submitter and the lists inside `results` are dropped, only their
-lengths are kept.
+An answer model takes every variant that the service is known to have used and treats null as absent. The
+identities in it (`user_ids`, `processed`, `ignored`) are in no repr and no dump: they are for comparing in memory.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from pydantic import (
 )
 
 from adobe_privacy.api.facts import MAX_IDENTITIES, MAX_USERS
-from adobe_privacy.api.names import REGULATION_CODES, Outcome, outcome_code, outcome_of, product_code
+from adobe_privacy.api.names import REGULATION_CODES, outcome_code, product_code
 
 ORG_NAMESPACE = "imsOrgID"
 
@@ -274,6 +273,14 @@ def _count(value: object) -> int | None:
     return len(value) if isinstance(value, list) else _number(value)
 
 
+def _values(value: object) -> tuple[str, ...] | None:
+    """The values of a list of identities, each a text or an object; None for anything else."""
+    if not isinstance(value, list):
+        return None
+    plain = (each.get("value") if isinstance(each, Mapping) else each for each in value)
+    return tuple(text for each in plain if (text := _text(each)) is not None)
+
+
 def _status(value: object) -> JobStatus:
     word = (_text(value) or "").lower()
     try:
@@ -295,6 +302,7 @@ Text = Annotated[str | None, BeforeValidator(_text)]
 Word = Annotated[str | None, BeforeValidator(_lower)]
 Number = Annotated[int | None, BeforeValidator(_number)]
 Count = Annotated[int | None, BeforeValidator(_count)]
+Values = Annotated[tuple[str, ...] | None, BeforeValidator(_values)]
 Status = Annotated[JobStatus, BeforeValidator(_status)]
 Moment = Annotated[datetime | None, BeforeValidator(parse_date)]
 
@@ -340,8 +348,17 @@ class JobSummary(_AnswerModel):
     last_modified_at: Moment = Field(None, validation_alias="lastModifiedDate")
 
 
+class UserId(_AnswerModel):
+    """One identity of a job as Adobe repeats it."""
+
+    namespace: Text = Field(None, repr=False)
+    value: Text = Field(None, repr=False)
+    type: Text = None
+
+
 class ProductResponse(_AnswerModel):
-    """How far one product is with a job. `message` is left out of the repr: it may hold identities."""
+    """How far one product is with a job. `message` and `detail`, Adobe's own words, are left out of the repr: they may
+    hold identities, as `processed` and `ignored` do, which name those that the product looked for and left out."""
 
     name: str = Field("", validation_alias="product")
     status: Status = Field(
@@ -350,12 +367,13 @@ class ProductResponse(_AnswerModel):
     )
     message_code: Text = Field(None, validation_alias=AliasPath("productStatusResponse", "responseMsgCode"))
     message: Text = Field(
+        None, repr=False, exclude=True, validation_alias=AliasPath("productStatusResponse", "message")
+    )
+    detail: Text = Field(
         None,
         repr=False,
-        validation_alias=AliasChoices(
-            AliasPath("productStatusResponse", "responseMsgDetail"),
-            AliasPath("productStatusResponse", "message"),
-        ),
+        exclude=True,
+        validation_alias=AliasPath("productStatusResponse", "responseMsgDetail"),
     )
     retry_count: Number = Field(None, validation_alias="retryCount")
     processed_at: Moment = Field(None, validation_alias="processedDate")
@@ -364,6 +382,18 @@ class ProductResponse(_AnswerModel):
     )
     ignored_count: Count = Field(
         None, validation_alias=AliasPath("productStatusResponse", "results", "ignored")
+    )
+    processed: Values = Field(
+        None,
+        repr=False,
+        exclude=True,
+        validation_alias=AliasPath("productStatusResponse", "results", "processed"),
+    )
+    ignored: Values = Field(
+        None,
+        repr=False,
+        exclude=True,
+        validation_alias=AliasPath("productStatusResponse", "results", "ignored"),
     )
 
     @field_validator("name", mode="before")
@@ -391,18 +421,8 @@ class ProductResponse(_AnswerModel):
     @property
     def failed_dataset_count(self) -> int:
         """How many datasets the message names as failed (data lake, profile), whatever the code says."""
-        match = _FAILED_DATASETS.search(self.message or "")
+        match = _FAILED_DATASETS.search(" ".join(filter(None, (self.detail, self.message))))
         return len([name for name in match.group(1).split(",") if name.strip()]) if match else 0
-
-    @property
-    def outcome(self) -> Outcome:
-        """What the product made of the job. Where status and code disagree, the worse one counts."""
-        if self.status in (JobStatus.ERROR, JobStatus.EXPIRED):
-            return Outcome.FAILED
-        if self.status is not JobStatus.COMPLETE:
-            return Outcome.PENDING
-        outcome = outcome_of(self.message_code) or Outcome.FULL
-        return Outcome.PARTIAL if outcome is Outcome.FULL and self.failed_dataset_count else outcome
 
 
 class JobDetail(JobSummary):
@@ -416,10 +436,11 @@ class JobDetail(JobSummary):
     products: tuple[ProductResponse, ...] = Field((), validation_alias="productResponses")
     download_url: Text = Field(None, validation_alias=AliasChoices("downloadUrl", "downloadURL"), repr=False)
     child_jobs: tuple[JobDetail, ...] = Field((), validation_alias="childJobs")
+    user_ids: tuple[UserId, ...] = Field((), validation_alias="userIds", repr=False, exclude=True)
 
-    @field_validator("products", mode="before")
+    @field_validator("products", "user_ids", mode="before")
     @classmethod
-    def _products_that_are_objects(cls, value: object) -> object:
+    def _those_that_are_objects(cls, value: object) -> object:
         return value if isinstance(value, tuple) else _objects(value)
 
     @field_validator("child_jobs", mode="before")

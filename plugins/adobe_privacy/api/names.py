@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
@@ -131,38 +132,106 @@ def include_codes(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(known_product(name) or name.strip() for name in names))
 
 
-class Outcome(StrEnum):
-    """How one product dealt with one job."""
+class Verdict(StrEnum):
+    """What became of a person's request: at one product, or as a whole. The same word everywhere.
 
-    PENDING = "pending"
-    FULL = "full"
-    PARTIAL = "partial"
-    NOT_APPLICABLE = "not_applicable"
-    FAILED = "failed"
+    A whole job is `done`, has `nothing to do`, is done `in part`, is `not done`, or has `no final answer yet`. The
+    other words are of single products, but for the last two: `as judged before` is of jobs that an older version
+    of this software judged, and `accepted` of opt-outs of sale, of which Adobe says no more.
+    """
+
+    DONE = "done"
+    NOTHING_TO_DO = "nothing to do"
+    RESERVED = "done with a reservation"
+    IN_PART = "in part"
+    DATA_LEFT = "data sets failed"
+    NOBODY_FOUND = "nobody found"
+    WRONG_NAMESPACE = "wrong namespace"
+    NO_ANSWER = "no answer"
+    PENDING = "no final answer yet"
+    NOT_DONE = "not done"
+    AS_BEFORE = "as judged before"
+    ACCEPTED = "accepted"
 
 
-# Adobe's table of error codes, in few words.
-_IN_WORDS = {
-    "1000-400": "the data is not in the format that the application needs",
-    "1001-400": "the organisation is not provisioned for the application",
-    "1010-400": "permissions are missing",
-    "1020-400": "the access data could not be uploaded",
-    "1021-400": "one or more of the application's own jobs failed",
-    "1022-400": "the data could not be accessed",
-    "1023-400": "a dataset could not be found or accessed",
-    "1024-400": "unexpected error",
-    "1030-400": "too many documents at once",
-    "1040-400": "access to the encryption key was revoked",
-    "6000-200": "done",
-    "6051-200": "not applicable: the organisation does not have this application",
-    "6052-200": "some identities were not found",
-    "6053-200": "the application does not know this identity namespace",
-    "6054-200": "done in part: some identities or data were not found",
+@dataclass(frozen=True)
+class OutcomeCode:
+    """One row of Adobe's table of outcome codes. `in_words` is Adobe's meaning in few words, `advice` what a person
+    should do; `verdict` holds where nothing else in the answer speaks against it. With `may_pass`, a *new* request
+    may succeed: Adobe never processes a failed job again."""
+
+    in_words: str
+    verdict: Verdict
+    advice: str = ""
+    may_pass: bool = False
+
+
+_AGAIN = "It was sent again where that could help. If it still fails, open a support case with the job id, then resend."
+
+# Privacy Service API guide, "error codes": a stable contract to which Adobe adds. Branch on the code, not on texts.
+OUTCOME_CODES: dict[str, OutcomeCode] = {
+    "6000-200": OutcomeCode("done", Verdict.DONE),
+    "6051-200": OutcomeCode(
+        "not applicable: the organisation does not have this application",
+        Verdict.NOTHING_TO_DO,
+        "The organisation does not have the product. Take it out of the products if that is right; else ask Adobe.",
+    ),
+    "6052-200": OutcomeCode(
+        "some identities were not found",
+        Verdict.NOBODY_FOUND,
+        "The product has no record of some identities. Compare them with the person's; if one is wrong, send a new "
+        "request with the right one.",
+    ),
+    "6053-200": OutcomeCode(
+        "the application does not know this identity namespace",
+        Verdict.WRONG_NAMESPACE,
+        "The product looked for nobody. Send a new request with a namespace that the product knows, or without the "
+        "product if it has nothing of the person; docs/requests.md says what each product can use.",
+    ),
+    "6054-200": OutcomeCode(
+        "done in part: some identities or data were not found",
+        Verdict.IN_PART,
+        "The product could have used an identity that it did not find. If the identity is right, nothing is left.",
+    ),
+    "1000-400": OutcomeCode(
+        "the data is not in the format that the application needs",
+        Verdict.NOT_DONE,
+        "A value does not have the form that the product expects. Correct it and send a new request.",
+    ),
+    "1001-400": OutcomeCode(
+        "the organisation is not provisioned for the application",
+        Verdict.NOT_DONE,
+        "Ask Adobe whether the organisation has the product, then resend, or send a new request without it.",
+    ),
+    "1010-400": OutcomeCode(
+        "permissions are missing",
+        Verdict.NOT_DONE,
+        "Give the credential's product profile the missing permission in the Admin Console, then resend.",
+    ),
+    "1020-400": OutcomeCode("the access data could not be uploaded", Verdict.NOT_DONE, _AGAIN, may_pass=True),
+    "1021-400": OutcomeCode(
+        "one or more of the application's own jobs failed", Verdict.NOT_DONE, _AGAIN, may_pass=True
+    ),
+    "1022-400": OutcomeCode("the data could not be accessed", Verdict.NOT_DONE, _AGAIN, may_pass=True),
+    "1023-400": OutcomeCode(
+        "a dataset could not be found or accessed", Verdict.NOT_DONE, _AGAIN, may_pass=True
+    ),
+    "1024-400": OutcomeCode("unexpected error", Verdict.NOT_DONE, _AGAIN, may_pass=True),
+    "1030-400": OutcomeCode("too many documents at once", Verdict.NOT_DONE, _AGAIN, may_pass=True),
+    "1040-400": OutcomeCode(
+        "access to the encryption key was revoked",
+        Verdict.NOT_DONE,
+        "Give Adobe access to the organisation's own encryption key again, then resend.",
+    ),
 }
 
-_NOT_APPLICABLE = frozenset({"6051-200", "6052-200", "6053-200"})
-_TRANSIENT = frozenset({"1020-400", "1021-400", "1022-400", "1023-400", "1024-400", "1030-400"})
 _OUTCOME_CODE = re.compile(r"(?:PRVCY-)?(\d{1,6}-\d{3})", re.IGNORECASE)
+_NEW_CODES = {
+    "-200": OutcomeCode(
+        "done, with a reservation", Verdict.RESERVED, "Adobe's table of error codes says what is left to do."
+    ),
+    "-400": OutcomeCode("failed", Verdict.NOT_DONE, "Adobe's table of error codes says what to do."),
+}
 
 
 def outcome_code(message_code: str | None) -> str | None:
@@ -171,38 +240,22 @@ def outcome_code(message_code: str | None) -> str | None:
     return match.group(1) if match else None
 
 
-def outcome_of(message_code: str | None) -> Outcome | None:
-    """What an outcome code means, by Adobe's table of error codes; None where it tells nothing.
-
-    6051 to 6053 are complete but not applicable (not provisioned, identities or namespace unknown to the
-    product). A code that is not in the table goes by its suffix: -200 is done with a reservation, -400 has
-    failed.
-    """
+def meaning_of(message_code: str | None) -> OutcomeCode | None:
+    """Adobe's row for a code; None where it tells nothing. A code that is not in the table goes by its suffix: -200
+    is done with a reservation, -400 has failed."""
     code = outcome_code(message_code)
     if code is None:
         return None
-    if code == "6000-200":
-        return Outcome.FULL
-    if code in _NOT_APPLICABLE:
-        return Outcome.NOT_APPLICABLE
-    if code.endswith("-200"):
-        return Outcome.PARTIAL
-    return Outcome.FAILED if code.endswith("-400") else None
+    return OUTCOME_CODES.get(code) or _NEW_CODES.get(code[-4:])
 
 
 def outcome_in_words(message_code: str | None) -> str:
     """What a code says to a person; of a code that is not in Adobe's table only whether it means failure."""
-    code = outcome_code(message_code)
-    if code in _IN_WORDS:
-        return _IN_WORDS[code]
-    words = {Outcome.FAILED: "failed", Outcome.PARTIAL: "done, with a reservation"}
-    outcome = outcome_of(code)
-    return words.get(outcome, "unknown code") if outcome is not None else "unknown code"
+    meaning = meaning_of(message_code)
+    return meaning.in_words if meaning is not None else "unknown code"
 
 
 def retry_can_help(message_code: str | None) -> bool:
-    """Whether a *new* request may succeed where this code came: 1020 to 1024 (processing) and 1030 (rate).
-
-    Adobe never processes a failed job again, so trying again always means another submission.
-    """
-    return outcome_code(message_code) in _TRANSIENT
+    """Whether a *new* request may succeed where this code came: 1020 to 1024 (processing) and 1030 (rate)."""
+    meaning = meaning_of(message_code)
+    return meaning is not None and meaning.may_pass

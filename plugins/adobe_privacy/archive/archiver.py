@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from adobe_privacy.archive.completeness import ProductOutcome, judge
+from adobe_privacy.archive.completeness import ProductOutcome, compare
 from adobe_privacy.archive.encryption import SUFFIX, DataKey
 from adobe_privacy.archive.errors import DownloadIncomplete, InvalidArchive
 from adobe_privacy.archive.manifest import MANIFEST, REJECTED, Manifest, Sealed, find_manifest, job_folder
@@ -33,8 +33,8 @@ def utc_now() -> datetime:
 class CompletedJob:
     """A job that will not change any more, in the words of its final detail. No identity belongs in here.
 
-    `products` are (name, status, code) as answered, `products_requested` the codes asked for, empty where
-    unknown. `processed_count` and `ignored_count` count identities, `None` where Adobe did not say.
+    `verdict` is that on the whole job, `products` what was answered, `products_requested` the codes asked for, empty
+    where unknown. `processed_count` and `ignored_count` count identities, `None` where Adobe did not say.
     `completed_at` needs a time zone and must be the same at every call: it is part of where the job lies.
     """
 
@@ -45,7 +45,8 @@ class CompletedJob:
     action: str
     status: str
     completed_at: datetime
-    products: Sequence[tuple[str, str, str | None]] = ()
+    verdict: str
+    products: Sequence[ProductOutcome] = ()
     products_requested: Sequence[str] = ()
     processed_count: int | None = None
     ignored_count: int | None = None
@@ -135,14 +136,13 @@ def _describe(
     job: CompletedJob, stored: _Stored | None, settings: ArchiveSettings, archived_at: datetime
 ) -> Manifest:
     result = None if stored is None else stored.result
-    outcomes = [ProductOutcome(name=name, status=status, code=code) for name, status, code in job.products]
-    completeness = judge(
+    completeness = compare(
+        verdict=job.verdict,
         requested=job.products_requested,
-        outcomes=outcomes,
+        outcomes=job.products,
         processed=job.processed_count,
         ignored=job.ignored_count,
         folders=result.summary.folders if result else (),
-        result_missing=job.action == "access" and result is None,
     )
     manifest = Manifest(
         job_id=job.job_id,
@@ -153,7 +153,7 @@ def _describe(
         status=job.status,
         completed_at=job.completed_at.astimezone(UTC),
         archived_at=archived_at,
-        products=outcomes,
+        products=list(job.products),
         completeness=completeness,
     )
     if stored is None or result is None:

@@ -219,3 +219,9 @@ def _fits(use: ProductUse, namespace: str, type_: str) -> bool:
         each.fits(namespace, type_) or (standard is not None and each.fits(standard.lower(), "standard"))
         for each in use.uses
     )
+
+
+def can_use(product: str, namespace: str, type_: str) -> bool:
+    """Whether a product can look for a person by such an identity; so too of a product that nothing is known of."""
+    use = PRODUCT_USES.get(product, _ALL)
+    return not use.uses or _fits(use, namespace.lower(), type_)

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK
+from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.delete_plan import DELETE
 from adobe_privacy.ledger.schema import (
     AT_ADOBE,
@@ -24,10 +25,12 @@ from adobe_privacy.ledger.schema import (
     Job,
     Origin,
     ProblemKind,
+    ProductAnswer,
     Transition,
 )
 from adobe_privacy.ledger.states import OPEN_STATES, JobState
 from adobe_privacy.ledger.unit import Topic
+from adobe_privacy.results.verdicts import MISSED
 
 SOON = timedelta(days=7)
 # No call takes longer, with all its retries.
@@ -107,6 +110,21 @@ def _overdue(now: datetime) -> ColumnElement[bool]:
     return and_(UNFINISHED, Job.due_on < now.date(), ~held)
 
 
+def _not_done(now: datetime) -> ColumnElement[bool]:
+    """Some product should have done what was asked and did not. Told for as long as Adobe can be asked about it."""
+    missing = [
+        and_(Job.action == action, ProductAnswer.verdict.in_(verdicts)) for action, verdicts in MISSED.items()
+    ]
+    of_job = and_(
+        ProductAnswer.job_id == Job.id,
+        ProductAnswer.attempt == Job.attempt,
+        Job.origin == Origin.INBOX,
+        Job.archived_at > now - LIST_LOOK_BACK,
+        or_(*missing),
+    )
+    return select(ProductAnswer.job_id).where(of_job).exists()
+
+
 # The first kind that a job is of is the gravest; settle, note, page, alarms and command follow this order.
 KINDS = (
     Kind(
@@ -158,6 +176,19 @@ KINDS = (
         states=(JobState.GONE,),
     ),
     Kind(
+        name="not_done",
+        level=Level.PERSON,
+        one="not done by some product",
+        many="not done by some product",
+        says="{undone}",
+        to_do="Read on the request's page what each product answered and what to do about it. What a product should "
+        "have done, ask for in a new request.",
+        states=(JobState.ARCHIVED,),
+        where=_not_done,
+        since=lambda: Job.archived_at,
+        few=True,
+    ),
+    Kind(
         name="unfinished",
         level=Level.PERSON,
         one="not finished by its run",
@@ -165,6 +196,8 @@ KINDS = (
         says="not archived yet ({state})",
         to_do="Read the log of the task that failed, then clear this task.",
         states=OPEN_STATES,
+        # What Adobe calls complete while a product has yet to answer, every sweep asks for again.
+        where=lambda _: or_(Job.outcome.is_(None), Job.outcome != Verdict.PENDING),
         of_ended_runs=True,
     ),
     Kind(

@@ -16,30 +16,32 @@ from enum import StrEnum
 from statistics import fmean, median
 from typing import Any, NamedTuple
 
-from sqlalchemy import case, func, select
+from sqlalchemy import and_, case, func, not_, or_, select
 
+from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.schema import Job, Origin
-from adobe_privacy.ledger.states import FAILED_STATES, JobState
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic
-
-# Outcomes of a job that did all that was asked: with NOT_APPLICABLE there was nothing to do it to.
-IN_WHOLE = ("full", "not_applicable", "accepted")
+from adobe_privacy.results.verdicts import IN_WHOLE
 
 
 class Standing(StrEnum):
     """How far one action of one request is, taking the jobs of a subject with many identities together."""
 
     OPEN = "open"  # some job is not at its end; on hold, it will not be before its release
-    WHOLE = "whole"  # every job is archived, and each did all that was asked
-    PART = "part"  # every job is at its end, and some, but not all, is done
-    DENIED = "denied"  # every job was refused, ended in error, is gone at Adobe, or was closed by a person
+    WHOLE = "whole"  # every job is archived, and every product did all that was asked or has nothing of the person
+    PART = "part"  # every job is at its end, and some, but not all, is done; or an older version judged it
+    DENIED = "denied"  # every job was refused, or closed by a person
+    FAILED = (
+        "failed"  # every job is at its end or gone at Adobe, and no product did anything of what was asked
+    )
 
 
 @dataclass(frozen=True)
 class RequestFigures:
     """One action's requests under one regulation, of those received in the period, as they stand now.
 
-    `received` is the sum of the next four. Days are calendar days in UTC from receipt to the last result's
+    `received` is the sum of the next five. Days are calendar days in UTC from receipt to the last result's
     arrival in the archive, of the requests complied with in whole or in part; None where there is none.
     """
 
@@ -49,6 +51,7 @@ class RequestFigures:
     whole: int
     part: int
     denied: int
+    failed: int
     open: int
     median_days: float | None
     mean_days: float | None
@@ -65,18 +68,22 @@ class _Requests(NamedTuple):
     regulation: str
     action: str
     jobs: int
-    archived: int
+    ended: int
     whole: int
     denied: int
+    undone: int
+    held: int
     days: float | None  # from receipt to the last result's arrival in the archive; a whole number
     requests: int
 
 
 def _standing(request: _Requests) -> Standing:
-    if request.archived + request.denied < request.jobs:
+    if request.ended < request.jobs or request.held:
         return Standing.OPEN
     if request.denied == request.jobs:
         return Standing.DENIED
+    if request.denied + request.undone == request.jobs:
+        return Standing.FAILED
     return Standing.WHOLE if request.whole == request.jobs else Standing.PART
 
 
@@ -93,7 +100,8 @@ class Figures(Topic):
             standing = _standing(alike)
             standings[group][standing] += alike.requests
             if standing in (Standing.WHOLE, Standing.PART) and alike.days is not None:
-                days[group] += [int(alike.days)] * alike.requests
+                # A clock that was wrong once makes no answer earlier than its question.
+                days[group] += [max(0, int(alike.days))] * alike.requests
         return [
             RequestFigures(
                 regulation=group[0],
@@ -102,6 +110,7 @@ class Figures(Topic):
                 whole=counts[Standing.WHOLE],
                 part=counts[Standing.PART],
                 denied=counts[Standing.DENIED],
+                failed=counts[Standing.FAILED],
                 open=counts[Standing.OPEN],
                 median_days=float(median(days[group])) if days[group] else None,
                 mean_days=fmean(days[group]) if days[group] else None,
@@ -116,13 +125,19 @@ class Figures(Topic):
             return func.sum(case((condition, 1), else_=0))
 
         archived = Job.state == JobState.ARCHIVED
+        refused = Job.state.in_((JobState.REFUSED, JobState.CLOSED))
+        judged = or_(archived, Job.state == JobState.ERROR)
+        gone = Job.state == JobState.GONE
+        undone = or_(gone, and_(judged, Job.outcome == Verdict.NOT_DONE))
         query = select(
             Job.regulation,
             Job.action,
             func.count().label("jobs"),
-            count(archived).label("archived"),
+            count(or_(judged, refused, gone)).label("ended"),
             count(archived & Job.outcome.in_(IN_WHOLE)).label("whole"),
-            count(Job.state.in_((*FAILED_STATES, JobState.CLOSED))).label("denied"),
+            count(refused).label("denied"),
+            count(undone).label("undone"),
+            count(and_(Job.on_hold, not_(archived))).label("held"),
             _days(self.unit.engine.dialect.name, func.min(Job.received_at), func.max(Job.archived_at)).label(
                 "days"
             ),

@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from sqlalchemy import and_, or_, select
 
+from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.limits import end_pause_and_doubt, refuse_while_paused
 from adobe_privacy.ledger.results import archive
 from adobe_privacy.ledger.schema import OPT_OUTS, Job
@@ -72,7 +73,7 @@ class OptOuts(Topic):
             rows = self.unit.by_id(session, [job.id for job in jobs], accepted)
             for row in rows:
                 row.submitted_at = row.completed_at = now
-                row.outcome = "accepted"
+                row.outcome = Verdict.ACCEPTED.value
             self.unit.move(session, rows, Move.ACCEPT, "Adobe: accepted")
             return rows
 

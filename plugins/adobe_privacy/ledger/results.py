@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from sqlalchemy import and_, delete, insert, select
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.schema import Job, Origin
-from adobe_privacy.ledger.states import JobState, Move
-from adobe_privacy.ledger.unit import Topic, Unit
+from adobe_privacy.api.names import Verdict
+from adobe_privacy.ledger.schema import Job, Origin, ProductAnswer
+from adobe_privacy.ledger.states import OPEN_AT_ADOBE, JobState, Move
+from adobe_privacy.ledger.unit import Topic, Unit, chunks
+from adobe_privacy.results.verdicts import Answer
 
 # The outcome of a job of which nobody can say whether Adobe ever had it.
 UNKNOWN = "unknown"
@@ -19,12 +22,14 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class FinishedJob:
-    """What Adobe says of a job that it is done with. `completed_at` is None where it does not say when."""
+    """What Adobe says of a job that it is done with. `outcome` is the verdict on the whole, `outcome_code` the code
+    behind it. `completed_at` is None where Adobe does not say when."""
 
     job: Job
     completed_at: datetime | None
     outcome: str
     outcome_code: str | None
+    answers: Sequence[Answer] = ()
 
 
 class Results(Topic):
@@ -37,19 +42,38 @@ class Results(Topic):
         by_id = {each.job.id: each for each in found}
         times: dict[int, datetime] = {}
         by_outcome: dict[str, list[Job]] = defaultdict(list)
+        answered: list[tuple[Job, Sequence[Answer]]] = []
         with self.unit.write() as session:
             for row in self.unit.by_id(session, by_id):
                 each = by_id[row.id]
-                if row.state == JobState.SUBMITTED and row.adobe_job_id == each.job.adobe_job_id:
-                    row.completed_at = each.completed_at or self.unit.now()
-                    row.outcome, row.outcome_code = each.outcome, each.outcome_code
-                    if row.origin is Origin.ADOBE:
-                        row.regulation, row.due_on = each.job.regulation, each.job.due_on
-                    by_outcome[each.outcome].append(row)
+                if row.state in OPEN_AT_ADOBE and row.adobe_job_id == each.job.adobe_job_id:
+                    answered.append((row, each.answers))
+                    if row.state is JobState.SUBMITTED:
+                        row.completed_at = each.completed_at or self.unit.now()
+                        _correct(row, each.job)
+                        by_outcome[each.outcome].append(row)
                 times[row.id] = row.completed_at or each.completed_at or self.unit.now()
+            _write_answers(session, answered)
+            for row, _ in answered:
+                row.outcome, row.outcome_code = by_id[row.id].outcome, by_id[row.id].outcome_code
             for outcome, rows in by_outcome.items():
                 self.unit.move(session, rows, Move.COMPLETE, f"Adobe: complete, {outcome}")
         return times
+
+    def record_answers(self, found: Sequence[FinishedJob]) -> None:
+        """Adobe calls them complete, and some product has yet to answer: they stay at Adobe."""
+        if not found:
+            return
+        by_id = {each.job.id: each for each in found}
+        with self.unit.write() as session:
+            rows = [
+                row
+                for row in self.unit.by_id(session, by_id, Job.state == JobState.SUBMITTED)
+                if row.adobe_job_id == by_id[row.id].job.adobe_job_id
+            ]
+            _write_answers(session, [(row, by_id[row.id].answers) for row in rows])
+            for row in rows:
+                row.outcome, row.outcome_code = Verdict.PENDING.value, by_id[row.id].outcome_code
 
     def record_error(
         self,
@@ -59,15 +83,20 @@ class Results(Topic):
         outcome_code: str | None,
         reason: str,
         try_again: bool,
+        outcome: str = Verdict.NOT_DONE.value,
+        answers: Sequence[Answer] = (),
+        manifest: str | None = None,
     ) -> bool:
         """Adobe's job ended in error: a new attempt waits for the next plan, or the job for a person."""
         with self.unit.write() as session:
             # A run and the sweep may both look at it, and the next attempt be at Adobe before the second tells.
             same_attempt = Job.adobe_job_id == job.adobe_job_id
             rows = self.unit.by_id(session, [job.id], Job.state == JobState.SUBMITTED, same_attempt)
+            _write_answers(session, [(row, answers) for row in rows])
             for row in rows:
                 row.completed_at = completed_at or self.unit.now()
-                row.outcome, row.outcome_code = "error", outcome_code
+                row.outcome, row.outcome_code, row.manifest = outcome, outcome_code, manifest
+                _correct(row, job)
             self.unit.move(session, rows, Move.FAIL, reason)
             if try_again:
                 self.unit.new_attempt(
@@ -82,6 +111,17 @@ class Results(Topic):
             rows = self.unit.by_id(session, [job.id], Job.state.in_(Move.LOSE.origins), same_attempt)
             self.unit.move(session, rows, Move.LOSE, reason)
             return bool(rows)
+
+    def answers(self, job_ids: Collection[int]) -> dict[int, list[ProductAnswer]]:
+        """What the products answered to the jobs' present attempts, in the order of Adobe's answer."""
+        found: dict[int, list[ProductAnswer]] = defaultdict(list)
+        present = and_(Job.id == ProductAnswer.job_id, Job.attempt == ProductAnswer.attempt)
+        with self.unit.read() as session:
+            for some in chunks(job_ids):
+                query = select(ProductAnswer).join(Job, present).where(ProductAnswer.job_id.in_(some))
+                for row in session.scalars(query.order_by(ProductAnswer.job_id, ProductAnswer.position)):
+                    found[row.job_id].append(row)
+        return dict(found)
 
     def record_archived(self, manifests: Mapping[int, str]) -> set[int]:
         """By job id, where its manifest lies within the archive. Returns those that were not archived before."""
@@ -106,3 +146,26 @@ def archive(
         figures.seconds += seconds
         figures.longest = max(figures.longest, seconds)
     unit.move(session, rows, Move.ARCHIVE, reason)
+
+
+def _correct(row: Job, told: Job) -> None:
+    """Of others' jobs only Adobe's detail says for certain under which law they were asked for."""
+    if row.origin is Origin.ADOBE:
+        row.regulation, row.due_on = told.regulation, told.due_on
+
+
+def _write_answers(session: Session, found: Sequence[tuple[Job, Sequence[Answer]]]) -> None:
+    """In the place of those that are known of a job's present attempt; their jobs have no final answer yet."""
+    for job, _ in found:
+        if job.outcome is not None:
+            known = and_(ProductAnswer.job_id == job.id, ProductAnswer.attempt == job.attempt)
+            session.execute(delete(ProductAnswer).where(known))
+    rows = [
+        {"job_id": job.id, "attempt": job.attempt, "position": position}
+        | asdict(answer)
+        | {"verdict": answer.verdict.value}
+        for job, answers in found
+        for position, answer in enumerate(answers)
+    ]
+    if rows:
+        session.execute(insert(ProductAnswer), rows)

@@ -228,6 +228,27 @@ class Transition(Base):
     reason: Mapped[str] = mapped_column(String(512), default="")
 
 
+class ProductAnswer(Base):
+    """What one product answered to one attempt of a job, and the verdict on it. Adobe's texts are masked."""
+
+    __tablename__ = "privacy_answers"
+    __table_args__ = (Index("ix_privacy_answers_verdict", "verdict", "product", "code", "job_id"),)
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("privacy_jobs.id"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)  # in the order of Adobe's answer
+    product: Mapped[str] = mapped_column(String(64))  # the include code
+    name: Mapped[str] = mapped_column(String(160))  # Adobe's
+    asked: Mapped[bool | None]  # None: not known
+    status: Mapped[str | None] = mapped_column(String(16))
+    code: Mapped[str | None] = mapped_column(String(16))
+    verdict: Mapped[str] = mapped_column(String(32))
+    processed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    retry_count: Mapped[int | None]
+    message: Mapped[str | None] = mapped_column(String(2000))
+    detail: Mapped[str | None] = mapped_column(String(2000))
+
+
 class Batch(Base):
     """Jobs that are submitted together, by the run that claimed them."""
 

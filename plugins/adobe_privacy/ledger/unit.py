@@ -159,7 +159,7 @@ class Unit:
         for row in rows:
             row.attempt += 1
             row.intent_at = row.submitted_at = row.completed_at = None
-            row.adobe_request_id = row.adobe_job_id = row.outcome = row.outcome_code = None
+            row.adobe_request_id = row.adobe_job_id = row.outcome = row.outcome_code = row.manifest = None
             row.batch_id = row.approval_id = None
         self.move(session, rows, move, reason)
 

@@ -369,10 +369,12 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
             result = asyncio.run(self._complete(context, ledger, batch))
         for error in result.errors:
             self.log.warning("Ended in error: %s", error)
+        for text in result.missed:
+            self.log.warning("Not done in whole: %s", text)
         for failure in result.failures:
             self.log.error("Not archived: %s", failure)
         self.summary = (
-            f"{result.archived} archived ({result.partial} in part, {result.bytes} bytes), "
+            f"{result.archived} archived ({result.partial} not in whole, {result.bytes} bytes), "
             f"{len(result.errors)} in error, {result.open} not final yet, {len(result.failures)} failed"
         )
         self.log.info("Batch %s: %s", self.batch_id, self.summary)
@@ -395,7 +397,12 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
             )
         counts = {"archived": result.archived, "errors": len(result.errors)}
         report_archived(
-            context, **counts, partial=result.partial, bytes=result.bytes, regulation=batch.regulation
+            context,
+            **counts,
+            partial=result.partial,
+            missed=len(result.missed),
+            bytes=result.bytes,
+            regulation=batch.regulation,
         )
         return counts
 

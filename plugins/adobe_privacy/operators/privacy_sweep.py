@@ -93,6 +93,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             archived=result.archived,
             errors=len(result.errors),
             partial=result.partial,
+            missed=result.missed,
             bytes=result.bytes,
             regulation=regulations[0] if len(regulations) == 1 else "*",
         )

@@ -13,7 +13,8 @@ from typing import Any
 
 from adobe_privacy.ledger.attention import KINDS, LASTING, Kind, Level, RunScope
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import InboxProblem, Job
+from adobe_privacy.ledger.schema import InboxProblem, Job, ProductAnswer
+from adobe_privacy.results.verdicts import missed
 
 NAMED = 1000  # of a kind; the rest is counted
 
@@ -85,7 +86,8 @@ def read_attention(
             found.items += [_of_inbox(kind, problem) for problem in problems]
         else:
             jobs = ledger.attention.jobs(kind, limit=limit, scope=scope)
-            found.items += [_of_job(kind, job, since) for job, since in jobs]
+            answers = ledger.results.answers([job.id for job, _ in jobs]) if "{undone}" in kind.says else {}
+            found.items += [_of_job(kind, job, since, answers.get(job.id, ())) for job, since in jobs]
     return found
 
 
@@ -94,9 +96,12 @@ def attention_of_run(ledger: Ledger, scope: RunScope) -> Attention:
     return read_attention(ledger, kinds=[kind for kind in KINDS if kind.level is Level.PERSON], scope=scope)
 
 
-def _of_job(kind: Kind, job: Job, since: datetime | None) -> Item:
+def _of_job(kind: Kind, job: Job, since: datetime | None, answers: Sequence[ProductAnswer] = ()) -> Item:
     says = kind.says.format(
-        outcome_code=job.outcome_code or "no code", due_on=job.due_on, state=job.state.value
+        outcome_code=job.outcome_code or "no code",
+        due_on=job.due_on,
+        state=job.state.value,
+        undone=f"{job.outcome}: {', '.join(dict.fromkeys(missed(job.action, answers)))}",
     )
     about = f"{job.key} ({job.action}, {job.regulation}, Adobe job {job.adobe_job_id or 'none'})"
     return Item(kind, about, says, since, request_id=job.request_id)

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import Approval, Job, Transition
+from adobe_privacy.ledger.schema import Approval, Job, ProductAnswer, Transition
 from adobe_privacy.storage import ObjectNotFound, StorageError, Store
 
 # An action as the CCPA regulations call the request for it (11 CCR § 7102(a)(1)).
@@ -68,10 +68,11 @@ def evidence(ledger: Ledger, request_id: str, archive: Store | None = None) -> d
         return None
     history = ledger.people.history(request_id)
     by_id = {job.id: job for job in jobs}
+    answers = ledger.results.answers(by_id)
     return {
         "request_id": request_id,
         "made_at": ledger.now(),
-        "jobs": [_job(job) for job in jobs],
+        "jobs": [_job(job) | {"answers": [_answer(row) for row in answers.get(job.id, ())]} for job in jobs],
         "approvals": _approvals(ledger, {step.batch_id for step in history if step.batch_id}),
         "history": [_step(step, by_id[step.job_id]) for step in history],
         "manifests": {}
@@ -116,6 +117,21 @@ def _job(job: Job) -> dict[str, Any]:
         "outcome_code": job.outcome_code,
         "archived_at": job.archived_at,
         "manifest": job.manifest,
+    }
+
+
+def _answer(answer: ProductAnswer) -> dict[str, Any]:
+    return {
+        "product": answer.product,
+        "name": answer.name,
+        "asked": answer.asked,
+        "status": answer.status,
+        "code": answer.code,
+        "verdict": answer.verdict,
+        "processed_at": answer.processed_at,
+        "retry_count": answer.retry_count,
+        "message": answer.message,
+        "detail": answer.detail,
     }
 
 

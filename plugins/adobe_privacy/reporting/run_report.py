@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from adobe_privacy.api.names import Verdict
 from adobe_privacy.intake.request import Action
 from adobe_privacy.ledger.attention import Level, RunScope
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import Job
+from adobe_privacy.ledger.schema import Job, ProductAnswer
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.planning.planning import Intake, Plan, PlannedBatch
 from adobe_privacy.reporting.attention import Attention, attention_of_run
+from adobe_privacy.results.verdicts import missed
 
 SHOWN = 50  # lines of one kind in a log; the rest is counted
 NOTHING = "Nothing to do for this day."
@@ -120,14 +122,16 @@ class Settlement:
 
 def settle(ledger: Ledger, *, run_id: str, inbox_date: date, left_to_sweep: bool = False) -> Settlement:
     """Sums up what a run answers for, its jobs one by one; opt-outs of sale are not among them. With `left_to_sweep`,
-    a job that Adobe still works on is no problem."""
+    a job that Adobe still works on is no problem; one that Adobe calls complete while a product has yet to answer never
+    is: every sweep asks again."""
     jobs = ledger.overview.run_jobs(run_id=run_id, inbox_date=inbox_date)
     summary = _Summary(inbox_date)
     summary.add(jobs)
+    summary.review(ledger.results.answers([job.id for job in summary.doubtful]))
     attention = attention_of_run(ledger, RunScope(run_id, inbox_date, left_to_sweep))
     states, on_hold = summary.states, summary.on_hold
     lines = summary.lines()
-    at_adobe = states[JobState.SUBMITTED] if left_to_sweep else 0
+    at_adobe = states[JobState.SUBMITTED] if left_to_sweep else summary.unanswered
     if at_adobe:
         lines.append(
             f"{at_adobe} jobs are at Adobe: the DAG privacy_sweep archives their results as they come"
@@ -146,6 +150,11 @@ def settle(ledger: Ledger, *, run_id: str, inbox_date: date, left_to_sweep: bool
     )
 
 
+# Of these it matters what each product answered.
+_NOT_IN_WHOLE = (Verdict.IN_PART, Verdict.NOT_DONE)
+_PLURALS = {"delete": "deletes", "access": "accesses"}
+
+
 @dataclass
 class _Summary:
     """Jobs, counted as they are read: there may be many."""
@@ -156,7 +165,11 @@ class _Summary:
     states: Counter[JobState] = field(default_factory=Counter)
     partial: int = 0
     on_hold: int = 0
-    partial_lines: list[str] = field(default_factory=list)
+    unanswered: int = 0
+    doubtful: list[Job] = field(default_factory=list)
+    in_part: list[str] = field(default_factory=list)
+    missing: dict[str, Counter[str]] = field(default_factory=dict)
+    undone: Counter[str] = field(default_factory=Counter)
 
     def add(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
@@ -167,12 +180,9 @@ class _Summary:
                 self.late[job.inbox_date] += 1
             self.on_hold += job.state is JobState.RECEIVED and job.on_hold
             self.counts[job.regulation, job.action, job.state.value, job.outcome or "-"] += 1
-            if job.state is JobState.ARCHIVED and job.outcome not in ("full", None):
-                self.partial += 1
-                if len(self.partial_lines) < SHOWN:
-                    self.partial_lines.append(
-                        f"Partial: {job.key} ({job.action}): {job.outcome}, {job.outcome_code}"
-                    )
+            self.unanswered += job.state is JobState.SUBMITTED and job.outcome == Verdict.PENDING
+            if job.outcome in _NOT_IN_WHOLE and job.state in (JobState.ARCHIVED, JobState.ERROR):
+                self.doubtful.append(job)
 
     def lines(self) -> list[str]:
         if not self.states:
@@ -183,13 +193,38 @@ class _Summary:
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
         ]
-        return lines + _some(self.partial_lines, "partial outcomes", of=self.partial)
+        return lines + _some(self.in_part, "jobs done in part", of=len(self.in_part))
+
+    def review(self, answers: Mapping[int, Sequence[ProductAnswer]]) -> None:
+        """Tells jobs in which some product should have done what was asked and did not from those that are done in part
+        because some identities were not found."""
+        for job in self.doubtful:
+            undone = missed(job.action, answers.get(job.id, ()))
+            self.partial += job.state is JobState.ARCHIVED
+            if undone:
+                self.undone[job.action] += 1
+                self.missing.setdefault(job.action, Counter()).update(dict.fromkeys(undone, 1))
+            elif job.state is JobState.ARCHIVED:
+                self.in_part.append(
+                    f"In part: {job.key} ({job.action}): {job.outcome}, {job.outcome_code or 'no code'}"
+                )
+
+    def not_done(self) -> list[str]:
+        """`3 of 412 deletes not done: 2 wrong namespace at Target, 1 no answer from Campaign`."""
+        found = []
+        for action, number in sorted(self.undone.items()):
+            of = sum(count for (_, each, _, _), count in self.counts.items() if each == action)
+            why = ", ".join(f"{count} {text}" for text, count in self.missing[action].most_common())
+            found.append(f"{number} of {of} {_PLURALS.get(action, action)} not done: {why}")
+        return found
 
     def figures(self, attention: Attention) -> str:
         """Such as `4 jobs (2 access, 2 delete): 4 archived, 2 lines rejected`."""
         states = self.states
         parts = {
-            f"archived ({self.partial} in part)" if self.partial else "archived": states[JobState.ARCHIVED],
+            f"archived ({self.partial} not in whole)" if self.partial else "archived": states[
+                JobState.ARCHIVED
+            ],
             "to be archived": states[JobState.COMPLETE],
             "at Adobe": states[JobState.SUBMITTED],
             "ended in error": states[JobState.ERROR],
@@ -210,7 +245,8 @@ class _Summary:
         if self.late:
             days = ", ".join(str(day) for day in sorted(self.late)[:5])
             shown.append(f"{self.late.total()} of them of other days ({days})")
-        return f"{states.total()} jobs" + (f" ({of})" if of else "") + f": {', '.join(shown)}"
+        told = f"{states.total()} jobs" + (f" ({of})" if of else "") + f": {', '.join(shown)}"
+        return "; ".join([told, *self.not_done()])
 
 
 def _some(lines: list[str], kind: str, *, of: int) -> list[str]:

@@ -16,17 +16,32 @@ from functools import partial
 from typing import TypeVar
 
 from adobe_privacy.api.client import PrivacyServiceClient
-from adobe_privacy.api.errors import AuthenticationFailed, NotFound, PermissionDenied, PrivacyServiceError
+from adobe_privacy.api.errors import (
+    AuthenticationFailed,
+    NotFound,
+    PermissionDenied,
+    PrivacyServiceError,
+    RequestRefused,
+)
 from adobe_privacy.api.facts import DETAIL_KEPT
 from adobe_privacy.api.models import JobDetail, JobStatus
-from adobe_privacy.api.names import Outcome, outcome_code, product_code, retry_can_help
-from adobe_privacy.archive import ArchiveError, ArchiveSettings, CompletedJob, Manifest, archive_job
+from adobe_privacy.api.names import Verdict, retry_can_help
+from adobe_privacy.archive import (
+    ArchiveError,
+    ArchiveSettings,
+    CompletedJob,
+    InvalidArchive,
+    Manifest,
+    ProductOutcome,
+    archive_job,
+)
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job, Origin
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, due_dates
 from adobe_privacy.regulations.codes import RegulationError, canonical_regulation
+from adobe_privacy.results.verdicts import IN_WHOLE, Judgement, judge, kept_answer, missed
 from adobe_privacy.storage import StorageError, Store
 
 log = logging.getLogger(__name__)
@@ -42,18 +57,19 @@ RECORD_EVERY = 1.0
 
 # What one job shows of all: there is no use in going on.
 NOBODY_CAN = (AuthenticationFailed, PermissionDenied)
-
-# The outcome of a job in which a product that was asked is not mentioned at all.
-GAP = "gap"
+# How long a product may have its answer outstanding in a job that Adobe calls complete. Adobe keeps the job's data for
+# 30 days; this leaves some to fetch the result in.
+PATIENCE = timedelta(days=25)
 
 T = TypeVar("T")
 
 
 @dataclass
 class Completion:
-    """What became of the jobs so far. `open` ones are not final at Adobe yet. Of the `archived` ones, `partial` are
-    those that some product did not do in full; `bytes` is the size of their results. `gone` names what Adobe has no
-    more."""
+    """What became of the jobs so far. `open` ones are not final at Adobe yet; `late` ones are complete there, and some
+    product has yet to answer: the next sweep asks again. Of the `archived` ones, `partial` are those that are not done
+    in whole, and `missed` names those in which some product should have done what was asked and did not; `bytes` is
+    the size of their results. `gone` names what Adobe has no more."""
 
     jobs: int = 0
     archived: int = 0
@@ -61,6 +77,8 @@ class Completion:
     partial: int = 0
     bytes: int = 0
     open: int = 0
+    late: int = 0
+    missed: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -71,6 +89,7 @@ class Completion:
             self.archived
             + self.elsewhere
             + self.open
+            + self.late
             + len(self.errors)
             + len(self.gone)
             + len(self.failures)
@@ -162,10 +181,10 @@ async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]], concur
 
 @dataclass(frozen=True)
 class _Ready:
-    """A job that Adobe has completed. `url` is where its result lies, for an access job."""
+    """A job that is final at Adobe. `url` is where its result lies, for an access job."""
 
     job: Job
-    outcome: str
+    judgement: Judgement
     completed: CompletedJob
     url: str | None
 
@@ -179,7 +198,7 @@ class _Work:
     clocks: Clocks
     max_attempts: int
     result: Completion
-    _found: list[tuple[FinishedJob, JobDetail | None]] = field(default_factory=list)
+    _found: list[tuple[Job, JobDetail, Judgement]] = field(default_factory=list)
     _manifests: dict[int, str] = field(default_factory=dict)
     _counted: dict[int, tuple[bool, int]] = field(default_factory=dict)
     _recorded_at: float = 0.0
@@ -200,20 +219,16 @@ class _Work:
             self._fail(job, unknown if isinstance(error, NotFound) else error)
             return False
         self._correct_regulation(job, detail)
-        if detail.status is JobStatus.COMPLETE:
-            outcome, code = overall_outcome(detail)
-            answered = {product_code(product.name) for product in detail.products}
-            silent = [name for name in self._asked(job) if product_code(name) not in answered]
-            if silent and outcome != Outcome.FAILED:
-                log.warning("job %s: asked, and no answer from %s", job.adobe_job_id, ", ".join(silent))
-                outcome = GAP
-            self._found.append((FinishedJob(job, detail.last_modified_at, outcome, code), detail))
-            return True
-        if detail.status in (JobStatus.ERROR, JobStatus.EXPIRED):
-            self._record_error(job, detail)
-        else:
+        if not detail.status.is_terminal:
             self.result.open += 1
-        return False
+            return False
+        since = detail.last_modified_at or job.submitted_at
+        # What is in the ledger as complete was judged to have no answer outstanding.
+        last_look = (
+            job.state is JobState.COMPLETE or since is None or self.client.server_time() - since > PATIENCE
+        )
+        self._found.append((job, detail, judge(detail, self._asked(job), last_look=last_look)))
+        return True
 
     def _may_be_gone(self, job: Job) -> bool:
         """Whether Adobe, if it does not know the job, has forgotten it: not before its windows are over."""
@@ -225,7 +240,14 @@ class _Work:
         if job.action != "access" and job.state is not JobState.COMPLETE:
             self._lose(job, "Adobe has no job data any more, and nobody saw how it ended")
             return False
-        self._found.append((FinishedJob(job, None, job.outcome or GAP, job.outcome_code), None))
+        detail = JobDetail.model_validate({"jobId": job.adobe_job_id, "status": JobStatus.COMPLETE.value})
+        judgement = judge(detail, self._asked(job), last_look=True)
+        if job.state is JobState.COMPLETE:
+            # Judged when its detail could be read.
+            kept = self.ledger.results.answers([job.id]).get(job.id, [])
+            verdict = Verdict(job.outcome) if job.outcome else judgement.verdict
+            judgement = Judgement(verdict, job.outcome_code, tuple(map(kept_answer, kept)))
+        self._found.append((job, detail, judgement))
         return True
 
     def _lose(self, job: Job, reason: str) -> None:
@@ -247,17 +269,25 @@ class _Work:
             job.due_on = due_dates(regulation, job.received_at, clocks=self.clocks).answer_by
 
     def ready(self) -> list[_Ready]:
-        """The jobs found complete since it was last asked, in the ledger and in the order of their completion."""
+        """The final jobs found since it was last asked, in the order of their completion; the complete ones in the
+        ledger. Those with an answer outstanding are noted and left."""
         found, self._found = self._found, []
-        times = self.ledger.results.record_complete([finished for finished, _ in found])
+        late = [each for each in found if each[2].verdict is Verdict.PENDING]
+        self.ledger.results.record_answers([_finished(*each) for each in late])
+        self.result.late += len(late)
+        final = [each for each in found if each[2].verdict is not Verdict.PENDING]
+        complete = [each for each in final if each[1].status is JobStatus.COMPLETE]
+        times = self.ledger.results.record_complete([_finished(*each) for each in complete])
         ready = [
             _Ready(
-                finished.job,
-                finished.outcome,
-                completed_job(finished.job, detail, times[finished.job.id], self._asked(finished.job)),
-                detail.download_url if detail else None,
+                job,
+                judgement,
+                completed_job(
+                    job, detail, judgement, times.get(job.id) or _end_of(job, detail), self._asked(job)
+                ),
+                detail.download_url,
             )
-            for finished, detail in found
+            for job, detail, judgement in final
         ]
         return sorted(ready, key=lambda each: each.completed.completed_at)
 
@@ -282,12 +312,18 @@ class _Work:
             # Whatever it is, the others are not to wait for this one.
             self._fail(ready.job, error)
             return
-        self._manifests[ready.job.id] = f"{manifest.folder}/manifest.json"
-        in_part = ready.outcome in (Outcome.PARTIAL, GAP)
+        place = f"{manifest.folder}/manifest.json"
+        if ready.completed.status != JobStatus.COMPLETE:
+            self._record_error(ready, place)
+            return
+        self._manifests[ready.job.id] = place
+        in_part = ready.judgement.verdict not in IN_WHOLE
         self._counted[ready.job.id] = (in_part, manifest.size or 0)
         self.result.archived += 1
         self.result.partial += in_part
         self.result.bytes += manifest.size or 0
+        if undone := missed(ready.job.action, ready.judgement.answers):
+            self.result.missed.append(f"{ready.job.key} ({ready.job.action}): {', '.join(undone)}")
         # A commit for each would take longer than the archiving of a small result. What a crash leaves out is
         # recorded by the next try, which finds the manifest.
         if time.monotonic() - self._recorded_at > RECORD_EVERY:
@@ -317,10 +353,19 @@ class _Work:
         self._recorded_at = time.monotonic()
 
     async def _store(self, ready: _Ready, url: str | None) -> Manifest:
-        download = None
-        if ready.job.action == "access":
+        complete = ready.completed.status == JobStatus.COMPLETE
+        if ready.job.action == "access" and (complete or url is not None):
             download = partial(self.client.download, ready.completed.job_id, url)
-        return await archive_job(self.store, ready.completed, download, settings=self.settings)
+            try:
+                return await archive_job(self.store, ready.completed, download, settings=self.settings)
+            except (NotFound, RequestRefused, InvalidArchive) as error:
+                if complete:
+                    raise
+                # Adobe promises a result of complete jobs only. The evidence of what it answered is kept without.
+                log.warning(
+                    "job %s is in error, and its result cannot be had: %s", ready.job.adobe_job_id, error
+                )
+        return await archive_job(self.store, ready.completed, None, settings=self.settings)
 
     def _asked(self, job: Job) -> tuple[str, ...]:
         """The products that were asked; of jobs that are not ours it is not known."""
@@ -333,60 +378,68 @@ class _Work:
         log.warning("job %s: %s", job.adobe_job_id, reason)
         self.result.failures.append(f"{job.key} ({job.action}, Adobe job {job.adobe_job_id}): {reason}")
 
-    def _record_error(self, job: Job, detail: JobDetail) -> None:
-        _, code = overall_outcome(detail)
-        failed = [product.name for product in detail.products if product.outcome is Outcome.FAILED]
-        reason = f"Adobe: {detail.status}, {code or 'no code'}, {', '.join(failed) or 'no product named'}"
+    def _record_error(self, ready: _Ready, manifest: str) -> None:
+        job, judgement = ready.job, ready.judgement
+        failed = [answer for answer in judgement.answers if answer.verdict is Verdict.NOT_DONE]
+        named = ", ".join(dict.fromkeys(answer.name for answer in failed)) or "no product named"
+        reason = f"Adobe: {ready.completed.status}, {judgement.code or 'no code'}, {named}"
         ours = job.origin is Origin.INBOX
-        try_again = ours and retry_can_help(code) and job.attempt < self.max_attempts
+        try_again = ours and retry_can_help(judgement.code) and job.attempt < self.max_attempts
         self.ledger.results.record_error(
-            job, completed_at=detail.last_modified_at, outcome_code=code, reason=reason, try_again=try_again
+            job,
+            completed_at=ready.completed.completed_at,
+            outcome=judgement.verdict.value,
+            outcome_code=judgement.code,
+            answers=judgement.answers,
+            manifest=manifest,
+            reason=reason,
+            try_again=try_again,
         )
         self.result.errors.append(
             f"{job.key} ({job.action}): {reason}" + ("; sent again" if try_again else "")
         )
 
 
+def _finished(job: Job, detail: JobDetail, judgement: Judgement) -> FinishedJob:
+    return FinishedJob(
+        job, detail.last_modified_at, judgement.verdict.value, judgement.code, judgement.answers
+    )
+
+
+def _end_of(job: Job, detail: JobDetail) -> datetime:
+    """When a job ended in error: the same at every call, as it is part of where its manifest lies."""
+    return detail.last_modified_at or detail.created_at or job.submitted_at or _NEVER
+
+
 def completed_job(
-    job: Job, detail: JobDetail | None, completed_at: datetime, products: Sequence[str]
+    job: Job, detail: JobDetail, judgement: Judgement, completed_at: datetime, products: Sequence[str]
 ) -> CompletedJob:
-    """What the archive is told of a job: no identity. Without its detail nothing is known of its products."""
-    answers = detail.products if detail else ()
+    """What the archive is told of a job: no identity."""
     return CompletedJob(
-        job_id=job.adobe_job_id or "",
+        job_id=detail.job_id,
         request_id=job.request_id,
         request_key=job.key,
         regulation=job.regulation,
         action=job.action,
-        status=JobStatus.COMPLETE.value,
+        status=detail.status.value,
         completed_at=completed_at,
+        verdict=judgement.verdict.value,
         products=tuple(
-            (product.name, product.status.value, outcome_code(product.message_code)) for product in answers
+            ProductOutcome(
+                name=answer.name,
+                status=answer.status,
+                code=answer.code,
+                verdict=answer.verdict.value,
+                processed_at=answer.processed_at,
+                retry_count=answer.retry_count,
+            )
+            for answer in judgement.answers
+            if answer.status is not None
         ),
         products_requested=tuple(products),
-        processed_count=_total(product.processed_count for product in answers),
-        ignored_count=_total(product.ignored_count for product in answers),
+        processed_count=_total(product.processed_count for product in detail.products),
+        ignored_count=_total(product.ignored_count for product in detail.products),
     )
-
-
-# The graver comes first.
-_GRAVITY = (Outcome.FAILED, Outcome.PENDING, Outcome.PARTIAL, Outcome.NOT_APPLICABLE, Outcome.FULL)
-
-
-def overall_outcome(detail: JobDetail) -> tuple[str, str | None]:
-    """One word for a finished job and the code behind it: `full` only where every product did all it was asked."""
-    # Of several failures, one that comes again at the next try.
-    products = sorted(
-        detail.products,
-        key=lambda product: (_GRAVITY.index(product.outcome), retry_can_help(product.message_code)),
-    )
-    if not products:
-        return Outcome.FULL.value, None
-    gravest = products[0]
-    word = gravest.outcome
-    if word is Outcome.PENDING or (word is Outcome.NOT_APPLICABLE and products[-1].outcome is not word):
-        word = Outcome.PARTIAL
-    return word.value, outcome_code(gravest.message_code)
 
 
 def _total(counts: Iterable[int | None]) -> int | None:

@@ -63,6 +63,7 @@ class Sweep:
     adopted: int = 0
     archived: int = 0
     partial: int = 0
+    missed: int = 0
     bytes: int = 0
     asked: int = 0
     not_asked: int = 0
@@ -130,6 +131,7 @@ async def sweep(
     result.partial, result.bytes = completion.partial, completion.bytes
     # Those of the last two days whenever they are swept, of earlier ones those that ended just now.
     of_late = {job_id for job_id, day in listed.on_days.items() if day >= last - DAY}
+    result.missed = len(completion.missed)
     result.errors = _errors(ledger, of_late | {job.adobe_job_id or "" for job in jobs.values()})
     return result
 

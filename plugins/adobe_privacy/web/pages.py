@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 from markupsafe import Markup
 
-from adobe_privacy.api.names import PRODUCTS, outcome_in_words
+from adobe_privacy.api.names import PRODUCTS
 from adobe_privacy.intake.request import Action
 from adobe_privacy.ledger.attention import LASTING
 from adobe_privacy.ledger.states import JobState
@@ -55,7 +55,6 @@ templates.env.globals |= {
     "states": STATES,
     "kinds": LASTING,
     "version": VERSION,
-    "outcome_in_words": outcome_in_words,
 }
 router = APIRouter()
 

@@ -94,7 +94,8 @@ def read_request(source: Source, request_id: str) -> dict[str, Any]:
     jobs, changes, batches = source.overview().request(request_id)
     if not jobs:
         raise _no_request(request_id)
-    return request_words(jobs, changes, batches, today())
+    answers = source.ledger().results.answers([job.id for job in jobs])
+    return request_words(jobs, changes, batches, answers, today())
 
 
 def _no_request(request_id: str) -> HTTPException:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote
 
-from adobe_privacy.api.names import outcome_in_words
+from adobe_privacy.api.names import Verdict, outcome_in_words
 from adobe_privacy.ledger.overview import expires_at
 from adobe_privacy.ledger.people import NOT_STOPPED, may_be_resent
-from adobe_privacy.ledger.schema import Batch, Job, Transition
+from adobe_privacy.ledger.schema import Batch, Job, ProductAnswer, Transition
 from adobe_privacy.ledger.states import OVER, JobState, Move
+from adobe_privacy.results.verdicts import advice
 
 STATES = {
     JobState.RECEIVED: "waits for a batch",
@@ -25,14 +26,6 @@ STATES = {
     JobState.REFUSED: "could not be sent, see its history",
     JobState.GONE: "Adobe has no data of it any more",
     JobState.CLOSED: "closed by a person, see its history",
-}
-OUTCOMES = {
-    "full": "in full",
-    "partial": "in part",
-    "not_applicable": "not applicable",
-    "failed": "failed",
-    "error": "error",
-    "accepted": "accepted",
 }
 
 
@@ -61,7 +54,7 @@ def job_words(job: Job, today: date) -> dict[str, Any]:
         "completed_at": moment_words(job.completed_at),
         "archived_at": moment_words(job.archived_at),
         "expires_at": moment_words(expires_at(job)),
-        "outcome": job.outcome and OUTCOMES.get(job.outcome, job.outcome),
+        "outcome": job.outcome,
         "outcome_code": job.outcome_code,
         "outcome_in_words": outcome_in_words(job.outcome_code) if job.outcome_code else None,
         "batch_id": job.batch_id,
@@ -84,8 +77,29 @@ def change_words(change: Transition) -> dict[str, Any]:
     } | links_of(change.actor)
 
 
+def answer_words(answer: ProductAnswer) -> dict[str, Any]:
+    """What one product answered, in Adobe's words and ours, and what a person should do."""
+    return {
+        "product": answer.product,
+        "name": answer.name,
+        "asked": answer.asked,
+        "verdict": answer.verdict,
+        "code": answer.code,
+        "code_in_words": outcome_in_words(answer.code) if answer.code else None,
+        "processed_at": moment_words(answer.processed_at),
+        "retry_count": answer.retry_count,
+        "message": answer.message,
+        "detail": answer.detail,
+        "advice": advice(Verdict(answer.verdict), answer.code),
+    }
+
+
 def request_words(
-    jobs: Sequence[Job], changes: Sequence[Transition], batches: dict[str, Batch], today: date
+    jobs: Sequence[Job],
+    changes: Sequence[Transition],
+    batches: dict[str, Batch],
+    answers: Mapping[int, Sequence[ProductAnswer]],
+    today: date,
 ) -> dict[str, Any]:
     """A request: its jobs, each with its history and its batch's run."""
     told = []
@@ -93,7 +107,8 @@ def request_words(
         batch = batches.get(job.batch_id or "")
         history = [change_words(change) for change in changes if change.job_id == job.id]
         run = links_of(batch.run_id).get("run") if batch else None
-        told.append(job_words(job, today) | {"run": run, "history": history})
+        said = [answer_words(answer) for answer in answers.get(job.id, ())]
+        told.append(job_words(job, today) | {"run": run, "history": history, "answers": said})
     return {"request_id": jobs[0].request_id, "on_hold": any(job.on_hold for job in jobs), "jobs": told}
 
 

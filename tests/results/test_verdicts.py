@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adobe_privacy.api.models import JobDetail
+from adobe_privacy.api.names import OUTCOME_CODES, Verdict
+from adobe_privacy.results.verdicts import (
+    IN_WHOLE,
+    JOB_VERDICTS,
+    PRODUCT_VERDICTS,
+    is_missed,
+    judge,
+    whole_verdict,
+)
+
+EMAIL = {"namespace": "email", "value": "ann@example.com", "type": "standard", "namespaceId": 6}
+ECID = {"namespace": "ECID", "value": "1" * 38, "type": "standard", "namespaceId": 4}
+AAID = {"namespace": "AAID", "value": "2CCEEAE88503384F-1188000089CA", "type": "standard"}
+
+# Contract with Adobe's table of error codes: what each code alone says of a product.
+BY_CODE = {
+    "6000-200": Verdict.DONE,
+    "6051-200": Verdict.NOTHING_TO_DO,
+    "6052-200": Verdict.NOBODY_FOUND,
+    "6053-200": Verdict.WRONG_NAMESPACE,
+    "6054-200": Verdict.IN_PART,
+} | {f"{code}-400": Verdict.NOT_DONE for code in (1000, 1001, 1010, 1020, 1021, 1022, 1023, 1024, 1030, 1040)}
+DOES_SOMETHING = {"6000-200", "6054-200"}
+FULFILS = {"6000-200", "6051-200"}
+
+
+def product(name: str = "Analytics", code: str | None = "6000-200", **fields: Any) -> dict[str, Any]:
+    """A product's answer on the wire; `results` and `detail` go to their places."""
+    status: dict[str, Any] = {"status": "complete" if code is None or code.endswith("-200") else "error"}
+    if code is not None:
+        status["responseMsgCode"] = f"PRVCY-{code}"
+    places = {"results": "results", "detail": "responseMsgDetail", "status": "status", "message": "message"}
+    status |= {places[name]: fields.pop(name) for name in list(fields) if name in places}
+    return {"product": name, "retryCount": 0, "productStatusResponse": status} | fields
+
+
+def job(*products: dict[str, Any], status: str = "complete", **fields: Any) -> JobDetail:
+    wire = {"jobId": "j", "status": status, "userIds": [EMAIL, ECID], "productResponses": list(products)}
+    return JobDetail.model_validate(wire | fields)
+
+
+def verdicts(detail: JobDetail, *asked: str, **options: Any) -> list[Verdict]:
+    return [answer.verdict for answer in judge(detail, asked, **options).answers]
+
+
+def test_the_table_has_every_code() -> None:
+    assert set(OUTCOME_CODES) == set(BY_CODE)
+    assert all(row.advice for code, row in OUTCOME_CODES.items() if code != "6000-200")
+    assert set(PRODUCT_VERDICTS) | set(JOB_VERDICTS) == set(Verdict)
+
+
+@pytest.mark.parametrize("code", BY_CODE)
+def test_a_code_has_its_verdict(code: str) -> None:
+    assert verdicts(job(product(code=code))) == [BY_CODE[code]]
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (product(code="6099-200"), Verdict.RESERVED),
+        (product(code="1099-400"), Verdict.NOT_DONE),
+        (product(code="1099-400", status="complete"), Verdict.NOT_DONE),
+        (product(code="6000-200", status="error"), Verdict.NOT_DONE),
+        (product(code=None), Verdict.DONE),
+        (product(code=None, status="expired"), Verdict.NOT_DONE),
+        (product(code="6000-200", detail="Success dataSetIds = [a], Failed dataSetIds = []"), Verdict.DONE),
+        (
+            product(code="6000-200", detail="Success dataSetIds = [], Failed dataSetIds = [b]"),
+            Verdict.DATA_LEFT,
+        ),
+        (product(code="6052-200", results={"processed": [ECID["value"]], "ignored": ["x"]}), Verdict.IN_PART),
+        (product(code="6052-200", results={"processed": [], "ignored": ["x"]}), Verdict.NOBODY_FOUND),
+        (
+            product(code="6054-200", results={"processed": [], "ignored": [EMAIL["value"]]}),
+            Verdict.NOBODY_FOUND,
+        ),
+        # An e-mail address is of no use to Analytics, an ECID is.
+        (
+            product(code="6054-200", results={"processed": [ECID["value"]], "ignored": [EMAIL["value"]]}),
+            Verdict.DONE,
+        ),
+        (
+            product(code="6054-200", results={"processed": [EMAIL["value"]], "ignored": [ECID["value"]]}),
+            Verdict.IN_PART,
+        ),
+        (
+            product(code="6054-200", results={"processed": [ECID["value"]], "ignored": ["who"]}),
+            Verdict.IN_PART,
+        ),
+        (product(code="6054-200", results={"processed": 1, "ignored": 1}), Verdict.IN_PART),
+        (
+            product(code="6000-200", results={"processed": [EMAIL["value"]], "ignored": [ECID["value"]]}),
+            Verdict.IN_PART,
+        ),
+        (
+            product("Unheard of", "6054-200", results={"processed": ["y"], "ignored": [EMAIL["value"]]}),
+            Verdict.IN_PART,
+        ),
+    ],
+)
+def test_an_answer_has_its_verdict(answer: dict[str, Any], verdict: Verdict) -> None:
+    assert verdicts(job(answer)) == [verdict]
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.combinations_with_replacement(BY_CODE, 2)))
+def test_two_products_have_one_verdict(one: str, other: str) -> None:
+    def whole(*codes: str) -> Verdict:
+        names = ("Analytics", "Target")
+        return judge(job(*(product(*each) for each in zip(names, codes, strict=True)))).verdict
+
+    codes = {one, other}
+    if codes <= FULFILS:
+        expected = Verdict.DONE if "6000-200" in codes else Verdict.NOTHING_TO_DO
+    elif codes & DOES_SOMETHING:
+        expected = Verdict.IN_PART
+    else:
+        expected = Verdict.NOT_DONE
+    assert whole(one, other) == whole(other, one) == expected
+    assert (whole(one, other) in IN_WHOLE) is (codes <= FULFILS)
+
+
+def test_a_product_that_was_asked_and_is_not_named_gave_no_answer() -> None:
+    judgement = judge(job(product("campaign-acme-stg1")), ("campaign", "AJO"))
+    assert [(answer.product, answer.verdict, answer.asked) for answer in judgement.answers] == [
+        ("campaign", Verdict.DONE, True),
+        ("cjm", Verdict.NO_ANSWER, True),
+    ]
+    assert judgement.verdict is Verdict.IN_PART
+    assert judge(job(), ("cjm",)).verdict is Verdict.NOT_DONE
+    assert judge(job()).verdict is Verdict.NOT_DONE
+
+
+def test_a_product_may_answer_later_in_a_complete_job_until_the_last_look() -> None:
+    detail = job(product(), product("Target", None, status="submitted"))
+    assert judge(detail).verdict is Verdict.PENDING
+    last = judge(detail, last_look=True)
+    assert (last.verdict, last.answers[1].verdict) == (Verdict.IN_PART, Verdict.NO_ANSWER)
+
+
+def test_a_job_in_error_is_final_and_never_done_in_whole() -> None:
+    waiting = product("Target", None, status="submitted")
+    assert judge(job(product(), waiting, status="error")).verdict is Verdict.IN_PART
+    assert judge(job(waiting, status="expired")).verdict is Verdict.NOT_DONE
+    assert judge(job(product(), status="error")).verdict is Verdict.IN_PART
+    assert judge(job(product(code="6051-200"), status="error")).verdict is Verdict.NOT_DONE
+    assert judge(job(product(), status="processing")).verdict is Verdict.PENDING
+
+
+@pytest.mark.parametrize(
+    ("child", "whole", "of_analytics"),
+    [
+        ({"status": "complete", "productResponses": [product()]}, Verdict.DONE, Verdict.DONE),
+        (
+            {"status": "error", "productResponses": [product(code="1021-400")]},
+            Verdict.IN_PART,
+            Verdict.NOT_DONE,
+        ),
+        (
+            {"status": "complete", "productResponses": [product(code="1021-400")]},
+            Verdict.IN_PART,
+            Verdict.NOT_DONE,
+        ),
+        ({"status": "error"}, Verdict.IN_PART, Verdict.DONE),
+        ({"status": "processing"}, Verdict.PENDING, Verdict.DONE),
+        (
+            {"status": "complete", "childJobs": [{"jobId": "g", "status": "error"}]},
+            Verdict.IN_PART,
+            Verdict.DONE,
+        ),
+    ],
+)
+def test_a_child_job_counts_whatever_its_parent_says(
+    child: dict[str, Any], whole: Verdict, of_analytics: Verdict
+) -> None:
+    judgement = judge(job(product(), product("Target"), childJobs=[{"jobId": "c"} | child]))
+    assert judgement.verdict is whole
+    assert judgement.answers[0].verdict is of_analytics
+
+
+def test_of_several_failures_the_code_is_that_of_one_that_comes_again() -> None:
+    assert (
+        judge(job(product(code="1024-400"), product("Target", "1000-400"), status="error")).code == "1000-400"
+    )
+    assert (
+        judge(job(product(code="6053-200"), product("Target", "1024-400"), status="error")).code == "1024-400"
+    )
+
+
+def test_what_a_delete_misses_an_access_may_answer() -> None:
+    assert {verdict for verdict in Verdict if is_missed("delete", verdict)} == {
+        Verdict.NOT_DONE,
+        Verdict.WRONG_NAMESPACE,
+        Verdict.NO_ANSWER,
+        Verdict.PENDING,
+        Verdict.NOBODY_FOUND,
+        Verdict.DATA_LEFT,
+    }
+    assert not is_missed("access", Verdict.NOBODY_FOUND)
+    assert is_missed("access", Verdict.WRONG_NAMESPACE)
+
+
+def test_an_answer_holds_no_identity() -> None:
+    answer = product(
+        "Analytics of ann@example.com",
+        "1000-400",
+        detail="Value ANN@EXAMPLE.COM, bob@example.com and +39 06 1234567 are not valid",
+        message=f"see {ECID['value']}",
+        results={"processed": ["X-7"], "ignored": []},
+    )
+    text = repr(judge(job(answer, product("Target", detail="X-7 was found"))))
+    for value in ("ann@", "ANN@", "bob", "1234567", "1" * 38, "X-7"):
+        assert value not in text
+    assert "[identity] was found" in text
+
+
+# What is better: something done is better than nothing, and all of it better than a part.
+LEVEL = dict.fromkeys(PRODUCT_VERDICTS, 0) | {
+    Verdict.DATA_LEFT: 1,
+    Verdict.IN_PART: 1,
+    Verdict.RESERVED: 1,
+    Verdict.DONE: 2,
+}
+FINAL: list[Verdict] = [verdict for verdict in PRODUCT_VERDICTS if verdict is not Verdict.PENDING]
+
+
+def is_better(one: Verdict, other: Verdict) -> bool:
+    if Verdict.NOTHING_TO_DO in (one, other):
+        # Nothing to do is better than a failure, and not to be compared with a part.
+        return (one is Verdict.NOTHING_TO_DO and LEVEL[other] == 0) or (
+            one is Verdict.DONE and other is Verdict.NOTHING_TO_DO
+        )
+    return LEVEL[one] > LEVEL[other]
+
+
+@given(st.lists(st.sampled_from(FINAL), min_size=1, max_size=6), st.data())
+def test_a_better_answer_never_gives_a_worse_verdict(answers: list[Verdict], data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(answers) - 1))
+    better = data.draw(
+        st.sampled_from([each for each in FINAL if is_better(each, answers[place])] or [answers[place]])
+    )
+    before = whole_verdict(answers)
+    after = whole_verdict([*answers[:place], better, *answers[place + 1 :]])
+    assert JOB_VERDICTS.index(after) >= JOB_VERDICTS.index(before)
+
+
+@given(
+    st.lists(st.sampled_from(sorted(BY_CODE)), min_size=1, max_size=5), st.sampled_from(["access", "delete"])
+)
+def test_only_what_every_product_did_is_done_in_whole(codes: list[str], action: str) -> None:
+    judgement = judge(job(*(product(f"p{number}", code) for number, code in enumerate(codes))))
+    missed = [answer for answer in judgement.answers if is_missed(action, answer.verdict)]
+    assert (judgement.verdict in IN_WHOLE) is (set(codes) <= FULFILS)
+    if judgement.verdict in IN_WHOLE:
+        assert not missed
