@@ -147,7 +147,10 @@ def test_settle_names_the_job_that_ended_in_error(world: World) -> None:
     run = context()
     with pytest.raises(AirflowFailException, match=r"DSR-2 \(delete.*1000-400"):
         SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[batch_id]).execute(run)
-    assert run["ti"].xcoms[run_notes.XCOM_KEY] == "2 jobs (1 access, 1 delete): 1 archived, 1 ended in error"
+    assert run["ti"].xcoms[run_notes.XCOM_KEY] == (
+        "Inbox 2026-11-20: 2 jobs (1 access, 1 delete): 1 archived, 1 ended in error; "
+        "1 of 1 deletes not done: 1 not done at Profile"
+    )
 
 
 def test_settle_fails_where_there_was_no_plan(world: World) -> None:

@@ -129,7 +129,7 @@ def test_the_evidence_page_escapes_everything_and_needs_nothing_else(
     page = Page(html)
     check_self_contained(page)
     assert page.text.count(NASTY) >= 5
-    for text in ("adobe-1", "full (6054-200)", "approved", "it is not in the archive", "on hold: a dispute"):
+    for text in ("adobe-1", "done (6054-200)", "approved", "it is not in the archive", "on hold: a dispute"):
         assert text in page.text
 
 

@@ -32,7 +32,7 @@ class _RetentionOperator(PrivacyOperator):
         for action in actions:
             counts[action.action] += 1
             self.log.info("%s%s: %s (%s)", "would be " * dry_run, action.action, action.key, action.detail)
-        figures = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing to do"
+        figures = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing was due"
         self.tell(context, f"{subject}: {'dry run, nothing was changed: ' * dry_run}{figures}")
         if counts["failed"]:
             raise AirflowException(f"{counts['failed']} objects could not be dealt with: see the log")
