@@ -30,6 +30,19 @@ def privacy_commands() -> list[CLICommand]:
     ]
 
 
+def _keep_logs_off_stdout() -> None:
+    """Airflow logs to standard output, where a command's answer belongs alone: `--json` is read by programs.
+
+    What holds the old standard output, every logger among it, writes to standard error from here on.
+    """
+    if sys.stdout is not sys.__stdout__:
+        return
+    sys.stdout.flush()
+    answers = open(os.dup(1), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)  # noqa: SIM115
+    os.dup2(2, 1)
+    sys.stdout = answers
+
+
 def run(options: argparse.Namespace) -> None:
     """Runs one command and ends the process with its exit code."""
     # Outside a task Airflow's SDK asks the environment alone for connections and variables, unless this says that
@@ -42,13 +55,16 @@ def run(options: argparse.Namespace) -> None:
     from adobe_privacy.hooks.storage import open_archive
     from adobe_privacy.settings import SettingsError
 
+    _keep_logs_off_stdout()
     places = Places(
         lambda actor, *, existing: open_ledger(actor, existing=existing),
         lambda: open_archive(location("archive"), create=False),
         read_settings,
     )
     try:
-        sys.exit(main(options.arguments, places=places, prog="airflow privacy"))
+        code = main(options.arguments, places=places, prog="airflow privacy")
+        sys.stdout.flush()
+        sys.exit(code)
     except SettingsError as problem:
         print(problem, file=sys.stderr)
         sys.exit(WRONG_DATA)

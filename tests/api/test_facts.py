@@ -10,7 +10,9 @@ from adobe_privacy.api import facts
 PACKAGE = Path(facts.__file__).parents[1]
 FIGURES = re.compile(r"\bdays=(?:29|30|44|45|46|60)\b|\b20_?000\b|= 9$|[A-Z_ ]= 1_?000$")
 # Ours, by their names: rows of a transaction, names in a report, characters of a column, days of a chart.
-OURS = re.compile(r"^(CHUNK|MAX_BATCHES|NAMED|MAX_LENGTH|AT_A_TIME|DAYS|_FOLDERS_KEPT|MAX_LISTED)\b")
+OURS = re.compile(
+    r"^(CHUNK|MAX_BATCHES|NAMED|MAX_LENGTH|AT_A_TIME|DAYS|_FOLDERS_KEPT|MAX_LISTED|MAX_PROBLEMS)\b"
+)
 
 
 def test_no_other_module_has_a_limit_of_adobes() -> None:

@@ -213,6 +213,7 @@ def test_what_waits_for_a_person_takes_no_room_of_the_day(ledger: Ledger) -> Non
 
 def test_no_later_run_asks_again_while_the_question_is_open(ledger: Ledger, clock: FakeClock) -> None:
     batch = deletes(ledger, 1)
+    ledger.approvals.ask(batch.id, clock.moment + timedelta(days=8))
     tomorrow = {"run_id": "tomorrow", "inbox_date": DAY + timedelta(days=1)}
     clock.advance(days=2)
     assert ledger.claims.open_batches(**tomorrow) == []  # type: ignore[arg-type]

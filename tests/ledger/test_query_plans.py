@@ -17,6 +17,7 @@ from adobe_privacy.ledger.alarms import Raised
 from adobe_privacy.ledger.attention import KINDS, LASTING, Kind, RunScope
 from adobe_privacy.ledger.inbox import FileName, Problem
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.limits import Doubt
 from adobe_privacy.ledger.others import OthersJob
 from adobe_privacy.ledger.overview import Filters, Position
 from adobe_privacy.ledger.results import FinishedJob
@@ -224,6 +225,21 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "others.jobs_at_adobe": lambda ledger: ledger.others.jobs_at_adobe(
         [f"adobe-{n}" for n in range(2000)], JobState.SUBMITTED, JobState.ERROR
     ),
+    "approvals.ask": lambda ledger: ledger.approvals.ask("batch-0003", NOON),
+    "approvals.stop_asking": lambda ledger: ledger.approvals.stop_asking("batch-0003"),
+    "approvals.run_ended": lambda ledger: ledger.approvals.run_ended("run-3"),
+    "limits.pause": lambda ledger: ledger.limits.pause(60.0),
+    "limits.not_before": lambda ledger: ledger.limits.not_before(),
+    "limits.begin_doubt": lambda ledger: ledger.limits.begin_doubt(Doubt("batch-0003", None), pause=True),
+    "limits.doubt": lambda ledger: ledger.limits.doubt(),
+    "limits.note_keys": lambda ledger: ledger.limits.note_keys(unchanged=True),
+    "limits.keys_come_back": lambda ledger: ledger.limits.keys_come_back(),
+    "limits.note_open_job_listed": lambda ledger: ledger.limits.note_open_job_listed(),
+    "limits.lists_show_open_jobs": lambda ledger: ledger.limits.lists_show_open_jobs(),
+    "protection.accept": lambda ledger: ledger.protection.accept({"approve_deletes": "true"}),
+    "protection.check": lambda ledger: ledger.protection.check({"approve_deletes": "true"}),
+    "protection.in_force": lambda ledger: ledger.protection.in_force(),
+    "results.answers": lambda ledger: ledger.results.answers(range(1, 2000)),
     "others.settled": lambda ledger: ledger.others.settled([f"adobe-{n}" for n in range(2000)]),
     "others.least_recently_asked": lambda ledger: list(
         ledger.others.least_recently_asked(["gdpr"], NOON - timedelta(days=40))
@@ -324,6 +340,8 @@ def test_the_list_of_calls_is_complete() -> None:
         "results.record_complete",
         "results.record_archived",
         "results.record_error",
+        "results.record_answers",
+        "results.record_gone",
     }
     assert public - named - recorded - {"intake.fingerprint"} == set()
 
@@ -374,6 +392,13 @@ WHOLE_INDEXES: dict[str, str | tuple[str, ...]] = {
     "attention.jobs, held": "USING INDEX ix_privacy_jobs_held",
     "attention.jobs, expiring": "USING INDEX ix_privacy_jobs_at_adobe",
     "attention.told": "SCAN privacy_attention_told",
+    # A dozen rows.
+    **dict.fromkeys(
+        ("protection.accept", "protection.check", "protection.in_force"), "SCAN privacy_settings"
+    ),
+    "erasures.is_held": "USING INDEX ix_privacy_jobs_held",
+    "erasures.begin": "USING INDEX ix_privacy_jobs_held",
+    "erasures.unfinished": "USING INDEX ix_privacy_erasures_unfinished",
     "overview.page, held": "USING INDEX ix_privacy_jobs_held",
     "overview.page, expiring": "USING INDEX ix_privacy_jobs_at_adobe",
 }

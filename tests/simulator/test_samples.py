@@ -18,18 +18,18 @@ def sample_requests() -> Iterator[dict[str, Any]]:
     for path in sorted((SAMPLES / "inbox").rglob("*.jsonl")):
         yield from map(json.loads, path.read_text().splitlines())
     for path in sorted((SAMPLES / "inbox").rglob("*.csv")):
-        for row in csv.DictReader(path.open()):
-            cells = [
-                (*heading.partition(":")[::2], row[heading]) for heading in row if heading not in HEADINGS
-            ]
-            yield row | {
-                "actions": row["actions"].split("|"),
-                "products": row["products"].split("|"),
+        headings, *rows = csv.reader(path.open())
+        for row in rows:
+            request = dict(zip(headings, row, strict=True))
+            yield {name: request[name] for name in ("request_id", "regulation")} | {
+                "actions": request["actions"].split("|"),
+                "products": request["products"].split("|"),
+                # A namespace with several values has several columns.
                 "identities": [
                     {"namespace": namespace, "value": value, "type": kind or "standard"}
-                    for namespace, kind, cell in cells
-                    for value in cell.split("|")
-                    if value
+                    for heading, value in zip(headings, row, strict=True)
+                    for namespace, _, kind in [heading.partition(":")]
+                    if heading not in HEADINGS and value
                 ],
             }
 

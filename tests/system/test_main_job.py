@@ -265,7 +265,7 @@ def test_other_teams_dags_hear_of_what_was_archived_in_counts(stack: Stack) -> N
         events = api.get("/assets/events", params={"source_dag_id": DAG_ID, "limit": 100}).json()
     extras = [event["extra"] for event in events["asset_events"]]
     assert {frozenset(extra) for extra in extras} == {
-        frozenset(["archived", "errors", "partial", "bytes", "regulation"])
+        frozenset(["archived", "errors", "missed", "partial", "bytes", "regulation"])
     }
     actions = sum(len(request["actions"]) for day in range(2) for request in requests(day))
     assert sum(extra["archived"] for extra in extras) == actions

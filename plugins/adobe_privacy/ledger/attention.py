@@ -122,7 +122,10 @@ def _not_done(now: datetime) -> ColumnElement[bool]:
         Job.archived_at > now - LIST_LOOK_BACK,
         or_(*missing),
     )
-    return select(ProductAnswer.job_id).where(of_job).exists()
+    # The few answers of such a verdict lead to their jobs: without it, every job would be asked for its answers.
+    any_missing = frozenset().union(*MISSED.values())
+    suspects = select(ProductAnswer.job_id).where(ProductAnswer.verdict.in_(sorted(any_missing)))
+    return and_(Job.id.in_(suspects), select(ProductAnswer.job_id).where(of_job).exists())
 
 
 # The first kind that a job is of is the gravest; settle, note, page, alarms and command follow this order.

@@ -79,6 +79,7 @@ HELD = text("on_hold")
 OPT_OUTS = text("action = 'opt_out_of_sale' AND state NOT IN ('archived', 'gone', 'closed')")
 AT_ADOBE = text("state IN ('submitted', 'complete')")
 ARCHIVED = text("state = 'archived'")
+UNFINISHED_ERASURES = text("done_at IS NULL")
 OPEN = text("closed_at IS NULL")
 
 
@@ -290,7 +291,15 @@ class Erasure(Base):
     """A result that is being erased from the archive, or was."""
 
     __tablename__ = "privacy_erasures"
-    __table_args__ = (Index("ix_privacy_erasures_request", "request_id"),)
+    __table_args__ = (
+        Index("ix_privacy_erasures_request", "request_id"),
+        Index(
+            "ix_privacy_erasures_unfinished",
+            "folder",
+            sqlite_where=UNFINISHED_ERASURES,
+            postgresql_where=UNFINISHED_ERASURES,
+        ),
+    )
 
     adobe_job_id: Mapped[str] = mapped_column(String(128), primary_key=True)
     request_id: Mapped[str] = mapped_column(String(255))
