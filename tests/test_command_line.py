@@ -265,9 +265,10 @@ def test_a_report_counts_a_periods_requests(finished: World, capsys: pytest.Capt
     code, report = run(capsys, "report", "--from", "2026-11-20", "--to", "2026-11-20")
     assert code == 0
     rows = [
-        (row["requests_to"], row["received"], row["complied"], row["denied"]) for row in report["figures"]
+        (row["requests_to"], row["received"], row["complied"], row["denied"], row["failed"])
+        for row in report["figures"]
     ]
-    assert rows == [("know", 1, 1, 0), ("delete", 1, 0, 1)]
+    assert rows == [("know", 1, 1, 0, 0), ("delete", 1, 0, 0, 1)]
     _, before = run(capsys, "report", "--from", "2026-11-19", "--to", "2026-11-19")
     assert before["figures"] == []
     _, other = run(capsys, "report", "--from", "2026-11-20", "--to", "2026-11-20", "--regulation", "ccpa")
