@@ -35,7 +35,7 @@ def _keep_logs_off_stdout() -> None:
 
     What holds the old standard output, every logger among it, writes to standard error from here on.
     """
-    if sys.stdout is not sys.__stdout__:
+    if sys.stdout is None or sys.stdout is not sys.__stdout__:
         return
     sys.stdout.flush()
     answers = open(os.dup(1), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)  # noqa: SIM115
