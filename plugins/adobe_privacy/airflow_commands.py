@@ -35,10 +35,11 @@ def _keep_logs_off_stdout() -> None:
 
     What holds the old standard output, every logger among it, writes to standard error from here on.
     """
-    if sys.stdout is None or sys.stdout is not sys.__stdout__:
+    output = sys.__stdout__
+    if output is None or sys.stdout is not output:
         return
-    sys.stdout.flush()
-    answers = open(os.dup(1), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)  # noqa: SIM115
+    output.flush()
+    answers = open(os.dup(1), "w", encoding=output.encoding, errors=output.errors)  # noqa: SIM115
     os.dup2(2, 1)
     sys.stdout = answers
 
