@@ -116,7 +116,7 @@ class World:
     crashes_left: int = 4
     daily_limit: int = 6
     adobes_limit: int = 16
-    # Of that, what other applications take each day; the last for all further days.
+    # Of that, what other applications take each day of Adobe's; the last for all further days.
     taken_by_others: tuple[int, ...] = (0,)
     ahead: timedelta = timedelta()
     # Whether Adobe's lists show a job before it is finished.
@@ -448,10 +448,15 @@ class World:
         self.log.append(f"Adobe makes {', '.join(f'{job.key} ({job.action})' for job in made)}")
         return made
 
-    def made_on(self, day: date) -> int:
+    def today(self, moment: datetime | None = None) -> date:
+        """Of Adobe's clock."""
+        return ((moment or self.now) + self.ahead).date()
+
+    def made_today(self) -> int:
         """Jobs that count against the organisation's limit, those of other applications too."""
-        others = self.taken_by_others[min((day - DAY).days, len(self.taken_by_others) - 1)]
-        return sum(job.made_at.date() == day for job in self.jobs) + others
+        days = (self.today() - self.today(START)).days
+        others = self.taken_by_others[min(days, len(self.taken_by_others) - 1)]
+        return sum(self.today(job.made_at) == self.today() for job in self.jobs) + others
 
     # -- processes ----------------------------------------------------------------------------------------
 
@@ -572,7 +577,7 @@ class Client:
             if outcome in ("made", "made, part of the answer is missing", "made, no answer"):
                 arrived = True
                 # The limit is checked at the moment of arrival.
-                if world.made_on(world.now.date()) + self._size(request) > world.adobes_limit:
+                if world.made_today() + self._size(request) > world.adobes_limit:
                     return
                 made = world.make(request)
 
@@ -588,11 +593,11 @@ class Client:
             case "rate limited":
                 raise RateLimited("too many requests.")
             case "made later":
-                limit = world.made_on(world.now.date()) + self._size(request) <= world.adobes_limit
+                limit = world.made_today() + self._size(request) <= world.adobes_limit
                 latest = process.post_started + timedelta(seconds=CALL_TIMEOUT)
                 if limit and world.now < latest:
                     when = world.now + (latest - world.now) * world.random.random()
-                    if when.date() == world.now.date():
+                    if world.today(when) == world.today():
                         world.on_its_way.append((when, request))
                 raise OutcomeUnknown("the connection broke off.")
             case "never arrived" | "made, no answer":

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 from random import Random
+from random import seed as seed_all
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ SKEWS = (timedelta(), timedelta(seconds=90), timedelta(seconds=-90), timedelta(d
 def play(seed: int, ledger: Ledger) -> World:
     """One interleaving: some requests, some steps with everything that can go wrong, then peace."""
     random = Random(seed)
+    seed_all(seed)  # the submission chooses by chance, too
     loop = asyncio.new_event_loop()
     limit = random.choice((2, 4, 12, 50))
     world = World(

@@ -180,6 +180,22 @@ async def test_what_others_leave_of_the_day_is_used(day: Day, left: int) -> None
     assert day.creates() <= 20
 
 
+async def test_a_user_whose_jobs_are_too_many_for_what_is_left_of_the_day_waits(
+    day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("random.choice", lambda users: users[0])
+    day.simulator.switch(daily_job_limit=2)
+    batch = day.planned(line(1, "access"), line(2, "access", "delete"), line(3, "access"))
+    [_, second] = await day.submit_through(batch)
+    # The third was taken after the second was refused: it is one job, the second are two.
+    assert day.made() == {"DSR-1": 1, "DSR-3": 1}
+    assert (second.carried_over, second.refused) == (2, 0)
+    day.pass_time(timedelta(hours=12))
+    for again in plan(day.inbox, day.ledger, run_id="tomorrow"):
+        await day.submit_through(again)
+    assert day.made() == {"DSR-1": 1, "DSR-2": 2, "DSR-3": 1}
+
+
 async def test_two_batches_that_are_refused_close_the_day_with_one_call_each_after_the_pause(
     day: Day,
 ) -> None:

@@ -131,10 +131,10 @@ async def test_where_keys_come_back_changed_nothing_is_sent_again_by_key(
 ) -> None:
     answers_with(day, echo)
     day.simulator.create_jobs(count=1, regulation="gdpr", key="elsewhere")
-    first = await day.submit(day.planned(line("a", "access")))  # type: ignore[arg-type]
+    first = await day.submit(day.planned(line("a1", "access")))  # type: ignore[arg-type]
     assert first.submitted == 1
     assert day.ledger.limits.keys_come_back() is False or echo == "upper_case"
-    hand_in(day.inbox, line("b", "access"), name="more.jsonl")  # type: ignore[arg-type]
+    hand_in(day.inbox, line("b2", "access"), name="more.jsonl")  # type: ignore[arg-type]
     day.simulator.fault("create", kind)
     batch = unsent(day)
     second = await day.submit(batch)

@@ -21,15 +21,12 @@ class Refusals(Generic[Name]):
 
     def __init__(self) -> None:
         self.suspects: dict[Name, Exception] = {}
-        # Those after whose refusal Adobe took somebody.
-        self.proven: set[Name] = set()
         self.anybody_taken = False
         self._count = 0
         self._since: list[frozenset[Name]] = []
 
     def taken(self) -> None:
         self.anybody_taken = True
-        self.proven |= self.suspects.keys()
         self._since = []
 
     def refused(self, names: Collection[Name], error: Exception) -> None:

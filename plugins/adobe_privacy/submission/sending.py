@@ -7,6 +7,7 @@ import json
 import logging
 import random
 from collections.abc import Collection, Sequence
+from datetime import date
 from typing import Any
 
 from pydantic import ValidationError
@@ -42,6 +43,8 @@ class Sending:
         self.refusals: Refusals[str] = Refusals()
         # Whether Adobe took somebody after a refusal that may have been the daily limit.
         self._doubt_lifted = False
+        # Users refused alone who may have been too many jobs for what was left of the day: Adobe's day, and how many.
+        self._too_large: dict[str, tuple[date, int]] = {}
 
     async def send(self, jobs: Sequence[Job]) -> None:
         """Sends `jobs`, or one user of them where the daily limit is in doubt. Raises Paused."""
@@ -201,6 +204,12 @@ class Sending:
             work.ledger.limits.note_keys(unchanged=True)
         work.lost_calls = 0
         self.refusals.taken()
+        today, taken = work.client.server_time().date(), len(made) + len(changed)
+        self._too_large = {
+            key: (day, count)
+            for key, (day, count) in self._too_large.items()
+            if day != today or count > taken
+        }
         self._doubt_lifted = True
         work.result.submitted += work.ledger.intents.record_submitted(
             [*made, *changed], adobe_request_id=created.request_id, reason="Adobe's answer", answered=True
@@ -235,6 +244,8 @@ class Sending:
         must not stop all others."""
         work, keys = self.work, [user.key for user in users]
         self.refusals.refused(keys, error)
+        if len(keys) == 1:
+            self._too_large[keys[0]] = work.client.server_time().date(), len(jobs)
         doubted = work.ledger.limits.doubt() is not None
         if self.refusals.more_than_one_user:
             work.ledger.quotas.record_refusal(intent_of(jobs[0]).date())
@@ -262,7 +273,8 @@ class Sending:
 
     def judge_suspects(self, *, unresolved: bool) -> None:
         """Users that Adobe refused alone are refused for good, but only where it took others of the batch. Where it
-        took nobody, the fault is the batch's or the day's, and all of them wait for it to be mended."""
+        took nobody, the fault is the batch's or the day's, and all of them wait for it to be mended. A refusal that
+        may be the daily limit counts only where Adobe took as many jobs at once after it, on the same day."""
         suspects = self.refusals.suspects
         if not suspects or unresolved:
             return  # what is not resolved may yet tell whether somebody was taken
@@ -273,8 +285,9 @@ class Sending:
         planned = self.work.ledger.claims.batch_jobs(self.work.batch.id, JobState.PLANNED)
         for key, error in suspects.items():
             rows = [job for job in planned if job.key == key]
-            if rows and isinstance(error, QuotaReached) and key not in self.refusals.proven:
-                self.work.carry_over(rows, "Adobe refused it for the day's limit, and took nobody after it")
+            if rows and isinstance(error, QuotaReached) and key in self._too_large:
+                reason = "Adobe refused it for the day's limit, and took nobody with as many jobs after it"
+                self.work.carry_over(rows, reason)
             elif rows:
                 self.work.result.refused += self.work.ledger.claims.refuse(
                     [job.id for job in rows], f"Adobe refuses it: {error}"
