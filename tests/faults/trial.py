@@ -212,6 +212,7 @@ class Trial:
             ),
             "AIRFLOW_CONN_PRIVACY_LEDGER": json.dumps(self.ledger.connection),
             "AIRFLOW_VAR_PRIVACY_INBOX_URI": f"file://{self.folder / 'inbox'}",
+            "AIRFLOW_VAR_PRIVACY_ARCHIVE_URI": f"file://{self.folder / 'archive'}",
         }
 
     def _end_of(self, process: TaskProcess) -> int:
