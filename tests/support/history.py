@@ -109,4 +109,4 @@ def _leave_some_that_need_a_look(
     )
     ledger.intents.record_submitted([(jobs[0], "late")], adobe_request_id=None, reason="Adobe's answer")
     (job,) = ledger.claims.batch_jobs(batch.id)
-    ledger.results.record_complete([FinishedJob(job, clock.moment + timedelta(days=6), "full", "6000-200")])
+    ledger.results.record_complete([FinishedJob(job, clock.moment + timedelta(days=6), "done", "6000-200")])

@@ -30,7 +30,7 @@ def test_a_person_approves_a_batch_and_holds_others_back(stack: Stack, open_as: 
         question = page.url
 
         page.goto(page.get_by_role("link", name="The requests").get_attribute("href") or "")
-        expect(page.get_by_role("rowheader")).to_have_text([HELD_ON_PAGE, HELD_IN_QUESTION, SENT])
+        expect(page.locator("table.jobs tbody th")).to_have_text([HELD_ON_PAGE, HELD_IN_QUESTION, SENT])
         hold(page, HELD_ON_PAGE)
 
         page.goto(question)
@@ -104,7 +104,7 @@ def open_question(page: Page, subject: str) -> None:
 
 
 def hold(page: Page, request_id: str) -> None:
-    page.get_by_role("link", name=request_id).click()
+    page.locator("table.jobs").get_by_role("link", name=request_id).click()
     decide(page, "Put on hold", "claim 2026-18 is in court")
     expect(page.get_by_role("heading", name=request_id)).to_contain_text("on hold")
     history = page.get_by_role("region", name="History")

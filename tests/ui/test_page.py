@@ -126,7 +126,7 @@ class TestOneRequest:
         frame.get_by_role("link", name="of its batch").click()
         expect(page).to_have_url(re.compile(r"/dags/privacy_requests/runs/backfill__[^/]+$"))
         expect(page.get_by_text("backfill__").first).to_be_visible()
-        note = "3 jobs (2 access, 1 delete): 2 archived (1 in part), 1 ended in error"
+        note = "3 jobs (2 access, 1 delete): 2 archived (1 not in whole), 1 ended in error"
         expect(page.get_by_text(note)).to_be_visible()
 
         page.goto(at)
