@@ -162,9 +162,10 @@ def test_readers_do_not_wait_for_a_writer(ledger_url: str) -> None:
     with (
         Ledger(ledger_url, actor="writer") as writer,
         Ledger(ledger_url, actor="reader") as reader,
-        writer.rehearsal(),
+        writer.unit.write() as session,
     ):
-        writer.intake.receive([received(1)])
+        session.add(Usage(day=DAY, jobs=1))
+        session.flush()
         assert counted(reader) == {}
 
 

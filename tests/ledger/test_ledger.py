@@ -135,12 +135,6 @@ class TestFingerprints:
         assert len(first) == 64
         assert open_ledger().intake.fingerprint(b"contents") != first
 
-    def test_a_key_made_during_a_rehearsal_stays(self, open_ledger: OpenLedger) -> None:
-        ledger = open_ledger()
-        with ledger.rehearsal():
-            rehearsed = ledger.intake.fingerprint(b"content")
-        assert open_ledger().intake.fingerprint(b"content") == rehearsed
-
     def test_a_configured_key_is_used(self, open_ledger: OpenLedger) -> None:
         one = open_ledger(fingerprint_key="one")
         assert one.intake.fingerprint(b"content") == open_ledger(fingerprint_key="one").intake.fingerprint(
@@ -652,31 +646,6 @@ class TestReports:
         times = [step.at for step in ledger.people.history("DSR-1")]
         assert times == sorted(times)
         assert times[1] - times[0] == timedelta(minutes=1)
-
-
-class TestRehearsals:
-    def test_a_rehearsal_leaves_nothing_behind(self, ledger: Ledger) -> None:
-        ledger.intake.receive([received(1)])
-        with ledger.rehearsal():
-            ledger.intake.receive([received(2)])
-            assert len(intended(ledger)) == 2
-            assert ledger.quotas.today().used == 2
-        assert counted(ledger) == {JobState.RECEIVED: 1}
-        assert ledger.quotas.today().used == 0
-        assert steps(ledger) == [(None, "received")]
-        assert len(claimed(ledger)) == 1
-
-    def test_a_failed_rehearsal_leaves_nothing_behind_either(self, ledger: Ledger) -> None:
-        def rehearse() -> None:
-            with ledger.rehearsal():
-                ledger.intake.receive([received(1)])
-                raise KeyboardInterrupt
-
-        with pytest.raises(KeyboardInterrupt):
-            rehearse()
-        assert counted(ledger) == {}
-        ledger.intake.receive([received(1)])
-        assert counted(ledger) == {JobState.RECEIVED: 1}
 
 
 def test_a_failed_change_is_undone_whole(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

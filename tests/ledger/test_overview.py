@@ -73,11 +73,6 @@ class TestCounts:
         ledger.opt_outs.record_receipts([(job, "optouts/1.json") for job in jobs])
         assert overview.counts()[JobState.ARCHIVED] == 1
 
-    def test_a_rehearsal_leaves_no_figures(self, ledger: Ledger, overview: Overview) -> None:
-        with ledger.rehearsal():
-            ledger.intake.receive([received(1)])
-        assert sum(figures.arrived for figures in overview.daily_figures(3)) == 0
-
 
 class TestDailyFigures:
     def test_they_tell_arrivals_archived_and_how_long_it_took(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, insert, text
+from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.alarms import Raised
 from adobe_privacy.ledger.attention import KINDS, LASTING, Kind, RunScope
@@ -227,6 +228,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     ),
     "approvals.ask": lambda ledger: ledger.approvals.ask("batch-0003", NOON),
     "approvals.stop_asking": lambda ledger: ledger.approvals.stop_asking("batch-0003"),
+    "approvals.open_questions": lambda ledger: ledger.approvals.open_questions(),
     "approvals.run_ended": lambda ledger: ledger.approvals.run_ended("run-3"),
     "limits.pause": lambda ledger: ledger.limits.pause(60.0),
     "limits.not_before": lambda ledger: ledger.limits.not_before(),
@@ -348,12 +350,30 @@ def test_the_list_of_calls_is_complete() -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 def test_no_query_reads_or_sorts_a_whole_table(large_ledger: Ledger, call: str) -> None:
-    with large_ledger.rehearsal(), _explained(large_ledger) as plans:
+    with _undone(large_ledger), _explained(large_ledger) as plans:
         CALLS[call](large_ledger)
         assert plans, "the call has executed nothing"
         explain = _sqlite_faults if large_ledger.unit.engine.dialect.name == "sqlite" else _postgres_faults
         for statement, plan in plans:
             assert explain(call, plan) == [], f"{statement}\n" + "\n".join(plan)
+
+
+@contextmanager
+def _undone(ledger: Ledger) -> Iterator[None]:
+    """All that is done inside goes through one transaction, which is rolled back."""
+    with ledger.unit.engine.connect() as connection, pytest.MonkeyPatch.context() as patch:
+        transaction = connection.begin()
+
+        @contextmanager
+        def session() -> Iterator[Session]:
+            with Session(connection, expire_on_commit=False) as session:
+                yield session
+                session.flush()
+
+        patch.setattr(ledger.unit, "write", session)
+        patch.setattr(ledger.unit, "read", session)
+        yield
+        transaction.rollback()
 
 
 @contextmanager

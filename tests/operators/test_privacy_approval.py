@@ -9,9 +9,12 @@ import pytest
 from airflow.sdk.exceptions import (
     AirflowException,
     AirflowFailException,
+    AirflowRuntimeError,
     AirflowSkipException,
+    ErrorType,
     TaskAwaitingInput,
 )
+from airflow.sdk.execution_time.comms import ErrorResponse
 
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.states import JobState
@@ -22,7 +25,7 @@ from adobe_privacy.operators.privacy_requests import (
     PlanPrivacyRequestsOperator,
     SettlePrivacyRequestsOperator,
 )
-from tests.support.privacy import World, context, request
+from tests.support.privacy import DAY, World, context, request
 
 Asked = list[dict[str, Any]]
 
@@ -214,6 +217,60 @@ def test_a_backfill_asks_as_well(world: World) -> None:
     backfilled = CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id)
     assert backfilled.execute(context(run_type="backfill"))["carried_over"] == 1
     assert at_adobe(world) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "asked_again"),
+    [
+        ({}, True),
+        ({"manual__1/x": {"batch.approve_3": "failed"}}, True),
+        ({"manual__1/x": {"batch.approve_3": "skipped"}}, True),
+        ({"manual__1/x": {"batch.approve_3": "awaiting_input"}}, False),
+        ({"manual__1/x": {"batch.approve_3": "deferred"}}, False),
+        ({"manual__1/x": {"batch.approve_3": None}}, False),
+        (None, False),
+    ],
+    ids=[
+        "run deleted",
+        "failed",
+        "run marked",
+        "waits",
+        "waits before 3.3",
+        "cleared",
+        "Airflow does not say",
+    ],
+)
+def test_a_question_whose_task_is_over_is_asked_again_by_the_next_plan(
+    world: World, said: dict[str, Any] | None, asked_again: bool
+) -> None:
+    world.put(request(1, "delete"))
+    [batch_id] = plan()
+    asker = context(DAY - timedelta(days=1))
+    asker["ti"].run_id, asker["ti"].task_id, asker["ti"].map_index = "manual__1/x", "batch.approve", 3
+    with pytest.raises(TaskAwaitingInput):
+        operator(batch_id).execute(asker)
+    told: list[dict[str, Any]] = []
+
+    def states(**of: Any) -> dict[str, Any]:
+        told.append(of)
+        if said is None:
+            raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR))
+        return said
+
+    tomorrow = context(DAY + timedelta(days=1))
+    tomorrow["ti"].get_task_states = states
+    planning = PlanPrivacyRequestsOperator(task_id="plan")
+    with pytest.MonkeyPatch.context() as later:
+        later.setattr("adobe_privacy.ledger.claims.ABANDONED_AFTER", timedelta(0))
+        assert planning.execute(tomorrow) == ([batch_id] if asked_again else [])
+    assert told == [
+        {
+            "dag_id": "privacy_requests",
+            "run_ids": ["manual__1/x"],
+            "task_ids": ["batch.approve"],
+            "map_index": 3,
+        }
+    ]
 
 
 def test_off_by_default_nobody_is_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

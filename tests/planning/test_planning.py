@@ -349,6 +349,97 @@ class TestDryRun:
             f"/inbox/{DAY}: 1 files, 1 new requests, 0 known already, 1 lines rejected"
         )
 
+    def test_it_says_the_same_as_a_run_whatever_the_ledger_holds(
+        self, inbox: Store, make_plan: MakePlan, ledger: Ledger, clock: FakeClock
+    ) -> None:
+        hand_in(inbox, *(line(n, "access", "delete") for n in range(6)))
+        hand_in(inbox, line(6, "delete"), line(7, regulation="ccpa"), "junk", name="s.jsonl")
+        make_plan(max_jobs=3, run_id="lost", approve_deletes=True)
+        ledger.people.hold("DSR-7", "a court asks for it")
+        clock.advance(hours=2)
+        hand_in(inbox, line(6, "delete"), line(1, "delete"), line(8), name="t.jsonl")
+        hand_in(inbox, line(2, "access", "delete"), line(9), day=DAY + timedelta(days=1))
+        before = counted(ledger)
+        for day, options in (
+            (DAY, {"approve_deletes": True}),
+            (DAY, {"max_jobs": 2}),
+            (DAY + timedelta(days=1), {"daily_limit": 7}),
+            (DAY + timedelta(days=1), {"run_id": "lost"}),
+        ):
+            dry = make_plan(day, dry_run=True, **options)
+            assert counted(ledger) == before
+            wet = make_plan(day, **options)
+            before = counted(ledger)
+            assert [told for told in plan_lines(dry) if not told.startswith("Batch ")] == [
+                told for told in plan_lines(wet) if not told.startswith("Batch ")
+            ]
+            assert sorted(sizes(dry)) == sorted(sizes(wet))
+
+    def test_it_keeps_nobody_from_writing_while_it_reads_the_inbox(
+        self, inbox: Store, make_plan: MakePlan, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hand_in(inbox, *(line(n, "delete") for n in range(2)))
+        make_plan(approve_deletes=True)
+        hand_in(inbox, line(3), name="s.jsonl")
+        chunks, done = Store.chunks, threading.Event()
+
+        def hold() -> None:
+            ledger.people.hold("DSR-1", "now")
+            done.set()
+
+        def while_somebody_writes(store: Store, key: str) -> Iterator[bytes]:
+            for chunk in chunks(store, key):
+                held = threading.Thread(target=hold)
+                held.start()
+                held.join(10)
+                yield chunk
+
+        monkeypatch.setattr(Store, "chunks", while_somebody_writes)
+        assert make_plan(dry_run=True).intake.new == 1
+        assert done.is_set(), "a hold waited for the dry run"
+        assert counted(ledger)[JobState.PLANNED] == 2
+
+    def test_it_leaves_no_file_behind(
+        self, inbox: Store, make_plan: MakePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scratch = tmp_path / "scratch"
+        scratch.mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(scratch))
+        hand_in(inbox, line(1))
+        make_plan(dry_run=True)
+        assert list(scratch.iterdir()) == []
+
+
+class TestQuestions:
+    """p19: who asks again, and when, where the run that asked is gone."""
+
+    def test_the_next_plan_asks_again_what_nobody_asks_any_more(
+        self, inbox: Store, ledger: Ledger, clock: FakeClock
+    ) -> None:
+        hand_in(inbox, line(1, "delete"), line(2, "access"))
+        settings = PlanSettings(default_products=("analytics",), approve_deletes=True)
+
+        def deletes(day: date, run_id: str, *, asks: bool, dry_run: bool = False) -> list[str]:
+            plan = plan_day(
+                inbox,
+                ledger,
+                day=day,
+                run_id=run_id,
+                settings=settings,
+                dry_run=dry_run,
+                still_asks=lambda actor: asks,
+            )
+            return [planned.batch.id for planned in plan.batches if planned.batch.needs_approval]
+
+        [batch] = deletes(DAY, "first", asks=True)
+        ledger.approvals.ask(batch, clock() + timedelta(days=7))
+        clock.advance(days=1)
+        tomorrow = DAY + timedelta(days=1)
+        assert deletes(tomorrow, "second", asks=True) == []
+        assert deletes(tomorrow, "second", asks=False, dry_run=True) == [batch]
+        assert deletes(tomorrow, "second", asks=True) == []
+        assert deletes(tomorrow, "second", asks=False) == [batch]
+
 
 class TestReport:
     def test_empty_files_and_files_of_another_kind_are_told(self, inbox: Store, make_plan: MakePlan) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.delete_plan import DELETE, DeletePlan, PlanChanged, UnknownRequests
-from adobe_privacy.ledger.schema import Approval, Batch, Job
+from adobe_privacy.ledger.schema import PLANNED, Approval, Batch, Job
 from adobe_privacy.ledger.states import JobState, Move
 from adobe_privacy.ledger.unit import Topic, chunks
 
@@ -37,6 +37,15 @@ class Approvals(Topic):
         with self.unit.write() as session:
             batch = session.get_one(Batch, batch_id)
             batch.asked_until, batch.asked_by = until, self.unit.actor[:512]
+
+    def open_questions(self) -> list[Batch]:
+        """The batches that some task instance, `asked_by`, asks a person about."""
+        asked = select(Batch).where(
+            Batch.asked_until > self.unit.now(),
+            Batch.id.in_(select(Job.batch_id).where(PLANNED)),
+        )
+        with self.unit.read() as session:
+            return list(session.scalars(asked))
 
     def stop_asking(self, batch_id: str) -> None:
         """The question is answered, or gone: the next plan may ask again."""

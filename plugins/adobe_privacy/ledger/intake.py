@@ -67,7 +67,7 @@ class Intake(Topic):
         """Writes the new ones of `requests` down as `RECEIVED`; one answer per request, in order."""
         answers: list[Reception] = []
         with self.unit.write() as session:
-            known = _known(session, {request.request_id for request in requests})
+            known = self._known(session, {request.request_id for request in requests})
             new: list[ReceivedRequest] = []
             moved: dict[str, str] = {}
             for request in requests:
@@ -87,6 +87,14 @@ class Intake(Topic):
             self._add(session, new)
             _follow(session, moved)
         return answers
+
+    def _known(self, session: Session, request_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Fingerprint and source of those requests that the ledger knows."""
+        known: dict[str, tuple[str, str]] = {}
+        for some in chunks(request_ids):
+            query = select(Job.request_id, Job.fingerprint, Job.source).where(Job.request_id.in_(some))
+            known.update({row.request_id: (row.fingerprint, row.source) for row in session.execute(query)})
+        return known
 
     def _add(self, session: Session, requests: Sequence[ReceivedRequest]) -> None:
         now = self.unit.now()
@@ -118,15 +126,6 @@ class Intake(Topic):
                 session.add(Setting(name="fingerprint_key", value=key))
             session.merge(Setting(name="fingerprint_check", value=_check(key)))
             return key.encode()
-
-
-def _known(session: Session, request_ids: Collection[str]) -> dict[str, tuple[str | None, str | None]]:
-    """Fingerprint and source of those requests that the ledger knows."""
-    known: dict[str, tuple[str | None, str | None]] = {}
-    for some in chunks(request_ids):
-        query = select(Job.request_id, Job.fingerprint, Job.source).where(Job.request_id.in_(some))
-        known.update({row.request_id: (row.fingerprint, row.source) for row in session.execute(query)})
-    return known
 
 
 def _follow(session: Session, moved: dict[str, str]) -> None:

@@ -7,8 +7,7 @@ holds no identity: whoever needs one reads the inbox again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 
 from adobe_privacy.ledger.alarms import Alarms
@@ -84,14 +83,6 @@ class Ledger:
 
     def now(self) -> datetime:
         return self.unit.now()
-
-    @contextmanager
-    def rehearsal(self) -> Iterator[None]:
-        """Everything done inside is undone at the end. Other writers wait meanwhile."""
-        # A key made inside would be undone with the rest.
-        _ = self.intake.fingerprint_key
-        with self.unit.rehearsal():
-            yield
 
     def close(self) -> None:
         self.unit.engine.dispose()

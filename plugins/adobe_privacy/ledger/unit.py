@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, insert, literal, null, select
+from sqlalchemy import ColumnElement, Engine, insert, literal, null, select
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.database import exclusive, lock
+from adobe_privacy.ledger.database import exclusive
 from adobe_privacy.ledger.schema import DailyFigures, Job, Setting, StateName, Transition, UtcDateTime
 from adobe_privacy.ledger.states import JobState, Move
 
@@ -40,37 +40,20 @@ class Unit:
         self.actor = actor
         self.now = now
         self.configured_key = fingerprint_key
-        self._rehearsal: Connection | None = None
-
-    @contextmanager
-    def rehearsal(self) -> Iterator[None]:
-        """Everything done inside is undone at the end. Other writers wait meanwhile."""
-        with self.engine.connect() as connection:
-            transaction = connection.begin()
-            try:
-                lock(connection)
-                self._rehearsal = connection
-                yield
-            finally:
-                self._rehearsal = None
-                transaction.rollback()
 
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One write transaction; no other of this ledger runs beside it, in whatever process or host."""
-        with self._exclusive() as connection, Session(connection, expire_on_commit=False) as session:
+        with exclusive(self.engine) as connection, Session(connection, expire_on_commit=False) as session:
             yield session
             session.flush()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One transaction that PostgreSQL lets write nothing."""
-        bind = self._rehearsal or self.engine.execution_options(read_only=True, postgresql_readonly=True)
+        bind = self.engine.execution_options(read_only=True, postgresql_readonly=True)
         with Session(bind, expire_on_commit=False) as session:
             yield session
-
-    def _exclusive(self) -> AbstractContextManager[Connection]:
-        return nullcontext(self._rehearsal) if self._rehearsal is not None else exclusive(self.engine)
 
     def by_id(
         self, session: Session, job_ids: Collection[int], *conditions: ColumnElement[bool]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 import time
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Asset, BaseOperator
@@ -65,6 +66,32 @@ def actor_of(context: Context) -> str:
 def run_of(context: Context) -> str:
     """The DAG run as the ledger names it; unique among all DAGs."""
     return f"{context['ti'].dag_id}/{context['ti'].run_id}"
+
+
+def still_asks(context: Context, actor: str) -> bool:
+    """Whether the task instance that `actor_of` named is not over, by what Airflow says. Where Airflow does not say,
+    it is taken not to be."""
+    from airflow.sdk.exceptions import AirflowRuntimeError
+
+    named = _ACTOR.fullmatch(actor)
+    if named is None:
+        return True
+    index = named["index"]
+    try:
+        states = context["ti"].get_task_states(
+            dag_id=named["dag_id"],
+            task_ids=[named["task_id"]],
+            run_ids=[named["run_id"]],
+            map_index=None if index is None else int(index),
+        )
+    except AirflowRuntimeError:
+        return True
+    # Of a run that was deleted there is none.
+    return any(state not in _OVER for of_run in states.values() for state in of_run.values())
+
+
+_ACTOR = re.compile(r"(?P<dag_id>[^/]+)/(?P<run_id>.+)/(?P<task_id>[^/\[]+)(\[(?P<index>\d+)\])?")
+_OVER = ("success", "failed", "skipped", "upstream_failed", "removed")
 
 
 def is_backfill(context: Context) -> bool:
@@ -255,6 +282,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
                         look_later=manual,
                     ),
                     dry_run=dry_run,
+                    still_asks=partial(still_asks, context),
                 )
         lines = plan_lines(plan)
         for line in lines:

@@ -6,7 +6,7 @@ Planning sends nothing. It may be repeated: what is known is recognised, what is
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
@@ -23,6 +23,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.quotas import Quota
 from adobe_privacy.ledger.schema import Batch, ProblemKind
 from adobe_privacy.planning.latency import Latencies, observed_latencies, risk
+from adobe_privacy.planning.scratch import scratch_ledger
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, DueDates, due_dates
 from adobe_privacy.reporting.alarms import next_alarm
 from adobe_privacy.storage import AccessDenied, ObjectNotFound, Store
@@ -30,8 +31,9 @@ from adobe_privacy.storage import AccessDenied, ObjectNotFound, Store
 CHUNK = 1000
 # Adobe can take 45 days; a request that is found later than that is overdue under any law.
 LATE_DAYS = 45
-# Airflow maps a task group over at most 1,024 batches.
-MAX_BATCHES = 1000
+# Each batch is a handful of task instances. A full day of Adobe's limit is 20 batches, for each regulation and list
+# of products a few more; what has no room is the next plan's.
+MAX_BATCHES = 100
 # So many of a day's rejected lines a plan names; the reports in the inbox name all.
 MAX_REJECTED_LINES = 50
 # So many of a file's rejected lines the ledger keeps one by one; the rest is counted.
@@ -118,18 +120,28 @@ class Plan:
 
 
 def plan_day(
-    store: Store, ledger: Ledger, *, day: date, run_id: str, settings: PlanSettings, dry_run: bool = False
+    store: Store,
+    ledger: Ledger,
+    *,
+    day: date,
+    run_id: str,
+    settings: PlanSettings,
+    dry_run: bool = False,
+    still_asks: Callable[[str], bool] = lambda _: True,
 ) -> Plan:
     """Takes the day's requests in and claims batches for `run_id`. The plan lists these and every batch of the
     day that an earlier run left unfinished.
 
-    With `dry_run` the same is computed and nothing is kept: not in the ledger, not under `rejected/`.
+    With `dry_run` the same is computed and nothing is kept: not in the ledger, not under `rejected/`. Nobody who
+    writes to the ledger waits for it.
+    `still_asks` says of an actor, who asked a person about a batch's deletes, whether the question still stands; what
+    nobody asks about any more is asked again.
     Raises StorageError where the inbox cannot be read.
     """
     if dry_run:
-        with ledger.rehearsal():
-            return _plan(store, ledger, day, run_id, settings, report=False)
-    return _plan(store, ledger, day, run_id, settings, report=True)
+        with scratch_ledger(ledger, run_id=run_id, inbox_date=day) as scratch:
+            return _plan(store, scratch, day, run_id, settings, still_asks, report=False)
+    return _plan(store, ledger, day, run_id, settings, still_asks, report=True)
 
 
 def take_in_day(
@@ -216,8 +228,18 @@ def _kind_of(line: Line) -> ProblemKind:
 
 
 def _plan(
-    store: Store, ledger: Ledger, day: date, run_id: str, settings: PlanSettings, *, report: bool
+    store: Store,
+    ledger: Ledger,
+    day: date,
+    run_id: str,
+    settings: PlanSettings,
+    still_asks: Callable[[str], bool],
+    *,
+    report: bool,
 ) -> Plan:
+    for batch in ledger.approvals.open_questions():
+        if not still_asks(batch.asked_by or ""):
+            ledger.approvals.stop_asking(batch.id)
     intake = take_in_day(store, ledger, day=day, run_id=run_id, settings=settings, report=report)
     late = {date.fromisoformat(source.split("/", 1)[0]) for source in intake.late}
     _claim(ledger, day, run_id, settings, late)
