@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,6 +36,12 @@ from tests.support.ledgers import (  # noqa: E402, F401
 )
 from tests.support.privacy import World, make_world  # noqa: E402
 from tests.support.simulator import Simulator, running_simulator  # noqa: E402
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile(
+    "here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("here")
 
 # The files of tests have always just been written.
 files.SECOND_LOOK = 0.0

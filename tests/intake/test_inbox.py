@@ -190,6 +190,105 @@ def test_a_reason_of_a_csv_line_never_quotes_it(inbox: Store, content: str, says
     assert CANARY not in line.reason
 
 
+BODY: dict[str, Any] = {
+    "companyContexts": [],
+    "users": [
+        {
+            "key": "D-1",
+            "action": ["access"],
+            "userIDs": [{"namespace": "email", "type": "standard", "value": "a@example.com"}],
+        }
+    ],
+    "include": ["marketo"],
+    "regulation": "gdpr",
+}
+
+
+def _identity(**fields: Any) -> dict[str, Any]:
+    user = BODY["users"][0] | {"userIDs": [{"value": "4711", "name": "x", **fields}]}
+    return BODY | {"users": [user]}
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (BODY | {"expandIds": True, "expandIDs": False}, "two spellings"),
+        (BODY | {"users": [BODY["users"][0] | {"userIds": []}]}, "two spellings"),
+        (BODY | {"mergePolicyId": True}, "merge_policy_id: must be"),
+        (BODY | {"mergePolicyId": 3.5}, "merge_policy_id: must be"),
+        (BODY | {"mergePolicyId": 2**64}, "merge_policy_id: must be"),
+        (BODY | {"mergePolicyId": "a\u0000b"}, "control character"),
+        (BODY | {"companyContexts": [{"namespace": "Campaign", "value": "a\u202eb"}]}, "control character"),
+        (_identity(namespace="6", namespaceId=4, type="namespaceId"), "namespaceId contradicts"),
+        (_identity(namespace="12345", namespaceId=12346, type="namespaceId"), "namespaceId contradicts"),
+        (_identity(namespace="email", namespaceId=4, type="standard"), "namespaceId contradicts"),
+        (_identity(namespaceId=4711, type="analytics"), "identities.0"),
+        (_identity(namespace="04", type="namespaceId"), "without zeros"),
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_body_that_says_two_things_is_refused(
+    inbox: Store, body: dict[str, Any], says: str, indent: int | None
+) -> None:
+    (line,) = read(inbox, json.dumps(body, indent=indent), "body.json")
+    assert says in str(line.reason)
+
+
+def test_a_number_without_end_is_no_json(inbox: Store) -> None:
+    text = json.dumps(BODY, indent=1)[:-2] + ',\n"mergePolicyId": ' + "9" * 5000 + "\n}"
+    (line,) = read(inbox, text, "body.json")
+    assert "too long" in str(line.reason)
+
+
+@pytest.mark.parametrize("field", ["namespace", "company_contexts"])
+def test_what_could_not_be_read_in_a_document_is_refused(inbox: Store, field: str) -> None:
+    request = GOOD | {"identities": [{"namespace": "kdnr\xfc", "value": "4711", "type": "custom"}]}
+    if field == "company_contexts":
+        request = GOOD | {"company_contexts": [{"namespace": "Campaign", "value": "m\xfcller"}]}
+    content = json.dumps([request], indent=1, ensure_ascii=False).encode("latin-1")
+    (line,) = read(inbox, content, "x.json")
+    assert "could not be read" in str(line.reason)
+
+
+@pytest.mark.parametrize("many", [{"actions": ["x"] * 41}, {"identities": [{f"f{n}": 1 for n in range(41)}]}])
+def test_what_is_too_much_is_not_looked_into(inbox: Store, many: dict[str, Any]) -> None:
+    assert "41" in str(one(inbox, **many).reason)
+
+
+@pytest.mark.parametrize("encoding", ["utf-32", "utf-32-le", "utf-32-be", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_any_unicode_and_any_separator(inbox: Store, encoding: str, separator: str) -> None:
+    rows = [["request_id", "regulation", "actions", "email"], ["DSR-1", "gdpr", "access", "jörg@example.com"]]
+    table = "".join(separator.join(row) + "\r\n" for row in rows)
+    if separator == "|":
+        table = f"sep=|\r\n{table}"
+    for text in (table, f"sep={separator}\r\n{table}" if separator != "|" else table):
+        (line,) = read(inbox, text.encode(encoding), "x.csv")
+        assert request_of(line).identities[0].value == "jörg@example.com"
+
+
+@pytest.mark.parametrize("separator", ['"', "e", " ", "\r"])
+def test_an_odd_separator_costs_the_file_and_nothing_else(inbox: Store, separator: str) -> None:
+    (line,) = read(inbox, f'sep={separator}\n"request_id",regulation\n', "x.csv")
+    assert line.whole_file
+
+
+@pytest.mark.parametrize("heading", ["products:analytics", "Products: custom", "received_at:custom"])
+def test_a_field_is_no_namespace(inbox: Store, heading: str) -> None:
+    (line,) = read(
+        inbox, f"request_id,regulation,actions,email,{heading}\nD-1,gdpr,access,a@example.com,x\n", "x.csv"
+    )
+    assert line.whole_file
+    assert "without a type" in str(line.reason)
+
+
+@pytest.mark.parametrize(
+    "products", ["mar\x00keto", "ana,lytics", "target/analytics", "analytics;", '"target"']
+)
+def test_no_sign_that_may_separate_is_read_over_in_a_product(inbox: Store, products: str) -> None:
+    assert "not one of Adobe's products" in str(one(inbox, products=[products]).reason)
+
+
 def test_the_report_of_a_file_that_was_mended_disappears(inbox: Store) -> None:
     source = put(inbox, "nonsense\n")
     key = f"{DAY}/rejected/requests.jsonl"

@@ -23,6 +23,21 @@ ECID = "44363657679975868102109072127600000001"
         ("crmid", "Tester", "custom"),
         ("crmid", "#12345", "custom"),
         ("crmid", "@jane", "custom"),
+        ("crmid", "jane@example.com", "custom"),
+        ("crmid", "auth0|jane@example.com", "custom"),
+        ("crmid", "Tom", "custom"),
+        ("crmid", "12.50", "custom"),
+        ("crmid", "1.2.3", "custom"),
+        ("crmid", "O'Hara7", "custom"),
+        ("crmid", "{EA7583CD-A667-48BC-B806-42ECB2B48606}", "custom"),
+        ("mobile", "512 345 678", "unregistered"),
+        ("phone", "+49 (0)170/123456", "standard"),
+        ("phone", "0151/23456789", "standard"),
+        ("phone", "(555) 010-0200 ext. 12", "standard"),
+        ("phone", "030 123 456", "standard"),
+        ("6", "jane@example.com", "namespaceId"),
+        ("6", "d41d8cd98f00b204e9800998ecf8427e", "namespaceId"),
+        ("email", "test@example.com", "standard"),
         ("crmid", "192.168.100.200", "custom"),
         ("idfa", "EA7583CD-A667-48BC-B806-42ECB2B48606", "standard"),
         ("aaid", "2CCEEAE88503384F-1188000089CA", "standard"),
@@ -63,6 +78,43 @@ def test_a_value_that_a_person_may_have_is_fine(namespace: str, value: str, type
         "inconnu",
         "desconocido",
         "不明",
+        "0x0000",
+        "０００",
+        "٠٠٠",
+        "-1",
+        "\\N",
+        "<null>",
+        "Unspecified",
+        "::unspecified::",
+        "nicht angegeben",
+        "Nicht verfügbar",
+        "NON SPÉCIFIÉ",
+        "non specifie",
+        "No especificado",
+        "Não especificado",
+        "Non specificato",
+        "Niet opgegeven",
+        "okänd",
+        "neznámý",
+        "nieokreślony",
+        "Bilinmiyor",
+        "Не указано",
+        "未指定",
+        "（空白）",
+        "알 수 없음",
+        "テスト",
+        "ไม่ระบุ",
+        "غير معروف",
+        "NOTARGET",
+        "opt-out",
+        "(Low Traffic)",
+        "true",
+        "${email}",
+        "{{ user.id }}",
+        "%EMAIL%",
+        "%%ADVERTISING_ID%%",
+        "__IDFA__",
+        "[ecid]",
     ],
 )
 def test_a_value_of_many_people_or_of_nobody_is_refused_in_every_namespace(
@@ -86,6 +138,18 @@ def test_a_value_of_many_people_or_of_nobody_is_refused_in_every_namespace(
         ("#NAME?", "error value"),
         ("#DIV/0!", "error value"),
         ("########", "error value"),
+        ("#Н/Д", "error value"),
+        ("#I/T", "error value"),
+        ("#BEZUG!", "error value"),
+        ("4.43637E37", "rounded"),
+        ("12345.0", "decimals"),
+        ("12345,00", "decimals"),
+        ("4.436.365", "thousands"),
+        ("44 363 657", "thousands"),
+        ("'ABC", "apostrophe"),
+        ('"ABC"', "quotation mark"),
+        ("“ABC”", "quotation mark"),
+        ('ABC"', "quotation mark"),
     ],
 )
 def test_what_a_spreadsheet_has_changed_is_refused_by_name(value: str, says: str) -> None:
@@ -116,7 +180,36 @@ def test_a_standard_e_mail_is_exactly_one_address(value: str) -> None:
     assert "e-mail" in str(value_fault("email", value, "standard"))
 
 
+@pytest.mark.parametrize(
+    ("namespace", "value", "type_", "says"),
+    [
+        ("6", "a@example.com; b@example.com", "namespaceId", "e-mail"),
+        ("6", "jane", "namespaceId", "e-mail"),
+        ("4", "abc", "namespaceId", "ECID"),
+        ("7", "call me", "namespaceId", "phone"),
+        ("email", "Jane <a@example.com>", "unregistered", "e-mail"),
+        ("loyalty", "a@example.com, b@example.com", "custom", "several"),
+        ("loyalty", "a@example.com b@example.com", "integrationCode", "several"),
+        ("idfa", "a@example.com", "standard", "never in this namespace"),
+        ("phone", "a@example.com", "standard", "never in this namespace"),
+        ("phone", "555-1234; 555-9876", "standard", "phone"),
+        ("phone", "+4915112345678 / +4915112345679", "standard", "phone"),
+        ("phone", "030 123456/030 654321", "standard", "phone"),
+        ("phone", "call 5551234 now", "standard", "phone"),
+        ("email", "null@null.com", "standard", "placeholder"),
+        ("email", "none@none.example", "unregistered", "placeholder"),
+    ],
+)
+def test_what_cannot_be_in_its_namespace_is_refused(
+    namespace: str, value: str, type_: str, says: str
+) -> None:
+    assert says in str(value_fault(namespace, value, type_))
+
+
 def test_what_is_odd_but_may_be_right_is_a_concern() -> None:
+    assert "advertising id" in str(value_concern("idfa", "4711", "standard"))
+    assert "empty value" in str(value_concern("email", "d41d8cd98f00b204e9800998ecf8427e", "unregistered"))
+    assert "role" in str(value_concern("email", "unknown@example.com", "standard"))
     assert value_fault("ecid", "4436365767", "standard") is None
     assert value_concern("ecid", "4436365767", "standard") == "an ECID has 38 digits, this one has 10"
     assert value_concern("ecid", ECID, "standard") is None
@@ -149,6 +242,8 @@ SCHEMES = [
     "A1",
     "2026-W47-17",
     "LGPD_2026_0009",
+    "20261120093000",
+    "MOBILE-2026-0001",
 ]
 
 
@@ -167,6 +262,10 @@ def test_the_usual_case_numbers_are_taken(request_id: str) -> None:
         ("john.smith", "no digit"),
         ("John_Smith", "no digit"),
         ("tel:4915112345678", "tel:"),
+        ("tel4915112345678", "phone"),
+        ("Mobile-0170-1234567", "phone"),
+        ("4.43637E37", "rounded"),
+        ("12345.0", "decimals"),
         ("adobe:8f14e45f-1", "other senders"),
         ("ADOBE:1", "other senders"),
         ("004915112345678", "phone"),

@@ -158,10 +158,14 @@ def perhaps(name: str, known: Iterable[str] | Mapping[str, str]) -> str:
     return f" (perhaps {plain[close[0]]})" if close else ""
 
 
+# Other signs may separate two products.
+_PRODUCT_NAME = re.compile(r"[\w .()&'-]+")
+
+
 @lru_cache(maxsize=1000)
 def unknown_product(name: str) -> str | None:
     """Why a product cannot be asked for by this name, or None."""
-    if known_product(name):
+    if known_product(name) and _PRODUCT_NAME.fullmatch(name):
         return None
     return f"not one of Adobe's products{perhaps(name, PRODUCT_NAMES)}; docs/requests.md lists their include codes"
 

@@ -6,13 +6,30 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, field_validator
 
 ORGANISATION = "imsOrgID"
 # Adobe's own values, where a request says nothing.
 _DEFAULTS = {"expand_ids": False, "priority": "normal", "analytics_delete_method": "anonymize"}
 # What the ledger keeps of them.
 MAX_LENGTH = 1024
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable() or "\ufffd" in value:
+        raise ValueError("holds a control character, or one that could not be read")
+    return value
+
+
+_Text = Annotated[str, AfterValidator(_printable)]
+
+
+def _merge_policy(value: Any) -> str | int | None:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
+        return value
+    if value is None or (isinstance(value, str) and 0 < len(value.strip()) <= 128):
+        return _printable(value.strip()) if value else None
+    raise ValueError("must be the id of a merge policy, as text or as a number")
 
 
 class CompanyContext(BaseModel):
@@ -22,8 +39,8 @@ class CompanyContext(BaseModel):
         frozen=True, extra="forbid", str_strip_whitespace=True, hide_input_in_errors=True
     )
 
-    namespace: Annotated[str, Field(min_length=1, max_length=64)]
-    value: Annotated[str, Field(min_length=1, max_length=128)]
+    namespace: Annotated[_Text, Field(min_length=1, max_length=64)]
+    value: Annotated[_Text, Field(min_length=1, max_length=128)]
 
 
 class CallOptions(BaseModel):
@@ -39,7 +56,7 @@ class CallOptions(BaseModel):
 
     expand_ids: bool = False
     priority: Literal["normal", "low"] = "normal"
-    merge_policy_id: Annotated[str, Field(min_length=1, max_length=128)] | int | None = None
+    merge_policy_id: Annotated[str | int | None, PlainValidator(_merge_policy)] = None
     analytics_delete_method: Literal["anonymize", "purge"] | None = None
 
     def said(self) -> dict[str, Any]:

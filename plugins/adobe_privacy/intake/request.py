@@ -131,7 +131,7 @@ class Identity(_Strict):
         """Why it cannot be sent, or None."""
         if not self.value.isprintable() or not self.namespace.isprintable():
             return "holds a control character"
-        if "\ufffd" in self.value:
+        if "\ufffd" in self.value or "\ufffd" in self.namespace:
             return "holds a character that could not be read; save the file as UTF-8"
         namespace = self.namespace.lower()
         if self.type == "standard":
@@ -140,8 +140,8 @@ class Identity(_Strict):
                     f"the namespace is not a standard one{perhaps(namespace, tuple(STANDARD_NAMESPACES))}; a namespace "
                     "of your own needs its type"
                 )
-        elif self.type == "namespaceId" and not (namespace.isascii() and namespace.isdigit()):
-            return "with the type namespaceId, the namespace is a number"
+        elif self.type == "namespaceId" and not re.fullmatch(r"0|[1-9][0-9]*", namespace):
+            return "with the type namespaceId, the namespace is a number, without zeros before it"
         return value_fault(namespace, self.value, self.type)
 
 
@@ -267,14 +267,21 @@ def _too_many(fields: dict[str, Any]) -> str | None:
     """What would cost more to look into than it can be worth."""
     if len(fields) > MAX_FIELDS:
         return f"{len(fields)} fields, which no request has"
-    identities, products = fields.get("identities"), fields.get("products")
+    for name in ("actions", "products", "company_contexts"):
+        some = fields.get(name)
+        if isinstance(some, list) and len(some) > MAX_FIELDS:
+            return f"{name}: {len(some)} of them, more than Adobe has"
+    identities = fields.get("identities")
     if isinstance(identities, list) and len(identities) > MAX_OF_ONE_PERSON:
         return (
             f"identities: {len(identities)} of them, more than the {MAX_OF_ONE_PERSON} that one person may have; "
             "is it a list of persons?"
         )
-    if isinstance(products, list) and len(products) > MAX_FIELDS:
-        return f"products: {len(products)} of them, more than Adobe has"
+    for name in ("identities", "company_contexts"):
+        some = fields.get(name)
+        for each in some if isinstance(some, list) else ():
+            if isinstance(each, dict) and len(each) > MAX_FIELDS:
+                return f"{name}: one of them has {len(each)} fields, which none has"
     return None
 
 
@@ -296,6 +303,8 @@ def _sentences(error: ValidationError, places: Sequence[str] | None) -> Iterable
             # The name of an unknown field is input as well: it may be somebody's address.
             known = list(REQUEST_FIELDS) if len(loc) == 1 else list(IDENTITY_FIELDS)
             what = f"a field that is not one of {', '.join(known)}{perhaps(str(loc[-1]), known)}"
+            if loc[-1] == "namespaceId":  # it is left where it contradicts, see readers/adobe.py
+                what = "namespaceId contradicts the namespace or the type"
             loc = loc[:-1]
         elif problem["type"] == "tuple_type":
             what = "must be a list, in square brackets"

@@ -7,48 +7,116 @@ device or form sent it. Neither text here repeats a value.
 from __future__ import annotations
 
 import re
+import unicodedata
 
-# Values of which Adobe's libraries, forms and exports make use where they have none. Compared without outer brackets,
-# quotes and punctuation.
-_NO_VALUE = frozenset(
-    """
-    null nil none na nan undefined unknown empty blank test testing tbd dummy default anonymous anonym missing
-    notset notavailable notapplicable notprovided nodata novalue objectobject xxx
-    unbekannt keine keiner leer nichtbekannt nichtvorhanden ka entfaellt entfällt
-    inconnu aucun aucune vide anonyme nondisponible nonrenseigne nonrenseigné so
-    desconocido desconhecido ninguno ninguna nenhum nenhuma vacio vacío vazio sindatos anonimo anónimo anônimo
-    sconosciuto nessuno nessuna vuoto
-    onbekend geen leeg nvt anoniem
-    okänd ukendt ukjent tuntematon ingen tyhjä
-    nieznany brak неизвестно нет пусто
-    未知 无 無 空 不明 なし 匿名 該当なし 알수없음 없음 미상
-    """.split()  # noqa: SIM905 -- a list of words, one language a line
-)
+from adobe_privacy.intake.catalogue import standard_namespace
+
+# Words in place of a value, as Adobe's libraries and reports, forms and exports in many languages write them. They are
+# compared without case, blanks and punctuation, and longer ones without accents too.
+_WORDS = """
+    null nil none na nan undefined unknown empty blank test testing tbd tba dummy default anonymous anonym missing
+    notset notavailable notapplicable notprovided notspecified notdefined notfound notknown unspecified unset
+    unavailable unassigned nodata novalue noemail noid objectobject xxx placeholder redacted deleted removed hidden
+    masked guest optout optedout notarget invalid error true false void other lowtraffic uniquesexceeded
+    unbekannt keine keiner keines leer nichtbekannt nichtvorhanden nichtverfügbar nichtzutreffend nichtangegeben
+    nichtgesetzt nichtdefiniert nichtspezifiziert undefiniert keineangabe keineangaben keinwert keinedaten ka entfällt
+    entfaellt fehlt
+    inconnu inconnue aucun aucune vide anonyme nondisponible nonrenseigné nonspécifié nonspécifiée nondéfini
+    nondéfinie indéfini indisponible nonapplicable sansobjet so néant manquant
+    desconocido desconocida ninguno ninguna vacío vacia vacía anónimo noespecificado nodefinido indefinido nodisponible
+    noaplica noaplicable noconsta sindatos sinvalor sinespecificar nulo prueba
+    desconhecido desconhecida nenhum nenhuma vazio vazia anônimo nãoespecificado nãodefinido nãodisponível indisponível
+    nãoaplicável nãoinformado semdados semvalor teste
+    sconosciuto sconosciuta nessuno nessuna vuoto vuota anonimo nonspecificato nondefinito indefinito nondisponibile
+    nonapplicabile nonimpostato assente
+    onbekend geen leeg nvt anoniem nietopgegeven nietgespecificeerd nietbeschikbaar nietvantoepassing ongedefinieerd
+    nietgedefinieerd nietingesteld
+    okänd okänt ingen inget saknas odefinierad ospecificerad ejangivet ejangiven ejtillgänglig ejtillämpligt
+    ukendt ukjent intet ikkeangivet ikkeoppgitt ikketilgængelig ikketilgjengelig udefineret udefinert uspecificeret
+    uspesifisert tuntematon tyhjä eimitään määrittämätön määrittelemätön eisaatavilla puuttuu testi
+    nieznany nieznana nieznane brak brakdanych pusty puste nieokreślony nieokreślono niezdefiniowany niedotyczy
+    niedostępny niepodano anonimowy neznámý neznámá neznámy žádný žádné žiadny prázdný prázdny nedefinováno
+    nespecifikováno nezadáno neuvedeno nenastaveno nedostupné anonymní ismeretlen nincs üres nincsmegadva nemdefiniált
+    teszt necunoscut nespecificat nedefinit bilinmiyor bilinmeyen yok boş hiçbiri belirtilmemiş belirtilmedi tanımsız
+    tanımlanmamış mevcutdeğil anonim
+    неизвестно неизвестный неизвестен нет пусто пустой неуказано неуказан неопределено неопределен неопределён
+    отсутствует недоступно неприменимо аноним анонимный тест невідомо невідомий немає порожньо невказано
+    άγνωστο άγνωστος κανένα κενό לאידוע ריק אין غيرمعروف مجهول فارغ لايوجد غيرمحدد غيرمتوفر
+    ไม่ทราบ ไม่ระบุ ไม่มี ว่าง khôngxácđịnh khôngrõ khôngcó tidakdiketahui tidakada kosong अज्ञात
+    未知 无 無 空 空白 空值 不明 不详 不詳 未指定 未設定 未设置 未定义 未定義 不适用 不適用
+    不可用 无数据 無資料 暂无 没有 沒有
+    缺失 未提供
+    测试 測試 なし 無し 匿名 該当なし 利用不可 使用不可 データなし 値なし 指定なし 未入力 未登録 テスト
+    알수없음 없음 미상 미지정 지정되지않음 정의되지않음 비어있음 해당없음 사용할수없음 익명 공백 테스트
+    """.split()  # noqa: SIM905 -- a list of words, by language
+_SPELLINGS = frozenset(["-1", "\\N"])
 _PLAIN = re.compile(r"[\W_]")
-# `0000…` and `ffff…` of any length and grouping: many phones and browsers send the same.
-_ALL_SAME = re.compile(r"[\W_]*(?:0[0\W_]*|[fF][fF\W_]*)")
 
+
+def _without_accents(text: str) -> str:
+    return "".join(char for char in unicodedata.normalize("NFD", text) if not unicodedata.combining(char))
+
+
+def _plain(text: str) -> str:
+    return _PLAIN.sub("", text).casefold()
+
+
+_NO_VALUE = frozenset(
+    spelt
+    for word in _WORDS
+    for spelt in (_plain(word), _without_accents(_plain(word) if len(word) > 5 else ""))
+) - {""}
+_LONGEST = 32
+# `0000…` and `ffff…` of any length and grouping: many phones and browsers send the same.
+_ALL_SAME = re.compile(r"[\W_]*(?:0[xX])?(?:0[0\W_]*|[fF][fF\W_]*)")
+# What a template, an advertising tag or a merged letter holds before it is filled in.
+_UNFILLED = re.compile(
+    r"\$?\{\{? *[A-Za-z_][\w .-]{0,24}\}\}?|[$%]{1,2}[A-Za-z_]\w{0,24}[$%]{1,2}|__[A-Za-z]\w{0,24}__|<[^<>@]{0,24}>"
+    r"|\[[A-Za-z_][\w .-]{0,24}\]"
+)
+
+_QUOTES = "\"'‘’‚‛´`“”„«»"
 _DAMAGE: tuple[tuple[re.Pattern[str], str], ...] = (
     (
-        re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]\d{1,4}"),
+        re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]\d{1,4}|[+-]?\d+[.,]\d+[eE]\d{1,4}"),
         "a number that a spreadsheet has rounded (4.4E+37); format the column as text and enter the id again",
     ),
     (re.compile(r"=.*"), "a spreadsheet formula; save the values, not the formulas"),
-    (re.compile(r"['‘’´`][\d+=-].*"), "begins with an apostrophe, as spreadsheets mark text; remove it"),
-    (re.compile(r"#{2,}|#[^\W\d_][\w/]*[!?]|#DIV/0!|#N/?[ADV]"), "an error value of a spreadsheet"),
+    (re.compile(r"['‘’´`][^'‘’´`]*"), "begins with an apostrophe, as spreadsheets mark text; remove it"),
+    (re.compile(rf"[{_QUOTES}].*|.*[{_QUOTES}]"), "begins or ends with a quotation mark; remove it"),
     (
-        re.compile(r"[+-]?\d{1,3}(?:[,'’]\d{3})+(?:[.,]\d+)?"),
-        "a number with thousands separators; format the column as text",
+        re.compile(r"#{2,}|#(?:[^\W\d_]+/)*[^\W\d_]+[!?]|#DIV/0!|#[^\W\d_]{1,8}/[^\W\d_]{1,6}|#N[DV]"),
+        "an error value of a spreadsheet",
+    ),
+    (
+        re.compile(r"\d{3,}[.,]0{1,2}"),
+        "a number with decimals, as programs write an id that they took for one",
     ),
 )
+# Groups of three digits. Points are in IP addresses, and blanks in telephone numbers, too.
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:[,'’]\d{3})+(?:[.,]\d+)?|[+-]?[1-9]\d{0,2}(?:[. ]\d{3}){2,}(?:,\d+)?")
+_IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+_OF_TELEPHONES = re.compile(r"phone|mobil|tel|fax|cell|msisdn|^7$")
 
 _LOCAL = r"[^\s@,;:<>()\[\]\\\"“”„«»'‘’][^\s@,;:<>()\[\]\\\"“”„«»]*"
 _EMAIL = re.compile(rf"{_LOCAL}@(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_][\w-]*[^\W_]")
+_SEVERAL = re.compile(r"@[^@]*[\s,;|/&][^@]*@")
+_HASH = re.compile(r"[0-9a-fA-F]{32,128}")
 _AAID = re.compile(r"[1-9A-F][0-9A-F]{0,15}-[1-9A-F][0-9A-F]{0,15}")
+_PHONE = re.compile(r"(?:\(?\+|(?=[\d(]))[\d ()./-]+(?:(?: ?(?:ext\.?|x)|#) ?\d{1,6})?", re.IGNORECASE)
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 _ROLES = frozenset(
     """
     admin contact donotreply hello help info mail marketing noreply office sales service support test
     """.split()  # noqa: SIM905
+)
+# MD5, SHA-1 and SHA-256 of nothing.
+_HASHES_OF_NOTHING = frozenset(
+    [
+        "d41d8cd98f00b204e9800998ecf8427e",
+        "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    ]
 )
 
 ECID_LENGTH = 38
@@ -56,56 +124,103 @@ ECID_LENGTH = 38
 
 def value_fault(namespace: str, value: str, type_: str) -> str | None:
     """Why this value cannot be one person's, or None. `namespace` is in lower case."""
-    first = value[0]
-    if (first in "0fF" or not first.isalnum()) and _ALL_SAME.fullmatch(value):
+    seen = value if value.isascii() else _narrow(value)
+    first = seen[0]
+    if (first in "0fF" or not first.isalnum()) and _ALL_SAME.fullmatch(seen):
         return "all zeros or all f: many devices send the same, so it is not one person's"
-    if first in "=#'‘’´`+-" or first.isdigit():
-        for pattern, what in _DAMAGE:
-            if pattern.fullmatch(value):
-                return what
-    if len(value) < 24 and "@" not in value and _stands_for_none(value):
+    standard = (standard_namespace(namespace, type_) or "").lower()
+    if fault := _damage(seen, namespace):
+        return NO_ADDRESS if standard == "email" and "@" in seen and first != "=" else fault
+    if len(seen) < _LONGEST and "@" not in seen and _stands_for_none(seen):
         return "a placeholder, not a person's value"
-    if type_ == "standard":
-        return _standard_fault(namespace, value)
-    if type_ == "namespaceId" and namespace == "4":
-        return _standard_fault("ecid", value)
-    if namespace == "aaid" and type_ == "analytics":
-        return _standard_fault(namespace, value)
-    return None
+    if "@" in seen:
+        if fault := _address_fault(seen, namespace, standard):
+            return fault
+    elif standard == "email" and not (type_ == "namespaceId" and _HASH.fullmatch(value)):
+        return NO_ADDRESS
+    if standard == "aaid" or (namespace == "aaid" and type_ == "analytics"):
+        return _aaid_fault(value)
+    return _standard_fault(standard, value) if standard else None
+
+
+def _narrow(value: str) -> str:
+    """As it would be in ASCII: full-width letters, other scripts' digits."""
+    narrow = unicodedata.normalize("NFKC", value)
+    return "".join(str(unicodedata.digit(char)) if char.isdigit() else char for char in narrow) or value
 
 
 def _stands_for_none(value: str) -> bool:
-    plain = _PLAIN.sub("", value).casefold()
-    return not plain or plain in _NO_VALUE
+    plain = _plain(value)
+    return not plain or plain in _NO_VALUE or value in _SPELLINGS or _UNFILLED.fullmatch(value) is not None
+
+
+def _damage(value: str, namespace: str) -> str | None:
+    """What a spreadsheet or another program has made of the value."""
+    first, last = value[0], value[-1]
+    if not (first.isdigit() or first in "=#+-" or first in _QUOTES or last in _QUOTES):
+        return None
+    for pattern, what in _DAMAGE:
+        if pattern.fullmatch(value):
+            return what
+    if not _GROUPED.fullmatch(value) or _IP_ADDRESS.fullmatch(value):
+        return None
+    if value.replace(".", " ").count(" ") and "," not in value and _OF_TELEPHONES.search(namespace):
+        return None
+    return "a number with thousands separators; format the column as text"
+
+
+NO_ADDRESS = (
+    "not exactly one e-mail address: no name, list, quotation mark or blank; a hashed address needs the "
+    "namespace and type of the product's own label"
+)
+
+
+def _address_fault(value: str, namespace: str, standard: str) -> str | None:
+    if standard == "email" or namespace in ("email", "e-mail", "emailaddress", "mail"):
+        if not _EMAIL.fullmatch(value):
+            return NO_ADDRESS
+        local, domain = (_plain(part) for part in value.rsplit(".", 1)[0].split("@"))
+        return "a placeholder, not a person's value" if {local, domain} <= _NO_VALUE else None
+    if standard:
+        return "an e-mail address, which is never in this namespace"
+    return "several e-mail addresses: one value a cell" if _SEVERAL.search(value) else None
 
 
 def _standard_fault(namespace: str, value: str) -> str | None:
-    if namespace == "email" and not _EMAIL.fullmatch(value):
-        return (
-            "not exactly one e-mail address: no name, list, quotation mark or blank; a hashed address needs the "
-            "namespace and type of the product's own label"
-        )
     if namespace == "ecid" and not (value.isascii() and value.isdigit()):
         return f"an ECID holds {ECID_LENGTH} digits and nothing else"
-    if namespace == "phone" and not 5 <= sum(char.isdigit() for char in value) <= 20:
-        return "not a phone number"
-    # "AAID" as Adobe Analytics wants it (Analytics "Data privacy labels", cookie formats).
-    if namespace == "aaid" and not _AAID.fullmatch(value):
-        return (
-            "an AAID is two upper-case hexadecimal numbers without leading zeros, joined by '-'; Adobe Analytics "
-            "refuses another format"
-        )
+    if namespace == "phone":
+        digits = [sum(map(str.isdigit, part)) for part in value.split("/")]
+        if not (_PHONE.fullmatch(value) and value.isascii() and 5 <= sum(digits) <= 20):
+            return "not a phone number, or more than one"
+        if min(digits) > 7 and len(digits) > 1:
+            return "more than one phone number: one value a cell"
     return None
+
+
+def _aaid_fault(value: str) -> str | None:
+    # As Adobe Analytics wants it (Analytics "Data privacy labels", cookie formats).
+    if _AAID.fullmatch(value):
+        return None
+    return (
+        "an AAID is two upper-case hexadecimal numbers without leading zeros, joined by '-'; Adobe Analytics "
+        "refuses another format"
+    )
 
 
 def value_concern(namespace: str, value: str, type_: str) -> str | None:
     """What may be wrong with a value that is sent all the same, or None."""
-    if namespace == "ecid" and type_ == "standard" and len(value) != ECID_LENGTH:
+    standard = (standard_namespace(namespace, type_) or "").lower()
+    if standard == "ecid" and len(value) != ECID_LENGTH:
         return f"an ECID has {ECID_LENGTH} digits, this one has {len(value)}"
-    if namespace == "email" and type_ == "standard":
-        local = value.partition("@")[0].lower().replace("-", "").replace("_", "")
-        if local in _ROLES:
+    if standard == "email":
+        local = _plain(value.partition("@")[0])
+        if local in _ROLES or local in _NO_VALUE:
             return "the e-mail address is that of a role, not of a person"
+    elif standard in ("idfa", "gaid", "waid") and not _UUID.fullmatch(value):
+        return "an advertising id has 32 hexadecimal digits in five groups, this one has another form"
+    elif value.lower() in _HASHES_OF_NOTHING:
+        return "the hash of an empty value: it may be many people's"
     return None
 
 
@@ -113,7 +228,16 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/#-]*")
 _SCHEMES = ("adobe:", "tel:", "mailto:", "sms:", "callto:", "phone:", "email:")
 # What begins like a year or a date, or is padded with zeros, is a case number: no phone number looks so.
 _NUMBERED = re.compile(r"(?:19|20)\d\d(?:[01]\d(?:[0-3]\d)?)?[-._/:#]\d[\d._/:#-]*|000\d+")
+# A date and time in digits; a phone number with 20 as its country's code is shorter.
+_TIMESTAMP = re.compile(r"20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{6,}")
+_TELEPHONE = re.compile(r"(?:tel|telephone|phone|mobile?|cell|fax|sms)[-._/:#]*(?=\d)", re.IGNORECASE)
 _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
+
+
+_DAMAGED_ID = (
+    (re.compile(r"\d+\.\d+[eE]\d{1,4}"), _DAMAGE[0][1]),
+    (re.compile(r"\d+\.0{1,2}"), _DAMAGE[-1][1]),
+)
 
 
 def is_request_id(value: str) -> bool:
@@ -128,6 +252,9 @@ def request_id_fault(value: str) -> str | None:
             "must begin with a letter or digit and hold only letters, digits and . _ : / # - "
             "(it is sent to Adobe as the user key, so an e-mail address is refused)"
         )
+    for pattern, what in _DAMAGED_ID:
+        if pattern.fullmatch(value):
+            return what
     lower = value.lower()
     for scheme in _SCHEMES:
         if lower.startswith(scheme):
@@ -137,8 +264,13 @@ def request_id_fault(value: str) -> str | None:
             return f"begins with '{scheme}', which {why}: use the case number"
     if not re.search(r"[0-9]", value):
         return "holds no digit, as a name would: use the case number"
-    if not re.search(r"[A-Za-z]", value) and not _NUMBERED.fullmatch(value):
-        digits = re.sub(r"[^0-9]", "", value)
+    number = _TELEPHONE.sub("", value, count=1) if _TELEPHONE.match(value) else value
+    if (
+        not re.search(r"[A-Za-z]", number)
+        and not _NUMBERED.fullmatch(number)
+        and not _TIMESTAMP.fullmatch(number)
+    ):
+        digits = re.sub(r"[^0-9]", "", number)
         if 7 <= len(digits) <= 15:
             return "looks like a phone number: use the case number, with a letter in it"
         if 16 <= len(digits) <= 19 and _luhn(digits):

@@ -32,6 +32,8 @@ def body_fields(body: dict[str, Any]) -> dict[str, Any] | str:
     fields: dict[str, Any] = {}
     for name, value in body.items():
         if name in BODY_FIELDS:
+            if BODY_FIELDS[name] in fields:
+                return f"{name}: is there twice, in two spellings; no user was read"
             fields[BODY_FIELDS[name]] = value
         elif name != "users":
             known = ["users", *BODY_FIELDS]
@@ -50,6 +52,8 @@ def user_request(number: int, index: int, user: object, common: dict[str, Any]) 
             known = ["key", "action", "userIDs"]
             reason = f"a field that is not one of {', '.join(known)}{perhaps(name, known)}"
             return Found(number, None, reason, place)
+        if USER_FIELDS[name] in fields:
+            return Found(number, None, f"{name}: is there twice, in two spellings", place)
         fields[USER_FIELDS[name]] = value
     return Found(number, plain_identities(fields), place=place)
 
@@ -86,12 +90,16 @@ def _plain(identity: dict[str, Any]) -> dict[str, Any]:
         return plain
     by_number = standard_namespace(str(number), "namespaceId")
     namespace, type_ = plain.get("namespace"), plain.get("type", "standard")
-    if namespace is None:
+    if namespace is None and type_ in ("standard", "namespaceId"):
         del plain["namespaceId"]
         return plain | {"namespace": str(number), "type": "namespaceId"}
     if not isinstance(namespace, str) or not isinstance(type_, str):
         return plain
-    if type_ != "standard" or standard_namespace(namespace) == by_number:
+    if type_ == "namespaceId":
+        if namespace == str(number) or not namespace.isdigit():
+            del plain["namespaceId"]
+            plain["namespace"] = str(number)
+    elif type_ != "standard" or standard_namespace(namespace) == by_number:
         del plain["namespaceId"]
     elif by_number and standard_namespace(namespace) is None:  # the library's name: AMO, 411
         del plain["namespaceId"]

@@ -228,6 +228,8 @@ class _Document:
                     wrong = line + self._buffer.count("\n", self._at, error.pos)
                     raise _Broken(wrong, "not JSON") from None
                 continue
+            except ValueError:  # a number of more digits than Python reads
+                raise _Broken(line, "not JSON: a number is too long") from None
             # A number may go on beyond what was read.
             if end == len(self._buffer) and isinstance(value, int | float) and self._fill():
                 continue

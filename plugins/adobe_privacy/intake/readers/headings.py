@@ -95,7 +95,9 @@ def _identity(name: str) -> tuple[str, str] | None:
     namespace, colon, last = name.rpartition(":")
     if colon:
         type_ = identity_type(last)
-        return (namespace.strip(), type_) if type_ and namespace.strip() else None
+        if not type_ or not namespace.strip() or _reserved(namespace):
+            return None
+        return namespace.strip(), type_
     if standard_namespace(name):
         return name, "standard"
     standard = _NAMES.get(_PLAIN.sub("", name).lower())
@@ -104,6 +106,8 @@ def _identity(name: str) -> tuple[str, str] | None:
 
 def _nearest(name: str) -> str:
     namespace, colon, last = name.rpartition(":")
+    if colon and _reserved(namespace):
+        return f" (perhaps {_reserved(namespace)}, without a type)"
     if colon and namespace:
         return perhaps(last, IDENTITY_TYPES) or " (no identity type after the last colon)"
     return perhaps(name, _KNOWN)

@@ -11,6 +11,8 @@ from adobe_privacy.intake.readers.headings import Headings, read_headings, recog
 from adobe_privacy.intake.readers.text import Found, TextFile, TextLine
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+# `|` where a file says so itself; no row can then name several actions.
+_SAID = {*SEPARATORS, "|"}
 # A quoted cell may hold line breaks, and a quotation mark may be left open: then it costs its own line only.
 MAX_LINES_OF_A_ROW = 20
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[;,\t]*', re.IGNORECASE)
@@ -79,8 +81,10 @@ class _Rows:
                 yield line, None, line.reason
             elif not line.text.strip():
                 continue
-            elif not self.separator and (given := _SEPARATOR_LINE.fullmatch(line.text.strip())):
+            elif not self.separator and (given := _SEPARATOR_LINE.fullmatch(line.text.strip(" \r"))):
                 self.separator = given.group(1)
+                if self.separator not in _SAID:
+                    yield line, None, "the separator that sep= names is none of comma, semicolon, tab and |"
             else:
                 self.separator = self.separator or _separator(line.text)
                 yield self._row(line, line.text)

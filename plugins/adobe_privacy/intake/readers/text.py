@@ -1,4 +1,4 @@
-"""The bytes of a file as text, whatever program wrote them: UTF-8 or UTF-16, with any of the line breaks."""
+"""The bytes of a file as text, whatever program wrote them: UTF-8, UTF-16 or UTF-32, with any of the line breaks."""
 
 from __future__ import annotations
 
@@ -85,13 +85,21 @@ def text_file(open_: Callable[[], Iterator[bytes]]) -> TextFile:
 
 
 def _encoding(first: bytes) -> tuple[str, int]:
-    """The encoding and the length of the mark that says so. Of UTF-16 without one, every other byte is zero."""
+    """The encoding and the length of the mark that says so. Of UTF-16 without one, every other byte is zero; of
+    UTF-32, three of four."""
+    for mark, encoding in ((codecs.BOM_UTF32_LE, "UTF-32-LE"), (codecs.BOM_UTF32_BE, "UTF-32-BE")):
+        if first.startswith(mark):
+            return encoding, 4
     if first.startswith(codecs.BOM_UTF8):
         return "UTF-8", 3
     if first.startswith(codecs.BOM_UTF16_LE):
         return "UTF-16-LE", 2
     if first.startswith(codecs.BOM_UTF16_BE):
         return "UTF-16-BE", 2
+    if len(first) > 3 and first[0] != 0 == first[1] == first[2] == first[3]:
+        return "UTF-32-LE", 0
+    if len(first) > 3 and first[3] != 0 == first[0] == first[1] == first[2]:
+        return "UTF-32-BE", 0
     if len(first) > 3 and first[1] == first[3] == 0 != first[0]:
         return "UTF-16-LE", 0
     if len(first) > 3 and first[0] == first[2] == 0 != first[1]:
