@@ -45,12 +45,13 @@ test-ui: $(INSTALLED) ## the UI in a real browser; needs Chromium
 bench: $(INSTALLED) ## the benchmarks, beside what they are compared with, into benchmarks/RESULTS.md
 	@$(BIN)/python benchmarks
 
-lint: $(INSTALLED) ## format check, lint, types, import rules, the page of states
+lint: $(INSTALLED) ## format check, lint, types, import rules, the pages that are made from code
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m scripts.states_page --check
+	@$(BIN)/python -m scripts.verdicts_table --check
 
 format: $(INSTALLED) ## formats and fixes what can be fixed
 	@$(BIN)/ruff check --fix .

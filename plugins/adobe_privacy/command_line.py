@@ -27,10 +27,12 @@ from adobe_privacy.archive import (
     result_manifest,
     verify_archive,
 )
+from adobe_privacy.command_export import add_export_arguments, export_jobs
 from adobe_privacy.command_intake import add_check_arguments, check_intake
 from adobe_privacy.command_names import COMMANDS
 from adobe_privacy.command_output import job_row, print_json, print_rows, printed, progress
 from adobe_privacy.command_places import PLACES_OF_ENVIRONMENT, Places, WrongUsage, ledger_address
+from adobe_privacy.command_show import show
 from adobe_privacy.dag_files import write_dag_files
 from adobe_privacy.ledger.attention import Level
 from adobe_privacy.ledger.database import LedgerError
@@ -110,8 +112,8 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "what", nargs="?", choices=["accept"], help="what is set now is meant, although it protects less"
     )
     add("attention", _attention)
-    show = add("show", _show)
-    show.add_argument("request_id")
+    add("show", _decide(show)).add_argument("request_id")
+    add_export_arguments(add("export", _decide(export_jobs)))
     decisions = {
         name: add(name, _decide(getattr(command_decisions, name)))
         for name in ("hold", "release", "resend", "close", "extend")
@@ -299,34 +301,6 @@ def _attention(options: argparse.Namespace) -> int:
             for item in items:
                 print(f"- {item.text}" + (f" (since {item.since:%Y-%m-%d %H:%M} UTC)" if item.since else ""))
     return WRONG_DATA if found.count(Level.PERSON) else FINE
-
-
-def _show(options: argparse.Namespace) -> int:
-    with _open_ledger(options) as ledger:
-        jobs = ledger.people.request_jobs(options.request_id)
-        history = ledger.people.history(options.request_id)
-    if not jobs:
-        print(f"the ledger has no request {options.request_id}", file=sys.stderr)
-        return WRONG_DATA
-    actions = {job.id: job.action for job in jobs}
-    steps = [
-        {
-            "at": step.at,
-            "action": actions[step.job_id],
-            "from": step.from_state,
-            "to": step.to_state,
-            "attempt": step.attempt,
-            "who": step.actor,
-            "why": step.reason,
-        }
-        for step in history
-    ]
-    if options.json:
-        print_json({"jobs": [job_row(job) for job in jobs], "history": steps})
-    else:
-        print_rows(options, [job_row(job) for job in jobs])
-        print_rows(options, steps)
-    return FINE
 
 
 def _decide(decision: Callable[[argparse.Namespace, Ledger], bool]) -> Callable[[argparse.Namespace], int]:

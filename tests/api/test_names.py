@@ -6,6 +6,7 @@ from adobe_privacy.api.names import (
     PRODUCTS,
     REGULATION_CODES,
     Verdict,
+    find_outcome_code,
     include_codes,
     known_product,
     meaning_of,
@@ -83,8 +84,8 @@ def test_an_outcome_code_is_read(wire: str | None, code: str | None, verdict: Ve
     ("code", "words"),
     [
         ("PRVCY-6000-200", "done"),
-        ("6052-200", "some identities were not found"),
-        ("1000-400", "the data is not in the format that the application needs"),
+        ("6052-200", "the product has no record of some identities"),
+        ("1000-400", "a value does not have the form that the product expects"),
         ("7000-400", "failed"),
         ("7000-200", "done, with a reservation"),
         ("7000-300", "unknown code"),
@@ -94,6 +95,20 @@ def test_an_outcome_code_is_read(wire: str | None, code: str | None, verdict: Ve
 )
 def test_an_outcome_code_is_told_in_words(code: str | None, words: str) -> None:
     assert outcome_in_words(code) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("6053", "6053-200"),
+        (" 6053-200 ", "6053-200"),
+        ("prvcy-6053-200", "6053-200"),
+        ("6099", None),
+        ("", None),
+    ],
+)
+def test_a_person_may_name_a_code_shortly(text: str, code: str | None) -> None:
+    assert find_outcome_code(text) == code
 
 
 def test_only_processing_and_rate_failures_are_worth_another_request() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import DBAPIError
 
+from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.attention import BY_NAME
 from adobe_privacy.ledger.database import MIGRATIONS
 from adobe_privacy.ledger.ledger import Ledger
@@ -17,6 +19,7 @@ from adobe_privacy.ledger.overview import Filters, Overview, Position, expires_a
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import DailyFigures, Job
 from adobe_privacy.ledger.states import JobState
+from adobe_privacy.results.verdicts import Answer
 from tests.support.ledgers import DAY, NOON, FakeClock, Postgres, counted, received
 
 TODAY = NOON.date()
@@ -103,7 +106,8 @@ class TestDailyFigures:
         config.set_main_option("script_location", str(MIGRATIONS))
         with ledger.unit.engine.begin() as connection:
             DailyFigures.__table__.drop(connection)  # type: ignore[attr-defined]
-            for index in Job.__table__.indexes:  # type: ignore[attr-defined]
+            indexes = Job.__table__.indexes  # type: ignore[attr-defined]
+            for index in indexes:
                 if index.name == "ix_privacy_jobs_at_adobe":
                     index.drop(connection)
             config.attributes["connection"] = connection
@@ -111,6 +115,10 @@ class TestDailyFigures:
             command.upgrade(config, "0003")
             # Later revisions are in the tables already.
             command.stamp(config, "head", purge=True)
+            # But for this index, which the old revision makes as it was.
+            [found_by] = [each for each in indexes if each.name == "ix_privacy_jobs_state"]
+            found_by.drop(connection)
+            found_by.create(connection)
         arrival, _, archival = overview.daily_figures(3)
         assert (arrival.day, arrival.arrived) == (TODAY - timedelta(days=2), 3)
         assert (archival.archived, archival.seconds, archival.longest) == (2, 2 * 172_800, 172_800)
@@ -249,6 +257,84 @@ class TestPages:
         archive(ledger, jobs[0])
         ledger.intake.receive([received(9)])
         assert len(overview.page(Filters(batch_id=jobs[0].batch_id)).jobs) == 3
+
+
+def answered(ledger: Ledger, outcome: Verdict, *answers: Answer) -> Job:
+    """One more archived job, with these answers."""
+    number = sum(counted(ledger).values())
+    ledger.intake.receive([received(number, products="target,analytics")])
+    (job,) = submit(ledger)
+    ledger.results.record_complete([FinishedJob(job, None, outcome, answers[-1].code, answers)])
+    ledger.results.record_archived({job.id: "m"})
+    return job
+
+
+class TestVerdicts:
+    @pytest.fixture
+    def jobs(self, ledger: Ledger) -> dict[str, Job]:
+        done = Answer("analytics", "Analytics", Verdict.DONE, code="6000-200")
+        wrong = Answer("target", "Target", Verdict.WRONG_NAMESPACE, code="6053-200")
+        missed = Answer("target", "Target", Verdict.IN_PART, code="6054-200")
+        return {
+            "done": answered(ledger, Verdict.DONE, done),
+            "wrong at target": answered(ledger, Verdict.IN_PART, done, wrong),
+            "wrong at both": answered(
+                ledger, Verdict.NOT_DONE, wrong, replace(wrong, product="analytics", name="Analytics")
+            ),
+            "in part at target": answered(ledger, Verdict.IN_PART, done, missed),
+            "as before": answered(ledger, Verdict.AS_BEFORE, done),
+        }
+
+    @pytest.mark.parametrize(
+        ("filters", "found"),
+        [
+            (Filters(verdict=Verdict.IN_PART), {"wrong at target", "in part at target"}),
+            (Filters(verdict=Verdict.AS_BEFORE), {"as before"}),
+            (Filters(verdict=Verdict.WRONG_NAMESPACE), {"wrong at target", "wrong at both"}),
+            (Filters(verdict=Verdict.IN_PART, product="target"), {"in part at target"}),
+            (Filters(verdict=Verdict.IN_PART, product="analytics"), set()),
+            (Filters(code="6053-200"), {"wrong at target", "wrong at both"}),
+            (Filters(code="6053-200", product="analytics"), {"wrong at both"}),
+            (Filters(code="6053-200", verdict=Verdict.DONE), set()),
+            (Filters(verdict=Verdict.IN_PART, first_day=DAY + timedelta(days=1)), set()),
+            (Filters(verdict=Verdict.DONE, states=(JobState.ERROR,)), set()),
+        ],
+    )
+    def test_jobs_are_found_by_what_became_of_them(
+        self,
+        overview: Overview,
+        jobs: dict[str, Job],
+        filters: Filters,
+        found: set[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        expected = {jobs[name].request_id for name in found}
+        assert set(ids(overview.page(filters).jobs)) == expected
+        # Where there are many such answers, the same is found by another way.
+        monkeypatch.setattr("adobe_privacy.ledger.overview.FEW_ANSWERS", 0)
+        assert set(ids(overview.page(filters).jobs)) == expected
+
+    def test_an_earlier_attempts_answer_is_not_the_jobs(self, ledger: Ledger, overview: Overview) -> None:
+        ledger.intake.receive([received(1)])
+        (job,) = submit(ledger)
+        ledger.results.record_error(
+            job,
+            completed_at=None,
+            outcome_code="1020-400",
+            reason="",
+            try_again=True,
+            answers=[Answer("target", "Target", Verdict.NOT_DONE, code="1020-400")],
+        )
+        assert overview.page(Filters(code="1020-400")).jobs == []
+
+    def test_every_job_is_read_once(
+        self, overview: Overview, jobs: dict[str, Job], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("adobe_privacy.ledger.overview.EXPORTED_AT_ONCE", 2)
+        read = [ids(some) for some in overview.every(Filters(states=tuple(JobState)))]
+        assert [len(some) for some in read] == [2, 2, 1]
+        assert {each for some in read for each in some} == {job.request_id for job in jobs.values()}
+        assert list(overview.every(Filters(request_id="nobody"))) == []
 
 
 class TestOneRequest:

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import event, insert, text
 from sqlalchemy.orm import Session
 
+from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.alarms import Raised
 from adobe_privacy.ledger.attention import KINDS, LASTING, Kind, RunScope
 from adobe_privacy.ledger.inbox import FileName, Problem
@@ -22,7 +23,7 @@ from adobe_privacy.ledger.limits import Doubt
 from adobe_privacy.ledger.others import OthersJob
 from adobe_privacy.ledger.overview import Filters, Position
 from adobe_privacy.ledger.results import FinishedJob
-from adobe_privacy.ledger.schema import Batch, Job, ProblemKind
+from adobe_privacy.ledger.schema import Batch, Job, ProblemKind, ProductAnswer
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic
 from adobe_privacy.reporting.reports import evidence
@@ -92,6 +93,7 @@ def _fill(ledger: Ledger) -> None:
     with ledger.unit.engine.begin() as connection:
         connection.execute(insert(Batch), batches)
         connection.execute(insert(Job), jobs)
+        connection.execute(insert(ProductAnswer), list(_answers(jobs)))
         for name in ("received", "planned", "submitted"):
             adobe_job_id = "adobe_job_id" if name == "submitted" else "NULL"
             connection.exec_driver_sql(
@@ -101,6 +103,27 @@ def _fill(ledger: Ledger) -> None:
         if connection.dialect.name == "postgresql":
             for table in ("privacy_jobs", "privacy_transitions"):
                 connection.execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), 1000000)"))
+
+
+def _answers(jobs: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What Analytics answered to every archived job, and Target to one of a thousand."""
+    for job in jobs:
+        if job["state"] is JobState.ARCHIVED:
+            one = {"job_id": job["id"], "attempt": 1, "position": 0}
+            yield one | {
+                "product": "analytics",
+                "name": "Analytics",
+                "code": "6000-200",
+                "verdict": Verdict.DONE.value,
+            }
+            if job["id"] % 1000 == 0:
+                yield one | {
+                    "position": 1,
+                    "product": "target",
+                    "name": "Target",
+                    "code": "6053-200",
+                    "verdict": Verdict.WRONG_NAMESPACE.value,
+                }
 
 
 @pytest.fixture(scope="module")
@@ -311,6 +334,11 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "overview.page, a request": _page(request_id="OLD-7"),
     "overview.page, a batch": _page(batch_id="batch-0007", states=(JobState.ARCHIVED,)),
     **{f"overview.page, {kind.name}": _page(attention=kind) for kind in LASTING if kind.states},
+    "overview.page, a verdict": _page(verdict=Verdict.NOT_DONE),
+    "overview.page, a common answer": _page(verdict=Verdict.DONE, product="analytics"),
+    "overview.page, a rare answer": _page(verdict=Verdict.WRONG_NAMESPACE, product="target"),
+    "overview.page, a rare code": _page(code="6053-200"),
+    "overview.every": lambda ledger: next(ledger.overview.every(Filters(states=tuple(JobState)))),
     "overview.job": lambda ledger: ledger.overview.job(7),
     "overview.request": lambda ledger: ledger.overview.request("OLD-7"),
     "overview.daily_figures": lambda ledger: ledger.overview.daily_figures(60),
@@ -436,6 +464,7 @@ SORTED_BY_INDEX = (
     "overview.page, soon",
     "overview.page, error",
     "overview.page, refused",
+    "overview.page, a verdict",
     "latency.recent",
     "alarms.jobs_due",
 )

@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adobe_privacy.api.models import JobDetail
-from adobe_privacy.api.names import OUTCOME_CODES, Verdict
+from adobe_privacy.api.names import OUTCOME_CODES, VERDICT_MEANINGS, Verdict
 from adobe_privacy.results.verdicts import (
     IN_WHOLE,
     JOB_VERDICTS,
     PRODUCT_VERDICTS,
+    Answer,
+    explained,
     is_missed,
     judge,
     whole_verdict,
@@ -207,6 +209,54 @@ def test_what_a_delete_misses_an_access_may_answer() -> None:
     }
     assert not is_missed("access", Verdict.NOBODY_FOUND)
     assert is_missed("access", Verdict.WRONG_NAMESPACE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (
+            product("Target", "6053-200"),
+            "6053 at Target: the namespace is not one that Target knows; send a new",
+        ),
+        (
+            product("Target", "1000-400"),
+            "1000 at Target: a value does not have the form that Target expects; ",
+        ),
+        (
+            product("Target", "1024-400"),
+            "1024 at Target: unexpected error at Target; it was sent again where",
+        ),
+        (
+            product("Target", "6099-200"),
+            "6099 at Target: done, with a reservation; look the code up in Adobe's",
+        ),
+        (
+            product("Target", "6000-200", status="error"),
+            "not done at Target: Target did not do it; open a supp",
+        ),
+        (
+            product("Target", None, status="submitted"),
+            "no final answer yet from Target: Target has yet to answ",
+        ),
+        (
+            product("{0}", "6052-200", results={"processed": [ECID["value"]], "ignored": ["x"]}),
+            "in part at {0}: {0} did it for some identities",
+        ),
+        (product("Target"), None),
+    ],
+)
+def test_an_answer_is_explained_with_what_to_do(answer: dict[str, Any], text: str | None) -> None:
+    [told] = judge(job(answer)).answers
+    assert (explained(told) or "").startswith(text or "")
+    assert (explained(told) is None) is (text is None)
+
+
+def test_every_verdict_is_explained() -> None:
+    assert set(VERDICT_MEANINGS) == set(Verdict)
+    for verdict in PRODUCT_VERDICTS:
+        answer = Answer("target", "Target", verdict)
+        assert bool(explained(answer)) is (verdict is not Verdict.DONE)
+        assert "{" not in (explained(answer) or "")
 
 
 def test_an_answer_holds_no_identity() -> None:

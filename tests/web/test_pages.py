@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,34 @@ class TestJobs:
         assert f"<h1>{request_id} " in reader.get(f"/privacy/{link}").text
 
 
+class TestVerdicts:
+    def test_jobs_are_found_by_verdict_product_and_code(
+        self, archived: Job, ledger: Ledger, reader: TestClient
+    ) -> None:
+        ledger.intake.receive([received(2)])
+
+        def found(query: str) -> list[str]:
+            return [job["request_id"] for job in reader.get(f"/privacy/api/jobs?{query}").json()["jobs"]]
+
+        assert found("verdict=in+part&product=audienceManager") == ["DSR-1"]
+        assert found("verdict=in+part&product=analytics") == []
+        assert found("verdict=no+answer") == ["DSR-1"]
+        assert found("code=6054") == ["DSR-1"]
+        page = reader.get("/privacy/?code=PRVCY-6054-200&verdict=in+part").text
+        assert '<option value="6054-200" selected>6054-200 Partially completed</option>' in page
+        assert '<option value="in part" selected>in part</option>' in page
+        assert reader.get("/privacy/api/jobs?verdict=perfect").status_code == 400
+        assert reader.get("/privacy/api/jobs?code=perfect").status_code == 400
+
+    def test_what_is_shown_can_be_exported(self, archived: Job, reader: TestClient) -> None:
+        page = reader.get("/privacy/?verdict=in+part&code=6054").text
+        (link,) = [part.split('"')[0] for part in page.split('href="') if part.startswith("api/export.csv")]
+        answer = reader.get(f"/privacy/{unescape(link)}")
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        assert [line.split(",")[0] for line in answer.text.splitlines()] == ["request_id", "DSR-1"]
+        assert len(reader.get("/privacy/api/export.csv").text.splitlines()) == 1
+
+
 class TestOneRequest:
     def test_it_links_to_airflow(self, ledger: Ledger, reader: TestClient) -> None:
         ledger.intake.receive([received(1)])
@@ -216,7 +245,12 @@ class TestOneRequest:
             ledger, jobs[0], tmp_path, completeness={"products_missing": ["target"]}, size=1234, members=2
         )
         text = reader.get("/privacy/request?id=DSR-1").text
-        assert "done in part: some identities or data were not found" in text
+        assert (
+            "6054-200 “Partially completed”: done in part: AudienceManager did not find some identities"
+            in text
+        )
+        assert "6054 at AudienceManager: done in part" in text
+        assert "no answer from target: target was asked and did not answer; ask Adobe" in text
         assert "&lt;b&gt;Analytics&lt;/b&gt;" in text
         assert "<b>target</b>: no answer" in text
         assert "1,234 bytes, 2 files" in text

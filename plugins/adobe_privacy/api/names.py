@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 # The 47 values that the live service named in its own error text in June and August 2026, old and new side
 # by side, and the two bare spellings (dpdpa, ql25) that Adobe's API specification still lists.
@@ -154,83 +155,171 @@ class Verdict(StrEnum):
     ACCEPTED = "accepted"
 
 
+class VerdictMeaning(NamedTuple):
+    """What a verdict says of one product, and what a person should do about it; both may name the `{product}`."""
+
+    meaning: str
+    advice: str = ""
+
+
+VERDICT_MEANINGS: dict[Verdict, VerdictMeaning] = {
+    Verdict.DONE: VerdictMeaning("{product} did all that was asked"),
+    Verdict.NOTHING_TO_DO: VerdictMeaning(
+        "the organisation does not have {product}",
+        "Remove {product} from the products if the organisation does not have it. If it has, ask Adobe.",
+    ),
+    Verdict.RESERVED: VerdictMeaning(
+        "{product} did it, with a reservation that is not in the table of codes",
+        "Look the code up in Adobe's table of error codes.",
+    ),
+    Verdict.IN_PART: VerdictMeaning(
+        "{product} did it for some identities and found nothing by others that it could use",
+        "Compare the identities with the person's. If they are right, nothing is left to do.",
+    ),
+    Verdict.DATA_LEFT: VerdictMeaning(
+        "{product} did it, and Adobe names data sets that failed",
+        "Look at the data sets in Adobe's UI and repair them. Then send a new request.",
+    ),
+    Verdict.NOBODY_FOUND: VerdictMeaning(
+        "{product} found nobody by these identities",
+        "Compare the identities with the person's. If one is wrong, send a new request with the right one.",
+    ),
+    Verdict.WRONG_NAMESPACE: VerdictMeaning(
+        "{product} looked for nobody: the namespace is not one that it knows",
+        "Send a new request with a namespace that {product} knows, or without {product} if it has nothing of the "
+        "person. docs/requests.md says what each product can use.",
+    ),
+    Verdict.NO_ANSWER: VerdictMeaning(
+        "{product} was asked and did not answer",
+        "Ask Adobe, with the job id, whether the organisation has {product}.",
+    ),
+    Verdict.PENDING: VerdictMeaning("{product} has yet to answer", "Nothing yet: every sweep asks again."),
+    Verdict.NOT_DONE: VerdictMeaning(
+        "{product} did not do it", "Open a support case at Adobe with the job id."
+    ),
+    Verdict.AS_BEFORE: VerdictMeaning(
+        "an older version of this software judged it, by other rules", "Read the manifest of the job."
+    ),
+    Verdict.ACCEPTED: VerdictMeaning("Adobe accepted an opt-out of sale; Adobe says no more of it"),
+}
+
+
 @dataclass(frozen=True)
 class OutcomeCode:
-    """One row of Adobe's table of outcome codes. `in_words` is Adobe's meaning in few words, `advice` what a person
-    should do; `verdict` holds where nothing else in the answer speaks against it. With `may_pass`, a *new* request
-    may succeed: Adobe never processes a failed job again."""
+    """One row of Adobe's table of outcome codes. `title` is Adobe's; `in_words` is what the code says, `advice` what a
+    person should do, and both may name the `{product}`. `verdict` holds where nothing else in the answer speaks
+    against it. With `may_pass`, a *new* request may succeed: Adobe never processes a failed job again."""
 
+    title: str
     in_words: str
     verdict: Verdict
     advice: str = ""
     may_pass: bool = False
 
 
-_AGAIN = "It was sent again where that could help. If it still fails, open a support case with the job id, then resend."
+_AGAIN = (
+    "It was sent again where that could help. If it still fails, open a support case at Adobe with the job id. Then "
+    "send it again."
+)
 
 # Privacy Service API guide, "error codes": a stable contract to which Adobe adds. Branch on the code, not on texts.
 OUTCOME_CODES: dict[str, OutcomeCode] = {
-    "6000-200": OutcomeCode("done", Verdict.DONE),
+    "6000-200": OutcomeCode("Success", "done", Verdict.DONE),
     "6051-200": OutcomeCode(
-        "not applicable: the organisation does not have this application",
+        "Not provisioned",
+        "the organisation does not have {product}",
         Verdict.NOTHING_TO_DO,
-        "The organisation does not have the product. Take it out of the products if that is right; else ask Adobe.",
+        VERDICT_MEANINGS[Verdict.NOTHING_TO_DO].advice,
     ),
     "6052-200": OutcomeCode(
-        "some identities were not found",
+        "User IDs not found",
+        "{product} has no record of some identities",
         Verdict.NOBODY_FOUND,
-        "The product has no record of some identities. Compare them with the person's; if one is wrong, send a new "
-        "request with the right one.",
+        VERDICT_MEANINGS[Verdict.NOBODY_FOUND].advice,
     ),
     "6053-200": OutcomeCode(
-        "the application does not know this identity namespace",
+        "Invalid namespace",
+        "the namespace is not one that {product} knows",
         Verdict.WRONG_NAMESPACE,
-        "The product looked for nobody. Send a new request with a namespace that the product knows, or without the "
-        "product if it has nothing of the person; docs/requests.md says what each product can use.",
+        VERDICT_MEANINGS[Verdict.WRONG_NAMESPACE].advice,
     ),
     "6054-200": OutcomeCode(
-        "done in part: some identities or data were not found",
+        "Partially completed",
+        "done in part: {product} did not find some identities or data",
         Verdict.IN_PART,
-        "The product could have used an identity that it did not find. If the identity is right, nothing is left.",
+        VERDICT_MEANINGS[Verdict.IN_PART].advice,
     ),
     "1000-400": OutcomeCode(
-        "the data is not in the format that the application needs",
+        "Formatting error",
+        "a value does not have the form that {product} expects",
         Verdict.NOT_DONE,
-        "A value does not have the form that the product expects. Correct it and send a new request.",
+        "Correct the value and send a new request.",
     ),
     "1001-400": OutcomeCode(
-        "the organisation is not provisioned for the application",
+        "Not authorized",
+        "the organisation is not provisioned for {product}",
         Verdict.NOT_DONE,
-        "Ask Adobe whether the organisation has the product, then resend, or send a new request without it.",
+        "Ask Adobe whether the organisation has {product}. Then send it again, or send a new request without "
+        "{product}.",
     ),
     "1010-400": OutcomeCode(
+        "Missing permissions",
         "permissions are missing",
         Verdict.NOT_DONE,
-        "Give the credential's product profile the missing permission in the Admin Console, then resend.",
+        "Give the missing permission to the credential's product profile in the Admin Console. Then send it again.",
     ),
-    "1020-400": OutcomeCode("the access data could not be uploaded", Verdict.NOT_DONE, _AGAIN, may_pass=True),
-    "1021-400": OutcomeCode(
-        "one or more of the application's own jobs failed", Verdict.NOT_DONE, _AGAIN, may_pass=True
-    ),
-    "1022-400": OutcomeCode("the data could not be accessed", Verdict.NOT_DONE, _AGAIN, may_pass=True),
-    "1023-400": OutcomeCode(
-        "a dataset could not be found or accessed", Verdict.NOT_DONE, _AGAIN, may_pass=True
-    ),
-    "1024-400": OutcomeCode("unexpected error", Verdict.NOT_DONE, _AGAIN, may_pass=True),
-    "1030-400": OutcomeCode("too many documents at once", Verdict.NOT_DONE, _AGAIN, may_pass=True),
-    "1040-400": OutcomeCode(
-        "access to the encryption key was revoked",
+    "1020-400": OutcomeCode(
+        "Upload and archive failure",
+        "the access data of {product} could not be uploaded",
         Verdict.NOT_DONE,
-        "Give Adobe access to the organisation's own encryption key again, then resend.",
+        _AGAIN,
+        may_pass=True,
+    ),
+    "1021-400": OutcomeCode(
+        "Job failure",
+        "one or more jobs inside {product} failed",
+        Verdict.NOT_DONE,
+        _AGAIN,
+        may_pass=True,
+    ),
+    "1022-400": OutcomeCode(
+        "Data access failure",
+        "{product} could not reach the data",
+        Verdict.NOT_DONE,
+        _AGAIN,
+        may_pass=True,
+    ),
+    "1023-400": OutcomeCode(
+        "Data access failure",
+        "{product} could not find or reach a data set",
+        Verdict.NOT_DONE,
+        _AGAIN,
+        may_pass=True,
+    ),
+    "1024-400": OutcomeCode(
+        "Unexpected error", "unexpected error at {product}", Verdict.NOT_DONE, _AGAIN, may_pass=True
+    ),
+    "1030-400": OutcomeCode(
+        "Document rate limit exceeded",
+        "too many documents at once for {product}",
+        Verdict.NOT_DONE,
+        _AGAIN,
+        may_pass=True,
+    ),
+    "1040-400": OutcomeCode(
+        "Key encryption access failure",
+        "{product} has no access to the organisation's encryption key any more",
+        Verdict.NOT_DONE,
+        "Give Adobe access to the organisation's own encryption key again. Then send it again.",
     ),
 }
 
 _OUTCOME_CODE = re.compile(r"(?:PRVCY-)?(\d{1,6}-\d{3})", re.IGNORECASE)
 _NEW_CODES = {
     "-200": OutcomeCode(
-        "done, with a reservation", Verdict.RESERVED, "Adobe's table of error codes says what is left to do."
+        "", "done, with a reservation", Verdict.RESERVED, VERDICT_MEANINGS[Verdict.RESERVED].advice
     ),
-    "-400": OutcomeCode("failed", Verdict.NOT_DONE, "Adobe's table of error codes says what to do."),
+    "-400": OutcomeCode("", "failed", Verdict.NOT_DONE, "Look the code up in Adobe's table of error codes."),
 }
 
 
@@ -249,10 +338,16 @@ def meaning_of(message_code: str | None) -> OutcomeCode | None:
     return OUTCOME_CODES.get(code) or _NEW_CODES.get(code[-4:])
 
 
-def outcome_in_words(message_code: str | None) -> str:
+def outcome_in_words(message_code: str | None, product: str = "the product") -> str:
     """What a code says to a person; of a code that is not in Adobe's table only whether it means failure."""
     meaning = meaning_of(message_code)
-    return meaning.in_words if meaning is not None else "unknown code"
+    return meaning.in_words.format(product=product) if meaning is not None else "unknown code"
+
+
+def find_outcome_code(text: str) -> str | None:
+    """The code that a person means by `6053`, `6053-200` or `PRVCY-6053-200`; None where it has no such form."""
+    short = [code for code in OUTCOME_CODES if code.partition("-")[0] == text.strip()]
+    return short[0] if short else outcome_code(text)
 
 
 def retry_can_help(message_code: str | None) -> bool:

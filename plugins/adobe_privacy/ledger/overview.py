@@ -12,8 +12,10 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
+from sqlalchemy.orm import Session
 
 from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK
+from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.attention import Kind
 from adobe_privacy.ledger.schema import (
     UNFINISHED,
@@ -21,11 +23,16 @@ from adobe_privacy.ledger.schema import (
     DailyFigures,
     Job,
     Origin,
+    ProductAnswer,
     Transition,
 )
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic
+from adobe_privacy.results.verdicts import JOB_VERDICTS
 
+# So many answers are looked up one by one; of more, the jobs are read in their order until a page is full.
+FEW_ANSWERS = 2000
+EXPORTED_AT_ONCE = 500
 # What the page shows where nobody chose: what is in the archive, and what a person closed, needs nobody.
 SHOWN_STATES = tuple(state for state in JobState if state not in (JobState.ARCHIVED, JobState.CLOSED))
 COUNTED_STATES = tuple(state for state in JobState if state is not JobState.ARCHIVED)
@@ -42,13 +49,19 @@ class Position(NamedTuple):
 class Filters:
     """Which jobs to show. Empty `states` means those that `chosen_states` says. `product` is one of the request's
     products; a request that names none counts where it is among `default_products`. Days are those of the inbox,
-    both included."""
+    both included.
+
+    `verdict` alone is the verdict on a whole job, or that of any of its products where no whole job has such a
+    verdict. With a `product` or a `code`, one answer of the job has all that is given.
+    """
 
     states: tuple[JobState, ...] = ()
     attention: Kind | None = None
     regulation: str | None = None
     action: str | None = None
     product: str | None = None
+    verdict: Verdict | None = None
+    code: str | None = None
     request_id: str | None = None
     batch_id: str | None = None
     first_day: date | None = None
@@ -57,14 +70,21 @@ class Filters:
 
     @property
     def chosen_states(self) -> tuple[JobState, ...]:
-        """Where none were given: those of a kind of attention, or all of a request or a batch; else all but the
-        archived and the closed ones."""
+        """Where none were given: those of a kind of attention, or all of a request, a batch, a verdict or a code; else
+        all but the archived and the closed ones."""
         if self.states:
             return self.states
         if self.attention is not None:
             return self.attention.states
-        narrow = self.request_id is not None or self.batch_id is not None
+        narrow = any(each is not None for each in (self.request_id, self.batch_id, self.verdict, self.code))
         return tuple(JobState) if narrow else SHOWN_STATES
+
+    @property
+    def by_answer(self) -> bool:
+        """Whether single products' answers decide."""
+        if self.verdict is None:
+            return self.code is not None
+        return self.code is not None or self.product is not None or self.verdict not in JOB_VERDICTS
 
     @property
     def leave_few(self) -> bool:
@@ -123,7 +143,10 @@ class Overview(Topic):
         directions = (column.desc() if latest_first else column for column in (Job.due_on, Job.id))
         query = query.order_by(*directions).limit(limit + 1)
         with self.unit.read() as session:
-            if filters.leave_few:
+            few_answers = filters.by_answer and self._few_answers(session, filters)
+            if few_answers:
+                query = query.where(Job.id.in_(select(ProductAnswer.job_id).where(*_answer(filters))))
+            if filters.leave_few or few_answers:
                 # A plain comparison would let the database read all jobs of a state instead of these few.
                 queries = [query.where(func.trim(Job.state).in_(states))]
             else:
@@ -133,6 +156,17 @@ class Overview(Topic):
             rows = session.scalars(select(Job).where(Job.id.in_([place.job_id for place in found[:limit]])))
             jobs = sorted(rows, key=lambda job: (job.due_on, job.id), reverse=latest_first)
         return Page(jobs, found[limit - 1] if len(found) > limit else None)
+
+    def every(self, filters: Filters) -> Iterator[list[Job]]:
+        """All jobs that `filters` leave, some hundreds at a time, in the order of the pages."""
+        after: Position | None = None
+        while True:
+            page = self.page(filters, after=after, limit=EXPORTED_AT_ONCE)
+            if page.jobs:
+                yield page.jobs
+            after = page.next
+            if after is None:
+                return
 
     def job(self, job_id: int) -> Job | None:
         with self.unit.read() as session:
@@ -162,7 +196,17 @@ class Overview(Topic):
 
     # -- inside -------------------------------------------------------------------------------------------
 
+    def _few_answers(self, session: Session, filters: Filters) -> bool:
+        """Whether so few answers are like this that their jobs are found quicker by them."""
+        some = select(ProductAnswer.job_id).where(*_answer(filters)).limit(FEW_ANSWERS + 1).subquery()
+        return (session.scalar(select(func.count()).select_from(some)) or 0) <= FEW_ANSWERS
+
     def _conditions(self, filters: Filters) -> Iterator[ColumnElement[bool]]:
+        if filters.by_answer:
+            present = and_(ProductAnswer.job_id == Job.id, ProductAnswer.attempt == Job.attempt)
+            yield select(ProductAnswer.job_id).where(present, *_answer(filters)).exists()
+        elif filters.verdict is not None:
+            yield Job.outcome == filters.verdict.value
         if filters.request_id is not None:
             yield Job.request_id == filters.request_id
         if filters.batch_id is not None:
@@ -177,7 +221,7 @@ class Overview(Topic):
             yield Job.inbox_date == filters.first_day
         elif filters.first_day is not None or filters.last_day is not None:
             yield Job.inbox_date.between(filters.first_day or date.min, filters.last_day or date.max)
-        if filters.product is not None:
+        if filters.product is not None and not filters.by_answer:
             named = and_(
                 # Cheaper than what decides, and false for nearly all of a million where it matters.
                 Job.products.contains(filters.product, autoescape=True),
@@ -185,6 +229,18 @@ class Overview(Topic):
             )
             by_default = filters.product in filters.default_products
             yield or_(named, Job.products == "") if by_default else named
+
+
+def _answer(filters: Filters) -> list[ColumnElement[bool]]:
+    """What an answer is like of which the filters tell."""
+    # The index begins with the verdict.
+    verdicts = tuple(Verdict) if filters.verdict is None else (filters.verdict,)
+    conditions: list[ColumnElement[bool]] = [ProductAnswer.verdict.in_([each.value for each in verdicts])]
+    if filters.product is not None:
+        conditions.append(ProductAnswer.product == filters.product)
+    if filters.code is not None:
+        conditions.append(ProductAnswer.code == filters.code)
+    return conditions
 
 
 def expires_at(job: Job) -> datetime | None:

@@ -155,6 +155,7 @@ class Job(Base):
             "regulation",
             "action",
             "products",
+            "outcome",
         ),
         Index(
             "ix_privacy_jobs_at_adobe",

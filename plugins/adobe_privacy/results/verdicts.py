@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from adobe_privacy.api.models import JobDetail, JobStatus, ProductResponse, UserId
-from adobe_privacy.api.names import Verdict, meaning_of, product_code, retry_can_help
+from adobe_privacy.api.names import VERDICT_MEANINGS, Verdict, meaning_of, product_code, retry_can_help
 from adobe_privacy.intake.catalogue import can_use
 from adobe_privacy.ledger.schema import ProductAnswer
 from adobe_privacy.results.masking import without_identities
@@ -160,6 +160,8 @@ class Answered(Protocol):
     def name(self) -> str: ...
     @property
     def verdict(self) -> str: ...
+    @property
+    def code(self) -> str | None: ...
 
 
 def missed(action: str, answers: Iterable[Answered]) -> list[str]:
@@ -171,34 +173,34 @@ def missed(action: str, answers: Iterable[Answered]) -> list[str]:
     ]
 
 
-def advice(verdict: Verdict, code: str | None) -> str | None:
+def advice(answer: Answered) -> str | None:
     """What a person should do about one product's answer; None where there is nothing to do."""
+    verdict = Verdict(answer.verdict)
     if verdict is Verdict.DONE:
         return None
-    meaning = meaning_of(code)
+    meaning = meaning_of(answer.code)
     # The code speaks only where the verdict follows from it.
     if meaning is not None and meaning.advice and meaning.verdict is verdict:
-        return meaning.advice
-    return _ADVICE.get(verdict)
+        text = meaning.advice
+    else:
+        text = VERDICT_MEANINGS[verdict].advice
+    return text.format(product=answer.name) or None
 
 
-_ADVICE = {
-    Verdict.IN_PART: (
-        "The product could have used an identity that it did not find. If the identity is right, nothing is left."
-    ),
-    Verdict.DATA_LEFT: (
-        "Adobe names data sets that failed. Look at them in Adobe's UI, repair them, then send a new request."
-    ),
-    Verdict.NOBODY_FOUND: (
-        "The product found nobody by these identities. Compare them with the person's; if one is wrong, send a new "
-        "request with the right one."
-    ),
-    Verdict.NO_ANSWER: (
-        "The product was asked and did not answer. Ask Adobe with the job id whether the organisation has the product."
-    ),
-    Verdict.PENDING: "The product has yet to answer. Every sweep asks again.",
-    Verdict.NOT_DONE: "The product did not do it. Open a support case at Adobe with the job id.",
-}
+def explained(answer: Answered) -> str | None:
+    """One product's answer for a person, with what to do: `6053 at Target: the namespace is not one that Target knows;
+    send …`. None where there is nothing to do."""
+    to_do = advice(answer)
+    if to_do is None:
+        return None
+    verdict, meaning = Verdict(answer.verdict), meaning_of(answer.code)
+    if meaning is not None and meaning.verdict is verdict and answer.code:
+        label, says = answer.code.partition("-")[0], meaning.in_words
+    else:
+        label, says = verdict.value, VERDICT_MEANINGS[verdict].meaning
+    place = f"{label} {'from' if verdict in _FROM else 'at'} {answer.name}"
+    return f"{place}: {says.format(product=answer.name)}; {to_do[0].lower()}{to_do[1:]}"
+
 
 _FROM = (Verdict.NO_ANSWER, Verdict.PENDING)
 

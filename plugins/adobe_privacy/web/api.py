@@ -9,9 +9,11 @@ from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Depends, Response
 from fastapi import Query as Parameter
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, StringConstraints
 
 from adobe_privacy.ledger.people import People
+from adobe_privacy.reporting.export import export_csv
 from adobe_privacy.reporting.reports import as_json
 from adobe_privacy.web.access import may_write
 from adobe_privacy.web.filters import PeriodDep, QueryDep
@@ -46,6 +48,12 @@ def jobs(
     source: SourceDep, query: QueryDep, limit: Annotated[int, Parameter(ge=1, le=500)] = 50
 ) -> dict[str, Any]:
     return read_page(source, query, limit)
+
+
+@router.get("/export.csv")
+def export(source: SourceDep, query: QueryDep) -> StreamingResponse:
+    """All the jobs that the filters leave, as CSV."""
+    return StreamingResponse(export_csv(source.ledger(), query.filters), media_type="text/csv; charset=utf-8")
 
 
 @router.get("/request")

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from fastapi import Depends, HTTPException, Request, status
 from starlette.datastructures import QueryParams
 
+from adobe_privacy.api.names import Verdict, find_outcome_code
 from adobe_privacy.ledger.attention import BY_NAME, LASTING, Kind
 from adobe_privacy.ledger.overview import Filters, Position
 from adobe_privacy.ledger.states import JobState
@@ -32,6 +33,9 @@ class Query:
         if any(len(value) > LONGEST for value in given.values()):
             raise _bad("a filter is too long")
         self.given = {name: given[name] for name in NAMES if name in given}
+        code = _code(given.get("code"))
+        if code is not None:
+            self.given["code"] = code
         state = given.get("state")
         self.after = _position(given.get("after"))
         self.attention = _attention(given.get("attention"))
@@ -41,6 +45,8 @@ class Query:
             regulation=given.get("regulation"),
             action=given.get("action"),
             product=given.get("product"),
+            verdict=_verdict(given.get("verdict")),
+            code=code,
             request_id=given.get("request"),
             batch_id=given.get("batch"),
             first_day=_day(given.get("from")),
@@ -63,7 +69,19 @@ class Query:
         return self.link(after=f"{after.due_on}.{after.job_id}")
 
 
-NAMES = ("state", "attention", "regulation", "action", "product", "request", "batch", "from", "to")
+NAMES = (
+    "state",
+    "attention",
+    "regulation",
+    "action",
+    "product",
+    "verdict",
+    "code",
+    "request",
+    "batch",
+    "from",
+    "to",
+)
 
 
 def read_query(request: Request, source: SourceDep) -> Query:
@@ -124,6 +142,20 @@ def _attention(value: str | None) -> Kind | None:
     if value and kind not in LASTING:
         raise _bad(f"attention: one of {', '.join(each.name for each in LASTING)}")
     return kind
+
+
+def _verdict(value: str | None) -> Verdict | None:
+    try:
+        return Verdict(value) if value else None
+    except ValueError:
+        raise _bad(f"verdict: one of {', '.join(Verdict)}") from None
+
+
+def _code(value: str | None) -> str | None:
+    code = find_outcome_code(value) if value else None
+    if value and code is None:
+        raise _bad("code: an outcome code of Adobe's, such as 6053 or 6053-200")
+    return code
 
 
 def _day(value: str | None) -> date | None:

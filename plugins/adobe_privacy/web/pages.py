@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 from markupsafe import Markup
 
-from adobe_privacy.api.names import PRODUCTS
+from adobe_privacy.api.names import OUTCOME_CODES, PRODUCTS, Verdict
 from adobe_privacy.intake.request import Action
 from adobe_privacy.ledger.attention import LASTING
 from adobe_privacy.ledger.states import JobState
@@ -80,7 +80,10 @@ def page(request: Request, source: SourceDep, query: QueryDep) -> Response:
                 "regulation": ["", *REGULATIONS],
                 "action": ["", *(action.value for action in Action)],
                 "product": ["", *PRODUCTS],
+                "verdict": ["", *Verdict],
+                "code": ["", *OUTCOME_CODES],
             },
+            "code_words": {code: f"{code} {row.title}" for code, row in OUTCOME_CODES.items()},
         },
     )
 

@@ -8,12 +8,12 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote
 
-from adobe_privacy.api.names import Verdict, outcome_in_words
+from adobe_privacy.api.names import meaning_of, outcome_in_words
 from adobe_privacy.ledger.overview import expires_at
 from adobe_privacy.ledger.people import NOT_STOPPED, may_be_resent
 from adobe_privacy.ledger.schema import Batch, Job, ProductAnswer, Transition
 from adobe_privacy.ledger.states import OVER, JobState, Move
-from adobe_privacy.results.verdicts import advice
+from adobe_privacy.results.verdicts import explained
 
 STATES = {
     JobState.RECEIVED: "waits for a batch",
@@ -85,12 +85,13 @@ def answer_words(answer: ProductAnswer) -> dict[str, Any]:
         "asked": answer.asked,
         "verdict": answer.verdict,
         "code": answer.code,
-        "code_in_words": outcome_in_words(answer.code) if answer.code else None,
+        "code_in_words": outcome_in_words(answer.code, answer.name) if answer.code else None,
+        "code_of_adobe": meaning.title if (meaning := meaning_of(answer.code)) is not None else None,
         "processed_at": moment_words(answer.processed_at),
         "retry_count": answer.retry_count,
         "message": answer.message,
         "detail": answer.detail,
-        "advice": advice(Verdict(answer.verdict), answer.code),
+        "advice": explained(answer),
     }
 
 

@@ -1,0 +1,88 @@
+"""The command `export`: the jobs that the page's filters leave, as CSV."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TextIO
+
+from adobe_privacy.api.names import Verdict, find_outcome_code
+from adobe_privacy.ledger.attention import BY_NAME, LASTING
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.overview import Filters
+from adobe_privacy.ledger.states import JobState
+from adobe_privacy.reporting.export import export_csv, export_rows
+from adobe_privacy.reporting.reports import as_json
+
+ALL = "all"
+
+
+def add_export_arguments(command: argparse.ArgumentParser) -> None:
+    """The page's filters, by the same names."""
+    add = command.add_argument
+    add("--state", choices=[*(state.value for state in JobState), ALL], help="else as on the page")
+    add("--attention", choices=[kind.name for kind in LASTING if kind.states], help="a kind of attention")
+    add("--regulation", metavar="CODE")
+    add("--action", metavar="ACTION", help="access, delete or opt_out_of_sale")
+    add(
+        "--product",
+        metavar="CODE",
+        help="the include code, such as target; without --verdict and --code: named in the request",
+    )
+    verdicts = ", ".join(f"'{verdict}'" for verdict in Verdict)
+    add("--verdict", choices=list(Verdict), metavar="VERDICT", help=f"one of {verdicts}")
+    add("--code", type=_code, metavar="CODE", help="Adobe's outcome code, such as 6053")
+    add("--request", metavar="ID")
+    add("--batch", metavar="ID")
+    for flag in ("--from", "--to"):
+        add(flag, dest=f"{flag[2:]}_day", type=date.fromisoformat, metavar="DATE", help="of the inbox")
+    add("--output", type=Path, metavar="FILE", help="must not exist yet; else standard output")
+
+
+def export_jobs(options: argparse.Namespace, ledger: Ledger) -> bool:
+    """Writes all the jobs; none is no mistake."""
+    filters = _filters(options)
+    if options.output is None:
+        _write(sys.stdout, options, ledger, filters)
+        return True
+    try:
+        place = options.output.open("x", encoding="utf-8", newline="")
+    except OSError as error:
+        options.usage_error(f"cannot write {options.output}: {error.strerror}")
+    with place as file:
+        _write(file, options, ledger, filters)
+    return True
+
+
+def _write(file: TextIO, options: argparse.Namespace, ledger: Ledger, filters: Filters) -> None:
+    if options.json:
+        file.write(as_json(list(export_rows(ledger, filters))) + "\n")
+        return
+    for text in export_csv(ledger, filters):
+        file.write(text)
+
+
+def _filters(options: argparse.Namespace) -> Filters:
+    states = tuple(JobState) if options.state == ALL else (JobState(options.state),) if options.state else ()
+    return Filters(
+        states=states,
+        attention=BY_NAME[options.attention] if options.attention else None,
+        regulation=options.regulation,
+        action=options.action,
+        product=options.product,
+        verdict=Verdict(options.verdict) if options.verdict else None,
+        code=options.code,
+        request_id=options.request,
+        batch_id=options.batch,
+        first_day=options.from_day,
+        last_day=options.to_day,
+    )
+
+
+def _code(text: str) -> str:
+    code = find_outcome_code(text)
+    if code is None:
+        raise argparse.ArgumentTypeError(f"{text}: an outcome code of Adobe's, such as 6053 or 6053-200")
+    return code

@@ -1,0 +1,82 @@
+"""Jobs as CSV, for a spreadsheet or another program: the same jobs that the page shows. It holds no identity."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.overview import Filters
+from adobe_privacy.ledger.schema import Job, ProductAnswer
+from adobe_privacy.results.verdicts import explained
+
+COLUMNS = (
+    "request_id",
+    "regulation",
+    "action",
+    "part",
+    "state",
+    "on_hold",
+    "outcome",
+    "outcome_code",
+    "answers",
+    "to_do",
+    "received_at",
+    "due_on",
+    "submitted_at",
+    "completed_at",
+    "archived_at",
+    "products",
+    "inbox_date",
+    "attempt",
+    "batch_id",
+    "adobe_job_id",
+    "manifest",
+)
+
+
+def export_csv(ledger: Ledger, filters: Filters) -> Iterator[str]:
+    """The jobs that `filters` leave as CSV, the headings first, some hundred jobs at a time. Times are UTC."""
+    yield _lines([COLUMNS])
+    for rows in _rows(ledger, filters):
+        yield _lines([list(row.values()) for row in rows])
+
+
+def export_rows(ledger: Ledger, filters: Filters) -> Iterator[dict[str, Any]]:
+    """The same, a job at a time."""
+    for rows in _rows(ledger, filters):
+        yield from rows
+
+
+def _rows(ledger: Ledger, filters: Filters) -> Iterator[list[dict[str, Any]]]:
+    for jobs in ledger.overview.every(filters):
+        answers = ledger.results.answers([job.id for job in jobs])
+        yield [_row(job, answers.get(job.id, ())) for job in jobs]
+
+
+def _row(job: Job, answers: Sequence[ProductAnswer]) -> dict[str, Any]:
+    said = [" ".join(filter(None, (f"{each.name}: {each.verdict}", each.code))) for each in answers]
+    values = {
+        "state": job.state.value,
+        "answers": "; ".join(said),
+        "to_do": " ".join(filter(None, map(explained, answers))),
+    }
+    return {name: values[name] if name in values else getattr(job, name) for name in COLUMNS}
+
+
+def _lines(rows: Sequence[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    # A spreadsheet would run it as a formula.
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
