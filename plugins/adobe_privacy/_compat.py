@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import exceptions
+from airflow.sdk import BaseHook, exceptions
 
 if TYPE_CHECKING:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, Connection
 
 # `make test-versions` carries a whole run through on these.
 TESTED = ("3.2.1", "3.2.2", "3.3.1", "3.3.2")
@@ -27,6 +28,19 @@ def add_result(dag: DAG, result: Any) -> None:
     """Makes a task's output the result of a run, where Airflow knows such a thing (since 3.3)."""
     if hasattr(dag, "add_result"):
         dag.add_result(result)
+
+
+async def find_connection(conn_id: str) -> Connection:
+    """A connection, for triggers. Raises AirflowNotFoundException where Airflow does not find it.
+
+    `airflow dags test` runs a trigger where Airflow's asynchronous lookup finds nothing, whatever there is (3.3.2).
+    """
+    from airflow.sdk.execution_time import task_runner
+
+    supervisor = getattr(task_runner, "SUPERVISOR_COMMS", None)
+    if supervisor is None or hasattr(supervisor, "asend"):
+        return await BaseHook.aget_connection(conn_id)
+    return await asyncio.to_thread(BaseHook.get_connection, conn_id)
 
 
 def warn_if_untested(version: str) -> None:

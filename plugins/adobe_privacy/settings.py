@@ -62,6 +62,7 @@ __all__ = [
     "default_ledger",
     "key_settings",
     "ledger_settings",
+    "not_found",
     "read_all",
     "read_variables",
     "service_settings",
@@ -259,10 +260,14 @@ def read_all(
 def _found(connection: Callable[[str], ConnectionFields | None], conn_id: str) -> ConnectionFields:
     found = connection(conn_id)
     if found is None:
-        raise SettingsError(
-            f"connection {conn_id} does not exist, or could not be looked up: see docs/settings.md for its fields"
-        )
+        raise not_found(conn_id)
     return found
+
+
+def not_found(conn_id: str) -> SettingsError:
+    return SettingsError(
+        f"connection {conn_id} does not exist, or could not be looked up: see docs/settings.md for its fields"
+    )
 
 
 def check_poll_interval(seconds: float, base_url: str) -> None:

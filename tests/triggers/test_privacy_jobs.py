@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import psycopg
@@ -245,6 +246,31 @@ async def test_jobs_that_no_list_shows_are_asked_for_singly_a_few_at_a_time(worl
     assert 0 < calls["detail"] <= 5 * calls["list"]
     world.simulator.advance(700)
     assert (await asyncio.wait_for(waiting, 60))["finished"] == 20
+
+
+async def test_a_connection_that_is_not_found_for_a_while_ends_no_wait(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = await submitted(world, request(1))
+    world.simulator.advance(60)
+    good = os.environ["AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT"]
+    monkeypatch.delenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT")
+    waiting = asyncio.create_task(event_of(trigger(batch_id, poll_interval=1.0)))
+    await asyncio.sleep(1.5)
+    assert not waiting.done()
+    monkeypatch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", good)
+    assert (await asyncio.wait_for(waiting, 60))["status"] == "finished"
+
+
+async def test_no_ledger_is_made_where_its_connection_is_not_found(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    monkeypatch.delenv("AIRFLOW_CONN_PRIVACY_LEDGER")
+    event = await asyncio.wait_for(event_of(trigger("b1")), 30)
+    assert event["status"] == "error"
+    assert "connection privacy_ledger is absent or could not be looked up" in event["message"]
+    assert not list(tmp_path.iterdir())
 
 
 async def test_a_mended_connection_is_taken_up_while_it_waits(

@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
 
+from adobe_privacy._compat import find_connection
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.config import ClientConfig
 from adobe_privacy.api.errors import NotFound, PrivacyServiceError
 from adobe_privacy.hooks.settings import fields_of
-from adobe_privacy.settings import ServiceSettings, SettingsError, service_settings
+from adobe_privacy.settings import ServiceSettings, SettingsError, not_found, service_settings
 
 
 class AdobePrivacyHook(BaseHook):
@@ -36,7 +38,11 @@ class AdobePrivacyHook(BaseHook):
 
     async def asettings(self) -> ServiceSettings:
         """As `settings`, for triggers."""
-        return service_settings(fields_of(await self.aget_connection(self.adobe_privacy_conn_id)))
+        try:
+            connection = await find_connection(self.adobe_privacy_conn_id)
+        except AirflowNotFoundException:
+            raise not_found(self.adobe_privacy_conn_id) from None
+        return service_settings(fields_of(connection))
 
     def get_conn(self) -> PrivacyServiceClient:
         """A client to be used as `async with`."""

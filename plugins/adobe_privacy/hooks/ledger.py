@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from airflow.sdk import BaseHook, Connection
+from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 from sqlalchemy.exc import SQLAlchemyError
 
+from adobe_privacy._compat import find_connection
 from adobe_privacy.hooks.settings import LEDGER_CONN_ID, connection_fields, fields_of
 from adobe_privacy.hooks.storage import open_archive
 from adobe_privacy.ledger import shared
@@ -43,13 +44,23 @@ async def shared_ledger(conn_id: str = LEDGER_CONN_ID) -> AsyncIterator[Ledger]:
     """The ledger that all triggers of this process share, with few connections. They only read it. The ledger's
     own calls block: make them in a thread. Raises what `open_ledger` does."""
     try:
-        connection: Connection | None = await BaseHook.aget_connection(conn_id)
+        connection: Connection | None = await find_connection(conn_id)
     except AirflowNotFoundException:
         connection = None
     settings = ledger_settings(None if connection is None else fields_of(connection), conn_id)
-    opening = partial(open_configured, settings, "triggerer", connections=SHARED_CONNECTIONS)
+    opening = partial(open_to_wait, settings, "triggerer", connections=SHARED_CONNECTIONS)
     async with shared.shared_ledger(settings, opening) as ledger:
         yield ledger
+
+
+def open_to_wait(settings: LedgerSettings, actor: str, **options: Any) -> Ledger:
+    """The ledger of a batch that exists, which may be upgraded and is never made. Raises LedgerError."""
+    if not is_there(settings.url):
+        raise LedgerError(
+            f"there is no ledger where connection {settings.conn_id} "
+            f"{'leads' if settings.configured else 'is absent or could not be looked up'}"
+        )
+    return open_configured(settings, actor, **options)
 
 
 def open_for_run(settings: Settings, actor: str) -> Ledger:

@@ -73,9 +73,9 @@ class PrivacyJobsSensor(BaseSensorOperator):
         return read_settings(self.adobe_privacy_conn_id, self.ledger_conn_id)
 
     def _ledger(self, context: Context) -> Ledger:
-        from adobe_privacy.hooks.ledger import open_configured
+        from adobe_privacy.hooks.ledger import open_to_wait
 
-        return open_configured(self._settings.ledger, actor_of(context))
+        return open_to_wait(self._settings.ledger, actor_of(context))
 
     def _interval(self) -> float:
         from adobe_privacy.settings import check_poll_interval
