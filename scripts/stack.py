@@ -317,7 +317,9 @@ class Stack:
                 raise
             log.write(output)
         if process.returncode:
-            raise StackError(f"{Path(command[0]).name} failed; see {self.logs / 'commands.log'}")
+            path = self.logs / "commands.log"
+            last = "\n".join(path.read_text(errors="replace").splitlines()[-20:])
+            raise StackError(f"{Path(command[0]).name} failed; see {path}\n{last}")
         return output
 
     def _prepare_airflow(self) -> None:

@@ -270,7 +270,7 @@ async def test_no_ledger_is_made_where_its_connection_is_not_found(
     event = await asyncio.wait_for(event_of(trigger("b1")), 30)
     assert event["status"] == "error"
     assert "connection privacy_ledger is absent or could not be looked up" in event["message"]
-    assert not list(tmp_path.iterdir())
+    assert not list(tmp_path.glob("*.db"))
 
 
 async def test_a_mended_connection_is_taken_up_while_it_waits(
