@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from adobe_privacy.api.names import include_codes
 from adobe_privacy.intake.catalogue import unknown_product
+from adobe_privacy.intake.values import request_id_fault
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks
 from adobe_privacy.regulations.codes import REGULATIONS, RegulationError
 
@@ -174,3 +175,14 @@ Verify = Annotated[bool | str, BeforeValidator(verify)]
 BlankSeparated = Annotated[tuple[str, ...], BeforeValidator(lambda value: names(blanks_as_commas(value)))]
 LegalClocks = Annotated[Clocks, BeforeValidator(clocks)]
 Retention = Annotated[dict[str, int], BeforeValidator(retention)]
+
+
+def _id_scheme(value: str) -> str:
+    if value.count("{number}") != 1:
+        raise ValueError("must hold {number} once, such as DSR-{year}-{number}")
+    if fault := request_id_fault(value.replace("{year}", "2026").replace("{number}", "000001")):
+        raise ValueError(f"makes no request id: {fault}")
+    return value
+
+
+RequestIdScheme = Annotated[str, Field(max_length=60), AfterValidator(_id_scheme)]

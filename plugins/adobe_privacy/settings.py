@@ -36,6 +36,7 @@ from adobe_privacy.setting_values import (
     Names,
     Number,
     Products,
+    RequestIdScheme,
     Retention,
     SettingsError,
     Share,
@@ -148,6 +149,7 @@ class Variables(_Fields):
     ledger_retention_months: Annotated[Count, Field(le=1_200)] = 24
     approve_deletes: YesOrNo = False
     retention_days: Retention = Field(default_factory=dict)
+    request_id_scheme: RequestIdScheme = "PR-{year}-{number}"
     archive_options: Annotated[ArchiveOptions, JsonText] = ArchiveOptions()
     legal_clocks: LegalClocks = DEFAULT
     alarm_notifier: Annotated[tuple[NotifierSettings, ...], BeforeValidator(notifiers)] = ()

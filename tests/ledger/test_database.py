@@ -27,6 +27,8 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Base, Usage
 from tests.support.ledgers import DAY, Postgres, counted, received
 
+OF_POSTGRESQL = "ix_privacy_request_ids_parts"  # an index of what a function makes of a column
+
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
@@ -41,12 +43,21 @@ def test_the_migrations_make_the_tables_that_the_code_expects(ledger_url: str) -
     engine = create_ledger_engine(ledger_url)
     with engine.connect() as connection:
         context = MigrationContext.configure(
-            connection, opts={"version_table": VERSION_TABLE, "compare_type": True}
+            connection,
+            opts={
+                "version_table": VERSION_TABLE,
+                "compare_type": True,
+                "include_object": lambda _object, name, *_: name != OF_POSTGRESQL,
+            },
         )
         assert compare_metadata(context, Base.metadata) == []
         inspector = inspect(connection)
         for table in Base.metadata.tables.values():
-            made = {index["name"]: index["column_names"] for index in inspector.get_indexes(table.name)}
+            made = {
+                index["name"]: index["column_names"]
+                for index in inspector.get_indexes(table.name)
+                if index["name"] != OF_POSTGRESQL
+            }
             meant = {index.name: [column.name for column in index.columns] for index in table.indexes}
             made = {name: columns for name, columns in made.items() if not str(name).startswith("uq_")}
             assert made == meant

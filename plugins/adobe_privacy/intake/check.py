@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -66,14 +66,29 @@ def check_file(path: Path, day: date, products: Sequence[str] = (), *, strict: b
 
     What only the ledger knows is not told: whether a request id was used before in another file. Raises OSError.
     """
+    return check_content(path.name, lambda: _pieces(path), day, products, strict=strict)
+
+
+def check_content(
+    name: str,
+    open_: Callable[[], Iterator[bytes]],
+    day: date,
+    products: Sequence[str] = (),
+    *,
+    strict: bool = False,
+    organisation: str | None = None,
+) -> Check:
+    """The same for what a file of this name would hold; `open_` gives its bytes, each time from the beginning."""
     check = Check()
-    if not is_request_file(path.name):
+    if not is_request_file(name):
         reason = "not read: only *.csv, *.tsv, *.jsonl, *.ndjson and *.json hold requests"
         check.lines.append(CheckedLine(0, None, reason=reason))
         return check
-    reading = Reading(path.name, lambda: _pieces(path), day)
+    reading = Reading(name, open_, day)
     seen: dict[str, bytes] = {}
-    check.lines = [_checked(line, products, seen, strict=strict) for line in reading]
+    check.lines = [
+        _checked(line, products, seen, strict=strict, organisation=organisation) for line in reading
+    ]
     check.taken_for = reading.taken_for
     return check
 
@@ -86,12 +101,19 @@ def folder_day(path: Path) -> date | None:
         return None
 
 
-def _checked(line: Line, products: Sequence[str], seen: dict[str, bytes], *, strict: bool) -> CheckedLine:
+def _checked(
+    line: Line,
+    products: Sequence[str],
+    seen: dict[str, bytes],
+    *,
+    strict: bool,
+    organisation: str | None,
+) -> CheckedLine:
     request = line.request
     if request is None:
         return CheckedLine(line.number, line.request_id, reason=line.reason)
     asked = request.products or tuple(products)
-    verdict = check_request(request, asked, strict=strict)
+    verdict = check_request(request, asked, strict=strict, organisation=organisation)
     # Without products, the connection's are asked, which are not known here.
     reason = verdict.problem if asked else None
     if seen.setdefault(request.request_id, request.content()) != request.content():

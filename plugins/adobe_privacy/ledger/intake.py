@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.schema import Job, Setting
+from adobe_privacy.ledger.search import add_ids, add_prints
 from adobe_privacy.ledger.states import JobState, Move
 from adobe_privacy.ledger.unit import Topic, chunks, setting
 
@@ -51,6 +52,7 @@ class ReceivedRequest:
     jobs: tuple[ReceivedJob, ...]
     options: str = ""
     warnings: str = ""
+    prints: Collection[str] = ()  # of its identities, see `person_print`
 
 
 class Intake(Topic):
@@ -62,6 +64,14 @@ class Intake(Topic):
         Raises LedgerError where the key is not the one that the ledger's requests were written with.
         """
         return hmac.digest(self.fingerprint_key, content, "sha256").hex()
+
+    def person_print(self, namespace: str, value: str) -> str:
+        """A keyed hash of one identity, the same for all ways to write it that mean the same person. Raises what
+        `fingerprint` does."""
+        plain = value.strip()
+        if namespace.lower() in ("email", "6"):
+            plain = plain.lower()
+        return self.fingerprint(f"person\0{namespace.lower()}\0{plain}".encode())[:32]
 
     def receive(self, requests: Sequence[ReceivedRequest]) -> list[Reception]:
         """Writes the new ones of `requests` down as `RECEIVED`; one answer per request, in order."""
@@ -105,6 +115,8 @@ class Intake(Topic):
             session.execute(insert(Job), rows)
             self.unit.note_rows(session, Job.id > last, Move.TAKE_IN, "arrived in the inbox")
             self.unit.daily_figures(session).arrived += len(rows)
+            add_ids(session, [request.request_id for request in requests])
+            add_prints(session, {request.request_id: request.prints for request in requests})
 
     @cached_property
     def fingerprint_key(self) -> bytes:

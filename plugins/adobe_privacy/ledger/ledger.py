@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from adobe_privacy.ledger.access import Accesses
 from adobe_privacy.ledger.alarms import Alarms
 from adobe_privacy.ledger.approvals import Approvals
 from adobe_privacy.ledger.attention import Attention
@@ -17,6 +18,7 @@ from adobe_privacy.ledger.claims import Claims
 from adobe_privacy.ledger.database import create_ledger_engine, require_ledger, upgrade
 from adobe_privacy.ledger.erasures import Erasures
 from adobe_privacy.ledger.figures import Figures
+from adobe_privacy.ledger.handing_in import HandingIn
 from adobe_privacy.ledger.inbox import Inbox
 from adobe_privacy.ledger.intake import Intake
 from adobe_privacy.ledger.intents import Intents
@@ -30,6 +32,7 @@ from adobe_privacy.ledger.people import People
 from adobe_privacy.ledger.protection import Protection
 from adobe_privacy.ledger.quotas import Quotas
 from adobe_privacy.ledger.results import Results
+from adobe_privacy.ledger.search import Search
 from adobe_privacy.ledger.unit import Unit, utc_now
 from adobe_privacy.ledger.waiting import Waiting
 
@@ -60,6 +63,7 @@ class Ledger:
         )
         require_ledger(self.unit.engine) if existing else upgrade(self.unit.engine)
         # In the order of a request's way.
+        self.handing_in = HandingIn(self.unit)
         self.inbox = Inbox(self.unit)
         self.intake = Intake(self.unit)
         self.protection = Protection(self.unit)
@@ -73,8 +77,10 @@ class Ledger:
         self.waiting = Waiting(self.unit)
         self.results = Results(self.unit)
         self.people = People(self.unit)
+        self.accesses = Accesses(self.unit)
         self.erasures = Erasures(self.unit)
         self.overview = Overview(self.unit)
+        self.search = Search(self.unit)
         self.figures = Figures(self.unit)
         self.attention = Attention(self.unit)
         self.alarms = Alarms(self.unit)

@@ -81,6 +81,7 @@ AT_ADOBE = text("state IN ('submitted', 'complete')")
 ARCHIVED = text("state = 'archived'")
 UNFINISHED_ERASURES = text("done_at IS NULL")
 OPEN = text("closed_at IS NULL")
+BY_PEOPLE = text("(actor LIKE 'user/%' OR actor LIKE 'user %')")
 
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -216,6 +217,7 @@ class Transition(Base):
     __table_args__ = (
         Index("ix_privacy_transitions_job", "job_id", "id"),
         Index("ix_privacy_transitions_adobe", "adobe_job_id"),
+        Index("ix_privacy_transitions_people", "id", sqlite_where=BY_PEOPLE, postgresql_where=BY_PEOPLE),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
@@ -395,6 +397,61 @@ class InboxProblem(Base):
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     closed_by: Mapped[str | None] = mapped_column(String(512))
     closed_reason: Mapped[str | None] = mapped_column(String(512))
+
+
+class HandedIn(Base):
+    """A request that somebody handed in by the page or its API: who, when, and in which file of the inbox."""
+
+    __tablename__ = "privacy_handed_in"
+
+    request_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))  # of its content, as a job's
+    source: Mapped[str] = mapped_column(String(160))  # the file, relative to the inbox
+    actor: Mapped[str] = mapped_column(String(512))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class RequestId(Base):
+    """Every request id that the ledger knows: narrow rows, in which a part of an id is found. On PostgreSQL an index
+    of all triples of characters, `ix_privacy_request_ids_parts`, helps."""
+
+    __tablename__ = "privacy_request_ids"
+
+    lower_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    request_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+
+
+class AccessKind(StrEnum):
+    """What somebody did that changes no job."""
+
+    HANDED_IN = "handed in"
+    SEARCHED = "searched"  # for a person
+    DOWNLOADED = "downloaded"  # a result
+    EXPORTED = "exported"  # the list
+
+
+class Access(Base):
+    """The history of access: who handed in, looked for a person, took a result out or exported, and when."""
+
+    __tablename__ = "privacy_accesses"
+    __table_args__ = (Index("ix_privacy_accesses_request", "request_id", "id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(512))
+    kind: Mapped[str] = mapped_column(String(16))
+    request_id: Mapped[str | None] = mapped_column(String(128))  # None: about no request alone
+    about: Mapped[str] = mapped_column(String(512), default="")  # no identity
+
+
+class PersonPrint(Base):
+    """A keyed fingerprint of one identity of a request, by which the requests of a person are found."""
+
+    __tablename__ = "privacy_person_prints"
+    __table_args__ = (Index("ix_privacy_person_prints_request", "request_id"),)
+
+    print: Mapped[str] = mapped_column(String(32), primary_key=True)
+    request_id: Mapped[str] = mapped_column(String(128), primary_key=True)
 
 
 class AttentionTold(Base):

@@ -381,6 +381,10 @@ def _arrival(
             jobs=tuple(_jobs(request, due, products, latencies)),
             options=as_text(request.said()),
             warnings="\n".join(warnings),
+            prints=frozenset(
+                ledger.intake.person_print(identity.namespace, identity.value)
+                for identity in request.identities
+            ),
         ),
         opt_out=Action.OPT_OUT_OF_SALE in request.actions,
         at_risk=f"{request.regulation}: {at_risk}" if at_risk else None,

@@ -18,8 +18,10 @@ from starlette.exceptions import HTTPException
 
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.settings import SettingsError
-from adobe_privacy.web import api, pages
+from adobe_privacy.storage import StorageError
+from adobe_privacy.web import api, hand_in, pages
 from adobe_privacy.web.access import may_read
+from adobe_privacy.web.bodies import LimitedBodies
 from adobe_privacy.web.source import Source
 
 log = logging.getLogger(__name__)
@@ -48,9 +50,12 @@ def create_app() -> FastAPI:
     app.state.source = Source()
     app.include_router(pages.router)
     app.include_router(api.router, prefix="/api")
+    app.include_router(hand_in.router, prefix="/api")
     app.add_exception_handler(HTTPException, _refused)
-    for kind in (LedgerError, SettingsError, SQLAlchemyError):
+    for kind in (LedgerError, SettingsError, SQLAlchemyError, StorageError):
         app.add_exception_handler(kind, _no_ledger)
+    # The innermost first: between the other and a route, what it raises is an answer.
+    app.add_middleware(LimitedBodies)
     app.middleware("http")(_with_headers)
     return app
 

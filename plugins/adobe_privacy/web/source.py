@@ -8,16 +8,18 @@ import time
 from collections.abc import Callable
 from typing import Annotated, Generic, TypeVar
 
+from airflow.sdk.exceptions import AirflowNotFoundException
 from fastapi import Depends, Request
 
 from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
 from adobe_privacy.hooks.ledger import configured_ledger, open_configured, open_ledger
-from adobe_privacy.hooks.settings import location
-from adobe_privacy.hooks.storage import open_archive
+from adobe_privacy.hooks.settings import location, variable_text
+from adobe_privacy.hooks.storage import open_archive, open_inbox
+from adobe_privacy.intake.hand_in import Terms
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.overview import Overview
-from adobe_privacy.settings import LedgerSettings, ServiceSettings
+from adobe_privacy.settings import LedgerSettings, ServiceSettings, SettingsError, read_variables
 from adobe_privacy.storage import Store
 
 T = TypeVar("T")
@@ -30,11 +32,27 @@ class Source:
         self._opened: tuple[LedgerSettings, Ledger] | None = None
         self.ledger: Callable[[], Ledger] = _Kept(self._open_ledger)
         self.settings: Callable[[], ServiceSettings] = _Kept(lambda: AdobePrivacyHook().settings())
+        self.inbox: Callable[[], Store] = _Kept(lambda: open_inbox(location("inbox")))
         self.archive: Callable[[], Store] = _Kept(lambda: open_archive(location("archive"), create=False))
 
     def close(self) -> None:
         if self._opened is not None:
             self._opened[1].close()
+
+    def terms(self) -> Terms:
+        """By what intake judges a request. Raises SettingsError."""
+        try:
+            service = self.settings()
+        except AirflowNotFoundException:
+            raise SettingsError(
+                "there is no connection adobe_privacy_default, whose products a request is checked by: make it first"
+            ) from None
+        return Terms(service.products, service.client.org_id, service.strict_identities)
+
+    def id_scheme(self) -> str:
+        """Raises SettingsError."""
+        name = "privacy_request_id_scheme"
+        return read_variables({name: variable_text(name)}).request_id_scheme
 
     def overview(self) -> Overview:
         """Raises what `open_ledger` does, and LedgerError where there is no ledger yet."""
