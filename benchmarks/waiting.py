@@ -70,7 +70,7 @@ def config_of(simulator: Simulator) -> ClientConfig:
 # -- 10,000 open jobs ---------------------------------------------------------------------------------------
 
 
-async def looks(simulator: Simulator) -> bool:
+async def looks(simulator: Simulator, ledger: Ledger) -> bool:
     """Fifty batches of two hundred open jobs each, five looks."""
     config = config_of(simulator)
     since = datetime.now(UTC) - timedelta(minutes=10)
@@ -88,7 +88,10 @@ async def looks(simulator: Simulator) -> bool:
     async def batch(number: int) -> int:
         async with shared_looks(config, "gdpr") as shared:
             listed = await shared.next(
-                interval=0.1, since=since, new_since=watches[number].new_since(batches[number])
+                interval=0.1,
+                since=since,
+                new_since=watches[number].new_since(batches[number]),
+                limits=ledger.limits,
             )
             return (
                 await watches[number].judge(batches[number], listed, shared.client, datetime.now(UTC))
@@ -427,8 +430,12 @@ def main() -> int:
     good = True
     print("## Waiting\n")
     if "looks" in options.only:
-        with running_simulator() as simulator:
-            good = asyncio.run(looks(simulator)) and good
+        with (
+            running_simulator() as simulator,
+            tempfile.TemporaryDirectory(prefix="adobe-privacy-looks-") as folder,
+            Ledger(f"sqlite:///{folder}/ledger.db", actor="benchmark") as ledger,
+        ):
+            good = asyncio.run(looks(simulator, ledger)) and good
     if "weeks" in options.only:
         switches = {
             "access_delay_seconds": "300..1728000",

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
@@ -63,6 +64,12 @@ def test_every_task_says_what_it_does_and_links_to_the_page(bag: DagBag) -> None
             assert ":param" not in task.doc_md, task.task_id
             assert task.owner == "privacy", task.task_id
             assert "Privacy requests" in [link.name for link in task.operator_extra_links], task.task_id
+
+
+def test_no_try_of_a_task_lasts_for_ever(bag: DagBag) -> None:
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            assert task.execution_timeout == timedelta(hours=12), task.task_id
 
 
 def test_every_parameter_is_a_form_field_with_a_title_and_a_description(bag: DagBag) -> None:

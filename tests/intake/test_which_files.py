@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import stat
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import Any
 import pytest
 
 from adobe_privacy.intake.files import files_to_read
+from adobe_privacy.intake.inbox import requests_of
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.planning.planning import Plan, PlanSettings, plan_day
 from adobe_privacy.reporting.run_report import plan_lines, settle
-from adobe_privacy.storage import AccessDenied, Store, open_store
+from adobe_privacy.storage import AccessDenied, ObjectNotFound, Store, open_store
 from tests.support.ledgers import DAY
 
 NEXT = DAY + timedelta(days=1)
@@ -164,3 +166,64 @@ def test_an_inbox_that_may_only_be_read_fails_no_plan(
     planned = plan(inbox, ledger)
     assert (planned.intake.new, planned.intake.unreported) == (2, True)
     assert settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).figures.endswith("1 line rejected")
+
+
+@pytest.mark.timeout(60)
+def test_what_is_no_file_is_named_and_passed_over(inbox: Store, ledger: Ledger, tmp_path: Path) -> None:
+    put(inbox, line(1))
+    folder = tmp_path / "inbox" / str(DAY)
+    (folder / "link.jsonl").symlink_to(folder / "r.jsonl")
+    os.mkfifo(folder / "pipe.jsonl")
+    os.mkfifo(folder / "pipe")
+    (folder / "folder.csv").mkdir()
+    (folder / "rejected").mkdir()
+    (folder / "nothing.jsonl").symlink_to("nowhere.jsonl")
+    (folder / "loop.jsonl").symlink_to("loop.jsonl")
+    (folder / "device.jsonl").symlink_to("/dev/zero")
+    # The path of a socket can be a hundred characters long.
+    descriptor = os.open(folder, os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"/proc/self/fd/{descriptor}/socket.json")
+    os.close(descriptor)
+    found = plan(inbox, ledger)
+    assert sorted(found.intake.files) == [f"{DAY}/link.jsonl", f"{DAY}/r.jsonl"]
+    assert [planned.content.jobs for planned in found.batches] == [1]
+    named = settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).named
+    assert sorted(text for text in named if "nothing of it was read" in text) == [
+        f"{DAY}/{name}: nothing of it was read: it is {what}: put a file in its place, or remove it"
+        for name, what in (
+            ("device.jsonl", "a device"),
+            (shown_pipe(named), "a named pipe"),
+            ("folder.csv", "a folder"),
+            ("loop.jsonl", "a link that leads to nothing"),
+            ("nothing.jsonl", "a link that leads to nothing"),
+            ("pipe.jsonl", "a named pipe"),
+            ("socket.json", "a socket"),
+        )
+    ]
+    (folder / "pipe.jsonl").unlink()
+    put(inbox, line(2), name="pipe.jsonl")
+    assert plan(inbox, ledger).intake.new == 1
+    left = settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).named
+    assert not any("pipe.jsonl" in text for text in left)
+
+
+def shown_pipe(named: list[str]) -> str:
+    """The name of a file that is not named like one with requests may be a person's."""
+    [shown] = [text.split(":")[0].split("/")[1] for text in named if "/file-" in text]
+    return shown
+
+
+@pytest.mark.timeout(60)
+def test_a_file_that_became_a_pipe_after_the_plan_is_not_read(
+    inbox: Store, ledger: Ledger, tmp_path: Path
+) -> None:
+    put(inbox, line(1))
+    plan(inbox, ledger)
+    file = tmp_path / "inbox" / str(DAY) / "r.jsonl"
+    file.unlink()
+    os.mkfifo(file)
+    assert requests_of(ledger.people.request_jobs("DSR-1"), inbox, ledger) == {}
+    for read in (inbox.read, lambda key: list(inbox.chunks(key))):
+        with pytest.raises(ObjectNotFound):
+            read(f"{DAY}/r.jsonl")

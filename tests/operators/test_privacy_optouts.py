@@ -75,7 +75,11 @@ def test_a_line_with_access_and_opt_out_is_carried_by_both_dags(world: World) ->
 def test_a_line_with_another_than_a_standard_namespace_is_rejected_with_a_reason(world: World) -> None:
     loyalty = {"namespace": "loyaltyAccount", "value": "12AD45FE30R29", "type": "integrationCode"}
     world.put(opt_out(1, identities=[loyalty]), opt_out(2))
-    assert send()["accepted"] == 1
+    with pytest.raises(
+        AirflowFailException, match=rf"1 need a person: {DAY}/requests.jsonl line 1 .DSR-1.: reject"
+    ):
+        send()
+    assert [receipt["request_id"] for receipt in receipts(world)] == ["DSR-2"], "it stopped no other"
     (rejected,) = (world.inbox / f"{DAY}" / "rejected").iterdir()
     row = json.loads(rejected.read_text())
     assert (row["line"], row["request_id"]) == (1, "DSR-1")
@@ -134,11 +138,31 @@ def test_a_receipt_that_a_crash_left_out_is_written_without_another_call(world: 
     assert len(receipts(world)) == 1
 
 
+@pytest.mark.parametrize("bad", ["junk", json.dumps(request(3, "opt_out_of_sale", regulation="gdrp"))])
+def test_a_day_with_a_bad_line_is_not_green_until_it_is_corrected_or_closed(world: World, bad: str) -> None:
+    world.put(opt_out(1))
+    file = world.inbox / f"{DAY}" / "requests.jsonl"
+    good = file.read_text()
+    file.write_text(good + bad + "\n")
+    for _ in range(2):
+        with pytest.raises(AirflowFailException, match=r"1 need a person: .*requests\.jsonl line 2"):
+            send()
+    assert len(receipts(world)) == 1
+    with Ledger(world.ledger_url, actor="user jdoe") as ledger:
+        assert ledger.inbox.close(DAY, "requests.jsonl", "no request", line=2) == 1
+    assert send() == {"accepted": 0, "sent_again": 0, "receipts": 0}
+    file.write_text(good + bad + " \n" + bad + "\n")
+    with pytest.raises(AirflowFailException, match=r"requests\.jsonl line 3"):
+        send()
+    file.write_text(good)
+    assert send() == {"accepted": 0, "sent_again": 0, "receipts": 0}
+
+
 def test_one_that_adobe_refuses_costs_no_other(world: World) -> None:
     world.put(*(opt_out(number) for number in range(4)))
     # The call with all four, its first half, and that half's first request.
     world.simulator.fault("consent", "error_before", status=400, times=3)
-    with pytest.raises(AirflowFailException, match=r"1 opt-outs were refused.*DSR-0"):
+    with pytest.raises(AirflowFailException, match=r"1 need a person: DSR-0 .*refused"):
         send()
     assert states(world) == {JobState.ARCHIVED: 3, JobState.REFUSED: 1}
     assert len(receipts(world)) == 3
@@ -171,7 +195,7 @@ def test_a_request_on_hold_and_one_whose_line_is_gone_are_not_sent(world: World)
         ledger.people.hold("DSR-1", "a dispute")
     world.put(opt_out(1), name="other.jsonl")
     (world.inbox / f"{DAY}" / "requests.jsonl").unlink()
-    with pytest.raises(AirflowFailException, match=r"1 opt-outs were refused.*DSR-2"):
+    with pytest.raises(AirflowFailException, match=r"1 need a person: DSR-2 .*refused"):
         send()
     assert world.simulator.calls()["consent"] == 0
     with Ledger(world.ledger_url, actor="test") as ledger:

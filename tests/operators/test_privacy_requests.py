@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, TaskDeferred
 
 from adobe_privacy import run_notes
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.schema import Setting
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.operators.privacy_requests import (
     ArchivePrivacyResultsOperator,
@@ -18,6 +21,7 @@ from adobe_privacy.operators.privacy_requests import (
     PlanPrivacyRequestsOperator,
     SettlePrivacyRequestsOperator,
 )
+from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
 from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger
 from tests.support.ledgers import counted
 from tests.support.privacy import World, context, request
@@ -80,6 +84,43 @@ def test_planning_a_date_again_claims_nothing_anew(world: World) -> None:
     archive(batch_id)
     assert plan() == []
     assert world.simulator.calls()["create"] == 1
+
+
+def end_pause(world: World) -> None:
+    """The pause that the ledger holds is over."""
+    with Ledger(world.ledger_url, actor="test") as ledger, ledger.unit.write() as session:
+        session.delete(session.get_one(Setting, "pause"))
+
+
+@pytest.mark.parametrize("call", ["detail", "content"])
+def test_archive_keeps_a_pause_that_adobe_asks_for_and_goes_on_afterwards(world: World, call: str) -> None:
+    world.put(*(request(number) for number in range(40)))
+    (batch_id,) = plan()
+    create(batch_id)
+    world.simulator.advance(60)
+    world.simulator.reset_counters()
+    world.simulator.switch(download_url_host="api")
+    world.simulator.fault(call, "rate_limited", retry_after="4000", times=None, after=20)
+    with pytest.raises(TaskDeferred) as pause:
+        archive(batch_id)
+    assert isinstance(pause.value.trigger, DateTimeTrigger)
+    assert pause.value.trigger.moment > datetime.now(UTC) + timedelta(seconds=3000)
+    assert pause.value.method_name == "after_pause"
+    before = len(world.manifests())
+    assert 20 <= before < 40, "what was begun is brought to its end"
+    assert world.simulator.calls()[call] <= 36, "as many as were under way"
+    calls = world.simulator.calls()
+    for task in (
+        ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id),
+        SweepPrivacyJobsOperator(task_id="sweep"),
+    ):
+        with pytest.raises(TaskDeferred):
+            task.execute(context())
+    assert world.simulator.calls() == calls, "nobody asks Adobe for anything in the pause"
+    world.simulator.clear_faults()
+    end_pause(world)
+    task = ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id)
+    assert task.after_pause(context()) == {"archived": 40 - before, "errors": 0}
 
 
 def test_a_dry_run_prints_the_plan_and_keeps_nothing(

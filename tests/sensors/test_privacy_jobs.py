@@ -49,6 +49,20 @@ def test_it_pokes_without_a_triggerer(world: World, batch_id: str) -> None:
     assert world.simulator.calls()["detail"] <= 2, "of jobs that it never saw in process"
 
 
+def test_poking_asks_nothing_in_a_pause_and_keeps_one_that_adobe_asks_for(
+    world: World, batch_id: str
+) -> None:
+    sensor = PrivacyJobsSensor(task_id="wait", batch_id=batch_id, deferrable=False, poke_interval=0.1)
+    world.simulator.advance(60)
+    world.simulator.reset_counters()
+    world.simulator.fault("list", "rate_limited", retry_after="4000")
+    assert sensor.poke(context()) is False
+    assert sensor.poke(context()) is False
+    assert world.simulator.calls()["list"] == 1
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert ledger.limits.not_before() is not None
+
+
 def test_poking_ends_at_the_timeout(world: World) -> None:
     world.simulator.switch(jobs_never_finish=True)
     world.put(request(1))

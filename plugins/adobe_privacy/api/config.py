@@ -53,7 +53,7 @@ class ClientConfig:
     retry_base_delay: float = 1.0
     """Seconds; the n-th wait is drawn evenly from 0 to this times 2^n (exponential back-off, full jitter)."""
     retry_after_cap: float = 60.0
-    """Seconds that one wait may last at most, whatever the service asks for with Retry-After."""
+    """Seconds that one wait may last at most. Where the service asks for more with Retry-After, the call fails."""
     insecure: bool = False
     """Allows plain http to hosts other than this machine: then the secret and every answer can be read on the way."""
     download_hosts: tuple[str, ...] = DOWNLOAD_HOSTS
@@ -62,7 +62,6 @@ class ClientConfig:
     """Bytes a second that a download must bring, measured over two minutes of waiting."""
     longest_download: float = 6 * 3600.0
     """Seconds that a download may be waited for in all."""
-    """Seconds that one wait may last at most. Where the service asks for more with Retry-After, the call fails."""
 
     def __post_init__(self) -> None:
         for name in ("client_id", "client_secret", "org_id"):

@@ -26,7 +26,6 @@ def make_dag(
     pool: str | None,
     places: Mapping[str, str | None],
     dag_arguments: Mapping[str, Any],
-    execution_timeout: timedelta | None = None,
     **own: Any,
 ) -> DAG:
     """A DAG whose documentation is its builder's, and whose operators use the places that are given.
@@ -38,7 +37,6 @@ def make_dag(
         "owner": owner,
         "retries": 3,
         "retry_delay": retry_delay,
-        "execution_timeout": execution_timeout,
         **{name: value for name, value in (*places.items(), ("pool", pool)) if value is not None},
         **(arguments.pop("default_args", None) or {}),
     }

@@ -58,7 +58,6 @@ def privacy_retention(
         pool=pool,
         places={"ledger_conn_id": ledger_conn_id, "archive_uri": archive_uri},
         dag_arguments=dag_arguments,
-        execution_timeout=timedelta(hours=12),
     ) as dag:
         ErasePrivacyResultsOperator(task_id="erase")
         CleanUpPrivacyArchiveOperator(task_id="clean_up")

@@ -29,12 +29,14 @@ class InboxEntry:
     size: int
     mark: str  # with the size, what tells its contents from others
     modified: datetime
+    what: str = ""  # where it is no file: what it is
 
 
 @dataclass
 class InboxFiles:
-    """What is to be read, in the order of the days, the run's own first. `not_read` hold no requests; `growing` ones
-    were still being written; `later` counts what nobody has read in folders of later days."""
+    """What is to be read, in the order of the days, the run's own first. `not_read` hold no requests, or
+    are no files; `growing` ones were still being written; `later` counts what nobody has
+    read in folders of later days."""
 
     requests: list[InboxEntry] = field(default_factory=list)
     not_read: list[InboxEntry] = field(default_factory=list)
@@ -67,18 +69,20 @@ def files_to_read(
         # Whoever runs a day again wants its rejected lines read again: a setting may have been what was wrong.
         again = ledger.inbox.files_with_problems(day) if folder == day else frozenset()
         new = [entry for entry in entries if _is_new(entry, known) or entry.name.key in again]
-        found.unchanged += sum(is_request_file(entry.source) for entry in entries) - sum(
-            is_request_file(entry.source) for entry in new
-        )
+        found.unchanged += sum(map(_is_readable, entries)) - sum(map(_is_readable, new))
         listed += new
     for folder in later:
         if count := sum(_is_new(entry, known) for entry in _listed(store, ledger, folder)):
             found.later[folder] = count
     complete = _complete(store, ledger, listed, sleep)
     found.growing = len(listed) - len(complete)
-    found.requests = [entry for entry in complete if is_request_file(entry.source)]
-    found.not_read = [entry for entry in complete if not is_request_file(entry.source)]
+    for entry in complete:
+        (found.requests if _is_readable(entry) else found.not_read).append(entry)
     return found
+
+
+def _is_readable(entry: InboxEntry) -> bool:
+    return not entry.what and is_request_file(entry.source)
 
 
 def _folders(store: Store) -> set[date]:
@@ -92,15 +96,25 @@ def _folders(store: Store) -> set[date]:
 
 
 def _listed(store: Store, ledger: Ledger, day: date) -> list[InboxEntry]:
-    """The visible files of a folder; markers that hold nothing, such as `_SUCCESS`, are not among them."""
-    visible = (info for info in store.objects_directly_in(f"{day:%Y-%m-%d}") if "/." not in info.key)
-    return [_entry(ledger, day, info) for info in visible if info.size or is_request_file(info.key)]
+    """The visible files of a folder, and what is named or lies there like one and is none; markers that hold nothing,
+    such as `_SUCCESS`, and folders are not among them."""
+    folder = f"{day:%Y-%m-%d}"
+    files = [
+        _entry(ledger, day, info)
+        for info in store.objects_directly_in(folder)
+        if "/." not in info.key and (info.size or is_request_file(info.key))
+    ]
+    return files + [
+        _entry(ledger, day, info, what)
+        for info, what in store.not_files(folder)
+        if "/." not in info.key and (what != "a folder" or is_request_file(info.key))
+    ]
 
 
-def _entry(ledger: Ledger, day: date, info: ObjectInfo) -> InboxEntry:
+def _entry(ledger: Ledger, day: date, info: ObjectInfo, what: str = "") -> InboxEntry:
     key = ledger.intake.fingerprint(info.key.encode("utf-8", "surrogateescape"))
     name = FileName(day, key, shown_name(info.key, key))
-    return InboxEntry(info.key, name, info.size, info.etag or info.modified.isoformat(), info.modified)
+    return InboxEntry(info.key, name, info.size, info.etag or info.modified.isoformat(), info.modified, what)
 
 
 def _is_new(entry: InboxEntry, known: dict[tuple[date, str], tuple[int, str]]) -> bool:

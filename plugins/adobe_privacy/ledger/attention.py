@@ -36,6 +36,7 @@ SOON = timedelta(days=7)
 # No call takes longer, with all its retries.
 ANSWERED = timedelta(minutes=15)
 
+OPT_OUT = "opt_out_of_sale"
 WAITING_OR_OPEN = (JobState.RECEIVED, *OPEN_STATES)
 
 
@@ -284,11 +285,13 @@ LASTING = tuple(kind for kind in KINDS if not kind.of_ended_runs)
 
 @dataclass(frozen=True)
 class RunScope:
-    """What a run that has ended answers for. With `left_to_sweep`, jobs that Adobe still works on are not."""
+    """What a run that has ended answers for. With `left_to_sweep`, jobs that Adobe still works on are not. With
+    `opt_outs`, its jobs are opt-outs of sale, which else are none of them."""
 
     run_id: str
     inbox_date: date
     left_to_sweep: bool = False
+    opt_outs: bool = False
 
 
 class Attention(Topic):
@@ -342,7 +345,8 @@ class Attention(Topic):
         conditions = [kind.jobs(self.unit.now())]
         if scope is not None:
             of_day = and_(Job.inbox_date == scope.inbox_date, Job.origin == Origin.INBOX)
-            conditions += [or_(Job.batch_id.in_(batches), of_day), Job.action != "opt_out_of_sale"]
+            of_run = of_day if scope.opt_outs else or_(Job.batch_id.in_(batches), of_day)
+            conditions += [of_run, Job.action == OPT_OUT if scope.opt_outs else Job.action != OPT_OUT]
             # Each job of an ended run counts once.
             if not kind.of_ended_runs:
                 conditions.append(Job.state.not_in(OPEN_STATES))

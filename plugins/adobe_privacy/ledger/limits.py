@@ -50,8 +50,7 @@ class Limits(Topic):
     def pause(self, seconds: float | None) -> datetime:
         """Adobe answered "too many requests": for so many seconds, or it did not say. Returns the pause's end."""
         with self.unit.write() as session:
-            kept = _read(session, _PAUSE)
-            in_a_row = int(kept.get("in_a_row", 0))
+            in_a_row = self._pauses_in_a_row(session)
             guess = min(FIRST_PAUSE * 2 ** min(in_a_row, 10), LONGEST_PAUSE)
             length = guess if seconds is None else timedelta(seconds=seconds)
             return self._pause(session, length, in_a_row + 1)
@@ -69,6 +68,17 @@ class Limits(Topic):
             if not pause:
                 return None
             return self._pause(session, DOUBT_PAUSE, int(_read(session, _PAUSE).get("in_a_row", 0)))
+
+    def _pauses_in_a_row(self, session: Session) -> int:
+        """Those before this one. Of calls that were under way when Adobe asked for a pause, all may be told the same:
+        that is one."""
+        kept = _read(session, _PAUSE)
+        if not kept:
+            return 0
+        now, until = self.unit.now(), datetime.fromisoformat(kept["until"])
+        if now > until + LONGEST_PAUSE:
+            return 0
+        return max(0, int(kept["in_a_row"]) - (now < until))
 
     def _pause(self, session: Session, length: timedelta, in_a_row: int) -> datetime:
         now = self.unit.now()

@@ -6,8 +6,6 @@ import asyncio
 from datetime import date
 from typing import TYPE_CHECKING
 
-from airflow.sdk.exceptions import AirflowFailException
-
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.operators.privacy_requests import PrivacyOperator, inbox_day, run_of
 
@@ -23,12 +21,15 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
     """Takes the day's inbox in as `plan` does, sends its opt-outs of sale, and writes a receipt of each.
 
     What Adobe has accepted is never sent again. What was sent without an answer is, since Adobe gives nothing by
-    which to find out. Fails, naming them, where opt-outs were refused.
+    which to find out. Fails, naming them, where opt-outs were refused or have no receipt, and where lines of the inbox
+    were rejected or a file was not read, until they are corrected or closed.
     """
 
     def execute(self, context: Context) -> dict[str, int]:
+        from adobe_privacy.ledger.attention import Level, RunScope
         from adobe_privacy.ledger.states import JobState
         from adobe_privacy.planning.planning import PlanSettings, take_in_day
+        from adobe_privacy.reporting.attention import attention_of_run
 
         day = inbox_day(context)
         with plain_failures(self.log), self.ledger(context) as ledger:
@@ -65,19 +66,18 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                 }
                 if result.not_before is not None:
                     self.wait_until(result.not_before)
-            refused = [
-                job.request_id for job in ledger.opt_outs.jobs(day, JobState.REFUSED) if job.inbox_date == day
-            ]
+            left = attention_of_run(ledger, RunScope(run_of(context), day, opt_outs=True))
         self.tell(
             context,
-            f"Opt-outs of sale: {counts['accepted']} accepted, {counts['sent_again']} sent again, "
-            f"{counts['receipts']} receipts, {len(refused)} refused",
+            ", ".join(
+                [
+                    f"Opt-outs of sale: {counts['accepted']} accepted, {counts['sent_again']} sent again, "
+                    f"{counts['receipts']} receipts",
+                    *left.figures(Level.PERSON),
+                ]
+            ),
         )
-        if refused:
-            shown = ", ".join(refused[:10]) + (", …" if len(refused) > 10 else "")
-            raise AirflowFailException(
-                f"{len(refused)} opt-outs were refused, see their history with `show`: {shown}"
-            )
+        self.fail_for_a_person(left.count(Level.PERSON), [item.text for item in left.items])
         return counts
 
     async def _send(self, inbox: Store, ledger: Ledger, day: date) -> OptOuts:

@@ -6,7 +6,8 @@ import asyncio
 import inspect
 import re
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -36,6 +37,9 @@ CONN_ID = "adobe_privacy_default"
 LEDGER_CONN_ID = "privacy_ledger"
 # What has not ended while Adobe lists it will not be seen to end.
 DEFAULT_TIMEOUT = LIST_LOOK_BACK + timedelta(days=1)
+# Of one try on a worker. Whatever hangs, although every call has its limit, ends then, and the next try takes up what
+# is missing.
+LONGEST_TRY = timedelta(hours=12)
 # What other DAGs can be scheduled on: something was archived. Its events carry counts.
 PRIVACY_ARCHIVE = Asset("privacy_archive")
 # Of one batch's task instances, for those who look at the grid. Rendered before the task runs, and so while it
@@ -141,7 +145,8 @@ def _max_jobs(value: Any) -> int | None:
 
 class PrivacyOperator(BaseOperator):
     """What the steps share: which connections and places they use, and `summary`, which the UI shows among a task
-    instance's rendered fields: what the task did, in counts and request ids.
+    instance's rendered fields: what the task did, in counts and request ids. One try ends after twelve hours, where no
+    `execution_timeout` is given.
 
     :param inbox_uri: where requests arrive; the variable `privacy_inbox_uri` where not given.
     :param archive_uri: where results go; the variable `privacy_archive_uri` where not given.
@@ -169,6 +174,7 @@ class PrivacyOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("doc_md", doc_of(type(self)))
+        kwargs.setdefault("execution_timeout", LONGEST_TRY)
         super().__init__(**kwargs)
         self.adobe_privacy_conn_id = adobe_privacy_conn_id
         self.ledger_conn_id = ledger_conn_id
@@ -217,8 +223,33 @@ class PrivacyOperator(BaseOperator):
 
         self.defer(trigger=DateTimeTrigger(moment=moment), method_name="after_pause")
 
+    @contextmanager
+    def heeding_pauses(self, ledger: Ledger) -> Iterator[None]:
+        """Nothing is asked of Adobe while it wants a pause, whoever of the organisation was told so. Where it asks for
+        one in here, the ledger keeps that, and the task starts anew afterwards."""
+        from adobe_privacy.api.errors import RateLimited
+
+        if (until := ledger.limits.not_before()) is not None:
+            self.wait_until(until)
+        try:
+            yield
+        except RateLimited as error:
+            self.log.warning("%s", error)
+            self.wait_until(ledger.limits.pause(error.retry_after))
+
     def after_pause(self, context: Context, event: Any = None) -> Any:
         return self.execute(context)
+
+    def fail_for_a_person(self, problems: int, named: Sequence[str]) -> None:
+        """Where anything needs a person; `named` tells of the first of it."""
+        for problem in named:
+            self.log.error("%s", problem)
+        if problems:
+            more = problems - 10
+            raise AirflowFailException(
+                f"{problems} need a person: {'; '.join(named[:10])}"
+                + (f"; and {more} more, see the log" if more > 0 else "")
+            )
 
     def tell(self, context: Context, figures: str) -> None:
         """One line of counts: for the log, the summary and the run's note."""
@@ -394,7 +425,8 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
         backfill = is_backfill(context)
         with plain_failures(self.log), self.ledger(context) as ledger:
             batch = ledger.claims.batch(self.batch_id)
-            result = asyncio.run(self._complete(context, ledger, batch))
+            with self.heeding_pauses(ledger):
+                result = asyncio.run(self._complete(context, ledger, batch))
         for error in result.errors:
             self.log.warning("Ended in error: %s", error)
         for text in result.missed:
@@ -495,13 +527,5 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
             self.log.info("%s", line)
         if settlement.waiting:
             self.log.info("%d jobs wait for the next run", settlement.waiting)
-        for problem in settlement.named:
-            self.log.error("%s", problem)
-        if settlement.problems:
-            shown = "; ".join(settlement.named[:10])
-            more = settlement.problems - 10
-            raise AirflowFailException(
-                f"{settlement.problems} need a person: {shown}"
-                + (f"; and {more} more, see the log" if more > 0 else "")
-            )
+        self.fail_for_a_person(settlement.problems, settlement.named)
         return {"jobs": settlement.jobs, "waiting": settlement.waiting, "on_hold": settlement.on_hold}

@@ -76,7 +76,8 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             raise AirflowFailException(f"the parameter regulations: {error}") from None
         with plain_failures(self.log), self.ledger(context) as ledger:
             try:
-                result = asyncio.run(self._sweep(context, ledger, first, last, regulations))
+                with self.heeding_pauses(ledger):
+                    result = asyncio.run(self._sweep(context, ledger, first, last, regulations))
             except DayOutOfReach as error:
                 raise AirflowFailException(str(error)) from None
         self.tell(

@@ -168,10 +168,14 @@ def take_in_day(
         _recorded(ledger, entry, problems.found(), run_id)
     for entry in found.not_read:
         intake.not_read.append(entry.source)
-        _recorded(ledger, entry, [Problem(ProblemKind.FILE, NOT_A_KIND)], run_id)
+        _recorded(ledger, entry, [Problem(ProblemKind.FILE, _why_not_read(entry))], run_id)
     ledger.inbox.close_removed(found.present)
     ledger.inbox.close_accepted()
     return intake
+
+
+def _why_not_read(entry: InboxEntry) -> str:
+    return f"it is {entry.what}: put a file in its place, or remove it" if entry.what else NOT_A_KIND
 
 
 def _recorded(ledger: Ledger, entry: InboxEntry, problems: list[Problem], run_id: str) -> None:

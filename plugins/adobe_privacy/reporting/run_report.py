@@ -37,7 +37,9 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
     lines += [f"Empty: {source} holds no request" for source in intake.empty]
     if intake.not_read:
         # Their names may be anything, a person's too.
-        lines.append(f"Not read: {len(intake.not_read)} files; only *.jsonl and *.csv hold requests")
+        lines.append(
+            f"Not read: {len(intake.not_read)} files; only regular files *.jsonl and *.csv hold requests"
+        )
     if intake.unreported:
         lines.append(
             "The inbox may only be read: no report was written under rejected/. The ledger has the lines"

@@ -21,6 +21,7 @@ from adobe_privacy.api.errors import (
     NotFound,
     PermissionDenied,
     PrivacyServiceError,
+    RateLimited,
     RequestRefused,
 )
 from adobe_privacy.api.facts import DETAIL_KEPT
@@ -55,8 +56,8 @@ RESULT_AWAITED = timedelta(days=7)
 # Seconds that a job may be archived before the ledger says so.
 RECORD_EVERY = 1.0
 
-# What one job shows of all: there is no use in going on.
-NOBODY_CAN = (AuthenticationFailed, PermissionDenied)
+# What one job shows of all: there is no use in going on, or not now.
+NOBODY_CAN = (AuthenticationFailed, PermissionDenied, RateLimited)
 # How long a product may have its answer outstanding in a job that Adobe calls complete. Adobe keeps the job's data for
 # 30 days; this leaves some to fetch the result in.
 PATIENCE = timedelta(days=25)
@@ -115,7 +116,8 @@ async def complete_jobs(
     again. `on_progress` is called whenever a job has been dealt with, on the event loop.
 
     Raises AuthenticationFailed or PermissionDenied where no job or no result can be read, and StorageError before
-    anything is fetched where the archive cannot be written at all. Memory is up to 4 MiB for each small result in
+    anything is fetched where the archive cannot be written at all. Where Adobe has too many requests, what was begun is
+    brought to its end, and RateLimited is raised. Memory is up to 4 MiB for each small result in
     flight and about 45 MiB for each one larger than a block, a few more where it is encrypted.
     """
     work = _Work(
@@ -152,24 +154,36 @@ async def complete_jobs(
             await asyncio.to_thread(work.settings.encryption.keys.check_writable)
     ordered = sorted(jobs, key=lambda job: job.completed_at or job.submitted_at or _NEVER)
     for start in range(0, len(ordered), AT_A_TIME):
-        await _each(ordered[start : start + AT_A_TIME], look, concurrency)
+        limited = await _each(ordered[start : start + AT_A_TIME], look, concurrency)
         try:
-            await _each(work.ready(), fetch, concurrency)
+            # What was found before the limit was reached is not asked for again: so each try gets further.
+            limited = await _each(work.ready(), fetch, concurrency) or limited
         finally:
             work.record_archived()
+        if limited is not None:
+            raise limited
     return work.result
 
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]], concurrency: int) -> None:
-    """Does the work for every item in their order, so many at once. The first error ends it and is raised."""
+async def _each(
+    items: Iterable[T], work: Callable[[T], Awaitable[None]], concurrency: int
+) -> RateLimited | None:
+    """Does the work for every item in their order, so many at once. The first error ends it and is raised; where that
+    is Adobe's limit of requests, nothing more is begun, and it is returned at the end."""
     waiting = iter(items)
+    limited: list[RateLimited] = []
 
     async def worker() -> None:
         for item in waiting:
-            await work(item)
+            if limited:
+                return
+            try:
+                await work(item)
+            except RateLimited as error:
+                limited.append(error)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -177,6 +191,7 @@ async def _each(items: Iterable[T], work: Callable[[T], Awaitable[None]], concur
                 group.create_task(worker())
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
+    return limited[0] if limited else None
 
 
 @dataclass(frozen=True)
@@ -301,6 +316,8 @@ class _Work:
                 # An address that was read a while ago may have expired since.
                 detail = await self.client.get_job(ready.completed.job_id)
                 manifest = await self._store(ready, detail.download_url)
+        except RateLimited:
+            raise
         except (PrivacyServiceError, ArchiveError, StorageError) as error:
             if isinstance(error, PermissionDenied) and ready.url is None:
                 # Adobe names no address to a credential without the permission to read results: the others would

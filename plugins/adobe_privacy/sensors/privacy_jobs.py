@@ -17,6 +17,7 @@ from adobe_privacy.operators.privacy_requests import (
     CONN_ID,
     DEFAULT_TIMEOUT,
     LEDGER_CONN_ID,
+    LONGEST_TRY,
     actor_of,
     doc_of,
     is_backfill,
@@ -58,6 +59,9 @@ class PrivacyJobsSensor(BaseSensorOperator):
     ) -> None:
         kwargs.setdefault("doc_md", doc_of(type(self)))
         kwargs.setdefault("timeout", DEFAULT_TIMEOUT.total_seconds())
+        if deferrable:
+            # On the worker it only reads the ledger. A sensor that pokes may do so until its `timeout`.
+            kwargs.setdefault("execution_timeout", LONGEST_TRY)
         super().__init__(**kwargs)
         self.batch_id = batch_id
         self.adobe_privacy_conn_id = adobe_privacy_conn_id
@@ -147,6 +151,7 @@ class PrivacyJobsSensor(BaseSensorOperator):
 
     async def _look(self, context: Context) -> Progress:
         from adobe_privacy.api.client import PrivacyServiceClient
+        from adobe_privacy.api.errors import RateLimited
         from adobe_privacy.waiting.looks import JobWatch, OpenJobsList, Progress, waiting_jobs
 
         service = self._settings.service
@@ -154,10 +159,17 @@ class PrivacyJobsSensor(BaseSensorOperator):
         with self._ledger(context) as ledger:
             batch = ledger.claims.batch(self.batch_id)
             jobs = waiting_jobs(ledger, self.batch_id)
-        if not jobs:
-            return Progress(0, 0)
-        async with PrivacyServiceClient(service.client) as client:
-            listed = await OpenJobsList(batch.regulation).look(
-                client, since=min(job.submitted_at for job in jobs), new_since=watch.new_since(jobs)
-            )
-            return await watch.judge(jobs, listed, client, datetime.now(UTC))
+            if not jobs:
+                return Progress(0, 0)
+            if ledger.limits.not_before() is not None:
+                return Progress(len(jobs), 0)
+            try:
+                async with PrivacyServiceClient(service.client) as client:
+                    listed = await OpenJobsList(batch.regulation).look(
+                        client, since=min(job.submitted_at for job in jobs), new_since=watch.new_since(jobs)
+                    )
+                    return await watch.judge(jobs, listed, client, datetime.now(UTC))
+            except RateLimited as error:
+                self.log.warning("%s", error)
+                ledger.limits.pause(error.retry_after)
+                return Progress(len(jobs), 0)

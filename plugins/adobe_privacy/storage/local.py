@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import re
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +68,33 @@ def walk(root: Path, prefix: str, odd: list[str]) -> Iterator[tuple[str, os.stat
                         yield Path(entry.path).relative_to(root).as_posix(), found, when
                 except (FileNotFoundError, ValueError, OverflowError):
                     odd.append(ascii(entry.name))
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file lies there, or a link to one. Opening anything else might never end."""
+    return path.is_file()
+
+
+def not_files(folder: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
+    """What lies in a folder and is no file, and what it is: folders, pipes, sockets, devices, links to nothing."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                mode = entry.stat().st_mode
+            except OSError:
+                yield entry, "a link that leads to nothing"
+                continue
+            if not stat.S_ISREG(mode):
+                yield entry, _WHAT.get(stat.S_IFMT(mode), "no file")
+
+
+_WHAT = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 def is_plain(name: str) -> bool:

@@ -88,6 +88,7 @@ class Store:
 
     def read(self, key: str) -> bytes:
         """The whole object. Meant for small ones."""
+        self._require_file(key)
         return self._do(key, lambda: bytes(obstore.get(self._backend, key).bytes()))
 
     async def read_async(self, key: str) -> bytes:
@@ -97,10 +98,12 @@ class Store:
             result = await obstore.get_async(self._backend, key)
             return bytes(await result.bytes_async())
 
+        self._require_file(key)
         return await self._do_async(key, read)
 
     def chunks(self, key: str, size: int = READ_SIZE) -> Iterator[bytes]:
         """The object in pieces of about `size` bytes, so that its size does not matter."""
+        self._require_file(key)
         stream = self._do(key, lambda: iter(obstore.get(self._backend, key).stream(size)))
         while (chunk := self._do(key, lambda: next(stream, None))) is not None:
             yield chunk if isinstance(chunk, bytes) else bytes(chunk)
@@ -108,6 +111,12 @@ class Store:
     def info(self, key: str) -> ObjectInfo:
         """Size, etag and version of an object."""
         return _info(self._do(key, lambda: obstore.head(self._backend, key)))
+
+    def _require_file(self, key: str) -> None:
+        """The library would open a named pipe and wait for ever."""
+        if self.location.scheme == "file" and not local.is_file(Path(self.location.prefix, key)):
+            uri = self.location.object_uri(key)
+            raise ObjectNotFound(f"{uri}: there is no such file", uri=uri)
 
     # Listing
 
@@ -149,7 +158,18 @@ class Store:
             if self.location.scheme != "file":
                 raise
             return sorted(_scanned(Path(self.location.prefix), prefix))
-        return sorted(_info(meta) for meta in result["objects"])
+        found = sorted(_info(meta) for meta in result["objects"])
+        if self.location.scheme == "file":
+            # The library takes pipes, sockets and devices for empty files.
+            return [info for info in found if local.is_file(Path(self.location.prefix, info.key))]
+        return found
+
+    def not_files(self, prefix: str = "") -> Iterator[tuple[ObjectInfo, str]]:
+        """What lies directly in a folder on disk and is no file, and what it is, such as "a named pipe"."""
+        if self.location.scheme == "file":
+            for entry, what in local.not_files(Path(self.location.prefix, prefix)):
+                modified = datetime.fromtimestamp(entry.stat(follow_symlinks=False).st_mtime, UTC)
+                yield ObjectInfo(f"{prefix}/{entry.name}", 0, modified, None, None), what
 
     def folders(self, prefix: str = "") -> list[str]:
         """The names of the folders directly below `prefix`, sorted; for an inbox, its days."""
@@ -498,7 +518,7 @@ def _present(values: dict[str, Any]) -> dict[str, Any]:
 def _scanned(root: Path, prefix: str) -> Iterator[ObjectInfo]:
     with os.scandir(root / prefix) as entries:
         for entry in entries:
-            if entry.is_file() and not local.STAGED_FILE.fullmatch(entry.name):
+            if local.is_file(Path(entry.path)) and not local.STAGED_FILE.fullmatch(entry.name):
                 stat = entry.stat()
                 etag = f"{stat.st_ino:x}-{stat.st_mtime_ns // 1000:x}-{stat.st_size:x}"
                 modified = datetime.fromtimestamp(stat.st_mtime, UTC)

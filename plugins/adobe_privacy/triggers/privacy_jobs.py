@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from sqlalchemy.exc import SQLAlchemyError
 
-from adobe_privacy.api.errors import PrivacyServiceError
+from adobe_privacy.api.errors import PrivacyServiceError, RateLimited
 from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
 from adobe_privacy.hooks.ledger import shared_ledger
 from adobe_privacy.ledger.database import LedgerError
@@ -116,6 +116,10 @@ class PrivacyJobsTrigger(BaseTrigger):
             try:
                 async with asyncio.timeout(self._until - time.time()):
                     progress = await self._look(looks, watch, ledger)
+            except RateLimited as error:
+                self.log.warning("Batch %s: %s", self.batch_id, error)
+                await asyncio.to_thread(ledger.limits.pause, error.retry_after)
+                continue
             except PASSING as error:
                 looks.slow_down(error)
                 continue
@@ -135,6 +139,7 @@ class PrivacyJobsTrigger(BaseTrigger):
             else self.poll_interval,
             since=min(job.submitted_at for job in jobs),
             new_since=watch.new_since(jobs),
+            limits=ledger.limits,
         )
         return await watch.judge(jobs, listed, looks.client, datetime.now(UTC))
 

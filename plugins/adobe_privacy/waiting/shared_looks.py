@@ -21,9 +21,11 @@ from adobe_privacy.api.config import ClientConfig
 from adobe_privacy.api.errors import (
     ConnectionFailed,
     PrivacyServiceError,
+    RateLimited,
     TemporarilyUnavailable,
     UnreadableAnswer,
 )
+from adobe_privacy.ledger.limits import Limits
 from adobe_privacy.waiting.looks import OpenJobs, OpenJobsList
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,7 @@ class _Wish:
     interval: float
     since: datetime
     new_since: datetime | None
+    limits: Limits
     answer: asyncio.Future[OpenJobs]
 
 
@@ -59,14 +62,17 @@ class SharedLooks:
         self._failures = 0
         self._not_before = 0.0
 
-    async def next(self, *, interval: float, since: datetime, new_since: datetime | None) -> OpenJobs:
+    async def next(
+        self, *, interval: float, since: datetime, new_since: datetime | None, limits: Limits
+    ) -> OpenJobs:
         """The next look that begins after this call, for the jobs made since `since`, not yet in process ones
         since `new_since`. It begins `interval` seconds after the last one, sooner where another batch wants it
-        sooner, later during an outage. May be cancelled.
+        sooner, later during an outage, and not in a pause that the ledger's `limits` know of; a pause that Adobe asks
+        for is kept there. May be cancelled.
 
         Raises a PrivacyServiceError that does not pass by itself.
         """
-        wish = _Wish(interval, since, new_since, asyncio.get_running_loop().create_future())
+        wish = _Wish(interval, since, new_since, limits, asyncio.get_running_loop().create_future())
         self._wishes.append(wish)
         self._wish_came.set()
         if self._asker is None:
@@ -97,9 +103,18 @@ class SharedLooks:
         while True:
             await self._until_due()
             wishes, self._wishes = self._wishes, []
-            self._looked_at = asyncio.get_running_loop().time()
+            limits = wishes[0].limits
             try:
+                if (until := await asyncio.to_thread(limits.not_before)) is not None:
+                    self._wishes += wishes
+                    self._pause(until, limits)
+                    continue
+                self._looked_at = asyncio.get_running_loop().time()
                 listed = await self._look(wishes)
+            except RateLimited as error:
+                self._wishes += wishes
+                log.warning("%s", error)
+                self._pause(await asyncio.to_thread(limits.pause, error.retry_after), limits)
             except PASSING as error:
                 self._wishes += wishes
                 self.slow_down(error)
@@ -112,6 +127,11 @@ class SharedLooks:
                 for wish in wishes:
                     if not wish.answer.done():
                         wish.answer.set_result(listed)
+
+    def _pause(self, until: datetime, limits: Limits) -> None:
+        seconds = (until - limits.unit.now()).total_seconds()
+        self._not_before = asyncio.get_running_loop().time() + seconds
+        log.info("Adobe asked for a pause: no look at the jobs of %s for %.0f s", self.regulation, seconds)
 
     async def _until_due(self) -> None:
         loop = asyncio.get_running_loop()
