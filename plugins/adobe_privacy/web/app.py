@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.settings import SettingsError
 from adobe_privacy.storage import StorageError
-from adobe_privacy.web import api, hand_in, pages
+from adobe_privacy.web import api, hand_in, pages, work
 from adobe_privacy.web.access import may_read
 from adobe_privacy.web.bodies import LimitedBodies
 from adobe_privacy.web.source import Source
@@ -51,6 +51,7 @@ def create_app() -> FastAPI:
     app.include_router(pages.router)
     app.include_router(api.router, prefix="/api")
     app.include_router(hand_in.router, prefix="/api")
+    app.include_router(work.router, prefix="/api")
     app.add_exception_handler(HTTPException, _refused)
     for kind in (LedgerError, SettingsError, SQLAlchemyError, StorageError):
         app.add_exception_handler(kind, _no_ledger)

@@ -12,6 +12,7 @@ USUAL = 64 * KIB
 LONGER = {
     "/api/requests": 1024 * KIB,
     "/api/requests/check": 1024 * KIB,
+    "/api/decide": 256 * KIB,
     "/api/upload": 16 * 1024 * KIB,
     "/api/upload/check": 16 * 1024 * KIB,
 }

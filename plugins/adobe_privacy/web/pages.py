@@ -17,12 +17,15 @@ from fastapi.templating import Jinja2Templates
 from markupsafe import Markup
 
 from adobe_privacy.api.names import OUTCOME_CODES, PRODUCTS, Verdict
+from adobe_privacy.intake.catalogue import IDENTITY_TYPES, PRODUCT_USES, STANDARD_NAMESPACES
+from adobe_privacy.intake.hand_in import KINDS
 from adobe_privacy.intake.request import Action
+from adobe_privacy.ledger.access import WHAT
 from adobe_privacy.ledger.attention import LASTING
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.regulations.codes import REGULATIONS
 from adobe_privacy.reporting.reports import evidence_html, figures_body, figures_html
-from adobe_privacy.web.access import MayWriteDep
+from adobe_privacy.web.access import MayRunDep, MayWriteDep
 from adobe_privacy.web.chart import chart
 from adobe_privacy.web.filters import ALL, PeriodDep, QueryDep
 from adobe_privacy.web.read import (
@@ -37,6 +40,7 @@ from adobe_privacy.web.read import (
 )
 from adobe_privacy.web.source import SourceDep
 from adobe_privacy.web.words import STATES
+from adobe_privacy.web.work import FilterDep, read_decisions
 
 HERE = Path(__file__).parent
 SHOWN = 50  # of what needs a person
@@ -60,7 +64,7 @@ router = APIRouter()
 
 
 @router.get("/", response_class=HTMLResponse)
-def page(request: Request, source: SourceDep, query: QueryDep) -> Response:
+def page(request: Request, source: SourceDep, query: QueryDep, may_write: MayWriteDep) -> Response:
     overview = read_overview(source)
     found = read_page(source, query, limit=50)
     return templates.TemplateResponse(
@@ -74,6 +78,8 @@ def page(request: Request, source: SourceDep, query: QueryDep) -> Response:
             # Jobs of one kind are listed below, page by page.
             "needs": [] if query.filters.attention else read_needs(source, query.attention, SHOWN),
             "query": query,
+            "may_write": may_write,
+            "namespaces": [*STANDARD_NAMESPACES],
             "choices": {
                 "state": ["", *(state.value for state in JobState), ALL],
                 "attention": ["", *(kind.name for kind in LASTING if kind.states)],
@@ -114,6 +120,32 @@ def one_request(request: Request, source: SourceDep, id: str, may_write: MayWrit
         request,
         "request.html",
         {"request_words": told, "answers": answers, "may_write": may_write},
+    )
+
+
+@router.get("/new", response_class=HTMLResponse)
+def new(request: Request, may_write: MayWriteDep, may_run: MayRunDep) -> Response:
+    return templates.TemplateResponse(
+        request,
+        "new.html",
+        {
+            "may_write": may_write,
+            "may_run": may_run,
+            "regulations": REGULATIONS,
+            "actions": [action.value for action in Action],
+            "products": [(product, PRODUCT_USES[product].in_words) for product in PRODUCTS],
+            "namespaces": [*STANDARD_NAMESPACES],
+            "types": IDENTITY_TYPES,
+            "kinds": KINDS,
+        },
+    )
+
+
+@router.get("/decisions", response_class=HTMLResponse)
+def decisions(request: Request, source: SourceDep, chosen: FilterDep) -> Response:
+    found = read_decisions(source, chosen)
+    return templates.TemplateResponse(
+        request, "decisions.html", {"found": found, "chosen": chosen, "what": WHAT}
     )
 
 

@@ -93,9 +93,21 @@ def read_needs(source: Source, kind: Kind | None, limit: int) -> list[dict[str, 
 def read_request(source: Source, request_id: str) -> dict[str, Any]:
     jobs, changes, batches = source.overview().request(request_id)
     if not jobs:
-        raise _no_request(request_id)
+        raise _not_taken_in(source, request_id) or _no_request(request_id)
     answers = source.ledger().results.answers([job.id for job in jobs])
     return request_words(jobs, changes, batches, answers, today())
+
+
+def _not_taken_in(source: Source, request_id: str) -> HTTPException | None:
+    kept = source.ledger().handing_in.of_request(request_id)
+    if kept is None:
+        return None
+    who = kept.actor.removeprefix("user").lstrip("/ ")
+    return HTTPException(
+        status.HTTP_404_NOT_FOUND,
+        f"{who} handed in {request_id} on {kept.at:%Y-%m-%d %H:%M} UTC. It waits in the inbox, in {kept.source}: the "
+        "next run of privacy_requests takes it in.",
+    )
 
 
 def _no_request(request_id: str) -> HTTPException:

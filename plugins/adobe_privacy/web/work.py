@@ -1,0 +1,121 @@
+"""What an officer does beyond one request: find, decide on many at once, see who decided what."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import APIRouter, Depends
+from fastapi import Query as Parameter
+from pydantic import BaseModel, Field, StringConstraints
+
+from adobe_privacy.intake.catalogue import STANDARD_NAMESPACES
+from adobe_privacy.ledger.people import People
+from adobe_privacy.ledger.schema import AccessKind
+from adobe_privacy.web.access import may_ask, may_write
+from adobe_privacy.web.api import Decision
+from adobe_privacy.web.source import Source, SourceDep
+from adobe_privacy.web.words import moment_words
+
+router = APIRouter()
+DECISIONS = {
+    "hold": People.hold,
+    "release": People.release,
+    "resend": People.resend,
+    "close": People.close,
+}
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1024)]
+
+
+class Sought(BaseModel):
+    """A part of a request id, Adobe's id of a job, or a batch."""
+
+    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)]
+
+
+class Person(BaseModel):
+    """One identity of a person."""
+
+    namespace: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)]
+    value: Text
+
+
+class Decisions(BaseModel):
+    """One decision about many requests, for one reason."""
+
+    decision: Literal["hold", "release", "resend", "close"]
+    request_ids: Annotated[
+        list[Annotated[str, StringConstraints(strip_whitespace=True, max_length=128)]],
+        Field(min_length=1, max_length=500),
+    ]
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=400)]
+
+
+@router.post("/find", dependencies=[Depends(may_ask)])
+def find(source: SourceDep, sought: Sought) -> dict[str, list[str]]:
+    """Request ids. The text is in the body: what a person types may be an identity, which no address may hold."""
+    return {"request_ids": source.ledger().search.by_text(sought.text)}
+
+
+@router.post("/find-person", dependencies=[Depends(may_ask)])
+def find_person(source: SourceDep, user: GetUserDep, person: Person) -> dict[str, list[str]]:
+    """The ids of the requests that hold this identity. Who asked is kept, what was asked is not."""
+    known = {name.lower(): name for name in STANDARD_NAMESPACES}
+    with source.ledger_of(user.get_name()) as ledger:
+        found = ledger.search.by_prints([ledger.intake.person_print(person.namespace, person.value)])
+        by = known.get(person.namespace.lower(), "a namespace of your own")
+        ledger.accesses.note(AccessKind.SEARCHED, f"for a person, by {by}: {len(found)} requests found")
+    return {"request_ids": found}
+
+
+@router.post("/decide", dependencies=[Depends(may_write)])
+def decide(source: SourceDep, user: GetUserDep, decisions: Decisions) -> dict[str, Any]:
+    """Decides on each request by itself. `unknown` are the ids that the ledger does not have."""
+    changed: dict[str, int] = {}
+    unknown = []
+    with source.ledger_of(user.get_name()) as ledger:
+        for request_id in dict.fromkeys(filter(None, decisions.request_ids)):
+            if ledger.people.request_jobs(request_id):
+                one = Decision(request_id=request_id, reason=decisions.reason)
+                changed[request_id] = DECISIONS[decisions.decision](ledger.people, one.request_id, one.reason)
+            else:
+                unknown.append(request_id)
+    return {"changed": sum(changed.values()), "requests": changed, "unknown": unknown}
+
+
+class Filter(BaseModel):
+    """Of people's decisions. `before` is where the next page begins."""
+
+    who: Annotated[str, StringConstraints(strip_whitespace=True, max_length=128)] = ""
+    what: Annotated[str, StringConstraints(strip_whitespace=True, max_length=128)] = ""
+    before: datetime | None = None
+
+
+FilterDep = Annotated[Filter, Parameter()]
+
+
+@router.get("/decisions")
+def decisions(source: SourceDep, chosen: FilterDep) -> dict[str, Any]:
+    """What people decided and looked at: who, what, when, about which request, and why. The newest first."""
+    return read_decisions(source, chosen)
+
+
+def read_decisions(source: Source, chosen: Filter, limit: int = 100) -> dict[str, Any]:
+    before = chosen.before
+    if before is not None and before.tzinfo is None:
+        before = before.replace(tzinfo=UTC)
+    deeds = source.ledger().accesses.deeds(who=chosen.who, what=chosen.what, before=before, limit=limit + 1)
+    return {
+        "decisions": [
+            {
+                "at": moment_words(deed.at),
+                "who": deed.actor.removeprefix("user").lstrip("/ "),
+                "what": deed.what,
+                "request_id": deed.request_id,
+                "why": deed.why,
+            }
+            for deed in deeds[:limit]
+        ],
+        "next": deeds[limit - 1].at.isoformat() if len(deeds) > limit else None,
+    }

@@ -1,0 +1,139 @@
+"""Finding, deciding on many, and the list of people's decisions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from adobe_privacy.ledger.ledger import Ledger
+from tests.support.ledgers import received
+from tests.web.conftest import LogIn
+
+API = "/privacy/api"
+PERSON = {"namespace": "email", "value": "DSmith@example.com"}
+HOLD = {"decision": "hold", "request_ids": ["DSR-1", "DSR-2", "DSR-1", "DSR-77"], "reason": "a lawsuit"}
+
+
+@pytest.fixture
+def filled(ledger: Ledger) -> Ledger:
+    print_ = ledger.intake.person_print("email", "dsmith@example.com")
+    ledger.intake.receive(
+        [received(1, "access", "delete"), replace(received(2), prints=[print_]), received(3)]
+    )
+    return ledger
+
+
+class TestFind:
+    def test_by_a_part_of_an_id(self, filled: Ledger, log_in: LogIn) -> None:
+        reader = log_in("reader")
+        assert reader.post(f"{API}/find", json={"text": "sr-3"}).json() == {"request_ids": ["DSR-3"]}
+        assert len(reader.post(f"{API}/find", json={"text": "DSR"}).json()["request_ids"]) == 3
+
+    def test_by_person_which_is_noted_without_the_value(self, filled: Ledger, log_in: LogIn) -> None:
+        found = log_in("reader").post(f"{API}/find-person", json=PERSON)
+        assert found.json() == {"request_ids": ["DSR-2"]}
+        (deed,) = filled.accesses.deeds()
+        assert (deed.actor, deed.what) == ("user/reader", "searched")
+        assert deed.why == "for a person, by email: 1 requests found"
+        own = PERSON | {"namespace": "dsmith@example.com"}
+        assert log_in("reader").post(f"{API}/find-person", json=own).json() == {"request_ids": []}
+        assert not any("dsmith" in deed.why.lower() for deed in filled.accesses.deeds())
+
+    def test_what_is_handed_in_and_not_taken_in_says_so(self, filled: Ledger, log_in: LogIn) -> None:
+        filled.unit.actor = "user/officer"
+        filled.handing_in.record({"PR-1": "x"}, "2026-11-20/page-1.json")
+        text = log_in("reader").get("/privacy/request?id=PR-1").text
+        assert "officer handed in PR-1" in text
+        assert "the next run of privacy_requests takes it in" in text
+
+
+class TestMany:
+    def test_one_decision_for_one_reason(self, filled: Ledger, log_in: LogIn) -> None:
+        told = log_in("officer").post(f"{API}/decide", json=HOLD).json()
+        assert told == {"changed": 3, "requests": {"DSR-1": 2, "DSR-2": 1}, "unknown": ["DSR-77"]}
+        assert [job.on_hold for job in filled.people.request_jobs("DSR-1")] == [True, True]
+        assert [job.on_hold for job in filled.people.request_jobs("DSR-3")] == [False]
+        released = HOLD | {"decision": "release", "reason": "settled"}
+        assert log_in("officer").post(f"{API}/decide", json=released).json()["changed"] == 3
+        closed = HOLD | {"decision": "close", "reason": "withdrawn"}
+        assert log_in("officer").post(f"{API}/decide", json=closed).json()["changed"] == 3
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"decision": "erase"},
+            {"request_ids": []},
+            {"request_ids": [f"DSR-{n}" for n in range(501)]},
+            {"reason": "ab"},
+        ],
+    )
+    def test_what_cannot_be_meant_changes_nothing(
+        self, filled: Ledger, log_in: LogIn, wrong: dict[str, Any]
+    ) -> None:
+        assert log_in("officer").post(f"{API}/decide", json=HOLD | wrong).status_code == 422
+        assert [job.on_hold for job in filled.people.request_jobs("DSR-1")] == [False, False]
+
+
+class TestDecisions:
+    def test_who_what_when_and_why(self, filled: Ledger, log_in: LogIn) -> None:
+        officer = log_in("officer")
+        officer.post(f"{API}/decide", json=HOLD)
+        officer.post(f"{API}/find-person", json=PERSON)
+        told = officer.get(f"{API}/decisions").json()
+        rows = [(each["who"], each["what"], each["request_id"], each["why"]) for each in told["decisions"]]
+        assert rows[0] == ("officer", "searched", None, "for a person, by email: 1 requests found")
+        assert set(rows[1:]) == {
+            ("officer", "put on hold", "DSR-1", "a lawsuit"),
+            ("officer", "put on hold", "DSR-2", "a lawsuit"),
+        }
+        assert told["next"] is None
+
+    def test_it_can_be_filtered(self, filled: Ledger, log_in: LogIn) -> None:
+        officer = log_in("officer")
+        officer.post(f"{API}/decide", json=HOLD)
+        officer.post(f"{API}/find-person", json=PERSON)
+
+        def found(query: str) -> int:
+            return len(officer.get(f"{API}/decisions?{query}").json()["decisions"])
+
+        assert found("what=put on hold") == 2
+        assert found("what=searched") == 1
+        assert found("what=closed") == 0
+        assert found("who=offi") == 3
+        assert found("who=nobody") == 0
+        assert found("before=2020-01-01T00:00:00Z") == 0
+        assert officer.get(f"{API}/decisions?before=never").status_code == 422
+        text = officer.get("/privacy/decisions?what=put+on+hold").text
+        assert "DSR-1" in text
+        assert "a lawsuit" in text
+
+
+class TestWho:
+    @pytest.mark.parametrize("path", ["find", "find-person", "decide"])
+    def test_each_route_by_each_caller(self, filled: Ledger, log_in: LogIn, path: str) -> None:
+        bodies: dict[str, dict[str, Any]]
+        bodies = {"find": {"text": "DSR-1"}, "find-person": {**PERSON}, "decide": HOLD}
+        body = bodies[path]
+        assert log_in(None).post(f"{API}/{path}", json=body).status_code == 401
+        reader = log_in("reader")
+        assert reader.post(f"{API}/{path}", json=body).status_code == (403 if path == "decide" else 200)
+        officer = log_in("officer")
+        assert officer.get(f"{API}/{path}").status_code == 405
+        assert officer.post(f"{API}/{path}", data=body).status_code == 415
+        other = {"Sec-Fetch-Site": "cross-site"}
+        assert officer.post(f"{API}/{path}", json=body, headers=other).status_code == 403
+        long = officer.post(
+            f"{API}/{path}", content=b" " * 300_000, headers={"Content-Type": "application/json"}
+        )
+        assert long.status_code == 413
+        assert officer.post(f"{API}/{path}", json=body).status_code == 200
+
+    def test_the_pages_offer_what_one_may(self, filled: Ledger, log_in: LogIn) -> None:
+        officer, reader = log_in("officer"), log_in("reader")
+        assert 'id="open-many"' in officer.get("/privacy/").text
+        assert 'href="new"' in officer.get("/privacy/").text
+        assert 'id="open-many"' not in reader.get("/privacy/").text
+        assert 'id="send-now"' in officer.get("/privacy/new").text
+        assert "You need the right to edit" in reader.get("/privacy/new").text
