@@ -237,7 +237,7 @@ class TestForEverybody:
 
     def test_it_can_be_used_with_the_keyboard_alone(self, page: Page) -> None:
         page.goto("/privacy/")
-        for _ in range(60):
+        for _ in range(120):
             page.keyboard.press("Tab")
             if page.evaluate("document.activeElement.name") == "request":
                 break

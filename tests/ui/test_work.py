@@ -1,0 +1,182 @@
+"""The common jobs of a privacy officer in a real browser, each with its number of clicks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from scripts.stack import Stack
+from tests.ui.conftest import DONE, OF_BRAZIL, OpenAs
+from tests.ui.test_page import faults, opened
+
+CASE = "CASE-2026-4711"
+PERSON = "jane.roe@example.com"
+
+
+class Clicks:
+    """Counts them, from the page on."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, where: Locator) -> None:
+        self.count += 1
+        where.click()
+
+
+@pytest.fixture
+def click(request: pytest.FixtureRequest) -> Iterator[Clicks]:
+    clicks = Clicks()
+    yield clicks
+    print(f"{request.node.name}: {clicks.count} clicks")
+
+
+@pytest.fixture
+def officer(open_as: OpenAs) -> Page:
+    return open_as("officer")
+
+
+def test_a_request_is_found_by_a_part_of_its_id(officer: Page, click: Clicks) -> None:
+    frame = opened(officer)
+    frame.get_by_role("searchbox").fill(DONE[-6:].lower())
+    click(frame.get_by_role("button", name="Find", exact=True))
+    expect(frame.get_by_role("heading", name=DONE)).to_be_visible()
+    assert click.count == 1
+
+
+def test_several_are_listed_and_none_is_said(officer: Page) -> None:
+    frame = opened(officer)
+    frame.get_by_role("searchbox").fill("dsr-2026-0001")
+    frame.get_by_role("button", name="Find", exact=True).click()
+    found = frame.locator("#found")
+    expect(found.get_by_role("link", name=DONE)).to_be_visible()
+    expect(found.get_by_role("link", name=OF_BRAZIL)).to_be_visible()
+    frame.get_by_role("searchbox").fill("no-such-id")
+    officer.keyboard.press("Enter")
+    expect(found.get_by_role("heading", name="No request found")).to_be_visible()
+
+
+def test_a_new_request_lies_in_todays_folder_and_is_sent_now(
+    officer: Page, click: Clicks, stack: Stack, today: date
+) -> None:
+    frame = opened(officer)
+    click(frame.get_by_role("link", name="New request"))
+    form = frame.get_by_role("form", name="New request")
+    form.get_by_label("Request id").fill(CASE)
+    form.get_by_label("Value").fill(PERSON)
+    click(form.get_by_label("access"))
+    form.get_by_role("checkbox", name="analytics uses").check()
+    form.get_by_role("button", name="Check").click()
+    told = frame.locator("#told")
+    expect(told).to_contain_text("analytics can use none of the identities")
+    expect(told.get_by_role("heading", name="Not handed in yet")).to_be_visible()
+    form.get_by_role("checkbox", name="analytics uses").uncheck()
+    click(form.get_by_role("button", name="Hand in"))
+    expect(told.get_by_role("heading", name="Handed in")).to_be_visible()
+    assert click.count == 3
+    assert PERSON not in officer.url
+    (file,) = (stack_inbox(stack) / f"{today}").glob("page-*.json")
+    assert PERSON in file.read_text()
+    told.get_by_role("button", name="Send now").click()
+    expect(told.get_by_role("link", name="Open the run")).to_be_visible()
+    officer.goto(f"/privacy/request?id={CASE}")
+    expect(officer.get_by_text(CASE).first).to_be_visible()
+    officer.goto("/privacy/new")
+    officer.get_by_role("button", name="Take the next id").click()
+    expect(officer.get_by_label("Request id")).to_have_value(f"PR-{today.year}-000001")
+
+
+def stack_inbox(stack: Stack) -> Path:
+    return Path(stack.data) / "inbox"
+
+
+def test_an_upload_is_shown_line_by_line_before_it_is_kept(
+    officer: Page, stack: Stack, today: date, tmp_path: Path
+) -> None:
+    file = tmp_path / "Jane Roe.csv"
+    file.write_text(
+        "request_id;regulation;actions;email;products\n"
+        "UP-1;gdpr;access;up1@example.com;marketo\n"
+        "UP-2;gdpr;access;nobody;marketo\n"
+    )
+    frame = opened(officer, "new")
+    upload = frame.get_by_role("form", name="Upload a file")
+    upload.locator("input[type=file]").set_input_files(file)
+    upload.get_by_role("button", name="Preview").click()
+    told = frame.locator("#told")
+    expect(told).to_contain_text("1 can be handed in, 1 refused")
+    expect(told.get_by_role("row", name="3 UP-2 refused")).to_contain_text("not exactly one e-mail address")
+    folder = stack_inbox(stack) / f"{today}"
+    assert list(folder.glob("page-*.csv")) == []
+    upload.get_by_role("button", name="Hand in 1 of 2 requests").click()
+    expect(told.get_by_role("heading", name="Handed in")).to_be_visible()
+    assert [path.read_bytes() for path in folder.glob("page-*.csv")] == [file.read_bytes()]
+
+
+def test_a_person_is_looked_for_in_a_body(officer: Page, click: Clicks) -> None:
+    frame = opened(officer)
+    click(frame.get_by_text("Find a person's requests"))
+    frame.get_by_role("form", name="Find a person's requests").get_by_label("Value").fill("no@example.com")
+    click(frame.get_by_role("button", name="Find the person"))
+    expect(frame.get_by_role("heading", name="No request found")).to_be_visible()
+    assert click.count == 2
+    officer.goto("/privacy/decisions?what=searched")
+    row = officer.get_by_role("row", name="officer searched").first
+    expect(row).to_contain_text("for a person, by email: 0 requests found")
+    assert "no@example.com" not in officer.content()
+
+
+def test_many_are_held_for_one_reason_and_released_by_a_pasted_list(officer: Page, click: Clicks) -> None:
+    frame = opened(officer, "?state=received")
+    ids = frame.locator("table.jobs tbody th a").all_inner_texts()
+    assert ids
+    click(frame.get_by_label("Select all on this page"))
+    click(frame.get_by_role("button", name="Decide on several"))
+    dialog = frame.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("a lawsuit")
+    click(dialog.get_by_role("button", name="Decide"))
+    expect(frame.locator("table.jobs .held")).to_have_count(len(ids))
+    assert click.count == 3
+
+    frame.get_by_role("button", name="Decide on several").click()
+    dialog.get_by_label("Decision").select_option("release")
+    dialog.get_by_label("Request ids").fill("\n".join([*ids, "DSR-UNKNOWN-1"]))
+    dialog.get_by_label("Reason").fill("settled")
+    dialog.get_by_role("button", name="Decide").click()
+    expect(dialog).to_contain_text("The ledger does not have the ids that are left above")
+    expect(dialog.get_by_label("Request ids")).to_have_value("DSR-UNKNOWN-1")
+    officer.goto("/privacy/decisions")
+    expect(officer.get_by_role("row", name=f"officer released {ids[0]} settled")).to_be_visible()
+    expect(officer.get_by_role("row", name=f"officer put on hold {ids[0]} a lawsuit")).to_be_visible()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_no_fault(open_as: OpenAs, dark: bool) -> None:
+    page = open_as("officer", dark=dark)
+    for where in ("new", "decisions", ""):
+        page.goto(f"/privacy/{where}")
+        expect(page.locator("main h1")).to_be_visible()
+        assert faults(page.main_frame, colours_only=dark) == [], where
+    page.get_by_role("button", name="Decide on several").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert faults(page.main_frame, colours_only=dark) == []
+
+
+@pytest.mark.parametrize("where", ["new", "decisions", ""])
+def test_on_a_phone_nothing_lies_beside_the_window(open_as: OpenAs, where: str) -> None:
+    page = open_as("officer", width=375, height=812)
+    page.goto(f"/privacy/{where}")
+    expect(page.locator("main h1")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_a_reader_hands_nothing_in(open_as: OpenAs) -> None:
+    page = open_as("reader")
+    page.goto("/privacy/new")
+    expect(page.get_by_text("You need the right to edit the DAG privacy_requests.")).to_be_visible()
+    page.goto("/privacy/")
+    expect(page.get_by_role("link", name="New request")).to_have_count(0)
