@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-faults test-weeks test-versions test-everyday test-scale test-ui bench lint format lock
+.PHONY: help setup demo up test test-faults test-weeks test-versions test-everyday test-scale test-ui model bench lint format lock
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -41,6 +41,9 @@ test-scale: $(INSTALLED) ## CeleryExecutor with two workers, Redis, PostgreSQL, 
 
 test-ui: $(INSTALLED) ## the UI in a real browser; needs Chromium
 	@$(BIN)/python -m pytest tests/ui --timeout=1200
+
+model: $(INSTALLED) ## every form of the protocol's model, by Spin; needs spin and gcc
+	@$(BIN)/python -m tests.model.check
 
 bench: $(INSTALLED) ## the benchmarks, beside what they are compared with, into benchmarks/RESULTS.md
 	@$(BIN)/python benchmarks
