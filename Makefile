@@ -63,3 +63,4 @@ format: $(INSTALLED) ## formats and fixes what can be fixed
 lock: $(INSTALLED) ## resolves pyproject.toml into requirements.lock, for Python 3.11 to 3.13
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --generate-hashes \
 		--extra s3 --extra postgres --group dev pyproject.toml -o requirements.lock
+	@grep -o '^uv==[^ ]*' scripts/uv.txt | $(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --generate-hashes - -o scripts/uv.txt

@@ -19,7 +19,7 @@ if ! { [ -x .venv/bin/python ] && supported .venv/bin/python; }; then
     "$python" -m venv --clear .venv
 fi
 echo "Installing the locked packages"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==0.13.9"
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r scripts/uv.txt
 
 # uv does not read pip's configuration: a mirror that is set up for pip serves both.
 index=${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)}}

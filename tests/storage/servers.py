@@ -158,10 +158,10 @@ class AzureServer:
 @contextmanager
 def azure_server() -> Iterator[AzureServer]:
     """Skips where Azurite is not installed in the project's folder, which `.ci/run` does, or on the machine."""
-    local = Path(__file__).parents[2] / "node_modules" / ".bin" / "azurite-blob"
+    local = Path(__file__).parent / "azurite" / "node_modules" / ".bin" / "azurite-blob"
     command = str(local) if local.exists() else shutil.which("azurite-blob")
     if command is None:
-        pytest.skip("azurite is not installed: npm install --no-save --no-package-lock azurite@3")
+        pytest.skip("azurite is not installed: npm ci --prefix tests/storage/azurite")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
