@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -17,7 +18,7 @@ from sqlalchemy import make_url
 
 from tests.faults import task_process
 from tests.faults.boundaries import BOUNDARIES
-from tests.faults.trial import LIST_LAG, Case, LedgerPlace, Outcome, Trial
+from tests.faults.trial import LIST_LAG, Case, LedgerPlace, Lists, Outcome, Trial
 from tests.support.ledgers import Postgres, postgres  # noqa: F401
 from tests.support.simulator import Simulator, running_simulator
 
@@ -65,7 +66,7 @@ class Suite:
     def __init__(
         self,
         folder: Path,
-        simulators: dict[bool, Simulator],
+        simulators: Mapping[bool | Lists, Simulator],
         server: Postgres | None,
         outcomes: list[Outcome],
     ) -> None:
@@ -93,7 +94,7 @@ class Suite:
             case,
             prefix=f"CASE-{number:03}",
             folder=folder,
-            simulator=self._simulators[case.lag],
+            simulator=self._simulators[case.lag if case.lists is None else case.lists],
             ledger=ledger,
         ).run()
         self._outcomes.append(outcome)
@@ -128,13 +129,19 @@ def suite(
     cases = [case for case in parameters if isinstance(case, Case)]
     with_postgres = any(case.database == "postgres" for case in cases)
     server = request.getfixturevalue("postgres") if with_postgres else None
-    with running_simulator() as prompt, running_simulator(switches={"list_lag_seconds": LIST_LAG}) as lagging:
-        for simulator in (prompt, lagging):
-            # Somebody else's job that never ends: the lists are seen to show open jobs.
-            simulator.switch(jobs_never_finish=True)
-            simulator.create_jobs(count=1, regulation="gdpr", key="elsewhere")
-            simulator.switch(jobs_never_finish=False)
-        suite = Suite(tmp_path_factory.mktemp("cases"), {False: prompt, True: lagging}, server, outcomes)
+    with ExitStack() as simulating:
+        simulators: dict[bool | Lists, Simulator] = {}
+        for kind in {case.lag if case.lists is None else case.lists for case in cases}:
+            switches = (
+                kind.switches if isinstance(kind, Lists) else {"list_lag_seconds": LIST_LAG if kind else 0}
+            )
+            simulators[kind] = simulator = simulating.enter_context(running_simulator(switches=switches))
+            if not isinstance(kind, Lists) or kind.jobs == "finished but one":
+                # Somebody else's job that never ends: the lists are seen to show open jobs.
+                simulator.switch(jobs_never_finish=True)
+                simulator.create_jobs(count=1, regulation="gdpr", key="elsewhere")
+                simulator.switch(jobs_never_finish=False)
+        suite = Suite(tmp_path_factory.mktemp("cases"), simulators, server, outcomes)
         for case in cases:
             suite.start(case)
         try:
@@ -148,27 +155,47 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if not outcomes:
         return
     terminalreporter.section("crash suite: jobs at Adobe, wanted/made/twice/lost")
-    columns = sorted({outcome.case.column for outcome in outcomes}, reverse=True)
-    table = Table(box=None, pad_edge=False)
-    table.add_column("boundary")
-    for column in columns:
-        table.add_column("\n".join(column), justify="right")
-    by_place = {(outcome.case.boundary.name, outcome.case.column): outcome for outcome in outcomes}
-    for boundary in BOUNDARIES:
-        row = [by_place.get((boundary.name, column)) for column in columns]
-        if any(row):
-            table.add_row(boundary.name, *map(_cell, row))
-    text = io.StringIO()
-    Console(file=text, width=160).print(table)
-    terminalreporter.write_line(text.getvalue().rstrip())
+    lists = sorted({str(outcome.case.lists) for outcome in outcomes if outcome.case.lists is not None})
+    for head, rows, row_of in (
+        ("boundary", [boundary.name for boundary in BOUNDARIES], _boundary_of),
+        ("what a list shows, all lost answers together", lists, _lists_of),
+    ):
+        cells: dict[tuple[str, tuple[str, ...]], list[Outcome]] = {}
+        for outcome in outcomes:
+            if (row := row_of(outcome)) is not None:
+                cells.setdefault((row, outcome.case.column), []).append(outcome)
+        if cells:
+            columns = sorted({column for _, column in cells}, reverse=True)
+            table = Table(box=None, pad_edge=False)
+            table.add_column(head)
+            for column in columns:
+                table.add_column("\n".join(column), justify="right")
+            for row in rows:
+                if any((row, column) in cells for column in columns):
+                    table.add_row(row, *(_cell(cells.get((row, column), [])) for column in columns))
+            text = io.StringIO()
+            Console(file=text, width=160).print(table)
+            terminalreporter.write_line(text.getvalue().rstrip())
     terminalreporter.write_line(_total(outcomes))
 
 
-def _cell(outcome: Outcome | None) -> str:
-    if outcome is None:
+def _boundary_of(outcome: Outcome) -> str | None:
+    return outcome.case.boundary.name if outcome.case.lists is None else None
+
+
+def _lists_of(outcome: Outcome) -> str | None:
+    return None if outcome.case.lists is None else str(outcome.case.lists)
+
+
+def _cell(outcomes: list[Outcome]) -> str:
+    if not outcomes:
         return ""
-    counts = f"{outcome.wanted}/{outcome.made}/{outcome.twice}/{outcome.lost}"
-    return counts + (" !" if outcome.problems else "")
+    counts = "/".join(
+        str(sum(getattr(each, name) for each in outcomes)) for name in ("wanted", "made", "twice", "lost")
+    )
+    told = sum(outcome.told for outcome in outcomes)
+    problems = total_problems(outcomes)
+    return counts + (f", {told} told" if told else "") + (" !" if problems else "")
 
 
 def _total(outcomes: list[Outcome]) -> str:
@@ -177,7 +204,8 @@ def _total(outcomes: list[Outcome]) -> str:
 
     return (
         f"{len(outcomes)} points, {total('blows')} blows, {total('tries')} task processes: "
-        f"{total('wanted')} jobs wanted, {total('made')} made, {total('twice')} twice, {total('lost')} lost"
+        f"{total('wanted')} jobs wanted, {total('made')} made, {total('twice')} twice, "
+        f"{total('lost')} lost, {total('told')} told as unknown"
         f"{'' if not total_problems(outcomes) else f'; {total_problems(outcomes)} points with problems (!)'}"
     )
 

@@ -31,12 +31,41 @@ TRIES = 4
 TASK_TIMEOUT = 60.0
 
 
+Dates = Literal["created", "modified", "completed"]
+Jobs = Literal["open", "finished", "finished but one"]
+Database = Literal["sqlite", "postgres"]
+
+
+@dataclass(frozen=True)
+class Lists:
+    """What Adobe's lists show: the date that they look at, which of the organisation's jobs are open, and whether one
+    that is would be listed."""
+
+    dates: Dates
+    jobs: Jobs
+
+    @property
+    def show_open_jobs(self) -> bool:
+        return self.dates != "completed" and self.jobs != "finished"
+
+    @property
+    def switches(self) -> dict[str, Any]:
+        at_once = dict.fromkeys(
+            ("processing_delay_seconds", "access_delay_seconds", "delete_delay_seconds"), "0"
+        )
+        return {"list_dates": self.dates, "jobs_never_finish": self.jobs == "open"} | at_once
+
+    def __str__(self) -> str:
+        return f"by the date {self.dates}; jobs {self.jobs}"
+
+
 @dataclass(frozen=True)
 class Case:
     boundary: Boundary
     lag: bool
     runs: int
-    database: Literal["sqlite", "postgres"]
+    database: Database
+    lists: Lists | None = None
 
     @property
     def column(self) -> tuple[str, str, str]:
@@ -48,7 +77,8 @@ class Case:
 
     @property
     def name(self) -> str:
-        return ", ".join((self.boundary.name, *self.column))
+        lists = () if self.lists is None else (f"lists {self.lists}",)
+        return ", ".join((self.boundary.name, *self.column, *lists))
 
 
 @dataclass(frozen=True)
@@ -61,13 +91,15 @@ class LedgerPlace:
 
 @dataclass
 class Outcome:
-    """`made`, `twice` and `lost` count jobs at Adobe; `problems` say what else is not as it must be."""
+    """`made`, `twice` and `lost` count jobs at Adobe; `told` are of unknown outcome, and a person is told of them;
+    `problems` say what else is not as it must be."""
 
     case: Case
     wanted: int = 0
     made: int = 0
     twice: int = 0
     lost: int = 0
+    told: int = 0
     tries: int = 0
     blows: int = 0
     seconds: float = 0.0
@@ -258,7 +290,6 @@ class Trial:
         there = Counter((job["key"], job["action"], job["regulation"]) for job in made)
         outcome.wanted, outcome.made = len(wanted), len(made)
         outcome.twice = sum(count - 1 for count in there.values())
-        outcome.lost = len(wanted - there.keys())
         outcome.blows = sum(
             marker(self.folder, number).exists() for number in range(len(self.case.boundary.strikes))
         )
@@ -270,10 +301,15 @@ class Trial:
             jobs = [job for request_id in request_ids for job in ledger.people.request_jobs(request_id)]
             with ledger.unit.engine.connect() as connection:
                 charged = connection.scalar(select(func.sum(Usage.jobs))) or 0
+        told = {(job.key, job.action, job.regulation) for job in jobs if job.state is JobState.SUBMITTING}
+        if self.case.lists is None or self.case.lists.show_open_jobs:
+            told.clear()
+        outcome.told, outcome.lost = len(told), len(wanted - there.keys() - told)
+        jobs = [job for job in jobs if (job.key, job.action, job.regulation) not in told]
         adobe_ids = {(job["key"], job["action"], job["regulation"]): job["jobId"] for job in made}
         outcome.problems += [problem for job in jobs for problem in _disagreement(job, adobe_ids)]
-        if len(jobs) != len(wanted):
-            outcome.problems.append(f"the ledger has {len(jobs)} jobs")
+        if len(jobs) + len(told) != len(wanted):
+            outcome.problems.append(f"the ledger has {len(jobs) + len(told)} jobs")
         if charged < len(made):
             outcome.problems.append(f"the ledger charged {charged} jobs against the day")
 

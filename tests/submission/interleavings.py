@@ -138,7 +138,7 @@ class World:
             for table in reversed(Base.metadata.sorted_tables):
                 connection.execute(delete(table))
         self.ledger.__dict__.pop("_fingerprint_key", None)
-        self.inbox = Store(parse_location("file:///inbox"), MemoryStore())
+        self.inbox = Store(parse_location("s3://inbox"), MemoryStore())
         self.numbers = itertools.count(1)
         self.runs = itertools.count(1)
 
