@@ -68,6 +68,8 @@ class Kind:
     problems: tuple[ProblemKind, ...] = ()
     # A job of a run that has ended, whose state nobody can know at any other moment to be wrong.
     of_ended_runs: bool = False
+    # Of an ended run's open jobs, these are told as this kind, all others as not finished.
+    instead_of_unfinished: bool = False
 
     def counted(self, count: int) -> str:
         return f"{count} {self.one if count == 1 else self.many}"
@@ -97,6 +99,10 @@ def _held_since() -> ColumnElement[datetime]:
 
 def _asked_at() -> ColumnElement[datetime]:
     return select(Batch.created_at).where(Batch.id == Job.batch_id).scalar_subquery()
+
+
+def _of_unknown_outcome(now: datetime) -> ColumnElement[bool]:
+    return and_(Job.state == JobState.SUBMITTING, Job.intent_at < now - ANSWERED)
 
 
 def _expiring(now: datetime) -> ColumnElement[bool]:
@@ -201,7 +207,9 @@ KINDS = (
         to_do="Read the log of the task that failed, then clear this task.",
         states=OPEN_STATES,
         # What Adobe calls complete while a product has yet to answer, every sweep asks for again.
-        where=lambda _: or_(Job.outcome.is_(None), Job.outcome != Verdict.PENDING),
+        where=lambda now: and_(
+            or_(Job.outcome.is_(None), Job.outcome != Verdict.PENDING), ~_of_unknown_outcome(now)
+        ),
         of_ended_runs=True,
     ),
     Kind(
@@ -212,8 +220,9 @@ KINDS = (
         says="Adobe may have it or not: the answer to its submission was lost",
         to_do="Clear the task submit of its batch. It asks Adobe before it sends anything again.",
         states=(JobState.SUBMITTING,),
-        where=lambda now: Job.intent_at < now - ANSWERED,
+        where=lambda now: _of_unknown_outcome(now),
         since=lambda: Job.intent_at,
+        instead_of_unfinished=True,
     ),
     Kind(
         name="approval",
@@ -348,10 +357,11 @@ class Attention(Topic):
             of_run = of_day if scope.opt_outs else or_(Job.batch_id.in_(batches), of_day)
             conditions += [of_run, Job.action == OPT_OUT if scope.opt_outs else Job.action != OPT_OUT]
             # Each job of an ended run counts once.
-            if not kind.of_ended_runs:
+            if kind.of_ended_runs:
+                if scope.left_to_sweep:
+                    conditions.append(Job.state != JobState.SUBMITTED)
+            elif not kind.instead_of_unfinished:
                 conditions.append(Job.state.not_in(OPEN_STATES))
-            elif scope.left_to_sweep:
-                conditions.append(Job.state != JobState.SUBMITTED)
         return conditions
 
 

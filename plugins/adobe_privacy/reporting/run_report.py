@@ -231,7 +231,10 @@ class _Summary:
             "at Adobe": states[JobState.SUBMITTED],
             "ended in error": states[JobState.ERROR],
             "refused": states[JobState.REFUSED],
-            "not submitted yet": states[JobState.PLANNED] + states[JobState.SUBMITTING],
+            "gone at Adobe": states[JobState.GONE],
+            "closed": states[JobState.CLOSED],
+            "not submitted yet": states[JobState.PLANNED],
+            "of unknown outcome": states[JobState.SUBMITTING],
             "for the next run": states[JobState.RECEIVED] - self.on_hold,
             "on hold": self.on_hold,
         }
