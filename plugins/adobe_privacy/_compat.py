@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook, exceptions
+from airflow.sdk import exceptions
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, Connection
@@ -31,16 +31,13 @@ def add_result(dag: DAG, result: Any) -> None:
 
 
 async def find_connection(conn_id: str) -> Connection:
-    """A connection, for triggers. Raises AirflowNotFoundException where Airflow does not find it.
+    """A connection, for triggers. Raises AirflowNotFoundException where there is none, and LookUpFailed."""
+    from adobe_privacy.hooks.look_ups import alook_up_connection
 
-    `airflow dags test` runs a trigger where Airflow's asynchronous lookup finds nothing, whatever there is (3.3.2).
-    """
-    from airflow.sdk.execution_time import task_runner
-
-    supervisor = getattr(task_runner, "SUPERVISOR_COMMS", None)
-    if supervisor is None or hasattr(supervisor, "asend"):
-        return await BaseHook.aget_connection(conn_id)
-    return await asyncio.to_thread(BaseHook.get_connection, conn_id)
+    connection = await alook_up_connection(conn_id)
+    if connection is None:
+        raise AirflowNotFoundException(f"the connection {conn_id} does not exist")
+    return connection
 
 
 def warn_if_untested(version: str) -> None:

@@ -32,9 +32,11 @@ def _failure(error: Exception) -> AirflowException | None:
     )
     from adobe_privacy.archive import ArchiveError
     from adobe_privacy.ledger.database import LedgerError
-    from adobe_privacy.settings import SettingsError
+    from adobe_privacy.settings import LookUpFailed, SettingsError
     from adobe_privacy.storage import InvalidLocation, LocationNotFound, StorageError
 
+    if isinstance(error, LookUpFailed):
+        return AirflowException(str(error))
     needs_a_person = (
         AuthenticationFailed,
         InvalidLocation,

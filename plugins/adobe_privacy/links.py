@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import attrs
-from airflow.sdk import BaseHook, BaseOperatorLink, Variable, conf
+from airflow.sdk import BaseOperatorLink, conf
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -50,7 +50,10 @@ def _has_endpoint_of_its_own(conn_id: str | None) -> bool:
     """Whether a bucket lies at another service than AWS."""
     if conn_id is None:
         return False
-    extra = BaseHook.get_connection(conn_id).extra_dejson
+    from adobe_privacy.hooks.look_ups import look_up_connection
+
+    connection = look_up_connection(conn_id)
+    extra = connection.extra_dejson if connection else {}
     return bool(extra.get("endpoint_url") or (extra.get("service_config") or {}).get("s3"))
 
 
@@ -80,8 +83,14 @@ class PrivacyArchiveLink(BaseOperatorLink):
         return "Archive"
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        uri = getattr(operator, "archive_uri", None) or Variable.get("privacy_archive_uri", default=None)
-        return (console_url(str(uri)) if uri else None) or _batch_page(operator)
+        from adobe_privacy.hooks.look_ups import look_up_variable
+        from adobe_privacy.settings import LookUpFailed
+
+        try:
+            uri = getattr(operator, "archive_uri", None) or look_up_variable("privacy_archive_uri")
+            return (console_url(str(uri)) if uri else None) or _batch_page(operator)
+        except LookUpFailed:
+            return _batch_page(operator)
 
 
 @attrs.define()

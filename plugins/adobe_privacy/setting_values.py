@@ -8,21 +8,30 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from adobe_privacy.api.names import include_codes
 from adobe_privacy.intake.catalogue import unknown_product
 from adobe_privacy.intake.values import request_id_fault
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks
 from adobe_privacy.regulations.codes import REGULATIONS, RegulationError
+from adobe_privacy.storage import parse_location
+
+T = TypeVar("T", bound=BaseModel)
 
 
 class SettingsError(ValueError):
     """A connection or variable is missing or cannot be used; the text names it, the field and what to do."""
+
+
+class LookUpFailed(SettingsError):
+    """Whether a connection or variable is set is not known: its place did not answer. It may answer later."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,40 @@ def extra_of(connection: ConnectionFields) -> dict[str, Any]:
     return {name: value for name, value in extra.items() if is_set(value)}
 
 
+def checked(
+    model: type[T],
+    given: Mapping[str, Any],
+    place: Callable[[str], str],
+    after: str = " ",
+    *,
+    inner: Mapping[str, list[str]] = MappingProxyType({}),
+) -> T:
+    """Raises SettingsError, one line about the first problem. `inner` are the names within a field."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise SettingsError(_first_problem(error, model, place, after, inner)) from None
+
+
+def _first_problem(
+    error: ValidationError,
+    model: type[BaseModel],
+    place: Callable[[str], str],
+    after: str,
+    inner: Mapping[str, list[str]],
+) -> str:
+    problem = error.errors(include_input=False, include_url=False)[0]
+    path = ".".join(str(part) for part in problem["loc"])
+    what = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    if problem["type"] == "extra_forbidden":
+        known = inner.get(path.partition(".")[0], [*model.model_fields])
+        what = f"is not known; known are {', '.join(sorted(known))}"
+    if problem["type"] == "missing":
+        what = "is missing"
+    top, _, below = path.partition(".")
+    return f"{place(top)}{after}{below + ' ' if below else ''}{what}".replace(": :", ":")
+
+
 def is_set(value: Any) -> bool:
     return value is not None and not (isinstance(value, str) and value.strip() in ("", "null"))
 
@@ -70,11 +113,32 @@ def unpacked(value: Any) -> Any:
     return read
 
 
+def text(value: Any) -> Any:
+    """Text of one line. JSON, or JSON within JSON, is a mistake here."""
+    if not isinstance(value, str):
+        raise ValueError("must be text")
+    if value.lstrip().startswith(('"', "[", "{")):
+        raise ValueError("must be plain text, not JSON")
+    if not value.strip():
+        raise ValueError("must not be empty")
+    if not value.isprintable():
+        raise ValueError("must be text of one line, without control characters")
+    return value
+
+
+def location(value: Any) -> Any:
+    found = text(value)
+    parse_location(found)
+    return found
+
+
 def names(value: Any) -> Any:
     """A list, a list as JSON text, or text separated by commas."""
     value = unpacked(value)
     given = value.split(",") if isinstance(value, str) else value
-    if not isinstance(given, list | tuple) or not all(isinstance(item, str) for item in given):
+    if not isinstance(given, list | tuple) or not all(
+        isinstance(item, str) and item.isprintable() for item in given
+    ):
         raise ValueError('must be a list of names: ["a", "b"], or a, b')
     return tuple(item.strip() for item in given if item.strip())
 
@@ -113,8 +177,8 @@ def verify(value: Any) -> Any:
         return value
     if not isinstance(value, str):
         raise ValueError("must be true, false or the path of a CA bundle")
-    text = value.strip()
-    return text.lower() == "true" if text.lower() in ("true", "false") else text
+    said = text(value).strip()
+    return said.lower() == "true" if said.lower() in ("true", "false") else said
 
 
 def clocks(value: Any) -> Clocks:
@@ -163,6 +227,8 @@ def blanks_as_commas(value: Any) -> Any:
     return ",".join(value.split()) if isinstance(value, str) and not value.strip().startswith("[") else value
 
 
+Text = Annotated[str, BeforeValidator(text)]
+Uri = Annotated[str, BeforeValidator(location)]
 Names = Annotated[tuple[str, ...], BeforeValidator(names)]
 Products = Annotated[tuple[str, ...], BeforeValidator(names), AfterValidator(products)]
 Number = Annotated[float, BeforeValidator(number)]

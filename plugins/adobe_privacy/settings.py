@@ -13,17 +13,17 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import URL
 
 from adobe_privacy.api.addresses import DOWNLOAD_HOSTS
 from adobe_privacy.api.config import DEFAULT_BASE_URL, DEFAULT_SCOPES, DEFAULT_TOKEN_URL, ClientConfig
 from adobe_privacy.api.facts import DAILY_JOBS, GATEWAY_TIMEOUT
 from adobe_privacy.api.models import CompanyContext
-from adobe_privacy.archive.zip_check import ZipLimits
+from adobe_privacy.archive.zip_rules import ZipLimits
 from adobe_privacy.intake.options import CallOptions
 from adobe_privacy.regulations.clocks import DEFAULT
 from adobe_privacy.setting_values import (
@@ -33,6 +33,7 @@ from adobe_privacy.setting_values import (
     Count,
     JsonText,
     LegalClocks,
+    LookUpFailed,
     Names,
     Number,
     Products,
@@ -40,8 +41,11 @@ from adobe_privacy.setting_values import (
     Retention,
     SettingsError,
     Share,
+    Text,
+    Uri,
     Verify,
     YesOrNo,
+    checked,
     clocks_digest,
     extra_of,
     is_set,
@@ -54,6 +58,7 @@ __all__ = [
     "ConnectionFields",
     "KeySettings",
     "LedgerSettings",
+    "LookUpFailed",
     "NotifierSettings",
     "ServiceSettings",
     "Settings",
@@ -76,8 +81,6 @@ SHORTEST_POLL_AT_ADOBE = 5.0
 ADOBE_HOSTS = ("adobe.io", "adobe.com")
 DAY_SECONDS = 86_400.0
 
-T = TypeVar("T", bound=BaseModel)
-
 
 class _Fields(BaseModel):
     model_config = ConfigDict(
@@ -90,8 +93,8 @@ class _Fields(BaseModel):
 
 
 class _ServiceExtra(CallOptions, _Fields):
-    org_id: str
-    token_url: str = DEFAULT_TOKEN_URL
+    org_id: Text
+    token_url: Text = DEFAULT_TOKEN_URL
     scopes: Names = DEFAULT_SCOPES
     products: Products = ()
     company_contexts: Annotated[tuple[dict[str, str], ...], JsonText] = ()
@@ -100,7 +103,7 @@ class _ServiceExtra(CallOptions, _Fields):
     list_lag: Annotated[Number, Field(ge=0, le=DAY_SECONDS)] = 300.0
     timeout: Annotated[Number, Field(gt=0, le=3600)] = GATEWAY_TIMEOUT
     verify: Verify = True
-    proxy: str | None = None
+    proxy: Text | None = None
     insecure: YesOrNo = False
     strict_identities: YesOrNo = False
     download_hosts: Names = DOWNLOAD_HOSTS
@@ -108,16 +111,16 @@ class _ServiceExtra(CallOptions, _Fields):
 
 class _KeyExtra(_Fields):
     recipients: BlankSeparated = ()
-    kms_key_id: str | None = None
-    aws_conn_id: str | None = None
-    keys_uri: str | None = None
+    kms_key_id: Text | None = None
+    aws_conn_id: Text | None = None
+    keys_uri: Uri | None = None
 
 
 class ArchiveOptions(_Fields):
     """How results are archived; `key_conn_id` names the connection of the key by which they are encrypted."""
 
     keep_rejected: Annotated[bool, Field(strict=True)] = False
-    key_conn_id: Annotated[str, Field(strict=True, min_length=1)] | None = None
+    key_conn_id: Text | None = None
     max_entries: Cap = ZipLimits.max_entries
     max_inflated_bytes: Cap = ZipLimits.max_inflated_bytes
     max_ratio: Cap = ZipLimits.max_ratio
@@ -134,15 +137,15 @@ class NotifierSettings(_Fields):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    path: Annotated[str, Field(alias="class", min_length=3)]
+    path: Annotated[Text, Field(alias="class", min_length=3)]
     arguments: Annotated[dict[str, Any], Field(alias="kwargs", repr=False)] = Field(default_factory=dict)
 
 
 class Variables(_Fields):
     """What the Airflow variables say. Each is called as the field is, with `privacy_` before it."""
 
-    inbox_uri: str | None = None
-    archive_uri: str | None = None
+    inbox_uri: Uri | None = None
+    archive_uri: Uri | None = None
     poll_interval: Annotated[Number, Field(gt=0, le=DAY_SECONDS)] = 300.0
     backfill_patience: Annotated[Number, Field(gt=0, le=46 * DAY_SECONDS)] = 120.0
     inbox_retention_days: Annotated[Count, Field(le=36_500)] = 30
@@ -268,7 +271,7 @@ def _found(connection: Callable[[str], ConnectionFields | None], conn_id: str) -
 
 def not_found(conn_id: str) -> SettingsError:
     return SettingsError(
-        f"connection {conn_id} does not exist, or could not be looked up: see docs/settings.md for its fields"
+        f"connection {conn_id} does not exist, or access to it is denied: see docs/settings.md for its fields"
     )
 
 
@@ -286,13 +289,14 @@ def check_poll_interval(seconds: float, base_url: str) -> None:
 def read_variables(found: Mapping[str, Any]) -> Variables:
     """The variables by their full names. Raises SettingsError."""
     given = {VARIABLES[name]: value for name, value in found.items() if name in VARIABLES and is_set(value)}
-    return _checked(Variables, given, lambda path: f"the Airflow variable privacy_{path}", ": ")
+    inner = {"archive_options": [*ArchiveOptions.model_fields], "alarm_notifier": ["class", "kwargs"]}
+    return checked(Variables, given, lambda path: f"the Airflow variable privacy_{path}", ": ", inner=inner)
 
 
 def service_settings(connection: ConnectionFields) -> ServiceSettings:
     """Reads a connection to Adobe. Raises SettingsError, which names the field and never a secret."""
     place = f"connection {connection.conn_id}: "
-    extra = _checked(_ServiceExtra, extra_of(connection), lambda path: f"{place}extra.{path}")
+    extra = checked(_ServiceExtra, extra_of(connection), lambda path: f"{place}extra.{path}")
     try:
         client = ClientConfig(
             client_id=connection.login or "",
@@ -308,10 +312,10 @@ def service_settings(connection: ConnectionFields) -> ServiceSettings:
             download_hosts=extra.download_hosts or DOWNLOAD_HOSTS,
         )
     except ValueError as error:
-        text = str(error)
-        for name, shown in (("client_id", "login"), ("client_secret", "password"), ("base_url", "host")):
-            text = text.replace(name, f"{shown} ({name})")
-        raise SettingsError(place + text) from None
+        name, _, rest = str(error).partition(" ")
+        fields = {"client_id": "login", "client_secret": "password", "base_url": "host"}
+        shown = f"{fields[name]} ({name})" if name in fields else f"extra.{name}"
+        raise SettingsError(f"{place}{shown} {rest}") from None
     contexts = [CompanyContext(namespace=IMS_ORG, value=extra.org_id)]
     try:
         contexts += [CompanyContext(**item) for item in extra.company_contexts]
@@ -349,9 +353,9 @@ def key_settings(connection: ConnectionFields | None, conn_id: str) -> KeySettin
     if connection is None:
         raise SettingsError(
             f"the Airflow variable privacy_archive_options: key_conn_id names the connection {conn_id}, which does "
-            "not exist, or could not be looked up"
+            "not exist, or access to it is denied"
         )
-    extra = _checked(_KeyExtra, extra_of(connection), lambda path: f"connection {conn_id}: extra.{path}")
+    extra = checked(_KeyExtra, extra_of(connection), lambda path: f"connection {conn_id}: extra.{path}")
     return KeySettings(
         conn_id=conn_id, identities=tuple((connection.password or "").split()), **extra.model_dump()
     )
@@ -395,29 +399,3 @@ def ledger_settings(connection: ConnectionFields | None, conn_id: str = "privacy
         query={"host": host} if host.startswith("/") else {},
     )
     return LedgerSettings(url.render_as_string(hide_password=False), key, conn_id)
-
-
-def _checked(model: type[T], given: Mapping[str, Any], place: Callable[[str], str], after: str = " ") -> T:
-    try:
-        return model.model_validate(given)
-    except ValidationError as error:
-        raise SettingsError(_first_problem(error, model, place, after)) from None
-
-
-def _first_problem(
-    error: ValidationError, model: type[BaseModel], place: Callable[[str], str], after: str
-) -> str:
-    problem = error.errors(include_input=False, include_url=False)[0]
-    path = ".".join(str(part) for part in problem["loc"])
-    what = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    if problem["type"] == "extra_forbidden":
-        inner: dict[str, list[str]] = {
-            "archive_options": [*ArchiveOptions.model_fields],
-            "alarm_notifier": ["class", "kwargs"],
-        }
-        known = inner.get(path.partition(".")[0], [*model.model_fields])
-        what = f"is not known; known are {', '.join(sorted(known))}"
-    if problem["type"] == "missing":
-        what = "is missing"
-    top, _, below = path.partition(".")
-    return f"{place(top)}{after}{below + ' ' if below else ''}{what}".replace(": :", ":")

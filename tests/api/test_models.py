@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from adobe_privacy.api.client import _parse
+from adobe_privacy.api.bodies import parse
+from adobe_privacy.api.lenient import parse_date
 from adobe_privacy.api.models import (
     Action,
     CompanyContext,
@@ -22,7 +23,6 @@ from adobe_privacy.api.models import (
     JobStatus,
     ListPage,
     User,
-    parse_date,
 )
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.results.verdicts import judge
@@ -243,7 +243,7 @@ def test_a_created_job_without_a_key_is_read() -> None:
     [{}, {"jobs": []}, {"jobs": None}, {"jobs": [{"customer": {}}]}, {"jobs": [{"jobId": ""}]}, [], "x", 1],
 )
 def test_a_creation_without_job_ids_is_no_answer(body: object) -> None:
-    assert _parse(CreatedJobs, json.dumps(body).encode()) is None
+    assert parse(CreatedJobs, json.dumps(body).encode()) is None
 
 
 DETAIL = {
@@ -370,7 +370,7 @@ def test_a_status_is_read_and_an_unknown_one_never_ends_a_job(
     ],
 )
 def test_a_page_is_read_in_every_known_form(body: dict[str, Any], ids: list[str]) -> None:
-    page = _parse(ListPage, json.dumps(body).encode())
+    page = parse(ListPage, json.dumps(body).encode())
     assert page is not None
     assert [job.job_id for job in page.jobs] == ids
 
@@ -379,7 +379,7 @@ def test_a_page_is_read_in_every_known_form(body: dict[str, Any], ids: list[str]
     "body", [b"", b"<html>", b"[]", b"{}", b'{"totalRecords":3}', b'{"jobs":"none"}', b"\xff"]
 )
 def test_what_is_no_listing_is_never_taken_for_an_empty_one(body: bytes) -> None:
-    assert _parse(ListPage, body) is None
+    assert parse(ListPage, body) is None
 
 
 ANY_JSON = st.recursive(
@@ -405,7 +405,7 @@ def damaged(draw: st.DrawFn, value: Any) -> Any:
 @settings(max_examples=150, deadline=None)
 @given(damaged(DETAIL) | ANY_JSON)
 def test_no_damaged_detail_crashes_the_reading(body: Any) -> None:
-    detail = _parse(JobDetail, json.dumps(body).encode(), {"jobId": "1"})
+    detail = parse(JobDetail, json.dumps(body).encode(), {"jobId": "1"})
     if detail is not None:
         assert isinstance(judge(detail).verdict, Verdict)
         assert all(isinstance(product.product, str) for product in detail.products)
@@ -417,6 +417,6 @@ def test_no_damaged_detail_crashes_the_reading(body: Any) -> None:
 def test_no_damaged_listing_or_creation_crashes_the_reading(body: Any) -> None:
     models: tuple[type[ListPage | CreatedJobs], ...] = (ListPage, CreatedJobs)
     for model in models:
-        parsed = _parse(model, json.dumps(body).encode())
+        parsed = parse(model, json.dumps(body).encode())
         if parsed is not None:
             assert all(job.job_id for job in parsed.jobs)

@@ -51,7 +51,7 @@ def test_caps_and_keeping_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ('{"max_entries": "5"}', "max_entries must be a whole number"),
         ('{"max_entries": -1}', "max_entries must be greater than or equal to 0"),
         ('{"max_entries": true}', "max_entries must be a whole number"),
-        ('{"key_conn_id": ""}', "key_conn_id String should have"),
+        ('{"key_conn_id": ""}', "key_conn_id must not be empty"),
         ('{"key_conn_id": "none_such"}', "key_conn_id names the connection none_such, which does not exist"),
         ('{"keep_rejected": 1}', "keep_rejected must be a valid boolean"),
     ],

@@ -1,6 +1,5 @@
-"""A setting that cannot be looked up is found absent: nothing is sent, stored or erased then, and no ledger is made.
-
-Airflow answers "not found" for both, so a look-up that fails is played by an absent value.
+"""A setting that was deleted, or that a secrets backend denies, is absent: nothing is sent, stored or erased then, and
+no ledger is made. What happens where a look-up fails is in test_look_ups.py.
 """
 
 from __future__ import annotations
@@ -85,7 +84,7 @@ def steps(batch_id: str) -> dict[str, Callable[[], Any]]:
 
 
 @pytest.mark.parametrize("failing", [*((name,) for name in NAMES), NAMES], ids=[*NAMES, "all at once"])
-def test_no_look_up_that_fails_leads_to_less_protection(
+def test_no_absent_setting_leads_to_less_protection(
     protected: World, monkeypatch: pytest.MonkeyPatch, failing: tuple[str, ...]
 ) -> None:
     before = seen(protected)

@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from sqlalchemy import text
 
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.command_line import main
@@ -454,3 +455,43 @@ def test_day_names_are_those_of_the_calendar(ledger: Ledger, reader: TestClient)
     assert [date.fromisoformat(day["day"]) for day in days] == [
         TODAY - timedelta(days=ago) for ago in reversed(range(60))
     ]
+
+
+def test_the_page_shows_the_protective_settings_in_force(ledger: Ledger, reader: TestClient) -> None:
+    assert "Protective settings" not in reader.get("/privacy/").text
+    ledger.unit.actor = f"{RUN}/plan"
+    ledger.protection.check(
+        {"approve_deletes": "on", "encryption": "age1<b>", "retention_days": "", "daily_job_limit": "20000"}
+    )
+    with Ledger(str(ledger.unit.engine.url), actor="user privacy officer") as officer:
+        officer.protection.accept({"daily_job_limit": "30000"})
+    html = reader.get("/privacy/").text
+    (day,) = {f"{each.since:%Y-%m-%d}" for each in ledger.protection.in_force().values()}
+    for setting, value, by in (
+        ("approval of deletes", "on", f"{RUN}/plan"),
+        ("encryption of results", "age1&lt;b&gt;", f"{RUN}/plan"),
+        ("retention", "off", f"{RUN}/plan"),
+        ("the daily limit of jobs", "30000", "user privacy officer"),
+    ):
+        row = html.partition(f'<th scope="row">{setting}</th>')[2].partition("</tr>")[0]
+        assert f"<td>{value}</td>" in row
+        assert day in row
+        assert f"<td>{by}</td>" in row
+    shown = reader.get("/privacy/api/overview").json()["in_force"]
+    assert {each["setting"]: each["value"] for each in shown}["the daily limit of jobs"] == "30000"
+
+
+def test_the_page_reads_a_ledger_of_another_version_and_changes_nothing(
+    ledger: Ledger, log_in: LogIn
+) -> None:
+    ledger.intake.receive([received(1)])
+    with ledger.unit.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE privacy_jobs DROP COLUMN warnings"))
+        connection.execute(text("UPDATE privacy_ledger_version SET version_num = '0013'"))
+    officer = log_in("officer")
+    assert "DSR-1" in officer.get("/privacy/").text
+    assert "DSR-1" in officer.get("/privacy/request?id=DSR-1").text
+    answer = officer.post("/privacy/api/hold", json={"request_id": "DSR-1", "reason": "litigation"})
+    assert (answer.status_code, "older version" in answer.json()["detail"]) == (503, True)
+    with ledger.unit.engine.connect() as connection:
+        assert connection.scalar(text("SELECT version_num FROM privacy_ledger_version")) == "0013"

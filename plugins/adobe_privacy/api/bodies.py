@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+M = TypeVar("M", bound=BaseModel)
 
 MIB = 1024**2
 MAX_ANSWER = 8 * MIB
@@ -80,3 +85,14 @@ class Pace:
         fast_enough = self._bytes >= self._least_rate * self._window
         self._window, self._bytes = 0.0, 0
         return fast_enough
+
+
+def parse(model: type[M], body: bytes, defaults: Mapping[str, Any] = MappingProxyType({})) -> M | None:
+    """The model, or None for a body that does not hold it. `defaults` fill in what the answer leaves out."""
+    try:
+        data = read_json(body)
+        if isinstance(data, Mapping):
+            data = {**data, **{name: value for name, value in defaults.items() if data.get(name) is None}}
+        return model.model_validate(data)
+    except (ValidationError, ValueError, RecursionError):
+        return None

@@ -7,19 +7,19 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ValidationError
 
 from adobe_privacy.api.access_token import AccessToken
 from adobe_privacy.api.addresses import is_listed, is_loopback, leads_inside
-from adobe_privacy.api.bodies import ACCEPTED, read_json
+from adobe_privacy.api.bodies import ACCEPTED, parse
 from adobe_privacy.api.config import ClientConfig
+from adobe_privacy.api.downloads import CONTENT, Download, address_of, origin, refused_address
 from adobe_privacy.api.errors import (
     AuthenticationFailed,
     NotFound,
@@ -48,31 +48,9 @@ logger = logging.getLogger(__name__)
 MAX_REDIRECTS = 5
 # Seconds before a new token that was refused is tried again.
 PAUSES_AFTER_401 = (1.0, 5.0)
-CONTENT = "/jobs/{id}/content"
 ELSEWHERE = "download from another host"
 
 T = TypeVar("T")
-M = TypeVar("M", bound=BaseModel)
-
-
-@dataclass(frozen=True)
-class Download:
-    """An open download. Both headers are the service's word and None where it gives none.
-
-    A complete transfer is not proof of a whole archive: a body that ends early raises
-    `TemporarilyUnavailable` from `chunks`, but an empty body or an error told with status 200 looks like
-    any other content here.
-    """
-
-    content_length: int | None
-    content_type: str | None
-    _response: httpx.Response = field(repr=False)
-    _call: Call = field(repr=False)
-    _transport: Transport = field(repr=False)
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes in pieces as they arrive, once. A body that is slower than the config allows is given up."""
-        return self._transport.chunks(self._response, self._call)
 
 
 class PrivacyServiceClient:
@@ -221,7 +199,7 @@ class PrivacyServiceClient:
             )
         call = self._call("POST", "/jobs", self._url("jobs"), json=request.to_wire(), creates=True)
         body = await self._with_token(call, self._transport.exchange)
-        created = _parse(CreatedJobs, body)
+        created = parse(CreatedJobs, body)
         if created is None:
             raise OutcomeUnknown(
                 "the request was accepted, but the answer names no jobs. Look for them in the listing before "
@@ -237,7 +215,7 @@ class PrivacyServiceClient:
 
         async def attempt() -> JobDetail:
             body = await self._with_token(call, self._transport.exchange)
-            detail = _parse(JobDetail, body, {"jobId": job_id})
+            detail = parse(JobDetail, body, {"jobId": job_id})
             if detail is None or detail.job_id != job_id:
                 raise UnreadableAnswer(
                     "the answer is not this job's detail. If it stays so, the API has changed.",
@@ -250,7 +228,7 @@ class PrivacyServiceClient:
 
     @asynccontextmanager
     async def _download(self, job_id: str, url: str | None) -> AsyncIterator[Download]:
-        target = self._job_url(job_id, "/content") if url is None else _address(url)
+        target = self._job_url(job_id, "/content") if url is None else address_of(url)
         response, call = await self._transport.repeating(lambda: self._open_download(target))
         try:
             yield Download(
@@ -290,7 +268,7 @@ class PrivacyServiceClient:
                 if error.job_data:
                     return None  # how the service says that nothing matches
                 raise
-            page = _parse(ListPage, body)
+            page = parse(ListPage, body)
             if page is None:
                 raise UnreadableAnswer(
                     "the answer is not a listing of jobs. If it stays so, the API has changed.",
@@ -323,13 +301,13 @@ class PrivacyServiceClient:
                 return response, call
             location = response.headers["location"]
             await self._transport.close(response)
-            target = _address(location, target)
+            target = address_of(location, target)
         raise RequestRefused("the download redirects again and again.", method="GET", route=call.route)
 
     async def _open_elsewhere(self, call: Call) -> httpx.Response:
         failure: PrivacyServiceError
         if self._looks_up_hosts and not self._is_home(call.url.host) and await leads_inside(call.url.host):
-            raise _refused_address("the download address leads into a private network", call.route)
+            raise refused_address("the download address leads into a private network", call.route)
         try:
             return await self._transport.open(call)
         except (AuthenticationFailed, PermissionDenied) as error:
@@ -346,11 +324,11 @@ class PrivacyServiceClient:
             call = self._call("GET", CONTENT, target)
             return replace(call, headers={**call.headers, "Accept-Encoding": "identity"})
         if self._base.scheme == "https" and target.scheme != "https":
-            raise _refused_address(
+            raise refused_address(
                 "the download address is not encrypted (http), and results are personal data", ELSEWHERE
             )
         if not self._is_home(target.host) and not is_listed(target.host, self._config.download_hosts):
-            raise _refused_address(
+            raise refused_address(
                 "the download address is at a host that is not listed. Look at where Adobe keeps the result, and add "
                 "the host to extra.download_hosts",
                 ELSEWHERE,
@@ -405,7 +383,7 @@ class PrivacyServiceClient:
         return self._url(f"jobs/{quote(job_id, safe='')}{suffix}")
 
     def _is_own(self, url: httpx.URL) -> bool:
-        return _origin(url) == _origin(self._base)
+        return origin(url) == origin(self._base)
 
     def _is_home(self, host: str) -> bool:
         """Whether a host is the API's own, at whatever port."""
@@ -418,38 +396,3 @@ def _until(last: date, start: date, end: date) -> tuple[date, date]:
 
 def _authorised(call: Call, token: str) -> Call:
     return replace(call, headers={**call.headers, "Authorization": f"Bearer {token}"})
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
-    default = {"http": 80, "https": 443}.get(url.scheme)
-    return url.scheme, url.host, url.port or default
-
-
-def _refused_address(what: str, route: str) -> RequestRefused:
-    return RequestRefused(f"{what}.", field="downloadUrl", method="GET", route=route)
-
-
-def _address(url: str, base: httpx.URL | None = None) -> httpx.URL:
-    try:
-        address = httpx.URL(url) if base is None else base.join(url)
-    except (httpx.InvalidURL, ValueError):
-        address = httpx.URL()
-    if address.scheme not in ("http", "https") or not address.host:
-        raise RequestRefused(
-            "the download address is not an absolute http(s) address. Ask for the job's detail anew.",
-            field="downloadUrl",
-            method="GET",
-            route=CONTENT,
-        )
-    return address
-
-
-def _parse(model: type[M], body: bytes, defaults: Mapping[str, Any] = MappingProxyType({})) -> M | None:
-    """The model, or None for a body that does not hold it. `defaults` fill in what the answer leaves out."""
-    try:
-        data = read_json(body)
-        if isinstance(data, Mapping):
-            data = {**data, **{name: value for name, value in defaults.items() if data.get(name) is None}}
-        return model.model_validate(data)
-    except (ValidationError, ValueError, RecursionError):
-        return None

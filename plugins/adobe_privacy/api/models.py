@@ -12,16 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AliasChoices,
     AliasPath,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -30,25 +27,26 @@ from pydantic import (
 )
 
 from adobe_privacy.api.facts import MAX_IDENTITIES, MAX_USERS
+from adobe_privacy.api.lenient import (
+    Count,
+    JobId,
+    Moment,
+    Number,
+    Status,
+    Text,
+    Values,
+    Word,
+    as_number,
+    as_text,
+    objects,
+    with_job_id,
+    without_nulls,
+)
+from adobe_privacy.api.lenient import JobStatus as JobStatus
 from adobe_privacy.api.names import REGULATION_CODES, outcome_code, product_code
 
 ORG_NAMESPACE = "imsOrgID"
-
-
-class JobStatus(StrEnum):
-    """The state of a job, or of one product within a job. Neither says anything about the other."""
-
-    SUBMITTED = "submitted"
-    PROCESSING = "processing"
-    COMPLETE = "complete"
-    ERROR = "error"
-    EXPIRED = "expired"
-    UNKNOWN = "unknown"
-    """A word that no document knows, or none at all: not over, and worth a look."""
-
-    @property
-    def is_terminal(self) -> bool:
-        return self in (JobStatus.COMPLETE, JobStatus.ERROR, JobStatus.EXPIRED)
+_FAILED_DATASETS = re.compile(r"Failed dataSetIds\s*=\s*\[([^\]]*)\]", re.IGNORECASE)
 
 
 class Action(StrEnum):
@@ -212,105 +210,6 @@ class ConsentRequest(_RequestModel):
         }
 
 
-_US_DATE = re.compile(
-    r"(\d{1,2})/(\d{1,2})/(\d{4})[ ,]+(\d{1,2}):(\d{2})(?::(\d{2}))?"
-    r"(?:\s*([AP])\.?M\.?)?(?:\s*(?:GMT|UTC|Z))?",
-    re.IGNORECASE,
-)
-_NUMBERED_STATUS = {"1": "complete", "2": "processing", "3": "submitted", "4": "error", "5": "expired"}
-_FAILED_DATASETS = re.compile(r"Failed dataSetIds\s*=\s*\[([^\]]*)\]", re.IGNORECASE)
-
-
-def parse_date(value: object) -> datetime | None:
-    """A date of an answer in UTC: `04/29/2021 09:53 PM GMT` with or without GMT and padding, or ISO 8601.
-
-    A date without a zone counts as UTC, as the guides say. None for anything else.
-    """
-    return _parse_date(value) if isinstance(value, str) else None
-
-
-# Adobe tells whole minutes: a list of a thousand jobs has few different dates.
-@lru_cache(maxsize=10_000)
-def _parse_date(value: str) -> datetime | None:
-    text = value.strip()
-    try:
-        if match := _US_DATE.fullmatch(text):
-            month, day, year, hour, minute, second = (
-                int(part or 0) for part in match.group(1, 2, 3, 4, 5, 6)
-            )
-            if half := match.group(7):
-                if not 1 <= hour <= 12:
-                    return None
-                hour = hour % 12 + (12 if half.upper() == "P" else 0)
-            return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-        date = datetime.fromisoformat(text)
-        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, str):
-        return value.strip() or None
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _lower(value: object) -> str | None:
-    text = _text(value[0] if isinstance(value, list) and value else value)
-    return text.lower() if text else None
-
-
-def _number(value: object) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return int(value)
-    except (ValueError, OverflowError):
-        return None
-
-
-def _count(value: object) -> int | None:
-    return len(value) if isinstance(value, list) else _number(value)
-
-
-def _values(value: object) -> tuple[str, ...] | None:
-    """The values of a list of identities, each a text or an object; None for anything else."""
-    if not isinstance(value, list):
-        return None
-    plain = (each.get("value") if isinstance(each, Mapping) else each for each in value)
-    return tuple(text for each in plain if (text := _text(each)) is not None)
-
-
-def _status(value: object) -> JobStatus:
-    word = (_text(value) or "").lower()
-    try:
-        return JobStatus(_NUMBERED_STATUS.get(word, word))
-    except ValueError:
-        return JobStatus.UNKNOWN
-
-
-def _objects(value: object) -> list[object]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
-
-
-def _with_job_id(value: object) -> list[object]:
-    return [item for item in _objects(value) if isinstance(item, Mapping) and _text(item.get("jobId"))]
-
-
-JobId = Annotated[str, BeforeValidator(lambda value: _text(value) or ""), StringConstraints(min_length=1)]
-Text = Annotated[str | None, BeforeValidator(_text)]
-Word = Annotated[str | None, BeforeValidator(_lower)]
-Number = Annotated[int | None, BeforeValidator(_number)]
-Count = Annotated[int | None, BeforeValidator(_count)]
-Values = Annotated[tuple[str, ...] | None, BeforeValidator(_values)]
-Status = Annotated[JobStatus, BeforeValidator(_status)]
-Moment = Annotated[datetime | None, BeforeValidator(parse_date)]
-
-
-def _without_nulls(value: Any) -> Any:
-    return {k: v for k, v in value.items() if v is not None} if isinstance(value, Mapping) else value
-
-
 class _AnswerModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True)
 
@@ -318,7 +217,7 @@ class _AnswerModel(BaseModel):
     @classmethod
     def _null_is_absent(cls, data: Any) -> Any:
         # Also lets `jobs: null` beside a filled `jobDetails` through to the second spelling.
-        return _without_nulls(data)
+        return without_nulls(data)
 
 
 class CreatedJob(_AnswerModel):
@@ -399,13 +298,13 @@ class ProductResponse(_AnswerModel):
     @field_validator("name", mode="before")
     @classmethod
     def _name_as_text(cls, value: object) -> str:
-        return _text(value) or ""
+        return as_text(value) or ""
 
     @model_validator(mode="before")
     @classmethod
     def _nested_null_is_absent(cls, data: Any) -> Any:
         if isinstance(data, Mapping) and isinstance(data.get("productStatusResponse"), Mapping):
-            return {**data, "productStatusResponse": _without_nulls(data["productStatusResponse"])}
+            return {**data, "productStatusResponse": without_nulls(data["productStatusResponse"])}
         return data
 
     @property
@@ -441,12 +340,12 @@ class JobDetail(JobSummary):
     @field_validator("products", "user_ids", mode="before")
     @classmethod
     def _those_that_are_objects(cls, value: object) -> object:
-        return value if isinstance(value, tuple) else _objects(value)
+        return value if isinstance(value, tuple) else objects(value)
 
     @field_validator("child_jobs", mode="before")
     @classmethod
     def _children_with_an_id(cls, value: object) -> object:
-        return value if isinstance(value, tuple) else _with_job_id(value)
+        return value if isinstance(value, tuple) else with_job_id(value)
 
 
 class ListPage(_AnswerModel):
@@ -465,12 +364,12 @@ class ListPage(_AnswerModel):
     def _usable_rows(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
             raise ValueError("expected an object")
-        if not {"jobDetails", "jobs"} & data.keys() and _number(data.get("totalRecords")) != 0:
+        if not {"jobDetails", "jobs"} & data.keys() and as_number(data.get("totalRecords")) != 0:
             raise ValueError("expected jobDetails")
         rows: object = next((data[name] for name in ("jobDetails", "jobs") if data.get(name) is not None), [])
         if not isinstance(rows, list):
             raise ValueError("expected a list of jobs")
-        usable = _with_job_id(rows)
+        usable = with_job_id(rows)
         return {
             "jobs": usable,
             "totalRecords": data.get("totalRecords"),

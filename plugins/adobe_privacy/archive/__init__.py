@@ -38,7 +38,8 @@ from adobe_privacy.archive.verification import (
     check_result,
     verify_archive,
 )
-from adobe_privacy.archive.zip_check import Fault, ZipCheck, ZipLimits, ZipSummary
+from adobe_privacy.archive.zip_check import ZipCheck
+from adobe_privacy.archive.zip_rules import Fault, ZipLimits, ZipSummary
 
 __all__ = [
     "AgeKeys",

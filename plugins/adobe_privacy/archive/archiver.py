@@ -16,7 +16,7 @@ from adobe_privacy.archive.errors import DownloadIncomplete, InvalidArchive
 from adobe_privacy.archive.manifest import MANIFEST, REJECTED, Manifest, Sealed, find_manifest, job_folder
 from adobe_privacy.archive.settings import ArchiveSettings
 from adobe_privacy.archive.transfer import OpenDownload, Transferred, transfer
-from adobe_privacy.archive.zip_check import ZipLimits
+from adobe_privacy.archive.zip_rules import ZipLimits
 from adobe_privacy.storage import ObjectExists, StorageError, StorageUnavailable, Store
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from adobe_privacy.archive.completeness import Completeness, ProductOutcome
 from adobe_privacy.archive.encryption import FORMAT
 from adobe_privacy.archive.errors import ArchiveError, UnreadableManifest
-from adobe_privacy.archive.zip_check import ZipLimits
+from adobe_privacy.archive.zip_rules import ZipLimits
 from adobe_privacy.storage import ObjectNotFound, Store
 
 JOBS = "jobs"

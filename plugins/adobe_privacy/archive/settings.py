@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from adobe_privacy.archive.encryption import Encryption
-from adobe_privacy.archive.zip_check import ZipLimits
+from adobe_privacy.archive.zip_rules import ZipLimits
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Protocol, TypeAlias
 
 from adobe_privacy.archive.encryption import DataKey
 from adobe_privacy.archive.errors import ArchiveError, DownloadIncomplete, InvalidArchive
-from adobe_privacy.archive.zip_check import ZipCheck, ZipLimits, ZipSummary
+from adobe_privacy.archive.zip_check import ZipCheck
+from adobe_privacy.archive.zip_rules import ZipLimits, ZipSummary
 from adobe_privacy.storage import Store, Written
 
 BLOCK_SIZE = 2 * 1024 * 1024

@@ -9,33 +9,38 @@ import hashlib
 import re
 import stat
 import struct
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import NamedTuple, Never
+from collections.abc import Generator
+from typing import Never
 
 from isal import igzip_lib, isal_zlib
 
 from adobe_privacy.archive.errors import InvalidArchive
-
-LOCAL = b"PK\x03\x04"
-CENTRAL = b"PK\x01\x02"
-END = b"PK\x05\x06"
-END64 = b"PK\x06\x06"
-LOCATOR64 = b"PK\x06\x07"
-DESCRIPTOR = b"PK\x07\x08"
-
-_LOCAL = struct.Struct("<4s5H3L2H")
-_CENTRAL = struct.Struct("<4s6H3L5H2L")
-_END = struct.Struct("<4s4H2LH")
-_END64 = struct.Struct("<4sQ2H2L4Q")
-_LOCATOR64 = struct.Struct("<4sLQL")
-_RECORD = struct.Struct("<16s2HL2Q")
+from adobe_privacy.archive.zip_format import (
+    CENTRAL,
+    CENTRAL_HEADER,
+    DESCRIPTOR,
+    END,
+    END64,
+    END64_RECORD,
+    END_RECORD,
+    LOCAL,
+    LOCAL_HEADER,
+    LOCATOR64,
+    LOCATOR64_RECORD,
+    MAX16,
+    MAX32,
+    MEMBER,
+    UNICODE_PATH,
+    extra_fields,
+    identity,
+    possible_descriptors,
+    zip64_values,
+)
+from adobe_privacy.archive.zip_rules import LIMITS_EXCEEDED, Fault, ZipLimits, ZipSummary, read_name
 
 _ENCRYPTED, _STREAMED, _PATCH, _STRONG, _UTF8, _MASKED = 0x1, 0x8, 0x20, 0x40, 0x800, 0x2000
 _STORED, _DEFLATED = 0, 8
 _NEWEST_VERSION = 63  # 6.3, the newest that 4.4.3 defines; readers refuse a member that asks for more
-_MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
 _LONGEST_DESCRIPTOR = 24
 _OUTPUT = 128 * 1024
 _SMALLEST_INPUT, _LARGEST_INPUT = 4 * 1024, 256 * 1024
@@ -46,69 +51,6 @@ _AFTER_STORED = re.compile(rb"PK(?:\x07\x08|\x03\x04|\x01\x02)")
 
 Steps = Generator[None, "bytes | None", None]
 Bytes = Generator[None, "bytes | None", bytes]
-
-
-class Fault(StrEnum):
-    """Why an archive was refused; stable, for machines."""
-
-    EMPTY_BODY = "empty-body"
-    JSON_BODY = "json-body"
-    NOT_A_ZIP = "not-a-zip"
-    TRUNCATED = "truncated"
-    STRAY_BYTES = "stray-bytes"
-    TRAILING_BYTES = "trailing-bytes"
-    BAD_DEFLATE = "bad-deflate"
-    CRC_MISMATCH = "crc-mismatch"
-    SIZE_MISMATCH = "size-mismatch"
-    BAD_DESCRIPTOR = "bad-descriptor"
-    CENTRAL_MISMATCH = "central-directory-mismatch"
-    BAD_END = "bad-end-record"
-    ENCRYPTED = "encrypted-member"
-    UNSUPPORTED = "unsupported-feature"
-    NAME_ABSOLUTE = "absolute-name"
-    NAME_TRAVERSAL = "traversal-name"
-    NAME_BACKSLASH = "backslash-in-name"
-    NAME_NUL = "nul-in-name"
-    NAME_BAD = "bad-name"
-    DUPLICATE = "duplicate-name"
-    SYMLINK = "symlink"
-    TOO_MANY_ENTRIES = "too-many-entries"
-    TOO_LARGE = "inflates-too-large"
-    RATIO = "compression-ratio"
-    NESTED = "nested-too-deep"
-
-
-_LIMITS_EXCEEDED = {Fault.TOO_MANY_ENTRIES, Fault.TOO_LARGE, Fault.RATIO, Fault.NESTED}
-
-
-@dataclass(frozen=True)
-class ZipLimits:
-    """What an archive may cost whoever unpacks it.
-
-    An archive and those in it share one budget of entries and bytes. `max_ratio` is inflated to compressed bytes,
-    asked only above `ratio_free_bytes` since small repetitive files compress well. `max_nesting` counts archives in
-    archives: 0 refuses any member that is a ZIP itself (which includes office documents), 2 allows two levels; more
-    than 16 is taken for 16.
-    """
-
-    max_entries: int = 100_000
-    max_inflated_bytes: int = 256 * 1024**3
-    max_ratio: int = 250
-    ratio_free_bytes: int = 64 * 1024**2
-    max_nesting: int = 2
-
-
-@dataclass(frozen=True)
-class ZipSummary:
-    """What was found in a good archive.
-
-    `folders` are the folder names of the first two levels, at most a thousand. They come from the archive
-    and may hold anything: match them against known names, never publish them.
-    """
-
-    members: int
-    inflated_bytes: int
-    folders: frozenset[str]
 
 
 class ZipCheck:
@@ -234,12 +176,12 @@ class ZipCheck:
 
     def _member(self) -> Steps:
         index, start = self._members, self._offset
-        header = yield from self._take(_LOCAL.size)
-        _, version, flags, method, _, _, crc, compressed, size, name_length, extra_length = _LOCAL.unpack(
-            header
+        header = yield from self._take(LOCAL_HEADER.size)
+        _, version, flags, method, _, _, crc, compressed, size, name_length, extra_length = (
+            LOCAL_HEADER.unpack(header)
         )
         name = yield from self._take(name_length)
-        extra = _extra_fields((yield from self._take(extra_length)))
+        extra = extra_fields((yield from self._take(extra_length)))
         if self._outermost._all_members >= self._limits.max_entries:
             self._fail(Fault.TOO_MANY_ENTRIES)
         self._outermost._all_members += 1
@@ -249,11 +191,11 @@ class ZipCheck:
         if flags & _PATCH or method not in (_STORED, _DEFLATED) or version & 0xFF > _NEWEST_VERSION:
             self._fail(Fault.UNSUPPORTED, member=index)
         self._check_name(name, flags, extra, index)
-        size, compressed = _zip64(extra, size, compressed)
+        size, compressed = zip64_values(extra, size, compressed)
         announced = (crc, compressed, size)
         # With a data descriptor the header says zero (4.4.4, bit 3), or the zip64 marker.
         streamed = bool(flags & _STREAMED)
-        unknown = streamed and compressed in (0, _MAX32)
+        unknown = streamed and compressed in (0, MAX32)
         self._nested = None
         if method == _DEFLATED:
             found = yield from self._deflated(index, None if unknown else compressed)
@@ -266,13 +208,13 @@ class ZipCheck:
             if method == _DEFLATED or not unknown:
                 yield from self._descriptor(found, index)
             for said, was in zip(announced, found, strict=True):
-                if said not in (0, _MAX32, was):
+                if said not in (0, MAX32, was):
                     self._fail(Fault.SIZE_MISMATCH, member=index)
         elif announced[1:] != found[1:]:
             self._fail(Fault.SIZE_MISMATCH, member=index)
         elif announced[0] != found[0]:
             self._fail(Fault.CRC_MISMATCH, member=index)
-        self._seen[start] = _RECORD.pack(_identity(name, extra), flags, method, *found)
+        self._seen[start] = MEMBER.pack(identity(name, extra), flags, method, *found)
 
     def _stored(self, index: int, length: int) -> Generator[None, bytes | None, tuple[int, int, int]]:
         crc, left = 0, length
@@ -339,7 +281,7 @@ class ZipCheck:
                 yield from self._more()
                 searched = self._at + max(resume, 0)
                 continue
-            for possible in _possible_descriptors(self._data, match.start()):
+            for possible in possible_descriptors(self._data, match.start()):
                 total = length + possible.end - self._at
                 if possible.end < self._at or (possible.compressed, possible.size) != (total, total):
                     continue
@@ -385,38 +327,19 @@ class ZipCheck:
                 self._nested.feed(output)
             except InvalidArchive as failure:
                 # A broken archive inside is the person's own data and no reason to refuse the result.
-                if failure.reason in _LIMITS_EXCEEDED:
+                if failure.reason in LIMITS_EXCEEDED:
                     self._fail(Fault(failure.reason), member=index)
                 self._nested = None
 
     def _check_name(self, name: bytes, flags: int, extra: dict[int, bytes], index: int) -> None:
-        names = [name]
-        if (unicode_path := extra.get(0x7075)) is not None:  # 4.6.9, another name that unpackers prefer
-            names.append(unicode_path[5:])
-        for candidate in names:
-            segments = candidate.split(b"/")
-            if not candidate:
-                self._fail(Fault.NAME_BAD, member=index)
-            if b"\0" in candidate:
-                self._fail(Fault.NAME_NUL, member=index)
-            if b"\\" in candidate:
-                self._fail(Fault.NAME_BACKSLASH, member=index)
-            if candidate.startswith(b"/") or re.match(rb"[A-Za-z]:", candidate):
-                self._fail(Fault.NAME_ABSOLUTE, member=index)
-            if b".." in segments:
-                self._fail(Fault.NAME_TRAVERSAL, member=index)
-        try:
-            text = name.decode("utf-8" if flags & _UTF8 else "cp437")
-        except UnicodeDecodeError:
-            self._fail(Fault.NAME_BAD, member=index)
-        parts = [part for part in text.split("/") if part not in ("", ".")]
+        fault, parts, is_folder = read_name(name, extra.get(UNICODE_PATH), utf8=bool(flags & _UTF8))
+        if fault is not None:
+            self._fail(fault, member=index)
         place = hashlib.blake2b("/".join(parts).encode(), digest_size=16).digest()
-        if not parts:
-            self._fail(Fault.NAME_BAD, member=index)
         if place in self._names:
             self._fail(Fault.DUPLICATE, member=index)
         self._names.add(place)
-        folders = parts if text.endswith("/") else parts[:-1]
+        folders = parts if is_folder else parts[:-1]
         if len(self._folders) < _FOLDERS_KEPT:
             self._folders.update(folders[:2])
 
@@ -433,17 +356,17 @@ class ZipCheck:
         yield from self._end(count, start, self._offset - start)
 
     def _central_entry(self, index: int) -> Steps:
-        header = yield from self._take(_CENTRAL.size)
-        fields = _CENTRAL.unpack(header)
+        header = yield from self._take(CENTRAL_HEADER.size)
+        fields = CENTRAL_HEADER.unpack(header)
         version, flags, method = fields[2:5]
         crc, compressed, size, name_length, extra_length, comment_length, disk = fields[7:14]
         attributes, offset = fields[15:]
         name = yield from self._take(name_length)
-        extra = _extra_fields((yield from self._take(extra_length)))
+        extra = extra_fields((yield from self._take(extra_length)))
         yield from self._take(comment_length)
-        size, compressed, offset = _zip64(extra, size, compressed, offset)
+        size, compressed, offset = zip64_values(extra, size, compressed, offset)
         expected = self._seen.pop(offset, None)
-        if expected != _RECORD.pack(_identity(name, extra), flags, method, crc, compressed, size) or disk:
+        if expected != MEMBER.pack(identity(name, extra), flags, method, crc, compressed, size) or disk:
             self._fail(Fault.CENTRAL_MISMATCH, member=index)
         if version & 0xFF > _NEWEST_VERSION:
             self._fail(Fault.UNSUPPORTED, member=index)
@@ -452,76 +375,25 @@ class ZipCheck:
 
     def _end(self, count: int, start: int, length: int) -> Steps:
         here = self._offset
+        expected = (0, 0, count, count, length, start)
         zip64 = (yield from self._peek(4)) == END64
         if zip64:
-            record = _END64.unpack((yield from self._take(_END64.size)))
-            if not _END64.size - 12 <= record[1] <= _MAX16 or record[4:] != (
-                0,
-                0,
-                count,
-                count,
-                length,
-                start,
-            ):
+            record = END64_RECORD.unpack((yield from self._take(END64_RECORD.size)))
+            if not END64_RECORD.size - 12 <= record[1] <= MAX16 or record[4:] != expected:
                 self._fail(Fault.BAD_END)
-            yield from self._take(record[1] - (_END64.size - 12))
-            locator = _LOCATOR64.unpack((yield from self._take(_LOCATOR64.size)))
+            yield from self._take(record[1] - (END64_RECORD.size - 12))
+            locator = LOCATOR64_RECORD.unpack((yield from self._take(LOCATOR64_RECORD.size)))
             if locator != (LOCATOR64, 0, here, 1):
                 self._fail(Fault.BAD_END)
-        end = _END.unpack((yield from self._take(_END.size)))
+        end = END_RECORD.unpack((yield from self._take(END_RECORD.size)))
         if end[0] != END:
             self._fail(Fault.STRAY_BYTES if count == 0 and not zip64 else Fault.BAD_END)
         for said, was, marker in zip(
             end[1:7],
-            (0, 0, count, count, length, start),
-            (_MAX16, _MAX16, _MAX16, _MAX16, _MAX32, _MAX32),
+            expected,
+            (MAX16, MAX16, MAX16, MAX16, MAX32, MAX32),
             strict=True,
         ):
             if said != was and not (zip64 and said == marker):
                 self._fail(Fault.BAD_END)
         yield from self._take(end[7])
-
-
-class _PossibleDescriptor(NamedTuple):
-    """Places are indices into the data at hand: where the member would end, and what would follow."""
-
-    end: int
-    after: int
-    crc: int
-    compressed: int
-    size: int
-
-
-def _possible_descriptors(data: bytes, at: int) -> Iterator[_PossibleDescriptor]:
-    """What a signature at this place may mean: a descriptor's own, or the next header after a bare one."""
-    for layout in (struct.Struct("<L2L"), struct.Struct("<L2Q")):
-        if data.startswith(DESCRIPTOR, at):
-            after = at + 4 + layout.size
-            if data[after : after + 4] in (LOCAL, CENTRAL):
-                yield _PossibleDescriptor(at, after, *layout.unpack_from(data, at + 4))
-        elif at >= layout.size:
-            end = at - layout.size
-            yield _PossibleDescriptor(end, at, *layout.unpack_from(data, end))
-
-
-def _identity(name: bytes, extra: dict[int, bytes]) -> bytes:
-    """What two headers must share to name the same member, in 16 bytes."""
-    return hashlib.blake2b(name + b"\0" + extra.get(0x7075, b""), digest_size=16).digest()
-
-
-def _extra_fields(extra: bytes) -> dict[int, bytes]:
-    """Extra fields by their id (4.5). Padding at the end, as alignment tools add, is ignored."""
-    fields: dict[int, bytes] = {}
-    at = 0
-    while at + 4 <= len(extra):
-        kind, length = struct.unpack_from("<2H", extra, at)
-        fields.setdefault(kind, extra[at + 4 : at + 4 + length])
-        at += 4 + length
-    return fields
-
-
-def _zip64(extra: dict[int, bytes], *values: int) -> list[int]:
-    """Values in the order of the zip64 field (4.5.3), which holds those that do not fit their header."""
-    field = extra.get(1, b"")
-    wide = [value for (value,) in struct.iter_unpack("<Q", field[: len(field) // 8 * 8])]
-    return [wide.pop(0) if value == _MAX32 and wide else value for value in values]

@@ -13,7 +13,7 @@ from adobe_privacy._compat import find_connection
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.config import ClientConfig
 from adobe_privacy.api.errors import NotFound, PrivacyServiceError
-from adobe_privacy.hooks.settings import fields_of
+from adobe_privacy.hooks.settings import connection_fields, fields_of
 from adobe_privacy.settings import ServiceSettings, SettingsError, not_found, service_settings
 
 
@@ -34,7 +34,10 @@ class AdobePrivacyHook(BaseHook):
 
     def settings(self) -> ServiceSettings:
         """Raises SettingsError."""
-        return service_settings(fields_of(self.get_connection(self.adobe_privacy_conn_id)))
+        connection = connection_fields(self.adobe_privacy_conn_id)
+        if connection is None:
+            raise not_found(self.adobe_privacy_conn_id)
+        return service_settings(connection)
 
     async def asettings(self) -> ServiceSettings:
         """As `settings`, for triggers."""
@@ -51,7 +54,9 @@ class AdobePrivacyHook(BaseHook):
     def test_connection(self) -> tuple[bool, str]:
         """Fetches a token, then reads one page of the job list; the answer says which of the two failed."""
         try:
-            config = replace(self.settings().client, retry_attempts=1, timeout=15.0)
+            # Airflow's own look-up: the connection under test may be stored nowhere.
+            connection = fields_of(self.get_connection(self.adobe_privacy_conn_id))
+            config = replace(service_settings(connection).client, retry_attempts=1, timeout=15.0)
         except SettingsError as problem:
             return False, str(problem)
         return asyncio.run(_test(config))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from adobe_privacy.archive import AgeKeys, ArchiveSettings, Encryption, KmsKey, Opener
-from adobe_privacy.hooks.storage import open_archive
+from adobe_privacy.hooks.storage import aws_hook, open_archive
 from adobe_privacy.settings import KeySettings, Settings, SettingsError
 from adobe_privacy.storage import Store
 
@@ -46,9 +46,8 @@ def _encryption(key: KeySettings | None) -> Encryption | None:
 
 def _kms_client(conn_id: str | None) -> Any:
     try:
-        from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+        return aws_hook(conn_id, "kms").get_conn()
     except ImportError:
         raise SettingsError(
             "AWS KMS needs the Amazon provider: pip install 'airflow-adobe-privacy[s3]'"
         ) from None
-    return AwsGenericHook(aws_conn_id=conn_id, client_type="kms").get_conn()

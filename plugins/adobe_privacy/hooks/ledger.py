@@ -54,13 +54,13 @@ async def shared_ledger(conn_id: str = LEDGER_CONN_ID) -> AsyncIterator[Ledger]:
 
 
 def open_to_wait(settings: LedgerSettings, actor: str, **options: Any) -> Ledger:
-    """The ledger of a batch that exists, which may be upgraded and is never made. Raises LedgerError."""
+    """The ledger of a batch that exists, which is neither made nor upgraded. Raises LedgerError."""
     if not is_there(settings.url):
         raise LedgerError(
             f"there is no ledger where connection {settings.conn_id} "
             f"{'leads' if settings.configured else 'is absent or could not be looked up'}"
         )
-    return open_configured(settings, actor, **options)
+    return open_configured(settings, actor, existing=True, **options)
 
 
 def open_for_run(settings: Settings, actor: str) -> Ledger:

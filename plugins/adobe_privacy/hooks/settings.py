@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
-from airflow.sdk import BaseHook, Connection, Variable
-from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk import Connection
 
+from adobe_privacy.hooks.look_ups import look_up_connection, look_up_variable
 from adobe_privacy.settings import ConnectionFields, Settings, read_all, uri_of
 
 CONN_ID = "adobe_privacy_default"
@@ -22,8 +22,9 @@ def read_settings(
 ) -> Settings:
     """All settings, with the locations given instead of those of the variables. Raises SettingsError.
 
-    Airflow 3.3 tells no difference between what is not set and what could not be looked up. So what is absent
-    here is no reason to do less for people's protection: `ledger.protection` compares it with what was in force.
+    Raises LookUpFailed where a secrets backend or the API server does not answer. Some backends answer "absent" where
+    access is denied: what is absent is no reason to protect people less, so `ledger.protection` compares it with what
+    was in force.
     """
     given = {"privacy_inbox_uri": inbox_uri, "privacy_archive_uri": archive_uri}
     return read_all(
@@ -40,17 +41,14 @@ def location(name: Literal["inbox", "archive"]) -> str:
 
 
 def connection_fields(conn_id: str) -> ConnectionFields | None:
-    """A connection as it is stored; None where Airflow does not find it."""
-    try:
-        return fields_of(BaseHook.get_connection(conn_id))
-    except AirflowNotFoundException:
-        return None
+    """A connection as it is stored; None where there is none. Raises LookUpFailed."""
+    connection = look_up_connection(conn_id)
+    return None if connection is None else fields_of(connection)
 
 
 def variable_text(name: str) -> str | None:
-    """A variable's text. Airflow's own `deserialize_json` takes what is no JSON for absent (3.3.2)."""
-    value: Any = Variable.get(name, default=None)
-    return None if value is None else str(value)
+    """A variable's text; None where there is none. Raises LookUpFailed."""
+    return look_up_variable(name)
 
 
 def fields_of(connection: Connection) -> ConnectionFields:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from airflow.sdk import BaseHook, Connection
+from airflow.sdk import Connection
 
 from adobe_privacy import quiet_logs
+from adobe_privacy.hooks.look_ups import look_up_connection
 from adobe_privacy.settings import SettingsError
 from adobe_privacy.storage import (
     AzureOptions,
@@ -37,12 +38,32 @@ def open_archive(uri: str, *, create: bool = True) -> Store:
 def _options(location: Location, *, create: bool) -> StoreOptions:
     if location.scheme == "file":
         return FileOptions(create=create)
-    connection = BaseHook.get_connection(location.conn_id) if location.conn_id else None
+    connection = _connection(location.conn_id) if location.conn_id else None
     if location.scheme == "s3":
         return s3_options(connection)
     if location.scheme == "gs":
         return gcs_options(connection)
     return azure_options(connection)
+
+
+def _connection(conn_id: str) -> Connection:
+    connection = look_up_connection(conn_id)
+    if connection is None:
+        raise SettingsError(f"connection {conn_id} does not exist, or access to it is denied")
+    return connection
+
+
+def aws_hook(conn_id: str | None, client_type: str, connection: Connection | None = None) -> Any:
+    """Amazon's hook; the machine's own identity without `conn_id`. Raises SettingsError, and ImportError where the
+    provider is not installed."""
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+
+    hook: Any = AwsGenericHook(aws_conn_id=conn_id, client_type=client_type)
+    if conn_id is not None:
+        found = connection or _connection(conn_id)
+        # Its own look-up takes a connection that it does not find for the machine's own identity.
+        hook.get_connection = lambda _conn_id: found
+    return hook
 
 
 def s3_options(connection: Connection | None) -> S3Options:
@@ -69,12 +90,12 @@ def s3_options(connection: Connection | None) -> S3Options:
             session_token=extra.get("aws_session_token"),
             **options,
         )
-    return S3Options(credential_provider=_boto3_credentials(connection.conn_id), **options)
+    return S3Options(credential_provider=_boto3_credentials(connection), **options)
 
 
-def _boto3_credentials(conn_id: str | None) -> Any:
+def _boto3_credentials(connection: Connection | None) -> Any:
     try:
-        from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+        hook = aws_hook(None if connection is None else connection.conn_id, "s3", connection)
         from obstore.auth.boto3 import Boto3CredentialProvider
     except ImportError:
         raise SettingsError(
@@ -89,7 +110,7 @@ def _boto3_credentials(conn_id: str | None) -> Any:
             with quiet_logs.quiet():
                 return super().__call__()
 
-    return QuietCredentials(AwsGenericHook(aws_conn_id=conn_id, client_type="s3").get_session())
+    return QuietCredentials(hook.get_session())
 
 
 def gcs_options(connection: Connection | None) -> GCSOptions:

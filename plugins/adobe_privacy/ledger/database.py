@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from adobe_privacy.ledger.other_versions import OLDEST_READABLE, stand_ins
 from adobe_privacy.storage import local
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -89,8 +91,9 @@ def lock(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
 
 
-def require_ledger(engine: Engine) -> None:
-    """Raises LedgerError where there is no ledger, or one of another version's tables; makes and changes nothing."""
+def require_ledger(engine: Engine) -> str | None:
+    """Makes and changes nothing. Raises LedgerError where there is no ledger, or one that this version cannot read.
+    Returns None, or why this version can only read it: whoever begins to write gets that as a LedgerError."""
     path = engine.url.database if engine.url.get_backend_name() == "sqlite" else None
     # Connecting would make an empty file.
     if path and path != ":memory:" and not Path(path).exists():
@@ -98,16 +101,42 @@ def require_ledger(engine: Engine) -> None:
     script = ScriptDirectory.from_config(_config())
     with engine.execution_options(read_only=True).connect() as connection:
         current = _revision(connection)
-    if current is None:
-        raise LedgerError(
-            f"there is no ledger in {engine.url.render_as_string()}: the first run of a DAG makes it"
-        )
-    _refuse_newer(script, current)
-    if current != script.get_current_head():
-        raise LedgerError(
-            f"the ledger's tables are those of an older version (schema {current}): a run of a DAG upgrades them, or "
-            "the command `upgrade`; before, install this version wherever Airflow runs"
-        )
+        if current is None:
+            raise LedgerError(
+                f"there is no ledger in {engine.url.render_as_string()}: the first run of a DAG makes it"
+            )
+        if current == script.get_current_head():
+            return None
+        try:
+            _refuse_newer(script, current)
+            readable = current >= OLDEST_READABLE
+            problem = (
+                f"the ledger's tables are those of an older version (schema {current}): a run of a DAG upgrades them, "
+                "or the command `upgrade`; before, install this version wherever Airflow runs"
+            )
+        except LedgerError as newer:
+            readable, problem = True, str(newer)
+        statements = stand_ins(connection) if readable else None
+    if statements is None:
+        raise LedgerError(problem)
+    if statements:
+        engine.dispose()
+        event.listen(engine, "connect", partial(_run, statements))
+    event.listen(engine, "begin", partial(_refuse_to_write, problem))
+    return problem
+
+
+def _refuse_to_write(problem: str, connection: Connection) -> None:
+    if not connection.get_execution_options().get("read_only", False):
+        raise LedgerError(problem)
+
+
+def _run(statements: Sequence[str], connection: Any, _record: Any) -> None:
+    cursor = connection.cursor()
+    for statement in statements:
+        cursor.execute(statement)
+    cursor.close()
+    connection.commit()
 
 
 def is_there(url: str) -> bool:

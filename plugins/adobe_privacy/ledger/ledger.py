@@ -41,8 +41,9 @@ class Ledger:
     """One process's view of the ledger: a module for each topic, all on one `Unit`.
 
     `actor` is written beside every change it makes; `now` is replaced in tests. It has at most so many `connections`
-    to its database at once. Its tables are made and upgraded, unless `existing`: then LedgerError is raised where they
-    are not there as this version needs them.
+    to its database at once. Its tables are made and upgraded, unless `existing`: then LedgerError is raised where there
+    are none. Tables of another version can be read if they are like this version's but for what one of them has added;
+    whatever would change them raises LedgerError.
     """
 
     def __init__(
@@ -61,7 +62,12 @@ class Ledger:
             fingerprint_key=fingerprint_key,
             now=now,
         )
-        require_ledger(self.unit.engine) if existing else upgrade(self.unit.engine)
+        # Why nothing can be written, where nothing can.
+        self.only_reads: str | None = None
+        if existing:
+            self.only_reads = require_ledger(self.unit.engine)
+        else:
+            upgrade(self.unit.engine)
         # In the order of a request's way.
         self.handing_in = HandingIn(self.unit)
         self.inbox = Inbox(self.unit)

@@ -1,7 +1,7 @@
 """Which protective settings are in force, since when and by whom.
 
-Airflow tells no difference between a setting that is absent and one that could not be looked up. So what protects
-people is kept here: once in force, it stays in force until a person says otherwise.
+Some secrets backends answer "absent" where access is denied. So what protects people is kept here: once in force, it
+stays in force until a person says otherwise.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _problem(old: InForce, value: str) -> str:
             f"the ledger belongs to the organisation {old.value} {since}; the connection to Adobe is that of {value}: "
             "correct the connection, or give this organisation a ledger of its own"
         )
-    now = value or "absent, or could not be looked up"
+    now = value or "absent, or access to it is denied"
     return (
         f"{what} was {old.value} {since}, set by {old.by}; it is now {now}: nothing was done. If that is meant, run "
         "`airflow privacy settings accept`"

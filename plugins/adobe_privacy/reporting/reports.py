@@ -14,7 +14,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Approval, Job, ProductAnswer, Transition
@@ -152,7 +151,7 @@ def _step(step: Transition, job: Job) -> dict[str, Any]:
 
 def _approvals(ledger: Ledger, batch_ids: set[str]) -> list[dict[str, Any]]:
     query = select(Approval).where(Approval.batch_id.in_(batch_ids)).order_by(Approval.id)
-    with Session(ledger.unit.engine.execution_options(read_only=True)) as session:
+    with ledger.unit.read() as session:
         return [
             {
                 "at": row.decided_at,

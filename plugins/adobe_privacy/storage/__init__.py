@@ -16,8 +16,9 @@ from adobe_privacy.storage.errors import (
     StorageUnavailable,
 )
 from adobe_privacy.storage.location import Location, parse_location
+from adobe_privacy.storage.opening import open_store
 from adobe_privacy.storage.options import AzureOptions, FileOptions, GCSOptions, S3Options, StoreOptions
-from adobe_privacy.storage.store import ObjectInfo, Store, Written, open_store
+from adobe_privacy.storage.store import ObjectInfo, Store, Written
 
 __all__ = [
     "AccessDenied",

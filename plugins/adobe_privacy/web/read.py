@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
 from fastapi import HTTPException, status
 
 from adobe_privacy.ledger.attention import LASTING, Kind, Level
+from adobe_privacy.ledger.protection import SETTINGS
 from adobe_privacy.ledger.schema import DailyFigures
 from adobe_privacy.reporting.attention import read_attention
 from adobe_privacy.reporting.reports import evidence, figures_report
@@ -33,12 +34,13 @@ def today() -> date:
 
 
 def read_overview(source: Source) -> dict[str, Any]:
-    """Jobs by state, what needs attention, the day's quota, the last days' figures."""
+    """Jobs by state, what needs attention, the day's quota, protective settings in force, the last days' figures."""
     overview = source.overview()
     return {
         "states": {state.value: count for state, count in overview.counts().items()},
         "attention": source.ledger().attention.counts(),
         "quota": _quota(source),
+        "in_force": _in_force(source),
         "days": [_day(figures) for figures in overview.daily_figures(DAYS)],
     }
 
@@ -60,6 +62,21 @@ def _quota(source: Source) -> dict[str, Any]:
     except AirflowNotFoundException:
         told["problem"] = "The limit is unknown: there is no connection adobe_privacy_default."
     return told
+
+
+def _in_force(source: Source) -> list[dict[str, Any]]:
+    """The protective settings that a run found last, or a person accepted. An empty value is off."""
+    kept = source.ledger().protection.in_force()
+    return [
+        {
+            "setting": what,
+            "value": kept[name].value,
+            "since": moment_words(kept[name].since),
+            "by": kept[name].by,
+        }
+        for name, (what, _) in SETTINGS.items()
+        if name in kept
+    ]
 
 
 def _day(figures: DailyFigures) -> dict[str, Any]:

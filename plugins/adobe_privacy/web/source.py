@@ -73,7 +73,8 @@ class Source:
                 "there has been one, the connection privacy_ledger leads this api-server to another place than "
                 "the workers."
             )
-        if self._opened is None or self._opened[0] != settings:
+        # A ledger of another version may have been upgraded meanwhile.
+        if self._opened is None or self._opened[0] != settings or self._opened[1].only_reads:
             self.close()
             self._opened = (settings, open_configured(settings, "page", existing=True))
         return self._opened[1]

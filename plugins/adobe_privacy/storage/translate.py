@@ -1,0 +1,69 @@
+"""Our errors for those of the library and of the operating system."""
+
+from __future__ import annotations
+
+import re
+
+from obstore.exceptions import (
+    AlreadyExistsError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+
+from adobe_privacy.storage.errors import (
+    AccessDenied,
+    LocationNotFound,
+    ObjectExists,
+    ObjectNotFound,
+    StorageError,
+    StorageUnavailable,
+)
+from adobe_privacy.storage.location import Location
+
+_OS_ADVICE: dict[int, tuple[type[StorageError], str]] = {
+    1: (AccessDenied, "the operating system does not permit it; check owner and permissions"),
+    2: (ObjectNotFound, "there is no such file"),
+    13: (AccessDenied, "permission denied; check owner and permissions of the folder"),
+    20: (LocationNotFound, "a part of the path is a file, not a folder"),
+    27: (StorageUnavailable, "the file system takes no larger file; free some space or raise its limit"),
+    28: (StorageUnavailable, "no space left on the device; free some space and run again"),
+    30: (AccessDenied, "the file system is read-only"),
+    122: (StorageUnavailable, "the disk quota is used up; free some space and run again"),
+}
+
+
+def translated(error: Exception, location: Location, key: str, *, writing: bool = False) -> StorageError:
+    """Our error for a library's. The library's text stays out: servers quote access keys and signatures."""
+    uri = location.object_uri(key)
+    if isinstance(error, StorageError):
+        return error
+    text = str(error)
+    number = getattr(error, "errno", None)
+    if number is None and (match := re.search(r"\(os error (\d+)\)", text)):
+        number = int(match[1])
+    if isinstance(error, AlreadyExistsError | PreconditionError):
+        return ObjectExists(f"{uri} exists already", uri=uri)
+    if location.scheme == "file" and number in _OS_ADVICE:
+        kind, advice = _OS_ADVICE[number]
+        return kind(f"{uri}: {advice}", uri=uri)
+    code = re.search(r"<Code>(\w+)</Code>", text)
+    status = re.search(r"status code: (\d{3})", text)
+    answer = " ".join(found[1] for found in (status, code) if found) or type(error).__name__
+    missing = isinstance(error, FileNotFoundError)
+    if (missing and writing) or re.search(r"NoSuchBucket|ContainerNotFound|bucket does not exist", text):
+        return LocationNotFound(
+            f"{location.uri}: the bucket or container does not exist; create it or correct the URI", uri=uri
+        )
+    if missing:
+        return ObjectNotFound(f"{uri} does not exist", uri=uri)
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+        return AccessDenied(
+            f"{uri}: the store refused ({answer}); check the connection's credentials and permissions",
+            uri=uri,
+        )
+    if "169.254.169.254" in text or "InstanceCredential" in text or "MetadataEndpoint" in text:
+        return AccessDenied(
+            f"{uri}: no credentials found; name a connection in the URI (scheme://conn_id@…)", uri=uri
+        )
+    return StorageUnavailable(f"{uri}: the store failed ({answer}); check that it can be reached", uri=uri)
