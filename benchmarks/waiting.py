@@ -206,6 +206,7 @@ class Weeks:
                 await submit_batch(
                     batch=ledger.claims.batch(batch_id),
                     inbox=self.inbox,
+                    archive=self.archive,
                     ledger=ledger,
                     client=client,
                     settings=settings,

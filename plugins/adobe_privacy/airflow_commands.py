@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     from adobe_privacy.command_places import Places
     from adobe_privacy.hooks.ledger import open_ledger
     from adobe_privacy.hooks.settings import location, read_settings
-    from adobe_privacy.hooks.storage import open_archive
+    from adobe_privacy.hooks.storage import open_archive, open_inbox
     from adobe_privacy.settings import SettingsError
 
     _keep_logs_off_stdout()
@@ -61,6 +61,7 @@ def run(options: argparse.Namespace) -> None:
         lambda actor, *, existing: open_ledger(actor, existing=existing),
         lambda: open_archive(location("archive"), create=False),
         read_settings,
+        lambda settings: open_inbox(settings.location("inbox")),
     )
     try:
         code = main(options.arguments, places=places, prog="airflow privacy")

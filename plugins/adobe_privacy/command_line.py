@@ -32,6 +32,7 @@ from adobe_privacy.command_intake import add_check_arguments, check_intake
 from adobe_privacy.command_names import COMMANDS
 from adobe_privacy.command_output import job_row, print_json, print_rows, printed, progress
 from adobe_privacy.command_places import PLACES_OF_ENVIRONMENT, Places, WrongUsage, ledger_address
+from adobe_privacy.command_reconcile import reconcile_with
 from adobe_privacy.command_show import show
 from adobe_privacy.dag_files import write_dag_files
 from adobe_privacy.ledger.attention import Level
@@ -122,6 +123,8 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     for command in decisions.values():
         command.add_argument("request_id")
         command.add_argument("--reason", required=True, help="kept in the history")
+    reconciling = add("reconcile", _reconcile)
+    reconciling.add_argument("--apply", action="store_true", help="mend what differs; else it is only said")
     due = add("due", _due)
     due.add_argument("--within", type=int, default=7, metavar="DAYS", help="due in so many days (7)")
     report = add("report", _report)
@@ -259,6 +262,11 @@ def _opener(options: argparse.Namespace) -> Opener | None:
         raise WrongUsage(f"{options.key}: {error.strerror}") from None
     except ValueError as error:
         raise WrongUsage(f"{options.key}: {error}") from None
+
+
+def _reconcile(options: argparse.Namespace) -> int:
+    with _open_ledger(options) as ledger:
+        return reconcile_with(options, ledger)
 
 
 def _settings(options: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ COMMANDS = {
     "resend": "send what ended in error, was refused or is gone as a new attempt",
     "close": "nothing more happens to a request; what is being sent at this moment stays",
     "extend": "the person was told of a later date: the request is due then",
+    "reconcile": "after a restore: compare ledger, inbox, Adobe and archive; --apply lets the ledger go on",
     "due": "unfinished jobs by the date on which they must be answered",
     "report": "requests received, complied with and denied in a period, and in how many days",
     "evidence": "all that the ledger and the archive know of one request",

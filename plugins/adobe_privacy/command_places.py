@@ -35,6 +35,7 @@ class Places:
     ledger: OpensLedger
     archive: Callable[[], Store]
     settings: Callable[[], Settings] | None = None
+    inbox: Callable[[Settings], Store] | None = None
 
 
 def ledger_address(text: str) -> str:

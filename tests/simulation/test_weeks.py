@@ -82,6 +82,7 @@ class Weeks:
             result = await submit_batch(
                 batch=planned.batch,
                 inbox=self.place("inbox"),
+                archive=self.place("archive"),
                 ledger=self.ledger,
                 client=self.client,
                 settings=settings(self.simulator),

@@ -101,11 +101,15 @@ def gcs_server() -> Iterator[GCSServer]:
     the package indexes speak the JSON API only, which the library does not use for writing.
     """
     moto = DomainDispatcherApplication(create_backend_app)
+    generations: dict[str, str] = {}
 
     def application(environ: dict[str, Any], start_response: Any) -> Any:
         # https://cloud.google.com/storage/docs/xml-api/reference-headers: 0 is "only if there is none".
-        if environ.pop("HTTP_X_GOOG_IF_GENERATION_MATCH", None) == "0":
+        generation = environ.pop("HTTP_X_GOOG_IF_GENERATION_MATCH", None)
+        if generation == "0":
             environ["HTTP_IF_NONE_MATCH"] = "*"
+        elif generation:
+            environ["HTTP_IF_MATCH"] = generations.get(generation, '"none"')
         if source := environ.pop("HTTP_X_GOOG_COPY_SOURCE", None):
             environ["HTTP_X_AMZ_COPY_SOURCE"] = source
         # By the credential moto knows the service and the account.
@@ -113,7 +117,16 @@ def gcs_server() -> Iterator[GCSServer]:
         environ["HTTP_AUTHORIZATION"] = (
             f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
         )
-        return moto(environ, start_response)
+
+        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            # Google numbers what S3 hashes.
+            for etag in [value for name, value in headers if name.lower() == "etag"]:
+                number = str(int(etag.strip('"')[:12], 16))
+                generations[number] = etag
+                headers = [*headers, ("x-goog-generation", number)]
+            return start_response(status, headers, *more)
+
+        return moto(environ, start)
 
     server = make_server("127.0.0.1", 0, application, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import resource
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -90,6 +91,35 @@ def test_only_the_first_of_two_creates_succeeds(store: Store) -> None:
     with pytest.raises(ObjectExists, match=r"m\.json"):
         store.create("m.json", b"second")
     assert store.read("m.json") == b"first"
+
+
+def test_an_object_is_replaced_only_where_it_is_what_was_seen(store: Store) -> None:
+    store.create("m.json", b"first")
+    _, seen = store.read_with_info("m.json")
+    store.replace("m.json", b"second", seen)
+    with pytest.raises(ObjectExists):
+        store.replace("m.json", b"third", seen)
+    content, now = store.read_with_info("m.json")
+    assert content == b"second"
+    store.replace("m.json", b"fourth", now)
+    assert store.read("m.json") == b"fourth"
+
+
+def test_of_many_racing_replacements_exactly_one_succeeds(store: Store) -> None:
+    store.create("m.json", b"first")
+    _, seen = store.read_with_info("m.json")
+
+    def replace(number: int) -> bool:
+        try:
+            store.replace("m.json", str(number).encode(), seen)
+        except ObjectExists:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(replace, range(8)))
+    assert won.count(True) == 1
+    assert store.read("m.json") == str(won.index(True)).encode()
 
 
 async def test_of_many_racing_creates_exactly_one_succeeds(store: Store) -> None:

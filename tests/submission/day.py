@@ -9,7 +9,7 @@ from typing import Any
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Batch
-from adobe_privacy.storage import Store
+from adobe_privacy.storage import FileOptions, Store, open_store
 from adobe_privacy.submission.submission import Submission, submit_batch
 from tests.submission.test_submission import hand_in, plan, settings
 from tests.support.ledgers import FakeClock
@@ -30,6 +30,8 @@ class Day:
         clock: FakeClock,
     ) -> None:
         self.simulator, self.inbox, self.ledger, self.client = simulator, inbox, ledger, client
+        archive = f"{inbox.location.uri}-archive"
+        self.archive = open_store(archive, FileOptions(create=True))
         self.clock = clock
 
     def planned(self, *lines: dict[str, Any]) -> Batch:
@@ -45,6 +47,7 @@ class Day:
         return await submit_batch(
             batch=batch,
             inbox=self.inbox,
+            archive=self.archive,
             ledger=self.ledger,
             client=self.client,
             settings=settings(self.simulator),

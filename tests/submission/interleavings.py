@@ -139,6 +139,7 @@ class World:
                 connection.execute(delete(table))
         self.ledger.__dict__.pop("_fingerprint_key", None)
         self.inbox = Store(parse_location("s3://inbox"), MemoryStore())
+        self.archive = Store(parse_location("s3://archive"), MemoryStore())
         self.numbers = itertools.count(1)
         self.runs = itertools.count(1)
 
@@ -275,6 +276,7 @@ class World:
         coroutine = submit_batch(
             batch=self.ledger.claims.batch(batch_id),
             inbox=self.inbox,
+            archive=self.archive,
             ledger=ledger,
             client=Client(self, process),  # type: ignore[arg-type]
             settings=SubmissionSettings(

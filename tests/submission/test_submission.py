@@ -24,7 +24,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Batch, Job
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.planning.planning import PlanSettings, plan_day
-from adobe_privacy.storage import Store, open_store
+from adobe_privacy.storage import FileOptions, Store, open_store
 from adobe_privacy.submission import refusals, unknown
 from adobe_privacy.submission.submission import Submission, SubmissionSettings, submit_batch
 from tests.support.ledgers import DAY
@@ -107,11 +107,14 @@ class Place:
         self, simulator: Simulator, inbox: Store, ledger: Ledger, client: PrivacyServiceClient
     ) -> None:
         self.simulator, self.inbox, self.ledger, self.client = simulator, inbox, ledger, client
+        archive = f"{inbox.location.uri}-archive"
+        self.archive = open_store(archive, FileOptions(create=True))
 
     async def submit(self, batch: Batch, **options: Any) -> Submission:
         return await submit_batch(
             batch=batch,
             inbox=self.inbox,
+            archive=self.archive,
             ledger=self.ledger,
             client=self.client,
             settings=settings(self.simulator, **options),

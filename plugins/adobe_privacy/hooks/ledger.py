@@ -17,9 +17,10 @@ from adobe_privacy.hooks.storage import open_archive
 from adobe_privacy.ledger import shared
 from adobe_privacy.ledger.database import LedgerError, is_there
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ownership import check_owner, holds_something
 from adobe_privacy.protective import protective
 from adobe_privacy.settings import LedgerSettings, Settings, ledger_settings
-from adobe_privacy.storage import LocationNotFound
+from adobe_privacy.storage import LocationNotFound, Store
 
 # Reads of all triggers of a process at once.
 SHARED_CONNECTIONS = 3
@@ -63,18 +64,27 @@ def open_to_wait(settings: LedgerSettings, actor: str, **options: Any) -> Ledger
     return open_configured(settings, actor, existing=True, **options)
 
 
-def open_for_run(settings: Settings, actor: str) -> Ledger:
-    """The ledger for a run, which may make it. Raises LedgerError where the archive already holds results and there
-    is no ledger, and where a protective setting is not as it is in force: nothing was made or changed then."""
-    if not is_there(settings.ledger.url) and _has_results(settings):
+def open_for_run(settings: Settings, actor: str, *, needs_archive: bool = True) -> Ledger:
+    """The ledger for a run, which may make it. Raises LedgerError where there is none and the archive was used by one,
+    where the archive belongs to another ledger or knows more than this one, where the fingerprint key is another, and
+    where a protective setting is not as it is in force: nothing was made or changed then.
+
+    A run that neither sends, stores nor erases need not find the archive: without `needs_archive` it is not asked.
+    """
+    archive = _archive(settings) if needs_archive else None
+    if archive is not None and not is_there(settings.ledger.url) and holds_something(archive):
         raise LedgerError(
             f"the archive holds results, and there is no ledger where connection {settings.ledger.conn_id} "
             f"{'leads' if settings.ledger.configured else 'is absent or could not be looked up'}: put the connection "
-            "back, or restore the ledger. A new ledger would send every request again; only for an empty archive is "
-            "one made"
+            "back, or restore the ledger. A new ledger would send every request again. If the ledger is lost for good, "
+            "run `airflow privacy upgrade`, then `airflow privacy reconcile`"
         )
     ledger = open_configured(settings.ledger, actor)
     try:
+        if archive is not None:
+            check_owner(ledger, archive, settings.service.client.org_id)
+        # Raises where the key is another.
+        ledger.intake.fingerprint(b"")
         ledger.protection.check(protective(settings))
     except BaseException:
         ledger.close()
@@ -82,14 +92,13 @@ def open_for_run(settings: Settings, actor: str) -> Ledger:
     return ledger
 
 
-def _has_results(settings: Settings) -> bool:
+def _archive(settings: Settings) -> Store | None:
+    """The archive, where there is one already."""
     uri = settings.variables.archive_uri
-    if not uri:
-        return False
     try:
-        return bool(open_archive(uri, create=False).folders("jobs"))
+        return open_archive(uri, create=False) if uri else None
     except LocationNotFound:
-        return False
+        return None
 
 
 def open_configured(settings: LedgerSettings, actor: str, **options: Any) -> Ledger:

@@ -34,6 +34,8 @@ def create_ledger_engine(url: str, *, connections: int = 10, make_folder: bool =
     so many connections to a server or a file at once; two of them are kept."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
+        if not in_memory(parsed):
+            _refuse_other_file(Path(parsed.database or ""))
         if make_folder and not in_memory(parsed):
             path = Path(parsed.database or "")
             try:
@@ -56,6 +58,16 @@ def create_ledger_engine(url: str, *, connections: int = 10, make_folder: bool =
     return create_engine(
         parsed, hide_parameters=True, pool_pre_ping=True, pool_size=2, max_overflow=connections - 2
     )
+
+
+def _refuse_other_file(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError:
+        return  # not there, or told by whoever opens it
+    if start not in (b"", b"SQLite format 3\0"):
+        raise LedgerError(f"{path} is no SQLite database: correct the connection privacy_ledger")
 
 
 def in_memory(url: URL) -> bool:
@@ -170,6 +182,12 @@ def upgrade(engine: Engine) -> None:
             return
         if current is not None:
             _refuse_newer(script, current)
+        elif connection.dialect.name == "sqlite" and (others := inspect(connection).get_table_names()):
+            # A server's database may be shared, a file is not.
+            raise LedgerError(
+                f"{engine.url.database} is the database of something else: it has the table {others[0]} and is no "
+                "ledger. Correct the connection privacy_ledger"
+            )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

@@ -14,6 +14,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.database import LedgerError
+from adobe_privacy.ledger.identity import Lost, lost
 from adobe_privacy.ledger.schema import Job, Setting
 from adobe_privacy.ledger.search import add_ids, add_prints
 from adobe_privacy.ledger.states import JobState, Move
@@ -108,7 +109,8 @@ class Intake(Topic):
 
     def _add(self, session: Session, requests: Sequence[ReceivedRequest]) -> None:
         now = self.unit.now()
-        rows = [_new_row(request, job, now) for request in requests for job in request.jobs]
+        time_lost = lost(session)
+        rows = [_new_row(request, job, now, time_lost) for request in requests for job in request.jobs]
         if rows:
             # No other writer is about, so what is numbered higher afterwards is what was added here.
             last = session.scalar(select(func.max(Job.id))) or 0
@@ -154,7 +156,10 @@ def _check(key: str) -> str:
     return hmac.digest(key.encode(), b"fingerprint key", "sha256").hex()
 
 
-def _new_row(request: ReceivedRequest, job: ReceivedJob, now: datetime) -> dict[str, object]:
+def _new_row(
+    request: ReceivedRequest, job: ReceivedJob, now: datetime, time_lost: Lost | None
+) -> dict[str, object]:
+    doubtful = time_lost is not None and time_lost.concerns(request.inbox_date)
     return {
         "request_id": request.request_id,
         "regulation": request.regulation,
@@ -175,4 +180,5 @@ def _new_row(request: ReceivedRequest, job: ReceivedJob, now: datetime) -> dict[
         "state": JobState.RECEIVED,
         "on_hold": False,
         "attempt": 1,
+        "doubt_until": time_lost.until if time_lost and doubtful else None,
     }

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.approvals import approved_in
 from adobe_privacy.ledger.delete_plan import DELETE
+from adobe_privacy.ledger.identity import count_intents
 from adobe_privacy.ledger.limits import end_pause_and_doubt, refuse_while_paused
 from adobe_privacy.ledger.quotas import usage_on
 from adobe_privacy.ledger.results import UNKNOWN
@@ -56,6 +57,8 @@ class Intents(Topic):
             if usage.refused_at is not None or usage.jobs + len(jobs) > daily_limit:
                 raise DailyLimitReached
             usage.jobs += len(jobs)
+            if jobs:
+                count_intents(session, now)
             for job in jobs:
                 job.intent_at = now
             self.unit.move(session, jobs, Move.INTEND, "intent committed")
@@ -98,7 +101,7 @@ class Intents(Topic):
                 ):
                     row.adobe_job_id, row.adobe_request_id = adobe_job_id, adobe_request_id
                     row.batch_id, row.intent_at, row.submitted_at = job.batch_id, job.intent_at, now
-                    row.outcome = None
+                    row.outcome = row.doubt_until = None
                     submitted[row.id] = row
                 else:
                     seconds.append((job, adobe_job_id))
@@ -124,6 +127,8 @@ class Intents(Topic):
                 if row.intent_at is not None:
                     usage_on(session, row.intent_at.date()).jobs -= 1
             self.unit.put_back(session, rows, _WITHDRAWN[to], reason)
+            for row in rows:
+                row.doubt_until = None
             for row in rows if to is JobState.GONE else ():
                 row.outcome = UNKNOWN
             return len(rows)

@@ -16,9 +16,11 @@ from adobe_privacy.ledger.approvals import Approvals
 from adobe_privacy.ledger.attention import Attention
 from adobe_privacy.ledger.claims import Claims
 from adobe_privacy.ledger.database import create_ledger_engine, require_ledger, upgrade
+from adobe_privacy.ledger.doubts import Doubts
 from adobe_privacy.ledger.erasures import Erasures
 from adobe_privacy.ledger.figures import Figures
 from adobe_privacy.ledger.handing_in import HandingIn
+from adobe_privacy.ledger.identity import Identities
 from adobe_privacy.ledger.inbox import Inbox
 from adobe_privacy.ledger.intake import Intake
 from adobe_privacy.ledger.intents import Intents
@@ -72,12 +74,14 @@ class Ledger:
         self.handing_in = HandingIn(self.unit)
         self.inbox = Inbox(self.unit)
         self.intake = Intake(self.unit)
+        self.identity = Identities(self.unit)
         self.protection = Protection(self.unit)
         self.quotas = Quotas(self.unit)
         self.claims = Claims(self.unit)
         self.approvals = Approvals(self.unit)
         self.limits = Limits(self.unit)
         self.intents = Intents(self.unit)
+        self.doubts = Doubts(self.unit)
         self.others = Others(self.unit)
         self.opt_outs = OptOuts(self.unit)
         self.waiting = Waiting(self.unit)

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from sqlalchemy import and_, or_, select
 
 from adobe_privacy.api.names import Verdict
+from adobe_privacy.ledger.identity import count_intents
 from adobe_privacy.ledger.limits import end_pause_and_doubt, refuse_while_paused
 from adobe_privacy.ledger.results import archive
 from adobe_privacy.ledger.schema import OPT_OUTS, Job
@@ -45,6 +46,8 @@ class OptOuts(Topic):
         with self.unit.write() as session:
             refuse_while_paused(session, self.unit.now())
             rows = list(session.scalars(query.order_by(Job.due_on, Job.id).limit(limit)))
+            if rows:
+                count_intents(session, self.unit.now())
             again = [row for row in rows if row.state == JobState.SUBMITTING]
             for row in again:
                 row.attempt += 1

@@ -11,6 +11,7 @@ from sqlalchemy import and_, delete, insert, select
 from sqlalchemy.orm import Session
 
 from adobe_privacy.api.names import Verdict
+from adobe_privacy.ledger.identity import lost
 from adobe_privacy.ledger.schema import Job, Origin, ProductAnswer
 from adobe_privacy.ledger.states import OPEN_AT_ADOBE, JobState, Move
 from adobe_privacy.ledger.unit import Topic, Unit, chunks
@@ -98,6 +99,10 @@ class Results(Topic):
                 row.outcome, row.outcome_code, row.manifest = outcome, outcome_code, manifest
                 _correct(row, job)
             self.unit.move(session, rows, Move.FAIL, reason)
+            time_lost = lost(session)
+            if time_lost and any(row.submitted_at and row.submitted_at <= time_lost.until for row in rows):
+                # The next attempt may be at Adobe already: a person decides.
+                try_again = False
             if try_again:
                 self.unit.new_attempt(
                     session, rows, Move.TRY_AGAIN, "sent again: the outcome says that another try can help"

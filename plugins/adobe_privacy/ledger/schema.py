@@ -196,6 +196,8 @@ class Job(Base):
     batch_id: Mapped[str | None] = mapped_column(String(36))
     approval_id: Mapped[int | None] = mapped_column(RowId)  # by which this attempt may be sent
     intent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # Until when a call that the ledger knows nothing of may have made it: it is looked for before it is sent.
+    doubt_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     submitted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     adobe_request_id: Mapped[str | None] = mapped_column(String(255))
     adobe_job_id: Mapped[str | None] = mapped_column(String(255))

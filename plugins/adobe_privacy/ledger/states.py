@@ -88,6 +88,12 @@ class Move(Enum):
         Who.RUN,
         "An opt-out whose call has no known outcome is sent again: accepted twice, it has the same effect.",
     )
+    DOUBT = (
+        (JobState.PLANNED,),
+        JobState.SUBMITTING,
+        Who.RUN,
+        "Adobe may have the job, though the ledger knows of no call: it is looked for before it is sent.",
+    )
     WITHDRAW = (
         (JobState.SUBMITTING,),
         JobState.PLANNED,

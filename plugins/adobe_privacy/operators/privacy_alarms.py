@@ -30,6 +30,8 @@ class PrivacyAlarmsOperator(PrivacyOperator):
     """
 
     template_fields = (*PrivacyOperator.template_fields, "sweep_dag_id")
+    # What is late must be told while the archive cannot be reached, too.
+    needs_archive = False
 
     def __init__(
         self,

@@ -88,7 +88,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                 day=day,
                 inbox=inbox,
                 ledger=ledger,
-                archive=self.archive(),
+                archive=self.own_archive(ledger),
                 client=client,
                 settings=OptOutSettings(call_timeout=self.settings.service.client.timeout + 30),
             )

@@ -163,6 +163,7 @@ class PrivacyOperator(BaseOperator):
     overwrite_rtif_after_execution = True
     operator_extra_links: Collection[BaseOperatorLink] = (PrivacyPageLink(),)
     ui_color = "#e8f1fa"
+    needs_archive = True
 
     def __init__(
         self,
@@ -209,13 +210,21 @@ class PrivacyOperator(BaseOperator):
 
         return open_archive(self.settings.location("archive"))
 
+    def own_archive(self, ledger: Ledger) -> Store:
+        """The archive for writing: from now on it belongs to this ledger. Raises LedgerError where it is another's."""
+        from adobe_privacy.ownership import claim
+
+        archive = self.archive()
+        claim(ledger, archive)
+        return archive
+
     def ledger(self, context: Context) -> Ledger:
         return self.ledger_of(actor_of(context))
 
     def ledger_of(self, actor: str) -> Ledger:
         from adobe_privacy.hooks.ledger import open_for_run
 
-        return open_for_run(self.settings, actor)
+        return open_for_run(self.settings, actor, needs_archive=self.needs_archive)
 
     def wait_until(self, moment: datetime) -> NoReturn:
         """Adobe asked for a pause: leaves the worker and starts anew when it is over."""
@@ -379,11 +388,11 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
         from adobe_privacy.submission.submission import SubmissionSettings, submit_batch
 
         settings = self.settings.service
-        self.settings.location("archive")
         async with self.client() as client:
             return await submit_batch(
                 batch=batch,
                 inbox=self.inbox(),
+                archive=self.own_archive(ledger),
                 ledger=ledger,
                 client=client,
                 settings=SubmissionSettings(
@@ -482,7 +491,7 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
             completion = await complete_jobs(
                 [job for job in jobs if job.adobe_job_id not in listed],
                 ledger=ledger,
-                archive=self.archive(),
+                archive=self.own_archive(ledger),
                 client=client,
                 settings=archive_settings(self.settings),
                 on_progress=ArchiveProgress(self.log, context),

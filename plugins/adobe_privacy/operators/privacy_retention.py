@@ -80,7 +80,7 @@ class ErasePrivacyResultsOperator(_RetentionOperator):
             return self.report(
                 context,
                 erase_expired(
-                    self.archive(),
+                    self.archive() if dry_run else self.own_archive(ledger),
                     days,
                     erasures=_Erasures(ledger),
                     keys=key_place(self.settings),
@@ -112,7 +112,7 @@ class CleanUpPrivacyArchiveOperator(_RetentionOperator):
             return self.report(
                 context,
                 clean_up(
-                    self.archive(),
+                    self.archive() if dry_run else self.own_archive(ledger),
                     older_than=timedelta(days=int(self.older_than_days)),
                     on_hold=ledger.erasures.is_held,
                     keys=key_place(self.settings),

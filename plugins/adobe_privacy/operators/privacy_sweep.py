@@ -107,6 +107,12 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
                 "whether they are its own",
                 result.left,
             )
+        if result.doubtful:
+            self.log.warning(
+                "Adobe lists %d jobs that the ledger took for not sent: the ledger was restored, or lost what it had "
+                "written. They are looked up before anything of them is sent; run `airflow privacy reconcile`",
+                result.doubtful,
+            )
         for failure in result.failures:
             self.log.error("Not archived: %s", failure)
         for error in result.errors:
@@ -132,7 +138,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
                 first=first,
                 last=last,
                 ledger=ledger,
-                archive=self.archive(),
+                archive=self.own_archive(ledger),
                 client=client,
                 regulations=regulations,
                 clocks=self.settings.variables.legal_clocks,

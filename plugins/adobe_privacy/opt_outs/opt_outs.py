@@ -38,6 +38,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.limits import Paused
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ownership import claim
 from adobe_privacy.storage import ObjectExists, Store
 from adobe_privacy.submission.refusals import Refusals, halves
 
@@ -168,6 +169,12 @@ class _Work:
             suspects=self.suspects,
         )
         self.lost -= {job.id for job in jobs}
+        if jobs:
+            try:
+                claim(self.ledger, self.archive)
+            except Exception as error:
+                self.ledger.intents.withdraw(jobs, JobState.RECEIVED, f"not sent: {type(error).__name__}")
+                raise
         self.result.sent_again += sum(job.attempt > 1 for job in jobs)
         return jobs
 

@@ -25,6 +25,7 @@ from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK, LIST_REACH, RES
 from adobe_privacy.api.models import JobSummary
 from adobe_privacy.archive import ArchiveSettings
 from adobe_privacy.intake.request import request_id_in
+from adobe_privacy.ledger.doubts import SeenJob
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.others import OthersJob
 from adobe_privacy.ledger.schema import Job, Origin
@@ -55,7 +56,8 @@ class Sweep:
 
     `finished` jobs ended on the days swept. `asked` jobs were in no list and were asked for by their ids;
     `not_asked` ones have their turn in a later sweep. `left` jobs may be what became of a call of ours without an
-    answer: the submission settles that. `errors` are those of our own jobs that are final, and `gone` names
+    answer: the submission settles that. `doubtful` ones the ledger took for not sent: it has lost something, and their
+    submission looks for them. `errors` are those of our own jobs that are final, and `gone` names
     jobs of others that can be read no more: both need a person. `failures` may go away when tried again.
     """
 
@@ -68,6 +70,7 @@ class Sweep:
     asked: int = 0
     not_asked: int = 0
     left: int = 0
+    doubtful: int = 0
     errors: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -109,7 +112,7 @@ async def sweep(
         for job_id, found in listed.unsettled.items()
         if found.row.last_modified_at is None or found.row.last_modified_at > now - DETAIL_KEPT
     }
-    result = Sweep(finished=len(listed.on_days))
+    result = Sweep(finished=len(listed.on_days), doubtful=listed.doubtful)
     unreadable = listed.unsettled.keys() - readable.keys()
     unknown = unreadable - ledger.intents.known_adobe_jobs(unreadable)
     result.gone = [f"Adobe job {job_id}, not ours" for job_id in sorted(unknown & listed.on_days.keys())]
@@ -150,6 +153,9 @@ class _Listed:
     open: set[str] = field(default_factory=set)
     on_days: dict[str, date] = field(default_factory=dict)
     unsettled: dict[str, _Finished] = field(default_factory=dict)
+    # Rows of which the ledger was not asked yet whether it takes them for not sent, and how many jobs it did.
+    seen: list[JobSummary] = field(default_factory=list)
+    doubtful: int = 0
 
 
 async def _listed(
@@ -169,6 +175,9 @@ async def _listed(
                 chunk: list[JobSummary] = []
                 # Whether `toDate` is within is documented nowhere.
                 async for row in client.list_jobs(code, from_date=reach[0], to_date=reach[1]):
+                    part.seen.append(row)
+                    if len(part.seen) == CHUNK:
+                        _note_seen(ledger, part)
                     if not row.status.is_terminal:
                         part.open.add(row.job_id)
                         continue
@@ -180,6 +189,7 @@ async def _listed(
                         _keep_unsettled(ledger, chunk, code, part)
                         chunk = []
                 _keep_unsettled(ledger, chunk, code, part)
+                _note_seen(ledger, part)
             except RequestRefused as error:
                 # A retired code may be one day; under a code that Adobe does not know there are no jobs.
                 log.log(logging.WARNING if code in REGULATIONS else logging.DEBUG, "%s: %s", code, error)
@@ -199,6 +209,7 @@ async def _listed(
     for regulation, task in tasks:
         part = task.result()
         whole.open |= part.open
+        whole.doubtful += part.doubtful
         whole.on_days |= part.on_days
         whole.unsettled |= {
             job_id: _Finished(regulation, found.row) for job_id, found in part.unsettled.items()
@@ -209,6 +220,17 @@ async def _listed(
 def _keep_unsettled(ledger: Ledger, rows: list[JobSummary], code: str, part: _Listed) -> None:
     settled = ledger.others.settled([row.job_id for row in rows])
     part.unsettled |= {row.job_id: _Finished(code, row) for row in rows if row.job_id not in settled}
+
+
+def _note_seen(ledger: Ledger, part: _Listed) -> None:
+    """What Adobe lists and the ledger takes for not sent, its submission looks up before it sends it."""
+    rows, part.seen = part.seen, []
+    seen = [
+        SeenJob(row.job_id, request_id, row.action or "")
+        for row in rows
+        if (request_id := request_id_in(row.key or "")) is not None
+    ]
+    part.doubtful += ledger.doubts.note_seen(seen)
 
 
 def _unlisted(ledger: Ledger, regulations: Collection[str], listed: _Listed, result: Sweep) -> list[Job]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import re
@@ -29,6 +30,17 @@ def make_folder(folder: Path) -> None:
         with contextlib.suppress(FileExistsError):
             each.mkdir(mode=CLOSED_FOLDER)
             each.chmod(CLOSED_FOLDER)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes out that lock the same folder, until the end of the block or of the process."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def close_file(path: Path) -> None:

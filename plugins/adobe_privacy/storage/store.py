@@ -19,6 +19,7 @@ from obstore.exceptions import (
 
 from adobe_privacy.storage import local
 from adobe_privacy.storage.errors import (
+    ObjectExists,
     ObjectNotFound,
     StorageUnavailable,
 )
@@ -205,6 +206,37 @@ class Store:
         )
         self._settle(key)
         return written
+
+    def read_with_info(self, key: str) -> tuple[bytes, ObjectInfo]:
+        """A small object, and which of its versions this is."""
+
+        def read() -> tuple[bytes, ObjectInfo]:
+            found = obstore.get(self._backend, key)
+            return bytes(found.bytes()), _info(found.meta)
+
+        return self._do(key, read)
+
+    def replace(self, key: str, data: bytes, seen: ObjectInfo) -> Written:
+        """Write an object only if it is still what was `seen`: of several writers exactly one succeeds.
+
+        Raises `ObjectExists` for all others, and as `create` maybe after a lost answer: compare what is there.
+        """
+
+        def put() -> Written:
+            # S3 and Azure compare the ETag, Google the version.
+            marks = {"e_tag": seen.etag, "version": seen.version}
+            mode: Any = {name: mark for name, mark in marks.items() if mark is not None}
+            options = self._put_options()
+            return _written(obstore.put(self._backend, key, data, mode=mode, **options))
+
+        if self.location.scheme != "file":
+            return self._do(key, put)
+        # The library knows no conditional replacement of a file.
+        with local.locked(Path(self.location.prefix)):
+            if self.info(key).etag != seen.etag:
+                uri = self.location.object_uri(key)
+                raise ObjectExists(f"{uri} was changed meanwhile", uri=uri)
+            return self.write(key, data)
 
     async def create_async(self, key: str, data: bytes) -> Written:
         """As `create`."""

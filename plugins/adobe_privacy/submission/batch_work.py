@@ -71,6 +71,7 @@ class BatchWork:
 
     batch: Batch
     inbox: Store
+    archive: Store
     ledger: Ledger
     client: PrivacyServiceClient
     settings: SubmissionSettings
@@ -91,8 +92,3 @@ def intent_of(job: Job) -> datetime:
     if job.intent_at is None:
         raise ValueError(f"job {job.id} of the ledger is {job.state} without an intent")
     return job.intent_at
-
-
-def folded(key: str) -> str:
-    """A user key without what a service may change of it: case and blanks."""
-    return "".join(key.split()).casefold()

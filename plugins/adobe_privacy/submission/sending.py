@@ -27,7 +27,9 @@ from adobe_privacy.ledger.intents import DailyLimitReached
 from adobe_privacy.ledger.limits import Doubt, Paused
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
-from adobe_privacy.submission.batch_work import BatchWork, folded, intent_of
+from adobe_privacy.ownership import claim
+from adobe_privacy.submission.batch_work import BatchWork, intent_of
+from adobe_privacy.submission.recognition import folded
 from adobe_privacy.submission.refusals import Refusals, halves
 
 log = logging.getLogger(__name__)
@@ -87,7 +89,16 @@ class Sending:
             reason = "the batch changed before it was sent"
             self.work.ledger.intents.withdraw(intended, JobState.PLANNED, reason, refund=True)
             return
+        self._claim_archive(intended)
         await self._post(request, users, intended)
+
+    def _claim_archive(self, intended: Sequence[Job]) -> None:
+        """Nothing is sent that a ledger restored from a backup could not find out about."""
+        try:
+            claim(self.work.ledger, self.work.archive)
+        except Exception as error:
+            self._withdraw(intended, f"not sent: {type(error).__name__}")
+            raise
 
     def _request(self, users: Sequence[User]) -> CreateJobsRequest:
         try:

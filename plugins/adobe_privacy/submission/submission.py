@@ -38,6 +38,7 @@ async def submit_batch(
     *,
     batch: Batch,
     inbox: Store,
+    archive: Store,
     ledger: Ledger,
     client: PrivacyServiceClient,
     settings: SubmissionSettings,
@@ -47,10 +48,13 @@ async def submit_batch(
     Returns earlier where Adobe asked for a pause: the rest of the batch stays `PLANNED`, and the result says until
     when. May be called again after any failure or pause, and beside another call for the same batch.
 
+    Before anything is sent, the archive says how far the ledger has written. Raises LedgerError where the archive
+    belongs to another ledger, or knows more than this one, and StorageError where it cannot be written.
+
     Raises PrivacyServiceError where Adobe cannot be used as it is (credentials, permission, outage), and
     RequestRefused where the fault is the whole batch's: its jobs wait for the next plan then.
     """
-    work = BatchWork(batch, inbox, ledger, client, settings, sleep)
+    work = BatchWork(batch, inbox, archive, ledger, client, settings, sleep)
     try:
         await _submit(work)
     except Paused as pause:
@@ -78,10 +82,13 @@ async def _submit(work: BatchWork) -> None:
         ]
         planned = [job for job in unsent if job.state is JobState.PLANNED]
         held = {job.id for job in planned if job.on_hold}
+        doubtful = [job.id for job in planned if job.doubt_until is not None]
         if unresolved:
             await unknown.resolve(unresolved)
         elif held:
             ledger.claims.unclaim(batch.id, "on hold", job_ids=held)
+        elif doubtful:
+            ledger.doubts.look_up(batch.id, doubtful)
         elif unapproved := ledger.approvals.unapproved_deletes(
             batch.id, approve_deletes=work.settings.approve_deletes
         ):

@@ -16,15 +16,17 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from adobe_privacy.api.errors import NotFound, RequestRefused, TemporarilyUnavailable
 from adobe_privacy.api.facts import LIST_REACH
 from adobe_privacy.api.models import JobStatus, JobSummary
+from adobe_privacy.ledger.doubts import may_be_made_since
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import OPEN_AT_ADOBE, JobState
 from adobe_privacy.regulations.codes import listing_codes
-from adobe_privacy.submission.batch_work import BatchWork, folded, intent_of
+from adobe_privacy.submission.batch_work import BatchWork, intent_of
+from adobe_privacy.submission.recognition import Search, recognise
 
 log = logging.getLogger(__name__)
 
@@ -72,14 +74,14 @@ class UnknownOutcomes:
                 forgotten, JobState.GONE, "whether Adobe has it cannot be looked up any more: ask Adobe"
             )
             return
-        overdue = [job for job in jobs if looked_at >= intent_of(job) + work.settings.settle_after]
+        overdue = [job for job in jobs if looked_at >= _until(job) + work.settings.settle_after]
         lists = _Lists()
         missing = {job.id for job in await self.recognise(jobs, lists, thoroughly=bool(overdue))}
         absent = [job for job in overdue if job.id in missing]
         if absent:
             await self._judge(absent, lists)
         elif missing:
-            over = max(intent_of(job) for job in jobs if job.id in missing) + work.settings.settle_after
+            over = max(_until(job) for job in jobs if job.id in missing) + work.settings.settle_after
             left = (over - work.ledger.now()).total_seconds()
             log.info(
                 "%d jobs of batch %s may be at Adobe: listing again, for %.0f s at most",
@@ -94,41 +96,18 @@ class UnknownOutcomes:
     async def recognise(self, jobs: Sequence[Job], lists: _Lists, *, thoroughly: bool) -> list[Job]:
         """Finds `jobs` at Adobe by user key and action; returns those that are not there (yet)."""
         work = self.work
-        wanted = {(job.key, job.action): job for job in jobs}
-        found: dict[tuple[str, str], list[JobSummary]] = {}
-        changed: dict[tuple[str, str], list[JobSummary]] = {}
-        by_folded = {(folded(key), action): (key, action) for key, action in wanted}
-        async for listed in self._listed(min(intent_of(job) for job in jobs), lists, thoroughly=thoroughly):
-            place = (listed.key or "", listed.action or "")
-            if place in wanted:
-                found.setdefault(place, []).append(listed)
-            elif alike := by_folded.get((folded(place[0]), place[1])):
-                changed.setdefault(alike, []).append(listed)
-        if changed and work.ledger.limits.keys_come_back() is not True:
-            for place, rows in changed.items():
-                found.setdefault(place, rows)
-        known = work.ledger.intents.known_adobe_jobs({row.job_id for rows in found.values() for row in rows})
-        recognised: list[tuple[Job, str]] = []
-        for place, rows in found.items():
-            ours = sorted((row for row in rows if row.job_id not in known), key=_age)
-            if ours:
-                # All of them belong to the request; the ledger takes the first for the one that was intended.
-                recognised += [(wanted[place], row.job_id) for row in ours]
-                if ours[0].key != place[0]:
-                    work.ledger.limits.note_keys(unchanged=False)
-            if len(ours) > 1:
-                work.result.notes.append(
-                    f"{place[0]} ({place[1]}): Adobe has {len(ours)} jobs, see {ours[1].job_id}"
-                )
-        if recognised:
+        search = Search((job.key, job.action) for job in jobs)
+        time_lost = work.ledger.doubts.lost()
+        since = min(may_be_made_since(job, time_lost) for job in jobs)
+        async for listed in self._listed(since, lists, thoroughly=thoroughly):
+            search.note(listed)
+        result = recognise(work.ledger, jobs, search, "found at Adobe by its user key")
+        work.result.notes += result.notes
+        if result.job_ids:
             work.lost_calls = 0
-            count = work.ledger.intents.record_submitted(
-                recognised, adobe_request_id=None, reason="found at Adobe by its user key"
-            )
-            work.result.recognised += count
-            log.info("Recognised %d jobs of batch %s that Adobe had already", count, work.batch.id)
-        there = {job.id for job, _ in recognised}
-        return [job for job in jobs if job.id not in there]
+            work.result.recognised += result.count
+            log.info("Recognised %d jobs of batch %s that Adobe had already", result.count, work.batch.id)
+        return [job for job in jobs if job.id not in result.job_ids]
 
     async def _listed(
         self, intent: datetime, lists: _Lists, *, thoroughly: bool
@@ -176,10 +155,19 @@ class UnknownOutcomes:
     # -- what is not --------------------------------------------------------------------------------------
 
     async def _judge(self, absent: Sequence[Job], lists: _Lists) -> None:
-        doubt = await self._why_not_believed(absent, lists)
-        if doubt is None:
-            self._send_again(absent)
-            return
+        time_lost, reach = self.work.ledger.doubts.lost(), self.work.ledger.now() - LOOK_BACK
+        older = [job for job in absent if may_be_made_since(job, time_lost) < reach]
+        recent = [job for job in absent if job not in older]
+        if older:
+            self._leave(older, "Adobe's lists do not reach back to when it may have been sent")
+        if recent:
+            doubt = await self._why_not_believed(recent, lists)
+            if doubt is None:
+                self._send_again(recent)
+            else:
+                self._leave(recent, doubt)
+
+    def _leave(self, absent: Sequence[Job], doubt: str) -> None:
         self.left |= {job.id for job in absent}
         self.work.result.unknown += len(absent)
         self.work.result.notes.append(
@@ -196,7 +184,7 @@ class UnknownOutcomes:
             return "Adobe's lists were never seen to show a job that is not finished"
         if lists.open_job:
             work.ledger.limits.note_open_job_listed()
-        if not self._reached_day_of(max(intent_of(job) for job in absent), lists):
+        if not self._reached_day_of(max(_until(job) for job in absent), lists):
             return "Adobe's lists end before the day of the call; the next run looks again"
         return None
 
@@ -246,6 +234,6 @@ class UnknownOutcomes:
             )
 
 
-def _age(listed: JobSummary) -> tuple[bool, datetime, str]:
-    """The oldest first, those without a time last."""
-    return listed.created_at is None, listed.created_at or datetime.max.replace(tzinfo=UTC), listed.job_id
+def _until(job: Job) -> datetime:
+    """The latest moment at which a call may have begun that made the job."""
+    return max(intent_of(job), job.doubt_until or intent_of(job))

@@ -1,0 +1,109 @@
+"""Which ledger this is, and how far it has written: by these a ledger is told from a copy, and from an older state of
+itself that a backup brought back."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from adobe_privacy.ledger.schema import Job, Setting
+from adobe_privacy.ledger.unit import Topic, setting
+
+_IDENTITY, _LOST = "identity", "lost"
+# Whoever names inbox folders by another time zone's days is at most so far ahead.
+TIME_ZONES = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """`counter` grows with every batch of intents, in the transaction that commits them; `at` is when."""
+
+    id: str
+    counter: int = 0
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What the ledger had written in this time is lost; `since` is None where nobody knows."""
+
+    since: datetime | None
+    until: datetime
+
+    def concerns(self, inbox_date: date) -> bool:
+        """Whether a request of this inbox folder may have been sent in the time."""
+        return inbox_date <= (self.until + TIME_ZONES).date()
+
+
+class Identities(Topic):
+    """Tells the ledger's identity."""
+
+    def known(self) -> Identity | None:
+        """None for a ledger that no run has opened for writing yet."""
+        with self.unit.read() as session:
+            return _read(session)
+
+    def own(self) -> Identity:
+        """As `known`; a ledger without an id gets one."""
+        known = self.known()
+        if known is not None:
+            return known
+        with self.unit.write() as session:
+            own = _read(session) or Identity(str(uuid.uuid4()))
+            _write(session, own)
+            return own
+
+    def renew(self, *, at_least: int) -> Identity:
+        """Another id, for a ledger that takes an archive over: one that had the old id stops at its next submission."""
+        with self.unit.write() as session:
+            old = _read(session)
+            counter = max(at_least, old.counter if old else 0)
+            own = Identity(str(uuid.uuid4()), counter, old.at if old else None)
+            _write(session, own)
+            return own
+
+    def is_empty(self) -> bool:
+        """Whether it has never known a job."""
+        with self.unit.read() as session:
+            return session.scalar(select(Job.id).limit(1)) is None
+
+
+def count_intents(session: Session, now: datetime) -> None:
+    """To be called in every transaction that commits intents."""
+    own = _read(session) or Identity(str(uuid.uuid4()))
+    _write(session, Identity(own.id, own.counter + 1, now))
+
+
+def _read(session: Session) -> Identity | None:
+    kept = setting(session, _IDENTITY)
+    if kept is None:
+        return None
+    fields: dict[str, Any] = json.loads(kept)
+    at = fields["at"]
+    return Identity(fields["id"], fields["counter"], at and datetime.fromisoformat(at))
+
+
+def _write(session: Session, identity: Identity) -> None:
+    fields = asdict(identity) | {"at": identity.at and identity.at.isoformat()}
+    session.merge(Setting(name=_IDENTITY, value=json.dumps(fields)))
+
+
+def lost(session: Session) -> Lost | None:
+    kept = setting(session, _LOST)
+    if kept is None:
+        return None
+    fields = json.loads(kept)
+    since = fields["since"]
+    return Lost(since and datetime.fromisoformat(since), datetime.fromisoformat(fields["until"]))
+
+
+def keep_lost(session: Session, time_lost: Lost) -> None:
+    since = time_lost.since and time_lost.since.isoformat()
+    kept = {"since": since, "until": time_lost.until.isoformat()}
+    session.merge(Setting(name=_LOST, value=json.dumps(kept)))

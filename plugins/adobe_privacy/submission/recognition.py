@@ -1,0 +1,79 @@
+"""Finds our jobs in Adobe's lists, by user key and action."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from adobe_privacy.api.models import JobStatus, JobSummary
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.schema import Job
+
+Place = tuple[str, str]  # user key and action
+
+
+def folded(key: str) -> str:
+    """A user key without what a service may change of it: case and blanks."""
+    return "".join(key.split()).casefold()
+
+
+@dataclass
+class Recognised:
+    """What was found: how many jobs are known to be at Adobe by this, which ones of those asked for, and what a person
+    should know."""
+
+    count: int = 0
+    job_ids: set[int] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+
+class Search:
+    """The rows of lists that may be one of the jobs wanted."""
+
+    def __init__(self, places: Iterable[Place]) -> None:
+        self._wanted = set(places)
+        self._by_folded = {(folded(key), action): (key, action) for key, action in self._wanted}
+        self._same: dict[Place, list[JobSummary]] = {}
+        self._alike: dict[Place, list[JobSummary]] = {}
+
+    def note(self, row: JobSummary) -> None:
+        place = (row.key or "", row.action or "")
+        if place in self._wanted:
+            self._same.setdefault(place, []).append(row)
+        elif (alike := self._by_folded.get((folded(place[0]), place[1]))) is not None:
+            self._alike.setdefault(alike, []).append(row)
+
+    def found(self, ledger: Ledger) -> dict[Place, list[JobSummary]]:
+        """By place, Adobe's jobs that the ledger does not know: what did not fail before what did, then the oldest
+        first. Keys in another spelling count where Adobe is not known to give keys back unchanged."""
+        found = dict(self._same)
+        if self._alike and ledger.limits.keys_come_back() is not True:
+            found |= self._alike
+        known = ledger.intents.known_adobe_jobs({row.job_id for rows in found.values() for row in rows})
+        new = {place: [row for row in rows if row.job_id not in known] for place, rows in found.items()}
+        return {place: sorted(rows, key=_age) for place, rows in new.items() if rows}
+
+
+def recognise(ledger: Ledger, jobs: Iterable[Job], search: Search, reason: str) -> Recognised:
+    """Writes down which of `jobs` Adobe has. All of Adobe's jobs of a place belong to the request; the ledger takes
+    the first for the one that was intended."""
+    by_place = {(job.key, job.action): job for job in jobs}
+    result = Recognised()
+    made: list[tuple[Job, str]] = []
+    for place, rows in search.found(ledger).items():
+        made += [(by_place[place], row.job_id) for row in rows]
+        if rows[0].key != place[0]:
+            ledger.limits.note_keys(unchanged=False)
+        if len(rows) > 1:
+            result.notes.append(f"{place[0]} ({place[1]}): Adobe has {len(rows)} jobs, see {rows[1].job_id}")
+    if made:
+        result.count = ledger.intents.record_submitted(made, adobe_request_id=None, reason=reason)
+        result.job_ids = {job.id for job, _ in made}
+    return result
+
+
+def _age(row: JobSummary) -> tuple[bool, bool, datetime, str]:
+    """Those without a time last."""
+    failed = row.status is JobStatus.ERROR
+    return failed, row.created_at is None, row.created_at or datetime.max.replace(tzinfo=UTC), row.job_id
