@@ -44,6 +44,10 @@ from adobe_privacy.reporting.attention import read_attention
 from adobe_privacy.storage import InvalidLocation, StorageError, Store, open_store
 
 FINE, WRONG_DATA, WRONG_USAGE = 0, 1, 2
+REPORTED = (
+    *("regulation", "requests_to", "received", "complied", "part", "denied", "failed", "open"),
+    *("median_days", "mean_days", "in_time", "late", "overdue", "extended"),
+)
 
 
 def main(
@@ -138,6 +142,11 @@ def _parser(prog: str) -> argparse.ArgumentParser:
             metavar="DATE",
             help=f"{default} if not given",
         )
+    report.add_argument(
+        "--period",
+        choices=[name.replace(" ", "-") for name in reports.PERIODS],
+        help="instead of --from and --to",
+    )
     report.add_argument("--regulation", help="one regulation code; else all")
     evidence = add("evidence", _evidence)
     evidence.add_argument("request_id")
@@ -327,25 +336,16 @@ def _due(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
+    if options.period:
+        today = datetime.now(UTC).date()
+        options.first, options.last = reports.PERIODS[options.period.replace("-", " ")](today)
     if options.first > options.last:
         options.usage_error(f"the period ends on {options.last}, before it begins on {options.first}")
     with _open_ledger(options) as ledger:
         report = reports.figures_report(ledger, options.first, options.last, regulation=options.regulation)
     if not printed(options, report, reports.figures_html):
-        names = (
-            "regulation",
-            "requests_to",
-            "received",
-            "complied",
-            "part",
-            "denied",
-            "failed",
-            "open",
-            "median_days",
-        )
-        print_rows(
-            options, [{name: row[name] for name in (*names, "mean_days")} for row in report["figures"]]
-        )
+        rows = [*report["figures"], report["total"] | {"regulation": "total"}]
+        print_rows(options, [{name: row[name] for name in REPORTED} for row in rows])
     return FINE
 
 

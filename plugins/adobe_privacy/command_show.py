@@ -10,6 +10,7 @@ from adobe_privacy.api.names import meaning_of
 from adobe_privacy.command_output import job_row, print_json, print_rows
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job, ProductAnswer
+from adobe_privacy.ledger.times import as_told
 from adobe_privacy.results.verdicts import explained
 
 
@@ -35,12 +36,15 @@ def show(options: argparse.Namespace, ledger: Ledger) -> bool:
         for step in ledger.people.history(options.request_id)
     ]
     rows = [job_row(job) for job in jobs]
+    warnings = list(dict.fromkeys(line for job in jobs for line in job.warnings.splitlines()))
     if options.json:
-        print_json({"jobs": rows, "answers": said, "history": steps})
+        print_json({"jobs": rows, "answers": said, "warnings": warnings, "history": steps})
         return True
     print_rows(options, rows)
     if said:
         print_rows(options, said)
+    for warning in warnings:
+        print(f"warning: {warning}")
     print_rows(options, steps)
     return True
 
@@ -55,7 +59,7 @@ def _answer(job: Job, answer: ProductAnswer) -> dict[str, Any]:
         "product": answer.name,
         "verdict": answer.verdict,
         "code": answer.code,
-        "processed": answer.processed_at,
+        "processed": as_told(answer.processed_at),
         "adobe": ": ".join(filter(None, (title, answer.message, answer.detail))) or None,
         "to_do": explained(answer),
     }

@@ -93,9 +93,62 @@ def test_each_standing_is_counted_once_and_they_add_up(ledger: Ledger) -> None:
     refused = ledger.claims.batch_jobs(batch.id)
     ledger.claims.refuse([job.id for job in refused], "gone")
     row = only(ledger)
-    # 1, 2 | 3 | 4 and the refused one | the one of 5 and 9 that was not refused, 6, 7, 8, 10
+    # 1, 2 | 3 | - | 4 and the refused one | the one of 5 and 9 that was not refused, 6, 7, 8, 10
+    assert (row.received, row.whole, row.part, row.denied, row.failed, row.open) == (10, 2, 1, 0, 2, 5)
+    ledger.people.close("DSR-4", "identity not proven")
+    ledger.people.close("DSR-10", "identity not proven")
+    row = only(ledger)
+    # What is on hold is open, whatever else is true of it.
     assert (row.received, row.whole, row.part, row.denied, row.failed, row.open) == (10, 2, 1, 1, 1, 5)
     assert row.median_days is not None
+
+
+def test_an_error_that_an_older_version_judged_is_complied_with_in_no_part(ledger: Ledger) -> None:
+    take_in(ledger, 1)
+    [job] = submit(ledger)
+    ledger.results.record_error(
+        job, completed_at=None, outcome="as judged before", outcome_code="1", reason="", try_again=False
+    )
+    assert (only(ledger).failed, only(ledger).part) == (1, 0)
+
+
+def test_the_total_is_of_all_requests(ledger: Ledger, clock: FakeClock) -> None:
+    take_in(ledger, 1, regulation="ccpa")
+    take_in(ledger, 2, regulation="gdpr")
+    take_in(ledger, 3, "delete", regulation="gdpr")
+    jobs = [*submit(ledger), *submit(ledger)]
+    clock.moment = RECEIVED + timedelta(days=2)
+    for job, days in zip(jobs, (0, 2, 8), strict=True):
+        clock.advance(days=days)
+        archive(ledger, job)
+    rows, total = ledger.figures.with_total(DAY, DAY)
+    assert len(rows) == 3
+    assert (total.regulation, total.action) == (None, None)
+    assert (total.received, total.whole, total.complied) == (3, 3, 3)
+    assert (total.median_days, total.mean_days) == (4.0, 6.0)
+
+
+def test_whether_a_request_was_answered_in_time(ledger: Ledger, clock: FakeClock) -> None:
+    due = DAY + timedelta(days=30)
+    for number in range(6):
+        take_in(ledger, number, due=due)
+    jobs = {job.request_id: job for job in submit(ledger)}
+    ledger.people.extend("DSR-1", due + timedelta(days=60), "many requests")
+    ledger.people.extend("DSR-1", due + timedelta(days=61), "and more")
+    assert ledger.people.request_jobs("DSR-1")[0].first_due_on == due
+    clock.moment = datetime(2026, 12, 20, 23, 59, 59, tzinfo=UTC)
+    archive(ledger, jobs["DSR-0"])
+    assert (only(ledger).in_time, only(ledger).late, only(ledger).overdue) == (1, 0, 0)
+    clock.advance(seconds=1)
+    for number in (1, 2):
+        archive(ledger, jobs[f"DSR-{number}"], outcome="in part")
+    ledger.results.record_error(
+        jobs["DSR-3"], completed_at=None, outcome_code="1", reason="", try_again=False
+    )
+    ledger.people.close("DSR-4", "identity not proven")
+    row = only(ledger)
+    # 0, and 1 within its extension | 2 | 3 and 5, for which somebody still waits; 4 was denied | 1
+    assert (row.in_time, row.late, row.overdue, row.extended) == (2, 1, 2, 1)
 
 
 def test_a_job_sent_again_has_failed_no_more(ledger: Ledger) -> None:

@@ -6,14 +6,17 @@ from datetime import date, timedelta
 
 import pytest
 
-from adobe_privacy.ledger.attention import LASTING
+from adobe_privacy.api.names import Verdict
+from adobe_privacy.ledger.attention import BY_NAME, LASTING
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.others import OthersJob
 from adobe_privacy.ledger.overview import Filters
+from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job, Origin
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.reporting.alarms import due_alarms, record
-from tests.support.ledgers import DAY, NOON, FakeClock, received
+from adobe_privacy.results.verdicts import Answer, whole_verdict
+from tests.support.ledgers import DAY, NOON, FakeClock, counted, received
 
 LIMIT = 1000
 
@@ -53,6 +56,54 @@ def failed(ledger: Ledger) -> Ledger:
     [job] = submit(ledger)
     in_error(ledger, job)
     return ledger
+
+
+@pytest.fixture
+def undone(ledger: Ledger) -> Ledger:
+    """DSR-1 is archived, and Target looked for nobody. DSR-2 is done."""
+    ledger.intake.receive([received(number, "delete") for number in (1, 2)])
+    wrong = Answer("target", "Target", Verdict.WRONG_NAMESPACE, code="6053-200")
+    done = Answer("target", "Target", Verdict.DONE, code="6000-200")
+    for job in submit(ledger):
+        answer = wrong if job.request_id == "DSR-1" else done
+        ledger.results.record_complete(
+            [FinishedJob(job, None, whole_verdict([answer.verdict]), answer.code, [answer])]
+        )
+        ledger.results.record_archived({job.id: "m"})
+    return ledger
+
+
+def not_done(ledger: Ledger) -> list[str]:
+    return [job.request_id for job, _ in ledger.attention.jobs(BY_NAME["not_done"], limit=10)]
+
+
+def test_what_was_not_done_needs_a_person_until_one_has_acted(undone: Ledger, clock: FakeClock) -> None:
+    clock.advance(days=400)
+    assert not_done(undone) == ["DSR-1"]
+    assert undone.people.close("DSR-1", "a new request was handed in") == 1
+    assert not_done(undone) == []
+    assert undone.people.close("DSR-1", "again") == 0
+    assert undone.people.close("DSR-2", "nothing is undone") == 0
+    assert states(undone) == ["archived"]
+    assert undone.people.history("DSR-1")[-1].reason == "closed: a new request was handed in"
+
+
+def test_what_was_not_done_is_sent_again_by_a_person(undone: Ledger) -> None:
+    [before] = undone.people.request_jobs("DSR-1")
+    assert undone.people.undone("DSR-1") == {before.id}
+    assert undone.people.resend("DSR-1", "the namespace is there now") == 1
+    assert undone.people.resend("DSR-2", "nothing is undone") == 0
+    assert (states(undone), not_done(undone)) == (["received"], [])
+    assert {state: count for state, count in undone.overview.counts().items() if count} == counted(undone)
+    [job] = submit(undone)
+    assert (job.attempt, job.archived_at, job.manifest) == (2, None, None)
+    undone.results.record_complete([FinishedJob(job, None, Verdict.DONE, "6000-200")])
+    undone.results.record_archived({job.id: "again"})
+    assert not_done(undone) == []
+    assert undone.people.resend("DSR-1", "once more") == 0
+    assert {state: count for state, count in undone.overview.counts().items() if count} == counted(undone)
+    # Its first job at Adobe stays ours, and settled.
+    assert undone.others.settled([str(before.adobe_job_id)]) == {before.adobe_job_id}
 
 
 def test_the_end_of_a_hold_sends_no_delete_again(failed: Ledger) -> None:

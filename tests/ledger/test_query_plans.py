@@ -264,6 +264,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "protection.accept": lambda ledger: ledger.protection.accept({"approve_deletes": "true"}),
     "protection.check": lambda ledger: ledger.protection.check({"approve_deletes": "true"}),
     "protection.in_force": lambda ledger: ledger.protection.in_force(),
+    "results.judged_before": lambda ledger: ledger.results.judged_before(500),
     "results.answers": lambda ledger: ledger.results.answers(range(1, 2000)),
     "others.settled": lambda ledger: ledger.others.settled([f"adobe-{n}" for n in range(2000)]),
     "others.least_recently_asked": lambda ledger: list(
@@ -298,6 +299,8 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "people.release": lambda ledger: ledger.people.release("OLD-7", "settled"),
     "people.resend": lambda ledger: ledger.people.resend("OLD-7", "mended"),
     "people.close": lambda ledger: ledger.people.close("OLD-7", "settled"),
+    "people.undone": lambda ledger: ledger.people.undone("OLD-7"),
+    "figures.with_total": lambda ledger: ledger.figures.with_total(DAY - timedelta(days=3), DAY),
     "people.extend": lambda ledger: ledger.people.extend("OLD-7", DAY + timedelta(days=90), "told"),
     "overview.run_jobs": lambda ledger: list(ledger.overview.run_jobs(run_id="run-20", inbox_date=DAY)),
     "figures.requests": lambda ledger: ledger.figures.requests(DAY - timedelta(days=3), DAY),
@@ -372,6 +375,7 @@ def test_the_list_of_calls_is_complete() -> None:
         "results.record_error",
         "results.record_answers",
         "results.record_gone",
+        "results.record_judged_again",
     }
     assert public - named - recorded - {"intake.fingerprint"} == set()
 

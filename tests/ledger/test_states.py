@@ -42,9 +42,9 @@ def test_only_a_person_or_adobe_or_a_promised_second_try_leads_out_of_an_end() -
             assert move.who is not Who.RUN or move is Move.TRY_AGAIN
 
 
-def test_archived_and_closed_are_final() -> None:
-    for move in Move:
-        assert not {JobState.ARCHIVED, JobState.CLOSED} & set(move.origins)
+def test_closed_is_final_and_only_a_person_sends_again_what_is_archived() -> None:
+    assert [move for move in Move if JobState.CLOSED in move.origins] == []
+    assert [move for move in Move if JobState.ARCHIVED in move.origins] == [Move.RESEND]
 
 
 def test_a_move_that_is_not_in_the_table_is_refused_by_its_name(ledger: Ledger) -> None:

@@ -124,7 +124,7 @@ def test_a_finished_request_is_not_told_and_one_in_error_or_on_hold_is(
 ) -> None:
     arrive(ledger, 1, 2, 3, actions=("access",))
     one, two, _ = submit(ledger)
-    ledger.results.record_complete([FinishedJob(one, clock(), "full", None)])
+    ledger.results.record_complete([FinishedJob(one, clock(), "done", None)])
     ledger.results.record_archived({one.id: "m"})
     ledger.results.record_error(two, completed_at=None, outcome_code="1000-400", reason="", try_again=False)
     ledger.people.hold("DSR-3", "a dispute")
@@ -153,7 +153,7 @@ def test_a_result_that_is_not_archived_is_told_at_50_80_and_100_percent_of_thirt
     arrive(ledger, 1, 2, actions=("access",), due=date(2028, 1, 1))
     one, two = submit(ledger)
     for job in (one, two):
-        ledger.results.record_complete([FinishedJob(job, clock(), "full", None)])
+        ledger.results.record_complete([FinishedJob(job, clock(), "done", None)])
     ledger.results.record_archived({two.id: "m"})
     clock.advance(days=14.9)
     assert what(told(ledger)) == []

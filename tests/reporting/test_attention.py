@@ -85,10 +85,27 @@ def test_a_rejected_line_is_no_green_day_and_everybody_tells(
     assert main(["attention", "--json", "--ledger", ledger_url]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["counts"]["rejected"] == 2
-    assert [(item["folder"], item["file"], item["line"], item["request_id"]) for item in found["items"]] == [
+    lines = [item for item in found["items"] if item["kind"] == "rejected"]
+    assert [(item["folder"], item["file"], item["line"], item["request_id"]) for item in lines] == [
         (str(DAY), "r.jsonl", 2, "DSR-2"),
         (str(DAY), "r.jsonl", 3, None),
     ]
+
+
+def test_warnings_and_what_a_law_does_not_give_are_good_to_know(
+    inbox: Store, ledger: Ledger, run: Run, ledger_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ecid = [{"namespace": "ECID", "value": "44363657679975868102109072127600000042"}]
+    put(inbox, line(1), line(2, regulation="hipaa_usa", actions=["delete"], identities=ecid))
+    assert run().problems == 0
+    assert ledger.attention.counts()["warned"] == 2
+    says = {item.request_id: item.says for item in read_attention(ledger).of(Level.NOTE)}
+    assert "analytics can use none of the identities" in says["DSR-1"]
+    assert says["DSR-2"].startswith("hipaa_usa knows no right of deletion")
+    assert main(["show", "DSR-2", "--ledger", ledger_url]) == 0
+    assert "warning: hipaa_usa knows no right of deletion" in capsys.readouterr().out
+    ledger.people.close("DSR-2", "no right of deletion")
+    assert ledger.attention.counts()["warned"] == 1
 
 
 def test_a_file_of_which_nothing_was_read_is_no_green_day(inbox: Store, ledger: Ledger, run: Run) -> None:

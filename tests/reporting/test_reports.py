@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,7 +13,14 @@ import pytest
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job
-from adobe_privacy.reporting.reports import as_json, evidence, evidence_html, figures_html, figures_report
+from adobe_privacy.reporting.reports import (
+    PERIODS,
+    as_json,
+    evidence,
+    evidence_html,
+    figures_html,
+    figures_report,
+)
 from adobe_privacy.storage import Store, open_store
 from tests.support.ledgers import DAY, received
 
@@ -142,6 +150,32 @@ def test_the_figures_page_says_what_the_data_say(ledger: Ledger, job: Job) -> No
     assert f"received {DAY} to {DAY}" in page.text
     assert "11 CCR § 7102(a)(1)" in page.text
     assert json.loads(as_json(report))["figures"] == report["figures"]
+
+
+def test_the_figures_have_a_total_and_name_each_laws_period(ledger: Ledger, job: Job) -> None:
+    report = figures_report(ledger, DAY, DAY)
+    assert (report["total"]["received"], report["total"]["requests_to"]) == (1, "all")
+    assert report["figures"][0]["law"]["period"] == "1 calendar month"
+    assert report["figures"][0]["law"]["extension"] == "2 calendar months"
+    text = Page(figures_html(report)).text
+    for words in ("Total", "GDPR Art. 12(3)", "Answered in time"):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("name", "today", "first", "last"),
+    [
+        ("this month", date(2028, 2, 29), date(2028, 2, 1), date(2028, 2, 29)),
+        ("last month", date(2026, 1, 31), date(2025, 12, 1), date(2025, 12, 31)),
+        ("this quarter", date(2026, 11, 26), date(2026, 10, 1), date(2026, 12, 31)),
+        ("last quarter", date(2026, 11, 26), date(2026, 7, 1), date(2026, 9, 30)),
+        ("last quarter", date(2026, 3, 31), date(2025, 10, 1), date(2025, 12, 31)),
+        ("this year", date(2026, 1, 1), date(2026, 1, 1), date(2026, 12, 31)),
+        ("last year", date(2026, 1, 1), date(2025, 1, 1), date(2025, 12, 31)),
+    ],
+)
+def test_periods_are_those_of_the_calendar(name: str, today: date, first: date, last: date) -> None:
+    assert PERIODS[name](today) == (first, last)
 
 
 def test_an_empty_period_is_a_page_that_says_so(ledger: Ledger) -> None:

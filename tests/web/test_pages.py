@@ -199,6 +199,21 @@ class TestJobs:
         assert f"<h1>{request_id} " in reader.get(f"/privacy/{link}").text
 
 
+class TestWarnings:
+    def test_they_are_on_the_page_of_the_request(self, ledger: Ledger, reader: TestClient) -> None:
+        ledger.intake.receive([received(1, warnings="<i>analytics</i> will look for nobody\nand so on")])
+        text = reader.get("/privacy/request?id=DSR-1").text
+        assert "<li>&lt;i&gt;analytics&lt;/i&gt; will look for nobody</li><li>and so on</li>" in text
+
+
+class TestReportPresets:
+    def test_a_period_is_a_link(self, ledger: Ledger, reader: TestClient) -> None:
+        first = TODAY.replace(day=1)
+        text = reader.get("/privacy/report").text
+        assert f'href="report?from={first}&amp;to=' in text
+        assert "Last quarter" in text
+
+
 class TestVerdicts:
     def test_jobs_are_found_by_verdict_product_and_code(
         self, archived: Job, ledger: Ledger, reader: TestClient

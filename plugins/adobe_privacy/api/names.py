@@ -137,8 +137,9 @@ class Verdict(StrEnum):
     """What became of a person's request: at one product, or as a whole. The same word everywhere.
 
     A whole job is `done`, has `nothing to do`, is done `in part`, is `not done`, or has `no final answer yet`. The
-    other words are of single products, but for the last two: `as judged before` is of jobs that an older version
-    of this software judged, and `accepted` of opt-outs of sale, of which Adobe says no more.
+    other words are of single products, but for the last three: `as judged before` is of jobs that an older version
+    of this software judged, `accepted` of opt-outs of sale, of which Adobe says no more, and `unknown` of jobs of
+    which nobody can say whether Adobe ever had them.
     """
 
     DONE = "done"
@@ -153,6 +154,7 @@ class Verdict(StrEnum):
     NOT_DONE = "not done"
     AS_BEFORE = "as judged before"
     ACCEPTED = "accepted"
+    UNKNOWN = "unknown"
 
 
 class VerdictMeaning(NamedTuple):
@@ -201,6 +203,9 @@ VERDICT_MEANINGS: dict[Verdict, VerdictMeaning] = {
         "an older version of this software judged it, by other rules", "Read the manifest of the job."
     ),
     Verdict.ACCEPTED: VerdictMeaning("Adobe accepted an opt-out of sale; Adobe says no more of it"),
+    Verdict.UNKNOWN: VerdictMeaning(
+        "nobody can say whether Adobe ever had the job", "Ask Adobe with the request id. Then close it."
+    ),
 }
 
 

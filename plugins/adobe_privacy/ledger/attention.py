@@ -35,6 +35,8 @@ from adobe_privacy.results.verdicts import MISSED
 SOON = timedelta(days=7)
 # No call takes longer, with all its retries.
 ANSWERED = timedelta(minutes=15)
+# How the history says that a person closed something.
+CLOSED = "closed: "
 
 OPT_OUT = "opt_out_of_sale"
 WAITING_OR_OPEN = (JobState.RECEIVED, *OPEN_STATES)
@@ -117,8 +119,8 @@ def _overdue(now: datetime) -> ColumnElement[bool]:
     return and_(UNFINISHED, Job.due_on < now.date(), ~held)
 
 
-def _not_done(now: datetime) -> ColumnElement[bool]:
-    """Some product should have done what was asked and did not. Told for as long as Adobe can be asked about it."""
+def not_done(_: datetime | None = None) -> ColumnElement[bool]:
+    """Some product should have done what was asked and did not, and nobody has sent the job again or closed it."""
     missing = [
         and_(Job.action == action, ProductAnswer.verdict.in_(verdicts)) for action, verdicts in MISSED.items()
     ]
@@ -126,13 +128,21 @@ def _not_done(now: datetime) -> ColumnElement[bool]:
         ProductAnswer.job_id == Job.id,
         ProductAnswer.attempt == Job.attempt,
         Job.origin == Origin.INBOX,
-        Job.archived_at > now - LIST_LOOK_BACK,
+        Job.state == JobState.ARCHIVED,
         or_(*missing),
+    )
+    # An archived job stays archived: that a person closed it is in its history alone.
+    closed = select(Transition.id).where(
+        Transition.job_id == Job.id,
+        Transition.attempt == Job.attempt,
+        Transition.from_state == Transition.to_state,
+        Transition.to_state == JobState.ARCHIVED,
+        Transition.reason.startswith(CLOSED),
     )
     # The few answers of such a verdict lead to their jobs: without it, every job would be asked for its answers.
     any_missing = frozenset().union(*MISSED.values())
     suspects = select(ProductAnswer.job_id).where(ProductAnswer.verdict.in_(sorted(any_missing)))
-    return and_(Job.id.in_(suspects), select(ProductAnswer.job_id).where(of_job).exists())
+    return and_(Job.id.in_(suspects), select(ProductAnswer.job_id).where(of_job).exists(), ~closed.exists())
 
 
 # The first kind that a job is of is the gravest; settle, note, page, alarms and command follow this order.
@@ -191,10 +201,10 @@ KINDS = (
         one="not done by some product",
         many="not done by some product",
         says="{undone}",
-        to_do="Read on the request's page what each product answered and what to do about it. What a product should "
-        "have done, ask for in a new request.",
+        to_do="Read on the request's page what each product answered and what to do about it. Send the request again, "
+        "or hand in a corrected one under a new id and close this one.",
         states=(JobState.ARCHIVED,),
-        where=_not_done,
+        where=not_done,
         since=lambda: Job.archived_at,
         few=True,
     ),
@@ -272,6 +282,18 @@ KINDS = (
         to_do="Nothing yet.",
         states=WAITING_OR_OPEN,
         where=lambda now: and_(UNFINISHED, Job.due_on >= now.date(), Job.due_on <= now.date() + SOON),
+        since=lambda: Job.taken_in_at,
+    ),
+    Kind(
+        name="warned",
+        level=Level.NOTE,
+        one="taken with a warning",
+        many="taken with a warning",
+        says="{warnings}",
+        to_do="Read the warning. If the request is wrong, close it before it is sent, and hand in a corrected one "
+        "under a new id.",
+        states=WAITING_OR_OPEN,
+        where=lambda _: and_(Job.warnings != "", Job.origin == Origin.INBOX),
         since=lambda: Job.taken_in_at,
     ),
     Kind(

@@ -7,12 +7,12 @@ from collections.abc import Collection
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.approvals import approved_in
 from adobe_privacy.ledger.delete_plan import DELETE
 from adobe_privacy.ledger.identity import count_intents
 from adobe_privacy.ledger.limits import end_pause_and_doubt, refuse_while_paused
 from adobe_privacy.ledger.quotas import usage_on
-from adobe_privacy.ledger.results import UNKNOWN
 from adobe_privacy.ledger.schema import Batch, Job, Transition
 from adobe_privacy.ledger.second_jobs import add_second_job
 from adobe_privacy.ledger.states import JobState, Move
@@ -130,7 +130,7 @@ class Intents(Topic):
             for row in rows:
                 row.doubt_until = None
             for row in rows if to is JobState.GONE else ():
-                row.outcome = UNKNOWN
+                row.outcome = Verdict.UNKNOWN.value
             return len(rows)
 
     def known_adobe_jobs(self, adobe_job_ids: Collection[str]) -> set[str]:

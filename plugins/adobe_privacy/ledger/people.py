@@ -7,9 +7,11 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.results import UNKNOWN
+from adobe_privacy.api.names import Verdict
+from adobe_privacy.ledger.attention import CLOSED, not_done
+from adobe_privacy.ledger.results import take_out
 from adobe_privacy.ledger.schema import Job, Origin, Transition
-from adobe_privacy.ledger.states import UNFINISHED_STATES, JobState, Move
+from adobe_privacy.ledger.states import FAILED_STATES, UNFINISHED_STATES, JobState, Move
 from adobe_privacy.ledger.unit import Topic
 
 # Adobe has it, or may have it: whatever a person decides here does not stop it there.
@@ -43,24 +45,35 @@ class People(Topic):
             return self._set_hold(session, request_id, False, reason)
 
     def resend(self, request_id: str, reason: str) -> int:
-        """Lets what failed, was refused or is gone be sent as a new attempt. Not what may be at Adobe, for all that
-        anybody knows (`outcome` is `UNKNOWN`), and not what we did not send."""
+        """Lets what failed, was refused or is gone be sent as a new attempt, and what is archived although some product
+        should have done it and did not. Not what may be at Adobe, for all that anybody knows (the outcome is
+        `unknown`), and not what we did not send. What is archived of the attempt before stays in the archive."""
         with self.unit.write() as session:
-            rows = [
-                row for row in _in_states(session, request_id, *Move.RESEND.origins) if may_be_resent(row)
-            ]
+            undone = _undone(session, request_id)
+            take_out(session, undone)
+            rows = [row for row in _in_states(session, request_id, *FAILED_STATES) if may_be_resent(row)]
+            rows += undone
             self.unit.new_attempt(session, rows, Move.RESEND, f"sent again: {reason}")
             return len(rows)
 
     def close(self, request_id: str, reason: str) -> int:
-        """Nothing more happens to the request. What is being sent at this moment stays, and what is archived."""
+        """Nothing more happens to the request. What is being sent at this moment stays, and what is archived; what was
+        not done of that needs nobody any more."""
         with self.unit.write() as session:
             rows = _in_states(session, request_id, *Move.CLOSE.origins)
             for row in rows:
                 if row.state is JobState.PLANNED:
                     row.batch_id = row.approval_id = None
-            self.unit.move(session, rows, Move.CLOSE, f"closed: {reason}")
-            return len(rows)
+            self.unit.move(session, rows, Move.CLOSE, f"{CLOSED}{reason}")
+            undone = _undone(session, request_id)
+            self.unit.note(session, undone, JobState.ARCHIVED, JobState.ARCHIVED, f"{CLOSED}{reason}")
+            return len(rows) + len(undone)
+
+    def undone(self, request_id: str) -> set[int]:
+        """The archived jobs of the request of which some product should have done what was asked and did not, as long
+        as nobody has sent them again or closed them."""
+        with self.unit.read() as session:
+            return {row.id for row in _undone(session, request_id)}
 
     def extend(self, request_id: str, until: date, reason: str) -> int:
         """The person was told of a later date: what is unfinished and due before `until` is due then. The history
@@ -73,6 +86,7 @@ class People(Topic):
                 )
                 if row.submit_by is not None:
                     row.submit_by += until - row.due_on
+                row.first_due_on = row.first_due_on or row.due_on
                 row.due_on = until
                 if row.origin is Origin.INBOX:
                     row.alarm_at = self.unit.now()
@@ -89,7 +103,13 @@ class People(Topic):
 
 
 def may_be_resent(job: Job) -> bool:
-    return job.state in Move.RESEND.origins and job.origin is Origin.INBOX and job.outcome != UNKNOWN
+    """Of what failed, was refused or is gone."""
+    return job.state in FAILED_STATES and job.origin is Origin.INBOX and job.outcome != Verdict.UNKNOWN
+
+
+def _undone(session: Session, request_id: str) -> list[Job]:
+    query = select(Job).where(Job.request_id == request_id, not_done()).order_by(Job.id)
+    return list(session.scalars(query))
 
 
 def _in_states(session: Session, request_id: str, *states: JobState | None) -> list[Job]:

@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.identity import lost
-from adobe_privacy.ledger.schema import Job, Origin, ProductAnswer
+from adobe_privacy.ledger.schema import DailyFigures, Job, Origin, ProductAnswer, Setting
 from adobe_privacy.ledger.states import OPEN_AT_ADOBE, JobState, Move
-from adobe_privacy.ledger.unit import Topic, Unit, chunks
+from adobe_privacy.ledger.times import not_before
+from adobe_privacy.ledger.unit import Topic, Unit, chunks, setting
 from adobe_privacy.results.verdicts import Answer
 
-# The outcome of a job of which nobody can say whether Adobe ever had it.
-UNKNOWN = "unknown"
+# Set by the migration of a ledger with such jobs, until all of them were looked at.
+JUDGE_AGAIN_AFTER = "judge_again_after"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Results(Topic):
                 if row.state in OPEN_AT_ADOBE and row.adobe_job_id == each.job.adobe_job_id:
                     answered.append((row, each.answers))
                     if row.state is JobState.SUBMITTED:
-                        row.completed_at = each.completed_at or self.unit.now()
+                        row.completed_at = not_before(each.completed_at, row.submitted_at) or self.unit.now()
                         _correct(row, each.job)
                         by_outcome[each.outcome].append(row)
                 times[row.id] = row.completed_at or each.completed_at or self.unit.now()
@@ -95,7 +96,7 @@ class Results(Topic):
             rows = self.unit.by_id(session, [job.id], Job.state == JobState.SUBMITTED, same_attempt)
             _write_answers(session, [(row, answers) for row in rows])
             for row in rows:
-                row.completed_at = completed_at or self.unit.now()
+                row.completed_at = not_before(completed_at, row.submitted_at) or self.unit.now()
                 row.outcome, row.outcome_code, row.manifest = outcome, outcome_code, manifest
                 _correct(row, job)
             self.unit.move(session, rows, Move.FAIL, reason)
@@ -128,6 +129,33 @@ class Results(Topic):
                     found[row.job_id].append(row)
         return dict(found)
 
+    def judged_before(self, limit: int) -> list[Job]:
+        """The next jobs that an older version judged and that have a manifest; each is given until it is recorded as
+        looked at."""
+        with self.unit.read() as session:
+            after = setting(session, JUDGE_AGAIN_AFTER)
+            if after is None:
+                return []
+            query = select(Job).where(
+                Job.id > int(after), Job.outcome == Verdict.AS_BEFORE, Job.manifest.is_not(None)
+            )
+            return list(session.scalars(query.order_by(Job.id).limit(limit)))
+
+    def record_judged_again(self, found: Sequence[FinishedJob], up_to: int | None) -> None:
+        """Jobs that an older version judged have a verdict now; all up to the job `up_to` were looked at, or all."""
+        by_id = {each.job.id: each for each in found}
+        with self.unit.write() as session:
+            rows = self.unit.by_id(session, by_id, Job.outcome == Verdict.AS_BEFORE)
+            _write_answers(session, [(row, by_id[row.id].answers) for row in rows])
+            for row in rows:
+                row.outcome, row.outcome_code = by_id[row.id].outcome, by_id[row.id].outcome_code
+                note = f"judged again by its manifest: {row.outcome}"
+                self.unit.note(session, [row], row.state, row.state, note)
+            if up_to is None:
+                session.execute(delete(Setting).where(Setting.name == JUDGE_AGAIN_AFTER))
+            else:
+                session.merge(Setting(name=JUDGE_AGAIN_AFTER, value=str(up_to)))
+
     def record_archived(self, manifests: Mapping[int, str]) -> set[int]:
         """By job id, where its manifest lies within the archive. Returns those that were not archived before."""
         if not manifests:
@@ -153,6 +181,18 @@ def archive(
     unit.move(session, rows, Move.ARCHIVE, reason)
 
 
+def take_out(session: Session, rows: Sequence[Job]) -> None:
+    """They count as archived no more. What is in the archive stays there."""
+    for row in rows:
+        if row.archived_at is None:
+            continue
+        figures = session.get(DailyFigures, row.archived_at.date())
+        if figures is not None:
+            figures.archived -= 1
+            figures.seconds -= max(0, int((row.archived_at - row.received_at).total_seconds()))
+        row.archived_at = None
+
+
 def _correct(row: Job, told: Job) -> None:
     """Of others' jobs only Adobe's detail says for certain under which law they were asked for."""
     if row.origin is Origin.ADOBE:
@@ -168,7 +208,7 @@ def _write_answers(session: Session, found: Sequence[tuple[Job, Sequence[Answer]
     rows = [
         {"job_id": job.id, "attempt": job.attempt, "position": position}
         | asdict(answer)
-        | {"verdict": answer.verdict.value}
+        | {"verdict": answer.verdict.value, "processed_at": not_before(answer.processed_at, job.submitted_at)}
         for job, answers in found
         for position, answer in enumerate(answers)
     ]

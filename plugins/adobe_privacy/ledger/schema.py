@@ -187,6 +187,7 @@ class Job(Base):
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     taken_in_at: Mapped[datetime] = mapped_column(UtcDateTime)  # into this ledger
     due_on: Mapped[date] = mapped_column(Date)
+    first_due_on: Mapped[date | None] = mapped_column(Date)  # before the person was told of a later date
     submit_by: Mapped[date | None] = mapped_column(Date)  # to Adobe, so that it is done by `due_on`
     alarm_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # when its clock is worth the next alarm
     origin: Mapped[Origin] = mapped_column(OriginName, default=Origin.INBOX)

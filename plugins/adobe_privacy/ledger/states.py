@@ -141,10 +141,11 @@ class Move(Enum):
         "Adobe's error says that another try can help: a new attempt.",
     )
     RESEND = (
-        (JobState.ERROR, JobState.REFUSED, JobState.GONE),
+        (JobState.ERROR, JobState.REFUSED, JobState.GONE, JobState.ARCHIVED),
         JobState.RECEIVED,
         Who.PERSON,
-        "`resend`: a new attempt. Not where it is unknown whether Adobe has the last one.",
+        "`resend`: a new attempt. Not where it is unknown whether Adobe has the last one. Of an archived job only "
+        "where a product should have done what was asked and did not.",
     )
     CLOSE = _CLOSABLE, JobState.CLOSED, Who.PERSON, "`close`: nothing more happens."
 

@@ -131,8 +131,11 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
     ) -> Sweep:
         from adobe_privacy.hooks.archive import archive_settings
         from adobe_privacy.operators.progress import ArchiveProgress
+        from adobe_privacy.results.judged_again import judge_again
         from adobe_privacy.results.sweep import sweep
 
+        if again := judge_again(ledger, self.archive()):
+            self.log.info("%d jobs that an older version judged were judged again by their manifests", again)
         async with self.client() as client:
             return await sweep(
                 first=first,

@@ -367,6 +367,9 @@ def _arrival(
         action: _due_dates(request.regulation, request.received_at, (action,), settings.clocks)
         for action in request.actions
     }
+    # A law may give no such right, or not yet: that is for a person to know.
+    remarks = dict.fromkeys(remark for each in due.values() for remark in each.remarks)
+    warnings = (*warnings, *remarks)
     products = _products(request, settings)
     at_adobe = [action for action in request.actions if action is not Action.OPT_OUT_OF_SALE]
     today = ledger.now().date()

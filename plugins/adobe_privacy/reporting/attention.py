@@ -100,6 +100,7 @@ def _of_job(kind: Kind, job: Job, since: datetime | None, answers: Sequence[Prod
     says = kind.says.format(
         outcome_code=job.outcome_code or "no code",
         due_on=job.due_on,
+        warnings="; ".join(job.warnings.splitlines()),
         state=job.state.value,
         undone=f"{job.outcome}: {', '.join(dict.fromkeys(missed(job.action, answers)))}",
     )

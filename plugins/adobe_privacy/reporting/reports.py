@@ -7,16 +7,21 @@ files, which prints well. Neither holds an identity; a request is named by its i
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import select
 
+from adobe_privacy.ledger.figures import RequestFigures
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Approval, Job, ProductAnswer, Transition
+from adobe_privacy.ledger.times import as_told, not_before
+from adobe_privacy.regulations.clocks import DEFAULT, OPT_OUT, Clocks
+from adobe_privacy.regulations.working_days import add_calendar_months
 from adobe_privacy.storage import ObjectNotFound, StorageError, Store
 
 # An action as the CCPA regulations call the request for it (11 CCR § 7102(a)(1)).
@@ -24,29 +29,76 @@ KINDS = {"access": "know", "delete": "delete", "opt_out_of_sale": "opt-out of sa
 
 
 def figures_report(
-    ledger: Ledger, first: date, last: date, *, regulation: str | None = None
+    ledger: Ledger, first: date, last: date, *, regulation: str | None = None, clocks: Clocks = DEFAULT
 ) -> dict[str, Any]:
-    """The figures of the requests received from `first` to `last`, as they stand now."""
+    """The figures of the requests received from `first` to `last`, as they stand now, with one row for all of them.
+    The periods of the laws are those of `clocks`."""
+    rows, total = ledger.figures.with_total(first, last, regulation=regulation)
     return {
         "from": first,
         "to": last,
         "regulation": regulation,
         "made_at": ledger.now(),
-        "figures": [
-            {
-                **asdict(row),
-                "requests_to": KINDS.get(row.action, row.action),
-                "complied": row.complied,
-                "mean_days": None if row.mean_days is None else round(row.mean_days, 1),
-            }
-            for row in ledger.figures.requests(first, last, regulation=regulation)
-        ],
+        "figures": [_figures(row) | {"law": _law(row, clocks, last)} for row in rows],
+        "total": _figures(total),
     }
 
 
-def last_year(today: date) -> tuple[date, date]:
+def _figures(row: RequestFigures) -> dict[str, Any]:
+    return {
+        **asdict(row),
+        "requests_to": KINDS.get(row.action, row.action) if row.action else "all",
+        "complied": row.complied,
+        "mean_days": None if row.mean_days is None else round(row.mean_days, 1),
+    }
+
+
+def _law(row: RequestFigures, clocks: Clocks, day: date) -> dict[str, str | None]:
+    """Within which time the law wants an answer, each with the law's own words for where it says so."""
+    clock = clocks.clock(row.regulation or "", day)
+    opt_out = row.action == OPT_OUT
+    period = (clock.opt_out or clock.answer) if opt_out else clock.answer_to(row.action or "")
+    extension = None if opt_out or row.action not in clock.extension_covers else clock.extension
+    return {
+        "period": str(period),
+        "source": period.source,
+        "extension": str(extension) if extension else None,
+        "extension_source": extension.source if extension else None,
+    }
+
+
+Span = tuple[date, date]
+
+
+def _quarter(today: date, back: int) -> Span:
+    number = today.year * 4 + (today.month - 1) // 3 - back
+    return _months(number // 4, number % 4 * 3 + 1, 3)
+
+
+def _months(year: int, month: int, count: int) -> Span:
+    first = date(year, month, 1)
+    return first, add_calendar_months(first, count) - timedelta(days=1)
+
+
+def _last_month(today: date) -> Span:
+    end = today.replace(day=1) - timedelta(days=1)
+    return end.replace(day=1), end
+
+
+# The periods that people report on, as of a day.
+PERIODS: dict[str, Callable[[date], Span]] = {
+    "this month": lambda today: _months(today.year, today.month, 1),
+    "last month": _last_month,
+    "this quarter": lambda today: _quarter(today, 0),
+    "last quarter": lambda today: _quarter(today, 1),
+    "this year": lambda today: _months(today.year, 1, 12),
+    "last year": lambda today: last_year(today),
+}
+
+
+def last_year(today: date) -> Span:
     """The first and the last day of the period that is reported on where none is named."""
-    return date(today.year - 1, 1, 1), date(today.year - 1, 12, 31)
+    return _months(today.year - 1, 1, 12)
 
 
 def figures_html(report: dict[str, Any]) -> str:
@@ -111,11 +163,12 @@ def _job(job: Job) -> dict[str, Any]:
         "submitted_at": job.submitted_at,
         "adobe_request_id": job.adobe_request_id,
         "adobe_job_id": job.adobe_job_id,
-        "completed_at": job.completed_at,
+        "completed_at": as_told(not_before(job.completed_at, job.submitted_at)),
         "outcome": job.outcome,
         "outcome_code": job.outcome_code,
         "archived_at": job.archived_at,
         "manifest": job.manifest,
+        "warnings": job.warnings.splitlines(),
     }
 
 
@@ -127,7 +180,7 @@ def _answer(answer: ProductAnswer) -> dict[str, Any]:
         "status": answer.status,
         "code": answer.code,
         "verdict": answer.verdict,
-        "processed_at": answer.processed_at,
+        "processed_at": as_told(answer.processed_at),
         "retry_count": answer.retry_count,
         "message": answer.message,
         "detail": answer.detail,
@@ -186,6 +239,7 @@ def _environment() -> Environment:
     )
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.filters["moment"] = _moment
+    environment.filters["minute"] = _minute
     environment.filters["json"] = as_json
     return environment
 
@@ -194,3 +248,10 @@ def _moment(value: date | None) -> str:
     if value is None:
         return "–"
     return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else f"{value:%Y-%m-%d}"
+
+
+def _minute(value: date | str | None) -> str:
+    """To the minute: Adobe's times have no seconds, and beside them ours would seem to be later."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    return _moment(value)[:16]

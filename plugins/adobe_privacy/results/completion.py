@@ -40,6 +40,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job, Origin
 from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.times import not_before
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, due_dates
 from adobe_privacy.regulations.codes import RegulationError, canonical_regulation
 from adobe_privacy.results.verdicts import IN_WHOLE, Judgement, judge, kept_answer, missed
@@ -425,7 +426,8 @@ def _finished(job: Job, detail: JobDetail, judgement: Judgement) -> FinishedJob:
 
 def _end_of(job: Job, detail: JobDetail) -> datetime:
     """When a job ended in error: the same at every call, as it is part of where its manifest lies."""
-    return detail.last_modified_at or detail.created_at or job.submitted_at or _NEVER
+    told = detail.last_modified_at or detail.created_at or job.submitted_at
+    return not_before(told, job.submitted_at) or _NEVER
 
 
 def completed_job(
@@ -447,7 +449,7 @@ def completed_job(
                 status=answer.status,
                 code=answer.code,
                 verdict=answer.verdict.value,
-                processed_at=answer.processed_at,
+                processed_at=not_before(answer.processed_at, job.submitted_at),
                 retry_count=answer.retry_count,
             )
             for answer in judgement.answers

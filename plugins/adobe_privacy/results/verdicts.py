@@ -34,6 +34,7 @@ PRODUCT_VERDICTS = (
 # Verdicts of a whole job, the gravest first.
 JOB_VERDICTS = (
     Verdict.NOT_DONE,
+    Verdict.UNKNOWN,
     Verdict.PENDING,
     Verdict.AS_BEFORE,
     Verdict.IN_PART,

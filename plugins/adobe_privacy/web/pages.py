@@ -24,7 +24,7 @@ from adobe_privacy.ledger.access import WHAT
 from adobe_privacy.ledger.attention import LASTING
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.regulations.codes import REGULATIONS
-from adobe_privacy.reporting.reports import evidence_html, figures_body, figures_html
+from adobe_privacy.reporting.reports import PERIODS, evidence_html, figures_body, figures_html
 from adobe_privacy.web.access import MayRunDep, MayWriteDep
 from adobe_privacy.web.chart import chart
 from adobe_privacy.web.filters import ALL, PeriodDep, QueryDep
@@ -37,6 +37,7 @@ from adobe_privacy.web.read import (
     read_page,
     read_report,
     read_request,
+    today,
 )
 from adobe_privacy.web.source import SourceDep
 from adobe_privacy.web.words import STATES
@@ -162,7 +163,14 @@ def report(request: Request, source: SourceDep, period: PeriodDep) -> Response:
     asked = bool(request.query_params)
     body = Markup(figures_body(read_report(source, period))) if asked else None
     return templates.TemplateResponse(
-        request, "report.html", {"period": period, "regulations": REGULATIONS, "body": body}
+        request,
+        "report.html",
+        {
+            "period": period,
+            "presets": {name: days(today()) for name, days in PERIODS.items()},
+            "regulations": REGULATIONS,
+            "body": body,
+        },
     )
 
 

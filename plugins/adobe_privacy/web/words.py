@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +13,7 @@ from adobe_privacy.ledger.overview import expires_at
 from adobe_privacy.ledger.people import NOT_STOPPED, may_be_resent
 from adobe_privacy.ledger.schema import Batch, Job, ProductAnswer, Transition
 from adobe_privacy.ledger.states import OVER, JobState, Move
+from adobe_privacy.ledger.times import as_told, not_before
 from adobe_privacy.results.verdicts import explained
 
 STATES = {
@@ -51,7 +52,7 @@ def job_words(job: Job, today: date) -> dict[str, Any]:
         "days_left": late,
         "received_at": moment_words(job.received_at),
         "submitted_at": moment_words(job.submitted_at),
-        "completed_at": moment_words(job.completed_at),
+        "completed_at": as_told(not_before(job.completed_at, job.submitted_at)),
         "archived_at": moment_words(job.archived_at),
         "expires_at": moment_words(expires_at(job)),
         "outcome": job.outcome,
@@ -61,6 +62,7 @@ def job_words(job: Job, today: date) -> dict[str, Any]:
         "origin": job.origin.value,
         "adobe_job_id": job.adobe_job_id,
         "manifest": job.manifest,
+        "warnings": job.warnings.splitlines(),
     }
 
 
@@ -87,7 +89,7 @@ def answer_words(answer: ProductAnswer) -> dict[str, Any]:
         "code": answer.code,
         "code_in_words": outcome_in_words(answer.code, answer.name) if answer.code else None,
         "code_of_adobe": meaning.title if (meaning := meaning_of(answer.code)) is not None else None,
-        "processed_at": moment_words(answer.processed_at),
+        "processed_at": as_told(answer.processed_at),
         "retry_count": answer.retry_count,
         "message": answer.message,
         "detail": answer.detail,
@@ -100,16 +102,19 @@ def request_words(
     changes: Sequence[Transition],
     batches: dict[str, Batch],
     answers: Mapping[int, Sequence[ProductAnswer]],
+    undone: Collection[int],
     today: date,
 ) -> dict[str, Any]:
-    """A request: its jobs, each with its history and its batch's run."""
+    """A request: its jobs, each with its history and its batch's run. Those of `undone` are archived, and a product
+    should have done what was asked and did not."""
     told = []
     for job in jobs:
         batch = batches.get(job.batch_id or "")
         history = [change_words(change) for change in changes if change.job_id == job.id]
         run = links_of(batch.run_id).get("run") if batch else None
         said = [answer_words(answer) for answer in answers.get(job.id, ())]
-        told.append(job_words(job, today) | {"run": run, "history": history, "answers": said})
+        words = job_words(job, today) | {"run": run, "history": history, "answers": said}
+        told.append(words | ({"may_be_resent": True, "may_be_closed": True} if job.id in undone else {}))
     return {"request_id": jobs[0].request_id, "on_hold": any(job.on_hold for job in jobs), "jobs": told}
 
 
