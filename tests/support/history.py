@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from datetime import UTC, date, datetime, time, timedelta
 
+from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job
+from adobe_privacy.results.verdicts import Answer
 from tests.support.ledgers import FakeClock, received
 
 DAYS = 58
@@ -20,6 +22,10 @@ KINDS = (
     ("lgpd_bra", "access", 15, (1, 9), "campaign"),
 )
 OUTCOMES = (("done", "6000-200"),) * 6 + (("in part", "6054-200"), ("not done", "6052-200"))
+
+# Requests of one day of which one product did nothing, and how many days ago that was.
+UNDONE = ("DSR-2026-000151", "DSR-2026-000152")
+UNDONE_AGO = 50
 
 
 def write_history(url: str, today: date) -> None:
@@ -64,9 +70,34 @@ def write_history(url: str, today: date) -> None:
             ledger.unit.actor = f"{run}/batch.archive[0]"
             for job in finishing.pop(day, ()):
                 _finish(ledger, job, chance)
+        _leave_some_undone(ledger, clock, today)
         _leave_some_that_need_a_look(
             ledger, clock, today, [job for jobs in finishing.values() for job in jobs]
         )
+
+
+def _leave_some_undone(ledger: Ledger, clock: FakeClock, today: date) -> None:
+    """Target looked for nobody, and Analytics did what was asked."""
+    day = today - timedelta(days=UNDONE_AGO)
+    clock.moment = datetime.combine(day, time(9), UTC)
+    asked = {"products": "analytics,target", "inbox_date": day, "received_at": clock.moment}
+    due = day + timedelta(days=30)
+    ledger.intake.receive([received(name.removeprefix("DSR-"), due=due, **asked) for name in UNDONE])
+    batch = ledger.claims.claim_batch(run_id="privacy_requests/undone", inbox_date=day, daily_limit=20_000)
+    assert batch is not None
+    ids = [job.id for job in ledger.claims.batch_jobs(batch.id)]
+    jobs = ledger.intents.intend(batch.id, ids, daily_limit=20_000)
+    made = [(job, f"undone-{job.id}") for job in jobs]
+    ledger.intents.record_submitted(made, adobe_request_id=None, reason="Adobe's answer")
+    clock.moment += timedelta(days=6)
+    answers = (
+        Answer("analytics", "Analytics", Verdict.DONE, status="complete", code="6000-200"),
+        Answer("target", "Target", Verdict.WRONG_NAMESPACE, status="complete", code="6053-200"),
+    )
+    for job in ledger.claims.batch_jobs(batch.id):
+        found = FinishedJob(job, clock.moment, Verdict.IN_PART.value, "6053-200", answers)
+        ledger.results.record_complete([found])
+        ledger.results.record_archived({job.id: f"jobs/gdpr/2026/01/01/{job.adobe_job_id}/manifest.json"})
 
 
 def _finish(ledger: Ledger, job: Job, chance: random.Random) -> None:

@@ -14,6 +14,7 @@ from playwright.sync_api import Frame, FrameLocator, Page, expect
 
 from adobe_privacy.ledger.attention import LASTING
 from scripts.stack import ROOT, Stack
+from tests.support.history import UNDONE, UNDONE_AGO
 from tests.ui.conftest import DONE, FAILED, OF_BRAZIL, OpenAs
 
 PAGE = "/plugin/privacy-requests"
@@ -150,8 +151,40 @@ class TestOneRequest:
     def test_an_error_is_told_in_words(self, page: Page) -> None:
         frame = alone(page, f"?request={FAILED}")
         expect(frame.locator("table.jobs")).to_contain_text(
-            "1000-400: the data is not in the format that the application needs"
+            "1000-400: a value does not have the form that the product expects"
         )
+
+
+class TestVerdicts:
+    def test_what_one_product_did_not_do_is_found_read_and_sent_again(self, page: Page, today: date) -> None:
+        frame = opened(page)
+        form = frame.get_by_role("form", name="Filter jobs")
+        form.get_by_label("Verdict").select_option("wrong namespace")
+        form.get_by_label("Product").select_option("target")
+        form.get_by_label("Inbox day, from").fill(f"{today - timedelta(days=UNDONE_AGO)}")
+        form.get_by_label("to", exact=True).fill(f"{today - timedelta(days=UNDONE_AGO)}")
+        form.get_by_role("button", name="Filter").click()
+        expect(frame.locator("table.jobs tbody tr")).to_have_count(len(UNDONE))
+        assert sorted(request_ids(frame)) == sorted(UNDONE)
+        frame.get_by_role("link", name=UNDONE[0]).click()
+        expect(
+            frame.get_by_text("6053 at Target: the namespace is not one that Target knows")
+        ).to_be_visible()
+        frame.get_by_role("button", name="Send again").click()
+        dialog = frame.get_by_role("dialog")
+        dialog.get_by_label("Reason").fill("the namespace is set up at Target now")
+        dialog.get_by_role("button", name="Send again").click()
+        expect(frame.get_by_role("row", name="the namespace is set up at Target now")).to_be_visible()
+        expect(frame.get_by_role("button", name="Send again")).to_have_count(0)
+
+    def test_on_a_phone_the_list_of_what_needs_a_person_is_not_squeezed(self, open_as: OpenAs) -> None:
+        page = open_as("admin", width=375, height=812)
+        page.goto("/privacy/")
+        expect(page.locator("table.needs tbody tr").first).to_be_visible()
+        widths = page.evaluate("""[...document.querySelectorAll("table.needs tbody tr:first-child > *")]
+            .map(each => each.getBoundingClientRect().width)""")
+        assert min(widths) > 300
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
 class TestReports:
@@ -163,7 +196,8 @@ class TestReports:
         form.get_by_label("to", exact=True).fill(f"{today}")
         form.get_by_label("Regulation").select_option("lgpd_bra")
         form.get_by_role("button", name="Show").click()
-        expect(frame.get_by_role("row", name="lgpd_bra know")).to_be_visible()
+        # The figures, and below them what was answered in time.
+        expect(frame.get_by_role("row", name="lgpd_bra know")).to_have_count(2)
         shown = frame.get_by_role("row").all_inner_texts()
         with page.expect_download() as download:
             frame.get_by_role("link", name="as JSON").click()
