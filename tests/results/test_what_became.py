@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +23,10 @@ from adobe_privacy.ledger.states import JobState
 from adobe_privacy.reporting.reports import as_json, evidence
 from adobe_privacy.reporting.run_report import Settlement, settle
 from adobe_privacy.results.completion import PATIENCE, Completion, complete_jobs
+from adobe_privacy.results.verdicts import is_missed
 from adobe_privacy.storage import FileOptions, Store, open_store
 from adobe_privacy.web.words import job_words
+from tests.results.test_verdicts import BY_CODE, DOES_SOMETHING, FULFILS
 from tests.support.ledgers import DAY, received
 from tests.support.simulator import Simulator, running_simulator
 
@@ -48,14 +52,14 @@ class Place:
         self, action: str, *products: str, keys: int = 1, include: tuple[str, ...] = ()
     ) -> None:
         """Jobs at Adobe, about an e-mail address and an ECID, as a submission leaves them in the ledger."""
-        ledger = self.ledger
+        ledger, limit = self.ledger, max(100, keys)
         ledger.intake.receive(
             [received(number, action, products=",".join(products)) for number in range(keys)]
         )
-        batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=100)
+        batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=limit)
         assert batch is not None
         ids = [job.id for job in ledger.claims.batch_jobs(batch.id)]
-        jobs = ledger.intents.intend(batch.id, ids, daily_limit=100)
+        jobs = ledger.intents.intend(batch.id, ids, daily_limit=limit)
         created = await self.client.create_jobs(
             CreateJobsRequest(
                 users=tuple(
@@ -142,6 +146,52 @@ async def test_one_word_in_ledger_manifest_page_report_and_note(place: Place, ac
         assert f"{by_product['Identity']} at Identity" in settlement.figures
     assert bool(settlement.problems) is (
         code not in ("6000-200", "6051-200", "6054-200") and (action == "delete" or code != "6052-200")
+    )
+
+
+def whole_word(*codes: str) -> Verdict:
+    """The contract's verdict on a job of which two products answered so."""
+    if FULFILS.issuperset(codes):
+        return Verdict.DONE if "6000-200" in codes else Verdict.NOTHING_TO_DO
+    return Verdict.NOT_DONE if DOES_SOMETHING.isdisjoint(codes) else Verdict.IN_PART
+
+
+@pytest.mark.parametrize("action", ["access", "delete"])
+async def test_every_pair_of_two_answers_has_one_word_everywhere(place: Place, action: str) -> None:
+    products = ("profileService", "identity")
+    pairs = list(itertools.product(BY_CODE, repeat=2))
+    rules = [
+        {"key": f"DSR-{number}", "product": name, "code": code, "job_status": "complete"}
+        for number, codes in enumerate(pairs)
+        for name, code in zip(products, codes, strict=True)
+    ]
+    place.simulator.scenario({"rules": rules})
+    await place.submitted(action, *products, keys=len(pairs))
+    result = await place.complete()
+    assert (result.archived, result.failures) == (len(pairs), [])
+    manifests = {manifest.request_id: manifest for manifest in place.manifests()}
+    undone = 0
+    for number, codes in enumerate(pairs):
+        job, pack = place.job(number), evidence(place.ledger, f"DSR-{number}")
+        assert pack is not None
+        told = [
+            str(job.outcome),
+            manifests[job.request_id].completeness.verdict,
+            job_words(job, DAY)["outcome"],
+            pack["jobs"][0]["outcome"],
+        ]
+        assert told == [whole_word(*codes)] * len(told), codes
+        by_product = {name: BY_CODE[code] for name, code in zip(products, codes, strict=True)}
+        assert place.verdicts(number) == by_product, codes
+        undone += any(is_missed(action, verdict) for verdict in by_product.values())
+    [figures] = place.ledger.figures.requests(DAY.replace(year=2020), DAY.replace(year=2030))
+    words = Counter(whole_word(*codes) for codes in pairs)
+    assert figures.whole == words[Verdict.DONE] + words[Verdict.NOTHING_TO_DO]
+    assert (figures.part, figures.failed) == (words[Verdict.IN_PART], words[Verdict.NOT_DONE])
+    settlement = place.settled()
+    assert settlement.problems == undone
+    assert f"{undone} of {len(pairs)} {'accesses' if action == 'access' else 'deletes'} not done: " in (
+        settlement.figures
     )
 
 
@@ -292,7 +342,8 @@ def test_nobody_else_judges() -> None:
     """A second table of codes or verdicts is a second judgement."""
     allowed = {Path("api/names.py"), Path("results/verdicts.py")}
     code = re.compile(r"[\"'(]-?(?:PRVCY-)?(?:\d{4}-[24]00|605[1-4]|-200|-400)\b")
-    words = "|".join(re.escape(verdict.value) for verdict in Verdict)
+    # `unknown` is a word of its own, for much else.
+    words = "|".join(re.escape(verdict.value) for verdict in Verdict if verdict is not Verdict.UNKNOWN)
     word = re.compile(rf"[\"'](?:{words}|full|partial|gap|not_applicable)[\"']")
     for path in sorted([*PLUGINS.rglob("*.py"), *PLUGINS.rglob("*.html")]):
         name = path.relative_to(PLUGINS)
@@ -311,13 +362,10 @@ def test_tests_know_no_other_outcome() -> None:
         assert set(given.findall(path.read_text())) <= known, path.name
 
 
-# Names of counts, of a job's status, of a kind of attention, and of two refusals of a call, which are no outcomes.
+# Names of counts, and of two refusals of a call, which are no outcomes.
 ALLOWED: dict[str, list[str]] = {
     "opt_outs/opt_outs.py": ['"accepted"'],
     "operators/privacy_optouts.py": ['"accepted"', '"accepted"', "'accepted'"],
     "dags/privacy_optouts.py": ['"accepted"'],
-    "api/models.py": ['"unknown"'],
-    "ledger/attention.py": ['"unknown"'],
-    "operators/privacy_requests.py": ['"unknown"'],
     "api/error_bodies.py": ['"1030-400', '"1010-400'],
 }

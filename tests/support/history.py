@@ -80,9 +80,18 @@ def _leave_some_undone(ledger: Ledger, clock: FakeClock, today: date) -> None:
     """Target looked for nobody, and Analytics did what was asked."""
     day = today - timedelta(days=UNDONE_AGO)
     clock.moment = datetime.combine(day, time(9), UTC)
-    asked = {"products": "analytics,target", "inbox_date": day, "received_at": clock.moment}
-    due = day + timedelta(days=30)
-    ledger.intake.receive([received(name.removeprefix("DSR-"), due=due, **asked) for name in UNDONE])
+    ledger.intake.receive(
+        [
+            received(
+                name.removeprefix("DSR-"),
+                products="analytics,target",
+                inbox_date=day,
+                received_at=clock.moment,
+                due=day + timedelta(days=30),
+            )
+            for name in UNDONE
+        ]
+    )
     batch = ledger.claims.claim_batch(run_id="privacy_requests/undone", inbox_date=day, daily_limit=20_000)
     assert batch is not None
     ids = [job.id for job in ledger.claims.batch_jobs(batch.id)]

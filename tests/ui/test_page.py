@@ -166,7 +166,7 @@ class TestVerdicts:
         form.get_by_role("button", name="Filter").click()
         expect(frame.locator("table.jobs tbody tr")).to_have_count(len(UNDONE))
         assert sorted(request_ids(frame)) == sorted(UNDONE)
-        frame.get_by_role("link", name=UNDONE[0]).click()
+        frame.locator("table.jobs").get_by_role("link", name=UNDONE[0]).click()
         expect(
             frame.get_by_text("6053 at Target: the namespace is not one that Target knows")
         ).to_be_visible()
