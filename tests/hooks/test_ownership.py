@@ -214,8 +214,10 @@ def test_reconcile_is_the_way_out(world: World, submitted: str, capsys: pytest.C
     assert "at Adobe: DSR-2 (delete)" in said
     assert "Nothing was changed. To let this ledger go on: reconcile --apply" in said
     nothing_is_done(world, submitted, "the ledger is older than the archive")
-    assert reconcile("--apply", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["at_adobe"] == ["DSR-2 (access)", "DSR-2 (delete)"]
+    capsys.readouterr()
+    assert reconcile("--apply") == 0
+    said = capsys.readouterr().out
+    assert "at Adobe: DSR-2 (access)\nat Adobe: DSR-2 (delete)" in said
     for each in plan():
         submit(each)
     assert sorted((job["key"], job["action"]) for job in world.simulator.jobs()) == made
