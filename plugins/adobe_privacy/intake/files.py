@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from adobe_privacy.intake.inbox import is_request_file, shown_name
+from adobe_privacy.intake.inbox import file_key, is_request_file, shown_name
 from adobe_privacy.ledger.inbox import FileName
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.storage import ObjectInfo, Store
@@ -30,6 +30,11 @@ class InboxEntry:
     mark: str  # with the size, what tells its contents from others
     modified: datetime
     what: str = ""  # where it is no file: what it is
+
+    @property
+    def shown(self) -> str:
+        """Folder and name as they may be shown and kept."""
+        return f"{self.name.day}/{self.name.shown}"
 
 
 @dataclass
@@ -112,7 +117,7 @@ def _listed(store: Store, ledger: Ledger, day: date) -> list[InboxEntry]:
 
 
 def _entry(ledger: Ledger, day: date, info: ObjectInfo, what: str = "") -> InboxEntry:
-    key = ledger.intake.fingerprint(info.key.encode("utf-8", "surrogateescape"))
+    key = file_key(info.key, ledger)
     name = FileName(day, key, shown_name(info.key, key))
     return InboxEntry(info.key, name, info.size, info.etag or info.modified.isoformat(), info.modified, what)
 

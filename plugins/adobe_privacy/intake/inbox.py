@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from urllib.parse import quote
 
 from adobe_privacy.intake.readers.documents import read_json
 from adobe_privacy.intake.readers.tables import read_table
@@ -18,7 +20,7 @@ from adobe_privacy.intake.readers.text import Found, text_file
 from adobe_privacy.intake.request import PrivacyRequest, UnusableRequest, parse_request
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job
-from adobe_privacy.storage import ObjectNotFound, Store
+from adobe_privacy.storage import ObjectNotFound, StorageError, Store
 
 JSON_KINDS = (".jsonl", ".ndjson", ".json")
 TABLE_KINDS = (".csv", ".tsv")
@@ -38,14 +40,47 @@ class Line:
     whole_file: bool = False  # the reason is about all of the file: nothing of it was read
 
 
+# What files of requests are called after. Two words beside these, or one with a capital, may be a person's name.
+_WORDS = frozenset(
+    """
+    access adobe all analytics and anfrage anfragen apac application april august auskunft batch body book campaign ccpa
+    copy csv customer customers daily data datei day days december delete deletes deletion deletions dsar dsars dsr dsrs
+    emea erasure excel experience export exports february file files final for form forms friday from gdpr inbox intake
+    january jira json jsonl july june kopie late latam legal lgpd list march marketo monday month monthly ndjson new
+    november october old onetrust opt optout optouts out page part platform privacy request requests sale salesforce
+    sample saturday september servicenow sheet sunday table target test text thursday trustarc tsv tuesday unicode
+    upload version wednesday web week weekly zendesk aug dec feb jan jul jun mar may nov oct sep
+    """.split()  # noqa: SIM905
+)
+_WORD = re.compile(r"[A-ZÀ-ÖØ-Þ]?[^\W\d_A-ZÀ-ÖØ-Þ]+|[^\W\d_]+")
+_LONG_NUMBER = re.compile(r"(?<!\d)(?!(?:19|20)\d\d)\+?\d(?:[ ._()/-]?\d){8,}")
+
+
 def shown_name(source: str, key: str) -> str:
-    """A file's name as it may be shown. That of a file which holds no requests may be anything, a person's too, and so
-    may one with an @: such a file is shown by a part of its keyed hash and its ending."""
+    """A file's name as it may be shown. That of a file which holds no requests may be anything, a person's too; so may
+    one with an @, a long number or words that are not about requests. Such a file is shown by a part of its keyed hash
+    and its ending."""
     name = source.split("/", 1)[1]
-    if is_request_file(name) and name.isprintable() and "@" not in name and len(name) <= 150:
+    if is_request_file(name) and name.isprintable() and len(name) <= 150 and not _may_be_a_persons(name):
         return name
     ending = re.search(r"\.[A-Za-z0-9]{1,8}$", name)
-    return f"file-{key[:8]}{ending[0].lower() if ending else ''}"
+    return f"{_HIDDEN}{key[:8]}{ending[0].lower() if ending else ''}"
+
+
+_HIDDEN = "file-"
+
+
+# As the page names what is handed in there.
+_OURS = re.compile(r"page-[0-9a-f]{24}\.\w+")
+
+
+def _may_be_a_persons(name: str) -> bool:
+    if _OURS.fullmatch(name):
+        return False
+    words = [word for word in _WORD.findall(name.rsplit(".", 1)[0]) if len(word) > 2]
+    other = [word for word in words if word.lower() not in _WORDS]
+    named = len(other) > 1 or any(word[0].isupper() and not word.isupper() for word in other)
+    return named or "@" in name or _LONG_NUMBER.search(name) is not None
 
 
 class Reading:
@@ -125,13 +160,44 @@ def requests_of(jobs: Sequence[Job], store: Store, ledger: Ledger) -> dict[str, 
     found: dict[str, PrivacyRequest] = {}
     for source in sorted({job.source for job in jobs}):
         wanted = {job.request_id for job in jobs if job.source == source}
-        for request in find_requests(store, source, wanted):
-            if ledger.intake.fingerprint(request.content()) == prints[request.request_id]:
-                found[request.request_id] = request
-                wanted.discard(request.request_id)
-                if not wanted:
-                    break
+        real = _real_name(source, store, ledger)
+        with as_shown(real, source):
+            for request in find_requests(store, real, wanted):
+                if ledger.intake.fingerprint(request.content()) == prints[request.request_id]:
+                    found[request.request_id] = request
+                    wanted.discard(request.request_id)
+                    if not wanted:
+                        break
     return found
+
+
+def _real_name(source: str, store: Store, ledger: Ledger) -> str:
+    """The file that the ledger knows as `source`."""
+    folder, name = source.split("/", 1)
+    if name.startswith(_HIDDEN):
+        for info in store.objects_directly_in(folder):
+            if shown_name(info.key, file_key(info.key, ledger)) == name:
+                return info.key
+    return source
+
+
+@contextmanager
+def as_shown(source: str, shown: str) -> Iterator[None]:
+    """An error of the store names the file as it may be shown."""
+    try:
+        yield
+    except StorageError as error:
+        if source == shown:
+            raise
+        text, uri = str(error), error.uri
+        for name in (source.split("/", 1)[1], quote(source.split("/", 1)[1])):
+            text, uri = (each.replace(name, shown.split("/", 1)[1]) for each in (text, uri))
+        raise type(error)(text, uri=uri) from None
+
+
+def file_key(source: str, ledger: Ledger) -> str:
+    """A keyed hash of a file's name."""
+    return ledger.intake.fingerprint(source.encode("utf-8", "surrogateescape"))
 
 
 def write_rejected(store: Store, source: str, rejected: Iterable[Line]) -> int:

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from adobe_privacy.api.facts import DAILY_JOBS
 from adobe_privacy.intake.files import InboxEntry, files_to_read
-from adobe_privacy.intake.inbox import Line, read_file, write_rejected
+from adobe_privacy.intake.inbox import Line, as_shown, read_file
 from adobe_privacy.intake.options import as_text
 from adobe_privacy.intake.request import Action, PrivacyRequest, check_request, user_key
 from adobe_privacy.ledger.claims import BatchContent
@@ -23,10 +23,11 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.quotas import Quota
 from adobe_privacy.ledger.schema import Batch, ProblemKind
 from adobe_privacy.planning.latency import Latencies, observed_latencies, risk
+from adobe_privacy.planning.problems import CONFLICT, UNREADABLE_NAME, Problems, why_not_read
 from adobe_privacy.planning.scratch import scratch_ledger
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, DueDates, due_dates
 from adobe_privacy.reporting.alarms import next_alarm
-from adobe_privacy.storage import AccessDenied, ObjectNotFound, Store
+from adobe_privacy.storage import ObjectNotFound, Store
 
 CHUNK = 1000
 # Adobe can take 45 days; a request that is found later than that is overdue under any law.
@@ -34,14 +35,8 @@ LATE_DAYS = 45
 # Each batch is a handful of task instances. A full day of Adobe's limit is 20 batches, for each regulation and list
 # of products a few more; what has no room is the next plan's.
 MAX_BATCHES = 100
-# So many of a day's rejected lines a plan names; the reports in the inbox name all.
-MAX_REJECTED_LINES = 50
-# So many of a file's rejected lines the ledger keeps one by one; the rest is counted.
-MAX_PROBLEMS = 1000
-CONFLICT = "request_id: known already with other content; a changed request needs an id of its own"
-UNREADABLE_NAME = "its name holds a tab, a line break or another control character: rename it"
-NOT_A_KIND = "only *.csv, *.tsv, *.jsonl, *.ndjson and *.json hold requests"
-MAX_WARNINGS = 50
+# So many rejected lines, warnings and files a plan names; the reports in the inbox name all lines.
+MAX_NAMED = 50
 
 
 @dataclass(frozen=True)
@@ -78,8 +73,9 @@ class Intake:
     `files` were read now, `late` ones among them lie in folders of earlier days; `unchanged` ones were read before.
     `growing` ones were still being written: the next run reads them. `later` counts unread files of later folders.
     `opt_outs`, `at_risk` and `warnings` are of new requests only; `warnings` are the first of `warned`, with their
-    request ids. `empty` files hold no request at all; `not_read` are
-    files of another kind. `rejected_lines` are the first of the `rejected`.
+    request ids. `empty` files hold no request at all; `taken_for` says of the first files what they were read as;
+    `not_read` are files of another kind. Files are named as they may be shown. `rejected_lines` are
+    the first of the `rejected`.
     """
 
     day: date
@@ -90,6 +86,7 @@ class Intake:
     growing: int = 0
     later: dict[date, int] = field(default_factory=dict)
     empty: list[str] = field(default_factory=list)
+    taken_for: dict[str, str] = field(default_factory=dict)
     not_read: list[str] = field(default_factory=list)
     new: int = 0
     duplicates: int = 0
@@ -155,80 +152,34 @@ def take_in_day(
     intake.unchanged, intake.growing, intake.later = found.unchanged, found.growing, found.later
     latencies = observed_latencies(ledger) if found.requests else Latencies()
     for entry in found.requests:
-        intake.files.append(entry.source)
-        intake.late += [entry.source] if entry.name.day != day else []
-        problems = _Problems()
+        intake.files.append(entry.shown)
+        intake.late += [entry.shown] if entry.name.day != day else []
+        problems = Problems(entry.shown)
         try:
-            rejected = problems.noted(_take_in(store, ledger, entry, settings, latencies, intake), intake)
-            if report and entry.source.isprintable():
-                _report(store, entry.source, rejected, problems, intake)
-            deque(rejected, maxlen=0)
+            rejected = problems.noted(_take_in(store, ledger, entry, settings, latencies, intake))
+            with as_shown(entry.source, entry.shown):
+                if report and entry.source.isprintable():
+                    unreported = problems.report(store, entry.source, rejected)
+                    intake.unreported = intake.unreported or unreported
+                deque(rejected, maxlen=0)
         except ObjectNotFound:
             continue  # removed at this moment
-        _recorded(ledger, entry, problems.found(), run_id)
+        finally:
+            intake.rejected += len(problems.lines) + problems.more
+            intake.rejected_lines += problems.lines[: MAX_NAMED - len(intake.rejected_lines)]
+        ledger.inbox.record(entry.name, problems.found(), size=entry.size, mark=entry.mark, run_id=run_id)
     for entry in found.not_read:
-        intake.not_read.append(entry.source)
-        _recorded(ledger, entry, [Problem(ProblemKind.FILE, _why_not_read(entry))], run_id)
+        intake.not_read.append(entry.shown)
+        ledger.inbox.record(
+            entry.name,
+            [Problem(ProblemKind.FILE, why_not_read(entry.what))],
+            size=entry.size,
+            mark=entry.mark,
+            run_id=run_id,
+        )
     ledger.inbox.close_removed(found.present)
     ledger.inbox.close_accepted()
     return intake
-
-
-def _why_not_read(entry: InboxEntry) -> str:
-    return f"it is {entry.what}: put a file in its place, or remove it" if entry.what else NOT_A_KIND
-
-
-def _recorded(ledger: Ledger, entry: InboxEntry, problems: list[Problem], run_id: str) -> None:
-    ledger.inbox.record(entry.name, problems, size=entry.size, mark=entry.mark, run_id=run_id)
-
-
-def _report(store: Store, source: str, rejected: Iterator[Line], problems: _Problems, intake: Intake) -> None:
-    try:
-        write_rejected(store, source, rejected)
-    except AccessDenied:
-        # The ledger has them, and that is enough.
-        intake.unreported = intake.unreported or bool(problems.lines)
-
-
-@dataclass
-class _Problems:
-    """A file's unusable lines as the ledger keeps them."""
-
-    lines: list[Line] = field(default_factory=list)
-    more: int = 0
-
-    def noted(self, rejected: Iterator[Line], intake: Intake) -> Iterator[Line]:
-        for line in rejected:
-            intake.rejected += 1
-            if len(intake.rejected_lines) < MAX_REJECTED_LINES:
-                intake.rejected_lines.append(line)
-            if len(self.lines) < MAX_PROBLEMS:
-                self.lines.append(line)
-            else:
-                self.more += 1
-            yield line
-
-    def found(self) -> list[Problem]:
-        found = [
-            Problem(
-                _kind_of(line),
-                line.reason or "",
-                None if line.whole_file else line.number,
-                1,
-                line.request_id,
-            )
-            for line in self.lines
-        ]
-        if self.more:
-            where = self.lines[-1].number + 1
-            found.append(Problem(ProblemKind.LINE, "see the report under rejected/", where, self.more))
-        return found
-
-
-def _kind_of(line: Line) -> ProblemKind:
-    if line.whole_file:
-        return ProblemKind.FILE
-    return ProblemKind.CONFLICT if line.reason == CONFLICT else ProblemKind.LINE
 
 
 def _plan(
@@ -311,7 +262,8 @@ def _take_in(
         return
     chunk: list[_Arrival] = []
     lines = 0
-    for line in read_file(store, source):
+    reading = read_file(store, source)
+    for line in reading:
         lines += 1
         request = line.request
         if request is None:
@@ -327,14 +279,16 @@ def _take_in(
             yield Line(source, line.number, reason=verdict.problem, request_id=request.request_id)
             continue
         chunk.append(
-            _arrival(line.number, request, verdict.warnings, ledger, source, day, settings, latencies)
+            _arrival(line.number, request, verdict.warnings, ledger, entry.shown, day, settings, latencies)
         )
         if len(chunk) == CHUNK:
             yield from _record(ledger, chunk, intake)
             chunk = []
     yield from _record(ledger, chunk, intake)
     if not lines:
-        intake.empty.append(source)
+        intake.empty.append(entry.shown)
+    if len(intake.taken_for) < MAX_NAMED:
+        intake.taken_for[entry.shown] = reading.taken_for or "nothing that holds requests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -433,7 +387,7 @@ def _record(ledger: Ledger, chunk: list[_Arrival], intake: Intake) -> Iterator[L
             if arrival.at_risk:
                 intake.at_risk[arrival.at_risk] += 1
             intake.warned += len(arrival.warnings)
-            room = MAX_WARNINGS - len(intake.warnings)
+            room = MAX_NAMED - len(intake.warnings)
             intake.warnings += [f"{arrival.request.request_id}: {text}" for text in arrival.warnings[:room]]
         elif answer is Reception.DUPLICATE:
             intake.duplicates += 1

@@ -34,6 +34,11 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
         + (f"; {intake.unchanged} files are as they were read before" if intake.unchanged else "")
     ]
     lines += _other_folders(intake)
+    lines += _some(
+        [f"Read: {source} as {what}" for source, what in intake.taken_for.items()],
+        "files",
+        of=len(intake.files),
+    )
     lines += [f"Empty: {source} holds no request" for source in intake.empty]
     if intake.not_read:
         # Their names may be anything, a person's too.
