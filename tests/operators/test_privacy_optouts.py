@@ -62,6 +62,29 @@ def test_each_opt_out_is_sent_once_and_has_a_receipt_without_an_identity(world: 
     assert world.simulator.consents()["count"] == 1
 
 
+def test_what_an_opt_out_does_not_reach_is_in_receipt_figures_and_history(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    identities = [
+        {"namespace": "email", "value": "subject1@example.com"},
+        {"namespace": "loyalty", "value": "L-1", "type": "integrationCode"},
+    ]
+    world.put(opt_out(1, identities=identities, products=["target", "analytics"]), opt_out(2))
+    with caplog.at_level("INFO"):
+        assert send()["accepted"] == 2
+    assert "2 accepted (1 not for all that was asked)" in caplog.text
+    first, second = receipts(world)
+    assert [text.split(":")[0] for text in first["reservations"]] == [
+        "Adobe takes an opt-out of sale in standard namespaces only",
+        "an opt-out of sale has no effect at target",
+    ]
+    assert second["reservations"] == []
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        reasons = [[step.reason for step in ledger.people.history(f"DSR-{number}")] for number in (1, 2)]
+    assert any("for a part of what was asked" in reason for reason in reasons[0])
+    assert not any("for a part of what was asked" in reason for reason in reasons[1])
+
+
 def test_a_line_with_access_and_opt_out_is_carried_by_both_dags(world: World) -> None:
     world.put(opt_out(1, "access"))
     (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())

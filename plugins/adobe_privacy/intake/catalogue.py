@@ -217,6 +217,11 @@ def _concerns(actions: frozenset[str], products: tuple[str, ...], shape: Shape) 
             yield Concern(f"an opt-out of sale has no effect at {', '.join(without)}")
 
 
+def opt_out_reservations(warnings: str) -> tuple[str, ...]:
+    """Of a request's warnings, one a line, those that say what its opt-out of sale does not reach."""
+    return tuple(warning for warning in warnings.splitlines() if "opt-out of sale" in warning)
+
+
 def _fits(use: ProductUse, namespace: str, type_: str) -> bool:
     standard = standard_namespace(namespace, type_)
     return any(

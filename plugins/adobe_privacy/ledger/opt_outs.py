@@ -77,7 +77,13 @@ class OptOuts(Topic):
             for row in rows:
                 row.submitted_at = row.completed_at = now
                 row.outcome = Verdict.ACCEPTED.value
-            self.unit.move(session, rows, Move.ACCEPT, "Adobe: accepted")
+            for warned in (False, True):
+                some = [row for row in rows if ("opt-out of sale" in row.warnings) is warned]
+                if some:
+                    why = "Adobe: accepted" + (
+                        ", for a part of what was asked: see its warnings" if warned else ""
+                    )
+                    self.unit.move(session, some, Move.ACCEPT, why)
             return rows
 
     def record_receipts(self, receipts: Collection[tuple[Job, str]]) -> int:

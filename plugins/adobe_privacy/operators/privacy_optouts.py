@@ -55,7 +55,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                 intake.opt_outs,
                 intake.rejected,
             )
-            counts = {"accepted": 0, "sent_again": 0, "receipts": 0}
+            counts, with_reservation = {"accepted": 0, "sent_again": 0, "receipts": 0}, 0
             unfinished = (JobState.RECEIVED, JobState.SUBMITTING, JobState.COMPLETE)
             if any(not job.on_hold for job in ledger.opt_outs.jobs(day, *unfinished)):
                 result = asyncio.run(self._send(inbox, ledger, day))
@@ -64,6 +64,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                     "sent_again": result.sent_again,
                     "receipts": result.receipts,
                 }
+                with_reservation = result.with_reservation
                 if result.not_before is not None:
                     self.wait_until(result.not_before)
             left = attention_of_run(ledger, RunScope(run_of(context), day, opt_outs=True))
@@ -71,7 +72,9 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
             context,
             ", ".join(
                 [
-                    f"Opt-outs of sale: {counts['accepted']} accepted, {counts['sent_again']} sent again, "
+                    f"Opt-outs of sale: {counts['accepted']} accepted"
+                    + (f" ({with_reservation} not for all that was asked)" if with_reservation else ""),
+                    f"{counts['sent_again']} sent again",
                     f"{counts['receipts']} receipts",
                     *left.figures(Level.PERSON),
                 ]

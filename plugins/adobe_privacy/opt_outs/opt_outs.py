@@ -31,7 +31,7 @@ from adobe_privacy.api.errors import (
     TemporarilyUnavailable,
 )
 from adobe_privacy.api.models import ConsentEntity, ConsentRequest
-from adobe_privacy.intake.catalogue import standard_namespace
+from adobe_privacy.intake.catalogue import opt_out_reservations, standard_namespace
 from adobe_privacy.intake.inbox import requests_of
 from adobe_privacy.intake.request import PrivacyRequest
 from adobe_privacy.ledger.ledger import Ledger
@@ -58,7 +58,8 @@ class Receipt(BaseModel):
 
     `fingerprint` is a keyed hash of the request whose identities were sent, the same as in the ledger: who has
     the key and the request can show that it was this one. `attempts` counts the calls that may have reached
-    Adobe. It holds no identity.
+    Adobe. `reservations` say what the opt-out does not reach: identities that were not sent, products without effect.
+    It holds no identity.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -73,6 +74,7 @@ class Receipt(BaseModel):
     accepted_at: AwareDatetime
     answer: str
     attempts: int
+    reservations: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -95,10 +97,12 @@ class OptOutSettings:
 
 @dataclass
 class OptOuts:
-    """What became of the opt-outs. `sent_again` counts those whose earlier call ended without an answer. With
+    """What became of the opt-outs. Of the accepted ones, `with_reservation` do not reach everything that was asked.
+    `sent_again` counts those whose earlier call ended without an answer. With
     `not_before`, the rest waits: Adobe asked for a pause until then."""
 
     accepted: int = 0
+    with_reservation: int = 0
     sent_again: int = 0
     refused: list[str] = field(default_factory=list)
     receipts: int = 0
@@ -226,7 +230,9 @@ class _Work:
             raise
         else:
             self.refusals.taken()
-            self.result.accepted += len(self.ledger.opt_outs.record_accepted(jobs))
+            accepted = self.ledger.opt_outs.record_accepted(jobs)
+            self.result.accepted += len(accepted)
+            self.result.with_reservation += sum(bool(opt_out_reservations(job.warnings)) for job in accepted)
 
     async def _after_refusal(
         self, error: PrivacyServiceError, some: Sequence[tuple[Job, PrivacyRequest]]
@@ -295,6 +301,7 @@ def _receipt(job: Job) -> Receipt:
         accepted_at=job.submitted_at or datetime.now(UTC),
         answer=job.outcome or "",
         attempts=job.attempt,
+        reservations=opt_out_reservations(job.warnings),
     )
 
 
