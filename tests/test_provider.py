@@ -9,6 +9,7 @@ import re
 from importlib.metadata import distribution, entry_points, version
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -17,6 +18,8 @@ import adobe_privacy
 from adobe_privacy._compat import warn_if_untested
 from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
 from adobe_privacy.provider import get_provider_info
+from adobe_privacy.setting_values import ConnectionFields
+from adobe_privacy.settings import ServiceSettings, _ServiceExtra, service_settings
 
 
 def test_the_entry_point_leads_to_the_provider_info() -> None:
@@ -35,6 +38,22 @@ def test_the_connection_type_is_the_hooks() -> None:
     assert connection_type["connection-type"] == AdobePrivacyHook.conn_type
     assert connection_type["hook-class-name"] == f"{AdobePrivacyHook.__module__}.{AdobePrivacyHook.__name__}"
     assert connection_type["hook-name"] == AdobePrivacyHook.hook_name
+
+
+def test_the_form_has_every_field_of_the_extra_and_an_untouched_one_is_not_set() -> None:
+    (connection_type,) = get_provider_info()["connection-types"]
+    fields = set(connection_type["conn-fields"])
+    assert fields == set(_ServiceExtra.model_fields)
+    given = {"org_id": "0123456789ABCDEF@AdobeOrg"}
+    plain = _read(given)
+    for empty in (None, ""):
+        assert _read(dict.fromkeys(fields, empty) | given) == plain
+
+
+def _read(extra: dict[str, Any]) -> ServiceSettings:
+    return service_settings(
+        ConnectionFields("c", "adobe_privacy", login="id", password="secret", extra=json.dumps(extra))
+    )
 
 
 def test_the_providers_manager_accepts_it() -> None:

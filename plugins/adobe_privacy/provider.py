@@ -77,6 +77,24 @@ def get_provider_info() -> dict[str, Any]:
                     "company_contexts": _field(
                         "Further company contexts", 'JSON: [{"namespace": "…", "value": "…"}]', format="json"
                     ),
+                    "strict_identities": _field(
+                        "Strict identities",
+                        "true: refuse a request for a product that can use none of its identities. Empty: false, warn.",
+                    ),
+                    "expand_ids": _field(
+                        "Expand ids",
+                        "Where a request does not say: true or false. Analytics also looks for the person's cookies.",
+                    ),
+                    "priority": _field(
+                        "Priority", "Where a request does not say: normal or low; empty: Adobe's."
+                    ),
+                    "merge_policy_id": _field(
+                        "Merge policy id", "Where a request does not say; empty: the Profile's default."
+                    ),
+                    "analytics_delete_method": _field(
+                        "Analytics delete method",
+                        "Where a request does not say: anonymize or purge; empty: Adobe's.",
+                    ),
                     "daily_job_limit": _field(
                         "Jobs per UTC day", f"Empty: {DAILY_JOBS}.", type=["integer", "null"], minimum=1
                     ),
@@ -99,6 +117,12 @@ def get_provider_info() -> dict[str, Any]:
                         f"Empty: {GATEWAY_TIMEOUT:.0f}, as Adobe's gateway.",
                         type=["number", "null"],
                         minimum=1,
+                    ),
+                    "insecure": _field(
+                        "Insecure", "true: allow http for the API and the token. Empty: false."
+                    ),
+                    "download_hosts": _field(
+                        "Hosts of results", "Separated by commas; empty: Adobe's known storage hosts."
                     ),
                 },
             }
