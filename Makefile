@@ -23,9 +23,9 @@ up: $(INSTALLED) ## the same stack left running, UI on port 8080, until Ctrl-C
 test: $(INSTALLED) ## the whole test suite, but for those below
 	@$(BIN)/python -m pytest --ignore=tests/ui --ignore=tests/scale --ignore=tests/everyday --ignore=tests/system/test_weeks.py
 
-test-faults: $(INSTALLED) ## the long crash suite: every step of a submission, every fault of the archive on every store
-	@ADOBE_PRIVACY_INTERLEAVINGS=3000 $(BIN)/python -m pytest tests/faults tests/archive/test_faults.py \
-		tests/submission/test_exactly_once.py --full-faults
+test-faults: $(INSTALLED) ## the long crash suite: every step of a submission, every fault of the archive on every store, long fuzzing
+	@ADOBE_PRIVACY_INTERLEAVINGS=3000 ADOBE_PRIVACY_FUZZ=20000 $(BIN)/python -m pytest tests/faults tests/fuzz \
+		tests/archive/test_faults.py tests/submission/test_exactly_once.py --full-faults
 
 test-weeks: $(INSTALLED) ## backfills of 60 days and 30, waiting and alarms on a real Airflow (minutes)
 	@$(BIN)/python -m pytest tests/system/test_weeks.py --backfill-days=60
