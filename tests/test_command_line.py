@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pty
+import pwd
 import subprocess
 import sys
 import zipfile
@@ -333,9 +334,10 @@ def test_evidence_that_the_archive_does_not_hold_is_an_error(
 def test_the_history_says_which_user_put_a_request_on_hold(
     finished: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LOGNAME", "jdoe")
+    monkeypatch.setenv("LOGNAME", "jdoe")  # whoever calls may set it
+    login = pwd.getpwuid(os.getuid()).pw_name
     assert run(capsys, "hold", "DSR-1", "--reason", "litigation")[0] == 0
-    assert run(capsys, "show", "DSR-1")[1]["history"][-1]["who"] == "user jdoe"
+    assert run(capsys, "show", "DSR-1")[1]["history"][-1]["who"] == f"user {login} by command"
     assert main(["hold", "DSR-1", "--reason", "litigation"]) == 1, "it is on hold already"
 
 

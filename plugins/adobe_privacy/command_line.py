@@ -6,8 +6,8 @@ Exit codes: 0 fine, 1 something is wrong with the data, 2 wrong usage.
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
+import pwd
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -167,7 +167,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
 
 def _open_ledger(options: argparse.Namespace) -> Ledger:
     """An existing one: a command that looks for a request in a ledger that it has just made finds nothing."""
-    actor = f"user {_user()}"
+    actor = f"user {_user()} by command"
     if options.ledger:
         return Ledger(ledger_address(options.ledger), actor=actor, existing=True)
     places: Places = options.places
@@ -175,7 +175,7 @@ def _open_ledger(options: argparse.Namespace) -> Ledger:
 
 
 def _upgrade(options: argparse.Namespace) -> int:
-    actor = f"user {_user()}"
+    actor = f"user {_user()} by command"
     with (
         Ledger(ledger_address(options.ledger), actor=actor)
         if options.ledger
@@ -197,8 +197,9 @@ def _dags(options: argparse.Namespace) -> int:
 
 def _user() -> str:
     try:
-        return getpass.getuser()
-    except (OSError, KeyError):
+        # Not `getpass.getuser`, which believes the environment.
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         # A container may run under a number that has no name.
         return str(os.getuid())
 

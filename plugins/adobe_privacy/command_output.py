@@ -18,6 +18,7 @@ from rich.text import Text
 
 from adobe_privacy.archive.verification import VerificationSummary
 from adobe_privacy.ledger.schema import Job
+from adobe_privacy.plain_text import plain
 from adobe_privacy.reporting import reports
 
 
@@ -115,8 +116,7 @@ def _cell(value: Any) -> str:
         return f"{value:%Y-%m-%d %H:%M:%S} UTC"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    # A line break or an escape sequence would be the terminal's to obey.
-    return "".join(sign if sign.isprintable() else " " for sign in ("" if value is None else str(value)))
+    return "" if value is None else plain(str(value))
 
 
 def print_json(value: Any) -> None:

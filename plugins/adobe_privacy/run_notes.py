@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from airflow.listeners import hookimpl
 
+from adobe_privacy.plain_text import markdown
+
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
     from airflow.sdk import Context
@@ -22,8 +24,9 @@ log = logging.getLogger(__name__)
 
 
 def push_figures(context: Context, figures: str) -> None:
-    """Keeps a task's line of counts for the run's note; ids and counts only, it is stored in Airflow's database."""
-    context["ti"].xcom_push(key=XCOM_KEY, value=figures)
+    """Keeps a task's line of counts for the run's note, which is Markdown; ids and counts only, it is stored in
+    Airflow's database."""
+    context["ti"].xcom_push(key=XCOM_KEY, value=markdown(figures))
 
 
 @hookimpl

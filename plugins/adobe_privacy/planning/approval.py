@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from adobe_privacy.ledger.delete_plan import DeletePlan
+from adobe_privacy.plain_text import markdown
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,10 @@ def question(plan: DeletePlan, list_url: str) -> Question:
         "",
         "| regulation | product | deletes |",
         "|---|---|---|",
-        *(f"| {batch.regulation} | {product} | {len(sendable)} |" for product in products),
+        *(
+            f"| {markdown(batch.regulation)} | {markdown(product)} | {len(sendable)} |"
+            for product in products
+        ),
         "",
         f"[The requests]({list_url}), also in this task's log. Plan `{plan.hash}`: exactly this is sent.",
         "",

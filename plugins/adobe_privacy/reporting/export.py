@@ -12,6 +12,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.overview import Filters
 from adobe_privacy.ledger.schema import Job, ProductAnswer
 from adobe_privacy.ledger.times import as_told, not_before
+from adobe_privacy.plain_text import csv_cell
 from adobe_privacy.results.verdicts import explained
 
 COLUMNS = (
@@ -80,5 +81,4 @@ def _cell(value: Any) -> Any:
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    # A spreadsheet would run it as a formula.
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    return csv_cell(value) if isinstance(value, str) else value

@@ -1,0 +1,27 @@
+"""Text from outside, as it may be shown: product names, messages, reasons, ids and names that others wrote.
+
+HTML is escaped by its templates. JSON escapes by itself.
+"""
+
+from __future__ import annotations
+
+import re
+
+_MARKUP = re.compile(r"([\\`*\[\]<>|~!])")
+
+
+def plain(text: str) -> str:
+    """On one line of a terminal or a log: a blank for each line break, escape sequence, NUL or sign that turns the
+    direction of writing."""
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def markdown(text: str) -> str:
+    """The same in Markdown: no markup, link or table cell begins or ends in it."""
+    return _MARKUP.sub(r"\\\1", plain(text))
+
+
+def csv_cell(text: str) -> str:
+    """The same in a cell of a table that a spreadsheet may open: no formula."""
+    shown = plain(text)
+    return f"'{shown}" if shown.lstrip()[:1] in ("=", "+", "-", "@") or text[:1] in ("\t", "\r") else shown
