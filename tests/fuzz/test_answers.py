@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from starlette.datastructures import QueryParams
 
-from adobe_privacy.api.client import _parse
+from adobe_privacy.api.bodies import parse
 from adobe_privacy.api.error_bodies import error_for
 from adobe_privacy.api.errors import PrivacyServiceError
 from adobe_privacy.api.models import CreatedJobs, JobDetail, ListPage
@@ -94,7 +94,7 @@ bodies = values.map(lambda value: json.dumps(value).encode()) | st.binary(max_si
 @fuzzed
 @given(bodies)
 def test_any_answer_is_read_or_none(model: type[BaseModel], body: bytes) -> None:
-    found = _parse(model, body)
+    found = parse(model, body)
     assert found is None or isinstance(found, model)
 
 
