@@ -10,7 +10,7 @@ from datetime import date
 
 from adobe_privacy.command_output import print_rows
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.people import NOT_STOPPED, may_be_resent
+from adobe_privacy.ledger.people import NOT_STOPPED, erased_file, may_be_resent
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
 
@@ -22,13 +22,16 @@ def hold(options: argparse.Namespace, ledger: Ledger) -> bool:
     for erasure in ledger.erasures.of_request(options.request_id):
         state = "is being erased already" if erasure.done_at is None else "is erased already"
         print(f"too late: the result of Adobe's job {erasure.adobe_job_id} {state}", file=sys.stderr)
+    _say_erased(options, ledger, "too late: ")
     going_on = [job for job in _jobs(options, ledger) if job.state in NOT_STOPPED]
     _say(going_on, "Adobe is not stopped: its API cannot cancel, and it has, or may have, {} already")
     return changed
 
 
 def release(options: argparse.Namespace, ledger: Ledger) -> bool:
-    return _changed(options, ledger.people.release(options.request_id, options.reason))
+    changed = _changed(options, ledger.people.release(options.request_id, options.reason))
+    _say_erased(options, ledger)
+    return changed
 
 
 def resend(options: argparse.Namespace, ledger: Ledger) -> bool:
@@ -39,6 +42,7 @@ def resend(options: argparse.Namespace, ledger: Ledger) -> bool:
         "not sent again: {}, for Adobe may have it. Ask Adobe, then close it; hand it in under a new request id if "
         "Adobe has nothing",
     )
+    _say_erased(options, ledger, "not sent again: ")
     return changed
 
 
@@ -61,6 +65,12 @@ def extend(options: argparse.Namespace, ledger: Ledger) -> bool:
 
 def _jobs(options: argparse.Namespace, ledger: Ledger) -> list[Job]:
     return ledger.people.request_jobs(options.request_id)
+
+
+def _say_erased(options: argparse.Namespace, ledger: Ledger, before: str = "") -> None:
+    jobs = _jobs(options, ledger)
+    if text := erased_file(jobs):
+        print(f"{before}{options.request_id}: {text}", file=sys.stderr)
 
 
 def _say(jobs: Collection[Job], text: str) -> None:

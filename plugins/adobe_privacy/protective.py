@@ -22,6 +22,12 @@ def protective(settings: Settings) -> dict[str, str]:
         "retention_days": _short(json.dumps(settings.variables.retention_days, sort_keys=True))
         if settings.variables.retention_days
         else "",
+        **{
+            name: str(getattr(settings.variables, name))
+            if name in settings.variables.model_fields_set
+            else ""
+            for name in ("inbox_retention_days", "ledger_retention_months")
+        },
         "daily_job_limit": str(settings.service.daily_job_limit),
     }
 

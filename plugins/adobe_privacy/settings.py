@@ -25,6 +25,7 @@ from adobe_privacy.api.facts import DAILY_JOBS, GATEWAY_TIMEOUT
 from adobe_privacy.api.models import CompanyContext
 from adobe_privacy.archive.zip_rules import ZipLimits
 from adobe_privacy.intake.options import CallOptions
+from adobe_privacy.ledger.protection import INBOX_DAYS, LEDGER_MONTHS
 from adobe_privacy.regulations.clocks import DEFAULT
 from adobe_privacy.setting_values import (
     BlankSeparated,
@@ -148,8 +149,8 @@ class Variables(_Fields):
     archive_uri: Uri | None = None
     poll_interval: Annotated[Number, Field(gt=0, le=DAY_SECONDS)] = 300.0
     backfill_patience: Annotated[Number, Field(gt=0, le=46 * DAY_SECONDS)] = 120.0
-    inbox_retention_days: Annotated[Count, Field(le=36_500)] = 30
-    ledger_retention_months: Annotated[Count, Field(le=1_200)] = 24
+    inbox_retention_days: Annotated[Count, Field(le=36_500)] = INBOX_DAYS
+    ledger_retention_months: Annotated[Count, Field(le=1_200)] = LEDGER_MONTHS
     approve_deletes: YesOrNo = False
     retention_days: Retention = Field(default_factory=dict)
     request_id_scheme: RequestIdScheme = "PR-{year}-{number}"

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy import command_line
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.operators.privacy_requests import (
     ArchivePrivacyResultsOperator,
     CreatePrivacyJobsOperator,
@@ -22,7 +24,9 @@ from adobe_privacy.operators.privacy_requests import (
 )
 from adobe_privacy.operators.privacy_retention import (
     CleanUpPrivacyArchiveOperator,
+    ErasePrivacyInboxOperator,
     ErasePrivacyResultsOperator,
+    ForgetPrivacyRequestsOperator,
     VerifyPrivacyArchiveOperator,
 )
 from adobe_privacy.settings import read_variables
@@ -137,3 +141,95 @@ def test_a_hold_says_what_it_comes_too_late_for(
     assert erase() == {"erased": 1}
     command_line.main(["hold", "DSR-1", "--reason", "lawsuit", "--ledger", archived.ledger_url])
     assert "too late: the result of Adobe's job" in capsys.readouterr().err
+
+
+def inbox(**params: Any) -> tuple[dict[str, int], str]:
+    operator = ErasePrivacyInboxOperator(task_id="inbox")
+    return operator.execute(context(**params)), operator.summary
+
+
+def pass_days(world: World, days: int) -> None:
+    """Everything in the ledger happened so many days earlier."""
+    with sqlite3.connect(world.folder / "ledger.db") as database:
+        for table, column in (
+            ("privacy_inbox_files", "read_at"),
+            ("privacy_transitions", "at"),
+            ("privacy_jobs", "received_at"),
+            ("privacy_jobs", "taken_in_at"),
+        ):
+            database.execute(f"UPDATE {table} SET {column} = datetime({column}, '-{days} days')")
+
+
+def test_an_inbox_file_goes_30_days_after_its_requests_ended(archived: World) -> None:
+    (file,) = archived.inbox.rglob("*.jsonl")
+    assert inbox() == ({}, "Inbox, 30 days: nothing was due")
+    pass_days(archived, 31)
+    assert inbox(dry_run=True) == (
+        {"erased": 1},
+        "Inbox, 30 days: dry run, nothing was changed: 1 erased",
+    )
+    assert file.exists()
+    with Ledger(archived.ledger_url, actor="test") as ledger:
+        ledger.people.hold("DSR-1", "lawsuit")
+    assert inbox()[0] == {"held": 1}
+    with Ledger(archived.ledger_url, actor="test") as ledger:
+        ledger.people.release("DSR-1", "settled")
+    pass_days(archived, 31)
+    assert inbox() == ({"erased": 1}, "Inbox, 30 days: 1 erased")
+    assert not file.exists()
+
+
+def test_decisions_after_the_inbox_file_is_gone_say_so(
+    archived: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pass_days(archived, 31)
+    inbox()
+    capsys.readouterr()
+    today = datetime.now(UTC).date()
+    for command, says in (("hold", "too late: "), ("release", ""), ("resend", "not sent again: ")):
+        command_line.main([command, "DSR-1", "--reason", "lawsuit", "--ledger", archived.ledger_url])
+        expected = f"{says}DSR-1: its inbox file was erased on {today}: hand the request in again"
+        assert expected in capsys.readouterr().err.splitlines()
+
+
+def test_the_ledger_forgets_after_24_months(archived: World) -> None:
+    def forget(**params: Any) -> tuple[dict[str, int], str]:
+        operator = ForgetPrivacyRequestsOperator(task_id="ledger")
+        return operator.execute(context(**params)), operator.summary
+
+    assert forget() == ({"forgotten": 0}, "Ledger, 24 months: 0 requests forgotten")
+    pass_days(archived, 735)
+    assert forget(dry_run=True)[0] == {"forgotten": 2}
+    assert forget() == ({"forgotten": 2}, "Ledger, 24 months: 2 requests forgotten")
+    assert b"DSR-1" not in dumped(archived)
+    archived.put(request(1), day=date(2026, 11, 24))
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context(date(2026, 11, 24)))
+    with Ledger(archived.ledger_url, actor="test") as ledger:
+        assert ledger.overview.counts()[JobState.RECEIVED] == 0
+        assert ledger.attention.counts()["rejected"] == 1
+
+
+def dumped(world: World) -> bytes:
+    with sqlite3.connect(world.folder / "ledger.db") as database:
+        return "\n".join(database.iterdump()).encode()
+
+
+def test_a_retention_that_cannot_be_looked_up_erases_nothing_sooner(
+    archived: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "AIRFLOW_VAR_PRIVACY_INBOX_RETENTION_DAYS"
+    monkeypatch.setenv(name, "365")
+    assert inbox()[0] == {}
+    pass_days(archived, 60)
+    monkeypatch.delenv(name)
+    with pytest.raises(AirflowException, match="retention of the inbox was 365 since"):
+        inbox()
+    monkeypatch.setenv(name, "40")
+    assert inbox()[0] == {"erased": 1}
+    monkeypatch.delenv(name)
+    with pytest.raises(AirflowException, match="retention of the inbox was 40 since"):
+        inbox()
+    monkeypatch.setenv(name, "7")
+    inbox()
+    monkeypatch.delenv(name)
+    assert inbox()[0] == {}

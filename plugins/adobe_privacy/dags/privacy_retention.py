@@ -11,7 +11,9 @@ from airflow.sdk import DAG, Param
 from adobe_privacy.dags._dag import OWNER, TAGS, make_dag
 from adobe_privacy.operators.privacy_retention import (
     CleanUpPrivacyArchiveOperator,
+    ErasePrivacyInboxOperator,
     ErasePrivacyResultsOperator,
+    ForgetPrivacyRequestsOperator,
     VerifyPrivacyArchiveOperator,
 )
 
@@ -21,6 +23,7 @@ def privacy_retention(
     dag_id: str = "privacy_retention",
     schedule: Any = "@daily",
     ledger_conn_id: str | None = None,
+    inbox_uri: str | None = None,
     archive_uri: str | None = None,
     owner: str = OWNER,
     tags: Sequence[str] = TAGS,
@@ -35,9 +38,14 @@ def privacy_retention(
        reason. It does nothing until the variable `privacy_retention_days` is set, for example
        `{"gdpr": 365, "*": 730}`. What is on legal hold stays;
     2. **clean_up** deletes what no manifest names: attempts that were killed, rejected downloads;
-    3. **verify** re-reads a thirtieth of the archive, a different one each day, against its manifests.
+    3. **verify** re-reads a thirtieth of the archive, a different one each day, against its manifests;
+    4. **inbox** erases inbox files whose requests have all been at an end for the days of the variable
+       `privacy_inbox_retention_days`, 30 where it is not set. Files with a request on hold, or with a line that nobody
+       corrected or closed, stay;
+    5. **ledger** forgets the ids of requests whose last change was as many months ago as the variable
+       `privacy_ledger_retention_months` says, 24 where it is not set. Figures and history stay.
 
-    The three tasks do not wait for each other: one that fails stops none of the others.
+    The tasks do not wait for each other: one that fails stops none of the others.
 
     :param dag_arguments: more arguments of Airflow's `DAG`.
     """
@@ -56,10 +64,12 @@ def privacy_retention(
         owner=owner,
         tags=tags,
         pool=pool,
-        places={"ledger_conn_id": ledger_conn_id, "archive_uri": archive_uri},
+        places={"ledger_conn_id": ledger_conn_id, "inbox_uri": inbox_uri, "archive_uri": archive_uri},
         dag_arguments=dag_arguments,
     ) as dag:
         ErasePrivacyResultsOperator(task_id="erase")
         CleanUpPrivacyArchiveOperator(task_id="clean_up")
         VerifyPrivacyArchiveOperator(task_id="verify")
+        ErasePrivacyInboxOperator(task_id="inbox")
+        ForgetPrivacyRequestsOperator(task_id="ledger")
     return dag

@@ -69,7 +69,7 @@ def files_to_read(
     later = sorted(each for each in folders if each > day) if look_later else []
     known = ledger.inbox.read_files(day - timedelta(days=late_days), max([day, *later]))
     for folder in (day, *late):
-        entries = _listed(store, ledger, folder)
+        entries = entries_of(store, ledger, folder)
         found.present[folder] = {entry.name.key for entry in entries}
         # Whoever runs a day again wants its rejected lines read again: a setting may have been what was wrong.
         again = ledger.inbox.files_with_problems(day) if folder == day else frozenset()
@@ -77,7 +77,7 @@ def files_to_read(
         found.unchanged += sum(map(_is_readable, entries)) - sum(map(_is_readable, new))
         listed += new
     for folder in later:
-        if count := sum(_is_new(entry, known) for entry in _listed(store, ledger, folder)):
+        if count := sum(_is_new(entry, known) for entry in entries_of(store, ledger, folder)):
             found.later[folder] = count
     complete = _complete(store, ledger, listed, sleep)
     found.growing = len(listed) - len(complete)
@@ -100,7 +100,7 @@ def _folders(store: Store) -> set[date]:
     return found
 
 
-def _listed(store: Store, ledger: Ledger, day: date) -> list[InboxEntry]:
+def entries_of(store: Store, ledger: Ledger, day: date) -> list[InboxEntry]:
     """The visible files of a folder, and what is named or lies there like one and is none; markers that hold nothing,
     such as `_SUCCESS`, and folders are not among them."""
     folder = f"{day:%Y-%m-%d}"
@@ -136,5 +136,5 @@ def _complete(
     if not young:
         return entries
     sleep(SECOND_LOOK)
-    again = {entry for folder in young for entry in _listed(store, ledger, folder)}
+    again = {entry for folder in young for entry in entries_of(store, ledger, folder)}
     return [entry for entry in entries if entry.modified <= now - SETTLED_AFTER or entry in again]

@@ -200,17 +200,22 @@ def file_key(source: str, ledger: Ledger) -> str:
     return ledger.intake.fingerprint(source.encode("utf-8", "surrogateescape"))
 
 
+def report_key(source: str) -> str:
+    """Where the report of a file's unusable lines lies."""
+    folder, name = source.split("/", 1)
+    # `requests.csv`, `requests.csv.jsonl` and `requests.jsonl` may lie beside each other.
+    stem = name.lower().removesuffix(".jsonl")
+    is_plain = name.lower().endswith(".jsonl") and not is_request_file(stem)
+    return f"{folder}/rejected/{name if is_plain else f'{name}.jsonl'}"
+
+
 def write_rejected(store: Store, source: str, rejected: Iterable[Line]) -> int:
     """Writes the report of one file's unusable lines; without any, removes an older report. Returns how many.
     Raises AccessDenied, after all were read, where the inbox may only be read.
 
     Only the report's text is kept in memory, not the lines, and of that no more than `MAX_REPORTED` lines.
     """
-    folder, name = source.split("/", 1)
-    # `requests.csv`, `requests.csv.jsonl` and `requests.jsonl` may lie beside each other.
-    stem = name.lower().removesuffix(".jsonl")
-    is_plain = name.lower().endswith(".jsonl") and not is_request_file(stem)
-    key = f"{folder}/rejected/{name if is_plain else f'{name}.jsonl'}"
+    name, key = source.split("/", 1)[1], report_key(source)
     report = bytearray()
     count = 0
     for line in rejected:

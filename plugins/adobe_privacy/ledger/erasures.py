@@ -48,8 +48,9 @@ class Erasures(Topic):
 
     def of_request(self, request_id: str) -> list[Erasure]:
         """What a hold of this request comes too late for."""
+        names = self.unit.names_of(request_id)
         with self.unit.read() as session:
-            return list(session.scalars(select(Erasure).where(Erasure.request_id == request_id)))
+            return list(session.scalars(select(Erasure).where(Erasure.request_id.in_(names))))
 
     def is_held(self, adobe_job_id: str, request_id: str | None) -> bool:
         """Whether a job of Adobe, of whatever attempt, or its request is on legal hold."""

@@ -8,9 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, select
 
+from adobe_privacy.ledger.keys import setting
 from adobe_privacy.ledger.schema import HandedIn, Job, Setting
 from adobe_privacy.ledger.search import add_ids
-from adobe_privacy.ledger.unit import Topic, chunks, setting
+from adobe_privacy.ledger.unit import Topic, chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,12 @@ class HandingIn(Topic):
             for some in chunks(request_ids):
                 for row in session.scalars(select(HandedIn).where(HandedIn.request_id.in_(some))):
                     found[row.request_id] = Known(row.fingerprint, row.source, False, row.at)
-                jobs = select(Job.request_id, Job.fingerprint, Job.source).where(Job.request_id.in_(some))
-                for request_id, fingerprint, source in session.execute(jobs):
-                    found[request_id] = Known(fingerprint, source, True)
+                jobs = select(Job.request_id, Job.fingerprint, Job.source, Job.inbox_erased_at)
+                for request_id, fingerprint, source, erased in session.execute(
+                    jobs.where(Job.request_id.in_(some))
+                ):
+                    # One whose file was erased may be handed in again.
+                    found[request_id] = Known(fingerprint, source, taken_in=erased is None)
         return found
 
     def record(self, fingerprints: Mapping[str, str], source: str) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from adobe_privacy.ledger.keys import setting
 from adobe_privacy.ledger.schema import Job, Setting
-from adobe_privacy.ledger.unit import Topic, setting
+from adobe_privacy.ledger.unit import Topic
 
 _IDENTITY, _LOST = "identity", "lost"
 # Whoever names inbox folders by another time zone's days is at most so far ahead.

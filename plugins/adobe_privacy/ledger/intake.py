@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import hmac
-import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from functools import cached_property
+from typing import NamedTuple
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.identity import Lost, lost
-from adobe_privacy.ledger.schema import Job, Setting
+from adobe_privacy.ledger.keys import FORGETS, setting
+from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.search import add_ids, add_prints
 from adobe_privacy.ledger.states import JobState, Move
-from adobe_privacy.ledger.unit import Topic, chunks, setting
+from adobe_privacy.ledger.unit import Topic, chunks
 
 
 class Reception(StrEnum):
@@ -27,6 +26,7 @@ class Reception(StrEnum):
     NEW = "new"
     DUPLICATE = "duplicate"  # the same id and the same content: known already
     CONFLICT = "conflict"  # the same id with other content: refused
+    FORGOTTEN = "forgotten"  # the ledger knew the id, and has forgotten its content: refused
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,14 @@ class ReceivedRequest:
     prints: Collection[str] = ()  # of its identities, see `person_print`
 
 
+class KnownRequest(NamedTuple):
+    """What a request was taken in with, and whether its inbox file was erased."""
+
+    fingerprint: str
+    source: str
+    erased: bool = False
+
+
 class Intake(Topic):
     """Takes requests in."""
 
@@ -64,7 +72,14 @@ class Intake(Topic):
 
         Raises LedgerError where the key is not the one that the ledger's requests were written with.
         """
-        return hmac.digest(self.fingerprint_key, content, "sha256").hex()
+        return hmac.digest(self.unit.fingerprint_key, content, "sha256").hex()
+
+    def fingerprint_of(self, pieces: Iterable[bytes]) -> str:
+        """The same of a content that comes in pieces."""
+        made = hmac.new(self.unit.fingerprint_key, digestmod="sha256")
+        for piece in pieces:
+            made.update(piece)
+        return made.hexdigest()
 
     def person_print(self, namespace: str, value: str) -> str:
         """A keyed hash of one identity, the same for all ways to write it that mean the same person. Raises what
@@ -79,33 +94,51 @@ class Intake(Topic):
         answers: list[Reception] = []
         with self.unit.write() as session:
             known = self._known(session, {request.request_id for request in requests})
+            forgotten = self._forgotten(session, {request.request_id for request in requests} - known.keys())
             new: list[ReceivedRequest] = []
             moved: dict[str, str] = {}
             for request in requests:
-                fingerprint, source = known.get(request.request_id, (None, None))
-                if fingerprint is None:
+                before = known.get(request.request_id)
+                if request.request_id in forgotten:
+                    answers.append(Reception.FORGOTTEN)
+                    continue
+                if before is None:
                     new.append(request)
                     answers.append(Reception.NEW)
-                elif fingerprint == request.fingerprint:
+                elif before.fingerprint == request.fingerprint:
                     # The identities are read where the request was last seen.
-                    if source != request.source:
+                    if before.source != request.source or before.erased:
                         moved[request.request_id] = request.source
                     answers.append(Reception.DUPLICATE)
                 else:
                     answers.append(Reception.CONFLICT)
                     continue
-                known[request.request_id] = (request.fingerprint, request.source)
+                known[request.request_id] = KnownRequest(request.fingerprint, request.source)
             self._add(session, new)
             _follow(session, moved)
         return answers
 
-    def _known(self, session: Session, request_ids: Collection[str]) -> dict[str, tuple[str, str]]:
-        """Fingerprint and source of those requests that the ledger knows."""
-        known: dict[str, tuple[str, str]] = {}
+    def _known(self, session: Session, request_ids: Collection[str]) -> dict[str, KnownRequest]:
+        """Those requests that the ledger knows."""
+        known: dict[str, KnownRequest] = {}
         for some in chunks(request_ids):
-            query = select(Job.request_id, Job.fingerprint, Job.source).where(Job.request_id.in_(some))
-            known.update({row.request_id: (row.fingerprint, row.source) for row in session.execute(query)})
+            query = select(Job.request_id, Job.fingerprint, Job.source, Job.inbox_erased_at)
+            for request_id, fingerprint, source, erased_at in session.execute(
+                query.where(Job.request_id.in_(some))
+            ):
+                known[request_id] = KnownRequest(fingerprint, source, erased_at is not None)
         return known
+
+    def _forgotten(self, session: Session, request_ids: Collection[str]) -> set[str]:
+        """Those request ids that the ledger has forgotten."""
+        if setting(session, FORGETS) is None:
+            return set()
+        names = {self.unit.names_of(request_id)[-1]: request_id for request_id in request_ids}
+        return {
+            names[name]
+            for some in chunks(names)
+            for name in session.scalars(select(Job.request_id).where(Job.request_id.in_(some)))
+        }
 
     def _add(self, session: Session, requests: Sequence[ReceivedRequest]) -> None:
         now = self.unit.now()
@@ -120,27 +153,6 @@ class Intake(Topic):
             add_ids(session, [request.request_id for request in requests])
             add_prints(session, {request.request_id: request.prints for request in requests})
 
-    @cached_property
-    def fingerprint_key(self) -> bytes:
-        with self.unit.read() as session:
-            key = self.unit.configured_key or setting(session, "fingerprint_key")
-            if key is not None and setting(session, "fingerprint_check") == _check(key):
-                return key.encode()
-        with self.unit.write() as session:
-            stored = setting(session, "fingerprint_key")
-            key = self.unit.configured_key or stored or secrets.token_hex(32)
-            check = setting(session, "fingerprint_check")
-            if check not in (None, _check(key)) and session.scalar(select(Job.id).limit(1)) is not None:
-                raise LedgerError(
-                    "the ledger's requests were written with another fingerprint key, with which alone they can "
-                    "be recognised: put it back as extra.fingerprint_key of the connection privacy_ledger, or "
-                    "remove that field if there was none"
-                )
-            if self.unit.configured_key is None and stored is None:
-                session.add(Setting(name="fingerprint_key", value=key))
-            session.merge(Setting(name="fingerprint_check", value=_check(key)))
-            return key.encode()
-
 
 def _follow(session: Session, moved: dict[str, str]) -> None:
     by_source: dict[str, list[str]] = {}
@@ -148,12 +160,8 @@ def _follow(session: Session, moved: dict[str, str]) -> None:
         by_source.setdefault(source, []).append(request_id)
     for source, request_ids in by_source.items():
         for some in chunks(request_ids):
-            session.execute(update(Job).where(Job.request_id.in_(some)).values(source=source))
-
-
-def _check(key: str) -> str:
-    """Tells two fingerprint keys apart without giving either away."""
-    return hmac.digest(key.encode(), b"fingerprint key", "sha256").hex()
+            here = update(Job).where(Job.request_id.in_(some))
+            session.execute(here.values(source=source, inbox_erased_at=None))
 
 
 def _new_row(

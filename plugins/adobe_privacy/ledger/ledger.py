@@ -19,9 +19,11 @@ from adobe_privacy.ledger.database import create_ledger_engine, require_ledger, 
 from adobe_privacy.ledger.doubts import Doubts
 from adobe_privacy.ledger.erasures import Erasures
 from adobe_privacy.ledger.figures import Figures
+from adobe_privacy.ledger.forgetting import Forgetting
 from adobe_privacy.ledger.handing_in import HandingIn
 from adobe_privacy.ledger.identity import Identities
 from adobe_privacy.ledger.inbox import Inbox
+from adobe_privacy.ledger.inbox_erasures import InboxErasures
 from adobe_privacy.ledger.intake import Intake
 from adobe_privacy.ledger.intents import Intents
 from adobe_privacy.ledger.late import Late
@@ -89,6 +91,8 @@ class Ledger:
         self.people = People(self.unit)
         self.accesses = Accesses(self.unit)
         self.erasures = Erasures(self.unit)
+        self.inbox_erasures = InboxErasures(self.unit)
+        self.forgetting = Forgetting(self.unit)
         self.overview = Overview(self.unit)
         self.search = Search(self.unit)
         self.figures = Figures(self.unit)

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from adobe_privacy.ledger.keys import setting
 from adobe_privacy.ledger.schema import Setting
-from adobe_privacy.ledger.unit import Topic, setting
+from adobe_privacy.ledger.unit import Topic
 
 # After a "too many requests" that names no time: the first pause, doubled each time, up to the longest.
 FIRST_PAUSE = timedelta(minutes=5)

@@ -174,8 +174,9 @@ class Overview(Topic):
 
     def request(self, request_id: str) -> tuple[list[Job], list[Transition], dict[str, Batch]]:
         """A request's jobs, all their changes, the oldest first, and the batches they are in."""
+        names = self.unit.names_of(request_id)
         with self.unit.read() as session:
-            jobs = list(session.scalars(select(Job).where(Job.request_id == request_id).order_by(Job.id)))
+            jobs = list(session.scalars(select(Job).where(Job.request_id.in_(names)).order_by(Job.id)))
             ids = [job.id for job in jobs]
             changes = select(Transition).where(Transition.job_id.in_(ids)).order_by(Transition.id)
             batches = select(Batch).where(Batch.id.in_({job.batch_id for job in jobs if job.batch_id}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from sqlalchemy import select
@@ -22,12 +23,14 @@ class People(Topic):
     """A person's decisions, each with its reason in the history. Each returns how many jobs it changed."""
 
     def request_jobs(self, request_id: str) -> list[Job]:
+        names = self.unit.names_of(request_id)
         with self.unit.read() as session:
-            return list(session.scalars(select(Job).where(Job.request_id == request_id).order_by(Job.id)))
+            return list(session.scalars(select(Job).where(Job.request_id.in_(names)).order_by(Job.id)))
 
     def history(self, request_id: str) -> list[Transition]:
+        names = self.unit.names_of(request_id)
         with self.unit.read() as session:
-            ids = select(Job.id).where(Job.request_id == request_id)
+            ids = select(Job.id).where(Job.request_id.in_(names))
             return list(
                 session.scalars(select(Transition).where(Transition.job_id.in_(ids)).order_by(Transition.id))
             )
@@ -47,7 +50,8 @@ class People(Topic):
     def resend(self, request_id: str, reason: str) -> int:
         """Lets what failed, was refused or is gone be sent as a new attempt, and what is archived although some product
         should have done it and did not. Not what may be at Adobe, for all that anybody knows (the outcome is
-        `unknown`), and not what we did not send. What is archived of the attempt before stays in the archive."""
+        `unknown`), not what we did not send, and not what the inbox does not hold any more, see `erased_file`. What is
+        archived of the attempt before stays in the archive."""
         with self.unit.write() as session:
             undone = _undone(session, request_id)
             take_out(session, undone)
@@ -93,7 +97,8 @@ class People(Topic):
             return len(rows)
 
     def _set_hold(self, session: Session, request_id: str, on_hold: bool, reason: str) -> int:
-        query = select(Job).where(Job.request_id == request_id, Job.on_hold.is_(not on_hold))
+        names = self.unit.names_of(request_id)
+        query = select(Job).where(Job.request_id.in_(names), Job.on_hold.is_(not on_hold))
         rows = session.scalars(query).all()
         for row in rows:
             row.on_hold = on_hold
@@ -104,12 +109,21 @@ class People(Topic):
 
 def may_be_resent(job: Job) -> bool:
     """Of what failed, was refused or is gone."""
-    return job.state in FAILED_STATES and job.origin is Origin.INBOX and job.outcome != Verdict.UNKNOWN
+    failed = job.state in FAILED_STATES and job.origin is Origin.INBOX and job.outcome != Verdict.UNKNOWN
+    return failed and job.inbox_erased_at is None
 
 
 def _undone(session: Session, request_id: str) -> list[Job]:
-    query = select(Job).where(Job.request_id == request_id, not_done()).order_by(Job.id)
-    return list(session.scalars(query))
+    query = select(Job).where(Job.request_id == request_id, not_done(), Job.inbox_erased_at.is_(None))
+    return list(session.scalars(query.order_by(Job.id)))
+
+
+def erased_file(jobs: Sequence[Job]) -> str | None:
+    """Where the inbox file of `jobs` was erased, what follows for who would send them again, in one line."""
+    moments = [job.inbox_erased_at for job in jobs if job.inbox_erased_at is not None]
+    if not moments:
+        return None
+    return f"its inbox file was erased on {max(moments):%Y-%m-%d}: hand the request in again"
 
 
 def _in_states(session: Session, request_id: str, *states: JobState | None) -> list[Job]:

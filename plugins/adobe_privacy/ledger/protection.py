@@ -19,6 +19,7 @@ from adobe_privacy.ledger.schema import Setting
 from adobe_privacy.ledger.unit import Topic
 
 PREFIX = "in_force."
+INBOX_DAYS, LEDGER_MONTHS = 30, 24
 # What each setting is called, and when a new value protects no less than the old one. An empty value is "off".
 _Stricter = Callable[[str, str], bool]
 SETTINGS: dict[str, tuple[str, _Stricter]] = {
@@ -27,6 +28,15 @@ SETTINGS: dict[str, tuple[str, _Stricter]] = {
     "encryption": ("encryption of results", lambda old, new: not old),
     "legal_clocks": ("the organisation's own legal clocks", lambda old, new: not old),
     "retention_days": ("retention", lambda old, new: not old),
+    # Absent, they mean 30 days and 24 months.
+    "inbox_retention_days": (
+        "retention of the inbox",
+        lambda old, new: bool(new) or int(old or 0) <= INBOX_DAYS,
+    ),
+    "ledger_retention_months": (
+        "retention of the ledger",
+        lambda old, new: bool(new) or int(old or 0) <= LEDGER_MONTHS,
+    ),
     "daily_job_limit": ("the daily limit of jobs", lambda old, new: int(new) <= int(old)),
 }
 

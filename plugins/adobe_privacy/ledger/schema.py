@@ -211,6 +211,10 @@ class Job(Base):
     outcome_code: Mapped[str | None] = mapped_column(String(32))
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     manifest: Mapped[str | None] = mapped_column(String(512))  # relative to the archive
+    # When the inbox file with its identities was erased, or began to be; None again once it is handed in again.
+    inbox_erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    # When the ledger forgot the request id, of which it keeps a keyed hash.
+    forgotten_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class Transition(Base):
@@ -310,6 +314,33 @@ class Erasure(Base):
     adobe_job_id: Mapped[str] = mapped_column(String(128), primary_key=True)
     request_id: Mapped[str] = mapped_column(String(255))
     folder: Mapped[str] = mapped_column(String(512))
+    begun_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    actor: Mapped[str] = mapped_column(String(512))
+
+
+class InboxErasure(Base):
+    """A file of the inbox that is being erased, or was."""
+
+    __tablename__ = "privacy_inbox_erasures"
+    __table_args__ = (
+        Index("ix_privacy_inbox_erasures_file", "inbox_date", "file_key"),
+        Index(
+            "ix_privacy_inbox_erasures_unfinished",
+            "inbox_date",
+            sqlite_where=UNFINISHED_ERASURES,
+            postgresql_where=UNFINISHED_ERASURES,
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    inbox_date: Mapped[date] = mapped_column(Date)
+    file_key: Mapped[str] = mapped_column(String(64))  # a keyed hash of its name
+    size: Mapped[int] = mapped_column(BigInteger)
+    mark: Mapped[str] = mapped_column(String(255))  # its ETag
+    content: Mapped[str] = mapped_column(String(64))  # a keyed hash of all of it
+    requests: Mapped[int]
+    rejected: Mapped[int]  # its lines that were no request
     begun_at: Mapped[datetime] = mapped_column(UtcDateTime)
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     actor: Mapped[str] = mapped_column(String(512))

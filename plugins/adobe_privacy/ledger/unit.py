@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Engine, insert, literal, null, select
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.database import exclusive
-from adobe_privacy.ledger.schema import DailyFigures, Job, Setting, StateName, Transition, UtcDateTime
+from adobe_privacy.ledger.keys import chosen_key, forgotten_id, known_key
+from adobe_privacy.ledger.schema import DailyFigures, Job, StateName, Transition, UtcDateTime
 from adobe_privacy.ledger.states import JobState, Move
 
 T = TypeVar("T")
@@ -40,6 +41,28 @@ class Unit:
         self.actor = actor
         self.now = now
         self.configured_key = fingerprint_key
+        self._key: bytes | None = None
+
+    @property
+    def fingerprint_key(self) -> bytes:
+        """The key of the ledger's keyed hashes. Raises LedgerError where another one was configured before."""
+        if self._known_key() is None:
+            with self.write() as session:
+                self._key = chosen_key(session, self.configured_key)
+        assert self._key is not None
+        return self._key
+
+    def _known_key(self) -> bytes | None:
+        if self._key is None:
+            with self.read() as session:
+                self._key = known_key(session, self.configured_key)
+        return self._key
+
+    def names_of(self, request_id: str) -> tuple[str, ...]:
+        """What the ledger may call a request: its id, and, where the key is known, what stands in the place of an id
+        that was forgotten."""
+        key = self._known_key()
+        return (request_id,) if key is None else (request_id, forgotten_id(key, request_id))
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -161,11 +184,6 @@ class Topic:
 
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
-
-
-def setting(session: Session, name: str) -> str | None:
-    setting = session.get(Setting, name)
-    return None if setting is None else setting.value
 
 
 def chunks(items: Collection[T], size: int = 500) -> Iterator[list[T]]:

@@ -320,6 +320,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
                         # A backfill has a run for each of its days.
                         late_days=0 if backfill else LATE_DAYS,
                         look_later=manual,
+                        inbox_retention_days=settings.inbox_retention_days,
                     ),
                     dry_run=dry_run,
                     still_asks=partial(still_asks, context),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from adobe_privacy.archive import Manifest, RetentionAction
+    from adobe_privacy.intake.forgetting import InboxAction
     from adobe_privacy.ledger.ledger import Ledger
 
 RETENTION_VARIABLE = "privacy_retention_days"
@@ -26,7 +27,12 @@ class _RetentionOperator(PrivacyOperator):
     """What erasing and cleaning up share: the dry run, and an account of what was done."""
 
     def report(
-        self, context: Context, actions: Iterator[RetentionAction], *, subject: str, dry_run: bool
+        self,
+        context: Context,
+        actions: Iterator[RetentionAction | InboxAction],
+        *,
+        subject: str,
+        dry_run: bool,
     ) -> dict[str, int]:
         counts: Counter[str] = Counter()
         for action in actions:
@@ -89,6 +95,50 @@ class ErasePrivacyResultsOperator(_RetentionOperator):
                 subject="Results",
                 dry_run=dry_run,
             )
+
+
+class ErasePrivacyInboxOperator(_RetentionOperator):
+    """Erases inbox files whose requests have all been at an end for `privacy_inbox_retention_days`, 30 where not set.
+
+    Files with a request on hold or not at an end, with a line that nobody corrected or closed, and files that nobody
+    has read as they are now stay. A file that cannot be erased fails the task after all others are done.
+    """
+
+    def execute(self, context: Context) -> dict[str, int]:
+        from adobe_privacy.intake.forgetting import erase_inbox
+
+        dry_run = bool(context["params"].get("dry_run"))
+        with plain_failures(self.log), self.ledger(context) as ledger:
+            days = self.settings.variables.inbox_retention_days
+            return self.report(
+                context,
+                erase_inbox(self.inbox(), ledger, days=days, dry_run=dry_run),
+                subject=f"Inbox, {days} days",
+                dry_run=dry_run,
+            )
+
+
+class ForgetPrivacyRequestsOperator(PrivacyOperator):
+    """Takes the ids, fingerprints and file names of requests out of the ledger whose last change was
+    `privacy_ledger_retention_months` ago, 24 where not set. Figures and history stay; an id that comes again is
+    recognised.
+
+    Requests on hold, and those that still wait for something or for a person, stay.
+    """
+
+    def execute(self, context: Context) -> dict[str, int]:
+        from adobe_privacy.ledger.forgetting import months_before
+
+        dry_run = bool(context["params"].get("dry_run"))
+        with plain_failures(self.log), self.ledger(context) as ledger:
+            months = self.settings.variables.ledger_retention_months
+            before = months_before(ledger.now(), months)
+            count = len(ledger.forgetting.due(before)) if dry_run else sum(ledger.forgetting.forget(before))
+        self.tell(
+            context,
+            f"Ledger, {months} months: {'dry run, nothing was changed: ' * dry_run}{count} requests forgotten",
+        )
+        return {"forgotten": count}
 
 
 class CleanUpPrivacyArchiveOperator(_RetentionOperator):

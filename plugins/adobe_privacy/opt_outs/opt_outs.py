@@ -41,6 +41,7 @@ from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ownership import claim
 from adobe_privacy.storage import ObjectExists, Store
 from adobe_privacy.submission.refusals import Refusals, halves
+from adobe_privacy.submission.sending import by_reason
 
 log = logging.getLogger(__name__)
 
@@ -198,9 +199,9 @@ class _Work:
         requests = requests_of(jobs, self.inbox, self.ledger)
         gone = [job for job in jobs if job.request_id not in requests]
         if gone:
-            reason = "the request's line is not in the inbox any more, or was changed"
-            self.ledger.intents.withdraw(gone, JobState.REFUSED, reason)
-            self.result.refused += [f"{job.request_id}: {reason}" for job in gone]
+            for reason, rows in by_reason(gone).items():
+                self.ledger.intents.withdraw(rows, JobState.REFUSED, reason)
+                self.result.refused += [f"{job.request_id}: {reason}" for job in rows]
         await self._send([(job, requests[job.request_id]) for job in jobs if job.request_id in requests])
 
     async def _send(self, some: Sequence[tuple[Job, PrivacyRequest]]) -> None:

@@ -23,7 +23,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.quotas import Quota
 from adobe_privacy.ledger.schema import Batch, ProblemKind
 from adobe_privacy.planning.latency import Latencies, observed_latencies, risk
-from adobe_privacy.planning.problems import CONFLICT, UNREADABLE_NAME, Problems, why_not_read
+from adobe_privacy.planning.problems import CONFLICT, FORGOTTEN, UNREADABLE_NAME, Problems, why_not_read
 from adobe_privacy.planning.scratch import scratch_ledger
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, DueDates, due_dates
 from adobe_privacy.reporting.alarms import next_alarm
@@ -49,7 +49,7 @@ class PlanSettings:
     a request for a product that can use none of its identities is refused; else that is a warning. A request that
     names another `organisation` is refused.
     What arrived late is looked for in the folders of `late_days` before; with `look_later`, unread files in folders of
-    later days are counted.
+    later days are counted. `inbox_retention_days` are told only: another DAG erases files of the inbox.
     """
 
     daily_limit: int = DAILY_JOBS
@@ -63,6 +63,7 @@ class PlanSettings:
     clocks: Clocks = DEFAULT
     late_days: int = LATE_DAYS
     look_later: bool = False
+    inbox_retention_days: int | None = None
 
 
 @dataclass
@@ -114,6 +115,7 @@ class Plan:
     waiting: int
     quota: Quota
     daily_limit: int
+    inbox_retention_days: int | None = None
 
 
 def plan_day(
@@ -212,6 +214,7 @@ def _plan(
         waiting=ledger.claims.count_waiting(day, late),
         quota=ledger.quotas.today(),
         daily_limit=settings.daily_limit,
+        inbox_retention_days=settings.inbox_retention_days,
     )
 
 
@@ -395,6 +398,6 @@ def _record(ledger: Ledger, chunk: list[_Arrival], intake: Intake) -> Iterator[L
             yield Line(
                 arrival.request.source,
                 arrival.number,
-                reason=CONFLICT,
+                reason=CONFLICT if answer is Reception.CONFLICT else FORGOTTEN,
                 request_id=arrival.request.request_id,
             )

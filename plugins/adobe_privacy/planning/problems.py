@@ -13,6 +13,7 @@ from adobe_privacy.storage import AccessDenied, Store
 # So many of a file's rejected lines the ledger keeps one by one; the rest is counted.
 MAX_PROBLEMS = 1000
 CONFLICT = "request_id: known already with other content; a changed request needs an id of its own"
+FORGOTTEN = "request_id: of a request that the ledger has forgotten; a new request needs an id of its own"
 UNREADABLE_NAME = "its name holds a tab, a line break or another control character: rename it"
 NOT_A_KIND = "only *.csv, *.tsv, *.jsonl, *.ndjson and *.json hold requests"
 
@@ -63,7 +64,7 @@ class Problems:
 def _kind_of(line: Line) -> ProblemKind:
     if line.whole_file:
         return ProblemKind.FILE
-    return ProblemKind.CONFLICT if line.reason == CONFLICT else ProblemKind.LINE
+    return ProblemKind.CONFLICT if line.reason in (CONFLICT, FORGOTTEN) else ProblemKind.LINE
 
 
 def why_not_read(what: str) -> str:

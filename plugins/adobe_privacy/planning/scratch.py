@@ -13,7 +13,7 @@ from sqlalchemy import Select, insert, select
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.inbox import Inbox
-from adobe_privacy.ledger.intake import Intake
+from adobe_privacy.ledger.intake import Intake, KnownRequest
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import WAITING, Base, Batch, Job, Usage
 from adobe_privacy.ledger.states import UNSENT_STATES
@@ -30,7 +30,7 @@ def scratch_ledger(ledger: Ledger, *, run_id: str, inbox_date: date) -> Iterator
     only read, and nobody waits for it.
     """
     # Made once, where the ledger has none yet: else a dry run and the run after it would differ.
-    _ = ledger.intake.fingerprint_key
+    _ = ledger.unit.fingerprint_key
     with (
         tempfile.TemporaryDirectory(prefix="privacy-plan-") as folder,
         Ledger(f"sqlite:///{Path(folder, 'ledger.db')}", actor=ledger.unit.actor, now=ledger.now) as scratch,
@@ -83,6 +83,10 @@ class _Intake(Intake):
     def fingerprint(self, content: bytes) -> str:
         return self._real.intake.fingerprint(content)
 
-    def _known(self, session: Session, request_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+    def _known(self, session: Session, request_ids: Collection[str]) -> dict[str, KnownRequest]:
         with self._real.unit.read() as real:
             return super()._known(real, request_ids) | super()._known(session, request_ids)
+
+    def _forgotten(self, session: Session, request_ids: Collection[str]) -> set[str]:
+        with self._real.unit.read() as real:
+            return self._real.intake._forgotten(real, request_ids)

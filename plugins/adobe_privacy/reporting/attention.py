@@ -13,7 +13,9 @@ from typing import Any
 
 from adobe_privacy.ledger.attention import KINDS, LASTING, Kind, Level, RunScope
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.people import erased_file
 from adobe_privacy.ledger.schema import InboxProblem, Job, ProductAnswer
+from adobe_privacy.ledger.states import FAILED_STATES
 from adobe_privacy.results.verdicts import missed
 
 NAMED = 1000  # of a kind; the rest is counted
@@ -104,6 +106,8 @@ def _of_job(kind: Kind, job: Job, since: datetime | None, answers: Sequence[Prod
         state=job.state.value,
         undone=f"{job.outcome}: {', '.join(dict.fromkeys(missed(job.action, answers)))}",
     )
+    if job.state in FAILED_STATES and (erased := erased_file([job])):
+        says += f"; {erased}"
     about = f"{job.key} ({job.action}, {job.regulation}, Adobe job {job.adobe_job_id or 'none'})"
     return Item(kind, about, says, since, request_id=job.request_id)
 

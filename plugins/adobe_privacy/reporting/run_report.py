@@ -49,6 +49,11 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
         lines.append(
             "The inbox may only be read: no report was written under rejected/. The ledger has the lines"
         )
+    if plan.inbox_retention_days is not None:
+        lines.append(
+            f"Inbox files are erased once all their requests have been at an end for {plan.inbox_retention_days} days "
+            "(privacy_inbox_retention_days)"
+        )
     if intake.opt_outs:
         lines.append(f"Opt-outs of sale: {intake.opt_outs}, left to the DAG privacy_optouts")
     lines += _some(

@@ -25,6 +25,7 @@ from adobe_privacy.intake.inbox import requests_of
 from adobe_privacy.intake.request import check_products, explain
 from adobe_privacy.ledger.intents import DailyLimitReached
 from adobe_privacy.ledger.limits import Doubt, Paused
+from adobe_privacy.ledger.people import erased_file
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ownership import claim
@@ -34,7 +35,16 @@ from adobe_privacy.submission.refusals import Refusals, halves
 
 log = logging.getLogger(__name__)
 
+LINE_GONE = "the request's line is not in the inbox any more, or was changed"
 AT_ADOBE = (JobState.SUBMITTED, JobState.COMPLETE, JobState.ARCHIVED, JobState.ERROR)
+
+
+def by_reason(gone: Sequence[Job]) -> dict[str, list[Job]]:
+    """Why these cannot be sent, although they were taken in."""
+    reasons: dict[str, list[Job]] = {}
+    for job in gone:
+        reasons.setdefault(erased_file([job]) or LINE_GONE, []).append(job)
+    return reasons
 
 
 class Sending:
@@ -126,10 +136,11 @@ class Sending:
         requests = requests_of(jobs, work.inbox, work.ledger)
         gone = [job for job in jobs if job.request_id not in requests]
         if gone:
-            work.result.refused += work.ledger.claims.refuse(
-                [job.id for job in gone], "the request's line is not in the inbox any more, or was changed"
+            for reason, rows in by_reason(gone).items():
+                work.result.refused += work.ledger.claims.refuse([job.id for job in rows], reason)
+            work.result.notes += sorted(
+                {f"{job.request_id}: {erased_file([job]) or f'no longer in {job.source}'}" for job in gone}
             )
-            work.result.notes += sorted({f"{job.request_id}: no longer in {job.source}" for job in gone})
         sendable = [job for job in jobs if job.request_id in requests]
         for action in Action:
             problem = check_products({action}, filter(None, work.batch.products.split(",")))

@@ -12,7 +12,7 @@ from fastapi import Query as Parameter
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, StringConstraints
 
-from adobe_privacy.ledger.people import People
+from adobe_privacy.ledger.people import People, erased_file
 from adobe_privacy.reporting.export import export_csv
 from adobe_privacy.reporting.reports import as_json
 from adobe_privacy.web.access import may_write
@@ -89,28 +89,30 @@ class Decision(BaseModel):
 
 
 @router.post("/hold", dependencies=[Depends(may_write)])
-def hold(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, int]:
+def hold(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, Any]:
     return _decide(source, user, decision, People.hold)
 
 
 @router.post("/release", dependencies=[Depends(may_write)])
-def release(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, int]:
+def release(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, Any]:
     return _decide(source, user, decision, People.release)
 
 
 @router.post("/resend", dependencies=[Depends(may_write)])
-def resend(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, int]:
+def resend(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, Any]:
     return _decide(source, user, decision, People.resend)
 
 
 @router.post("/close", dependencies=[Depends(may_write)])
-def close(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, int]:
+def close(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, Any]:
     return _decide(source, user, decision, People.close)
 
 
 def _decide(
     source: Source, user: BaseUser, decision: Decision, decided: Callable[[People, str, str], int]
-) -> dict[str, int]:
+) -> dict[str, Any]:
     read_request(source, decision.request_id)
     with source.ledger_of(user.get_name()) as ledger:
-        return {"changed": decided(ledger.people, decision.request_id, decision.reason)}
+        changed = decided(ledger.people, decision.request_id, decision.reason)
+        erased = erased_file(ledger.people.request_jobs(decision.request_id))
+        return {"changed": changed} | ({"inbox_file": erased} if erased else {})

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from adobe_privacy.api.names import meaning_of, outcome_in_words
 from adobe_privacy.ledger.overview import expires_at
-from adobe_privacy.ledger.people import NOT_STOPPED, may_be_resent
+from adobe_privacy.ledger.people import NOT_STOPPED, erased_file, may_be_resent
 from adobe_privacy.ledger.schema import Batch, Job, ProductAnswer, Transition
-from adobe_privacy.ledger.states import OVER, JobState, Move
+from adobe_privacy.ledger.states import FAILED_STATES, OVER, JobState, Move
 from adobe_privacy.ledger.times import as_told, not_before
 from adobe_privacy.results.verdicts import explained
 
@@ -46,6 +46,7 @@ def job_words(job: Job, today: date) -> dict[str, Any]:
         "may_be_resent": may_be_resent(job),
         "may_be_closed": job.state in Move.CLOSE.origins,
         "not_stopped": job.state in NOT_STOPPED,
+        "inbox_file": erased_file([job]) if job.state in FAILED_STATES else None,
         "attempt": job.attempt,
         "inbox_date": job.inbox_date.isoformat(),
         "due_on": job.due_on.isoformat(),
