@@ -16,21 +16,12 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from adobe_privacy import command_decisions
-from adobe_privacy.archive import (
-    AgeKeys,
-    ArchiveError,
-    KmsKey,
-    Opener,
-    job_place,
-    open_result,
-    result_manifest,
-    verify_archive,
-)
+from adobe_privacy import command_archive, command_decisions
+from adobe_privacy.archive import ArchiveError
 from adobe_privacy.command_export import add_export_arguments, export_jobs
 from adobe_privacy.command_intake import add_check_arguments, check_intake
 from adobe_privacy.command_names import COMMANDS
-from adobe_privacy.command_output import job_row, print_json, print_rows, printed, progress
+from adobe_privacy.command_output import job_row, print_json, print_rows, printed
 from adobe_privacy.command_places import PLACES_OF_ENVIRONMENT, Places, WrongUsage, ledger_address
 from adobe_privacy.command_reconcile import reconcile_with
 from adobe_privacy.command_show import show
@@ -41,7 +32,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.protective import protective
 from adobe_privacy.reporting import reports
 from adobe_privacy.reporting.attention import read_attention
-from adobe_privacy.storage import InvalidLocation, StorageError, Store, open_store
+from adobe_privacy.storage import InvalidLocation, StorageError, open_store
 
 FINE, WRONG_DATA, WRONG_USAGE = 0, 1, 2
 REPORTED = (
@@ -56,6 +47,7 @@ def main(
     """Runs one command and returns its exit code. Without `places` the environment is asked for them."""
     options = _parser(prog).parse_args(arguments)
     options.places = places or PLACES_OF_ENVIRONMENT
+    options.open_ledger = _open_ledger
     try:
         return int(options.run(options))
     except (WrongUsage, InvalidLocation) as error:
@@ -95,9 +87,16 @@ def _parser(prog: str) -> argparse.ArgumentParser:
             )
         return command
 
-    verify = add("verify", _verify, ledger=False)
+    verify = add("verify", command_archive.verify, ledger=False)
     verify.add_argument("uri", help="an archive on disk or with public access: file:///…, s3://bucket/…")
-    open_ = add("open", _open, ledger=False)
+    verify.add_argument(
+        "--ledger",
+        metavar="URL",
+        nargs="?",
+        const="",
+        help="compare it with the ledger, whose history is checked, too; without URL the usual ledger",
+    )
+    open_ = add("open", command_archive.open_, ledger=False)
     open_.add_argument("uri", help="a job's manifest.json or the folder it lies in")
     open_.add_argument("--output", required=True, type=Path, metavar="FILE", help="must not exist yet")
     for command in (verify, open_):
@@ -202,76 +201,6 @@ def _user() -> str:
     except KeyError:
         # A container may run under a number that has no name.
         return str(os.getuid())
-
-
-def _verify(options: argparse.Namespace) -> int:
-    verification = verify_archive(open_store(options.uri), opener=_opener(options), keys=_key_place(options))
-    findings = []
-    with progress(verification.summary):
-        for finding in verification:
-            findings.append(finding)
-            if not options.json:
-                print(f"{finding.severity}: {finding.key}: {finding.detail}")
-    summary = verification.summary
-    if options.json:
-        print_json(
-            {
-                "ok": summary.ok,
-                "summary": summary.model_dump(),
-                "findings": [finding.model_dump() for finding in findings],
-            }
-        )
-    else:
-        print(
-            f"{summary.manifests} manifests, {summary.results} results ({summary.bytes} bytes) re-read, "
-            f"{summary.erased} erased: {summary.errors} errors, {summary.notes} notes"
-        )
-    return FINE if summary.ok else WRONG_DATA
-
-
-def _open(options: argparse.Namespace) -> int:
-    if options.output.exists():
-        raise WrongUsage(f"{options.output} exists already")
-    location, folder = job_place(options.uri)
-    store = open_store(location)
-    manifest = result_manifest(store, folder)
-    opener = _opener(options)
-    if manifest.sealed is not None and opener is None:
-        raise WrongUsage(
-            f"the result is encrypted, its data key wrapped by {manifest.sealed.wrapped_by}: give --key or --kms"
-        )
-    findings = open_result(store, manifest, options.output, opener)
-    opened = {"job_id": manifest.job_id, "bytes": manifest.size, "sha256": manifest.sha256}
-    if options.json:
-        print_json({"ok": not findings, **opened, "findings": [each.model_dump() for each in findings]})
-    else:
-        for finding in findings:
-            print(f"{finding.severity}: {finding.key}: {finding.detail}")
-        if not findings:
-            print(f"{options.output}: {manifest.size} bytes, SHA-256 {manifest.sha256}")
-    return WRONG_DATA if findings else FINE
-
-
-def _key_place(options: argparse.Namespace) -> Store | None:
-    return None if options.keys is None else open_store(options.keys)
-
-
-def _opener(options: argparse.Namespace) -> Opener | None:
-    keys = _key_place(options)
-    if options.kms:
-        import boto3
-
-        return Opener(KmsKey(boto3.client("kms")), keys)
-    if options.key is None:
-        return None
-    try:
-        lines = options.key.read_text().split("\n")
-        identities = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
-        return Opener(AgeKeys(identities=identities), keys)
-    except OSError as error:
-        raise WrongUsage(f"{options.key}: {error.strerror}") from None
-    except ValueError as error:
-        raise WrongUsage(f"{options.key}: {error}") from None
 
 
 def _reconcile(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from adobe_privacy.archive.errors import (
     InvalidArchive,
     UnreadableManifest,
 )
+from adobe_privacy.archive.findings import Finding, VerificationSummary, changed_history
 from adobe_privacy.archive.manifest import (
     Erasure,
     Manifest,
@@ -30,14 +31,7 @@ from adobe_privacy.archive.retention import (
 )
 from adobe_privacy.archive.settings import ArchiveSettings
 from adobe_privacy.archive.transfer import Download, OpenDownload
-from adobe_privacy.archive.verification import (
-    Finding,
-    Opener,
-    Verification,
-    VerificationSummary,
-    check_result,
-    verify_archive,
-)
+from adobe_privacy.archive.verification import Opener, Verification, Witness, check_result, verify_archive
 from adobe_privacy.archive.zip_check import ZipCheck
 from adobe_privacy.archive.zip_rules import Fault, ZipLimits, ZipSummary
 
@@ -68,10 +62,12 @@ __all__ = [
     "UnreadableManifest",
     "Verification",
     "VerificationSummary",
+    "Witness",
     "ZipCheck",
     "ZipLimits",
     "ZipSummary",
     "archive_job",
+    "changed_history",
     "check_result",
     "clean_up",
     "erase_expired",

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from adobe_privacy.archive.completeness import Completeness, ProductOutcome
 from adobe_privacy.archive.encryption import FORMAT
@@ -95,6 +96,12 @@ class Manifest(BaseModel):
     version_id: str | None = None
     sealed: Sealed | None = None
     erasure: Erasure | None = None
+    _read_as: str | None = PrivateAttr(default=None)
+
+    @property
+    def written_sha256(self) -> str:
+        """The SHA-256 of the bytes of `manifest.json`: as it was read, or as it would be written."""
+        return self._read_as or hashlib.sha256(self.to_json()).hexdigest()
 
     @property
     def folder(self) -> str:
@@ -176,4 +183,5 @@ def parse_manifest(key: str, data: bytes) -> Manifest:
         raise UnreadableManifest(f"{key} is not a manifest of this project: look at {fields}") from None
     if f"{manifest.folder}/{MANIFEST}" != key:
         raise UnreadableManifest(f"{key} describes another job than the one whose folder it lies in")
+    manifest._read_as = hashlib.sha256(data).hexdigest()
     return manifest

@@ -18,9 +18,10 @@ from adobe_privacy.archive.manifest import (
     Erasure,
     Manifest,
     key_store,
+    parse_manifest,
     read_manifest,
 )
-from adobe_privacy.archive.verification import Opener, Verification, verify_archive
+from adobe_privacy.archive.verification import Opener, Verification, Witness, verify_archive
 from adobe_privacy.storage import ObjectInfo, ObjectNotFound, StorageError, StorageUnavailable, Store
 
 LegalHold: TypeAlias = Callable[[str, str | None], bool]
@@ -52,7 +53,7 @@ class Erasures(Protocol):
         ...
 
     def done(self, manifest: Manifest) -> None:
-        """Note that the erasure is confirmed in the archive."""
+        """Note that the erasure is confirmed in the archive, by this tombstone."""
         ...
 
     def unfinished(self) -> Iterable[str]:
@@ -178,8 +179,9 @@ class _Erasing:
             keys.delete(manifest.data_key)
         self._store.delete(manifest.object_key)
         confirmed = erasure.model_copy(update={"erased_at": self._clock()})
-        self._store.write(key, manifest.model_copy(update={"erasure": confirmed}).to_json())
-        self._erasures.done(manifest)
+        tombstone = manifest.model_copy(update={"erasure": confirmed}).to_json()
+        self._store.write(key, tombstone)
+        self._erasures.done(parse_manifest(key, tombstone))
 
 
 def clean_up(
@@ -305,6 +307,7 @@ def verify_sample(
     opener: Opener | None = None,
     keys: Store | None = None,
     clock: Callable[[], datetime] = utc_now,
+    witness: Witness | None = None,
 ) -> Verification:
     """Re-read today's share of the archive: run daily, each result is read once in `every_days` days.
 
@@ -317,7 +320,7 @@ def verify_sample(
     def of_today(job_id: str) -> bool:
         return int.from_bytes(hashlib.sha256(job_id.encode()).digest()[:8]) % every_days == today
 
-    return verify_archive(store, opener=opener, keys=keys, selected=of_today)
+    return verify_archive(store, opener=opener, keys=keys, selected=of_today, witness=witness)
 
 
 def _before(now: datetime, days: int) -> datetime:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
+from typing import Protocol
 
 from adobe_privacy.archive.encryption import DataKey, KeyWrapper
 from adobe_privacy.archive.errors import ArchiveError, CannotOpen, InvalidArchive, UnreadableManifest
+from adobe_privacy.archive.findings import Finding, VerificationSummary, remark, wrong
 from adobe_privacy.archive.manifest import (
     JOBS,
     MANIFEST,
@@ -28,53 +27,27 @@ from adobe_privacy.storage import ObjectNotFound, StorageError, StorageUnavailab
 FAILURES_IN_A_ROW = 5
 """A store that fails for so many jobs in a row is down."""
 
-Problem = Literal[
-    "unreadable-manifest",
-    "missing-object",
-    "missing-key",
-    "damaged-key",
-    "cannot-open",
-    "wrong-size",
-    "wrong-sha256",
-    "invalid-zip",
-    "wrong-members",
-    "erased-but-present",
-    "erasure-unfinished",
-    "no-manifest",
-    "rejected",
-    "cannot-check",
-    "odd-name",
-]
+
+class Witness(Protocol):
+    """What a ledger knows of an archive."""
+
+    def filed(self, job_ids: Collection[str]) -> Mapping[str, Filed]:
+        """Of these jobs of Adobe's those that were archived, and the hashes of their manifests."""
+        ...
+
+    def manifests(self) -> Iterable[tuple[str, str]]:
+        """Adobe's id and the manifest's place of every job that should be in the archive."""
+        ...
 
 
-class Finding(BaseModel):
-    """One thing noticed. An `error` means the archive is not what it says; a `note` is worth knowing.
-
-    `key` is relative to the archive's URI.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    severity: Literal["error", "note"]
-    problem: Problem
-    key: str
-    detail: str
-
-
-class VerificationSummary(BaseModel):
-    """What was looked at; `bytes` were read and hashed, `erased` are tombstones."""
-
-    manifests: int = 0
-    results: int = 0
-    bytes: int = 0
-    erased: int = 0
-    errors: int = 0
-    notes: int = 0
+class Filed(Protocol):
+    """`sha256` is None where nobody noted it. While a result is `erasing`, its manifest is being replaced."""
 
     @property
-    def ok(self) -> bool:
-        """Whether there was no error."""
-        return self.errors == 0
+    def sha256(self) -> str | None: ...
+
+    @property
+    def erasing(self) -> bool: ...
 
 
 class Verification:
@@ -87,13 +60,16 @@ class Verification:
         keys: Store | None,
         selected: Callable[[str], bool] | None,
         workers: int,
+        witness: Witness | None = None,
     ) -> None:
+        self._witness = witness
         self.summary = VerificationSummary()
         self._store = store
         self._opener = opener
         self._keys = keys if opener is None or opener.keys is None else opener.keys
         self._selected = selected
         self._workers = workers
+        self._seen: set[str] = set()
         self._lock = threading.Lock()
         self._failures_in_a_row = 0
 
@@ -102,31 +78,49 @@ class Verification:
             for day in _days(self._store):
                 jobs = _jobs_of_day(self._store, day)
                 chosen = [job for job in jobs if self._selected is None or self._selected(_job_id(job))]
-                looked_at = pool.map(lambda folder, keys=jobs: self._any_job(folder, keys[folder]), chosen)
+                filed = self._witness.filed([_job_id(job) for job in chosen]) if self._witness else {}
+                looked_at = pool.map(
+                    lambda folder, keys=jobs, filed=filed: self._any_job(folder, keys[folder], filed), chosen
+                )
                 for findings, counts in looked_at:
                     self._add(counts)
                     yield from map(self._note, findings)
+                self._seen |= {folder for folder in chosen if f"{folder}/{MANIFEST}" in jobs[folder]}
+        yield from map(self._note, self._missing())
         if self._selected is None:
             for name in self._store.odd_names(JOBS):
-                yield self._note(_note("odd-name", name, "no file that an archive has; it is passed over"))
+                yield self._note(remark("odd-name", name, "no file that an archive has; it is passed over"))
             for info in self._store.objects(REJECTED):
-                yield self._note(_note("rejected", info.key, "a download that failed its check"))
+                yield self._note(remark("rejected", info.key, "a download that failed its check"))
+
+    def _missing(self) -> Iterator[Finding]:
+        """What the ledger has as archived and nobody has seen. What was archived meanwhile is looked for."""
+        for job_id, key in self._witness.manifests() if self._witness else ():
+            if not key.startswith(f"{JOBS}/") or (self._selected is not None and not self._selected(job_id)):
+                continue
+            if key.removesuffix(f"/{MANIFEST}") not in self._seen:
+                try:
+                    self._store.info(key)
+                except ObjectNotFound:
+                    yield wrong("missing-manifest", key, "the ledger has it as archived, and it is not there")
 
     def _add(self, counts: VerificationSummary) -> None:
         for name in ("manifests", "results", "bytes", "erased"):
             setattr(self.summary, name, getattr(self.summary, name) + getattr(counts, name))
 
-    def _note(self, finding: Finding) -> Finding:
+    def remark(self, finding: Finding) -> Finding:
         if finding.severity == "error":
             self.summary.errors += 1
         else:
             self.summary.notes += 1
         return finding
 
-    def _any_job(self, folder: str, keys: set[str]) -> tuple[list[Finding], VerificationSummary]:
+    def _any_job(
+        self, folder: str, keys: set[str], filed: Mapping[str, Filed]
+    ) -> tuple[list[Finding], VerificationSummary]:
         """As `_job`; whatever is odd about one job is a finding about that job alone."""
         try:
-            found = self._job(folder, keys)
+            found = self._job(folder, keys, filed)
         except Exception as error:
             with self._lock:
                 self._failures_in_a_row += 1
@@ -134,25 +128,28 @@ class Verification:
             if down:
                 raise
             what = str(error) if isinstance(error, StorageError | ArchiveError) else type(error).__name__
-            return [_error("cannot-check", f"{folder}/{MANIFEST}", f"it cannot be checked: {what}")], (
+            return [wrong("cannot-check", f"{folder}/{MANIFEST}", f"it cannot be checked: {what}")], (
                 VerificationSummary(manifests=1)
             )
         self._failures_in_a_row = 0
         return found
 
-    def _job(self, folder: str, keys: set[str]) -> tuple[list[Finding], VerificationSummary]:
+    def _job(
+        self, folder: str, keys: set[str], filed: Mapping[str, Filed]
+    ) -> tuple[list[Finding], VerificationSummary]:
         """Check one job's folder; runs on a thread and shares nothing."""
         counts = VerificationSummary()
         manifest_key = f"{folder}/{MANIFEST}"
         if manifest_key not in keys:
-            return [_note("no-manifest", key, "an attempt that was never completed") for key in keys], counts
+            return [remark("no-manifest", key, "an attempt that was never completed") for key in keys], counts
         counts.manifests = 1
         try:
             manifest = parse_manifest(manifest_key, self._store.read(manifest_key))
         except UnreadableManifest as error:
-            return [_error("unreadable-manifest", manifest_key, str(error))], counts
-        findings = [
-            _note("no-manifest", key, "an attempt that the job's manifest does not name")
+            return [wrong("unreadable-manifest", manifest_key, str(error))], counts
+        findings = self._compared(manifest, manifest_key, filed)
+        findings += [
+            remark("no-manifest", key, "an attempt that the job's manifest does not name")
             for key in sorted(keys - {manifest_key, manifest.object_key, manifest.data_key})
         ]
         if manifest.erasure is not None:
@@ -164,6 +161,17 @@ class Verification:
             findings += problems
             findings += key_findings(self._store, self._keys, manifest)
         return findings, counts
+
+    def _compared(self, manifest: Manifest, key: str, filed: Mapping[str, Filed]) -> list[Finding]:
+        """The manifest against what the ledger noted when it was written."""
+        if self._witness is None:
+            return []
+        known = filed.get(manifest.job_id)
+        if known is None:
+            return [wrong("unknown-manifest", key, "the ledger knows no such job")]
+        if known.sha256 is None or known.erasing or known.sha256 == manifest.written_sha256:
+            return []
+        return [wrong("changed-manifest", key, "it is not the manifest that was archived")]
 
 
 @dataclass(frozen=True)
@@ -213,11 +221,11 @@ def key_findings(store: Store, keys: Store | None, manifest: Manifest) -> list[F
         if _as_written(manifest.sealed, place.read(manifest.data_key)):
             return []
     except ObjectNotFound:
-        return [_error("missing-key", manifest.data_key, "without its data key nobody can open the result")]
+        return [wrong("missing-key", manifest.data_key, "without its data key nobody can open the result")]
     detail = (
         "the data key is not the one that was written; nobody can open the result: restore it from a backup"
     )
-    return [_error("damaged-key", manifest.data_key, detail)]
+    return [wrong("damaged-key", manifest.data_key, detail)]
 
 
 def check_result(
@@ -246,11 +254,11 @@ def check_result(
                 opener.data_key(store, manifest).open(chunks, inside.take)
                 findings = inside.findings(key)
             except CannotOpen as error:
-                findings = [_error("cannot-open", key, f"it cannot be opened: {error}")]
+                findings = [wrong("cannot-open", key, f"it cannot be opened: {error}")]
         for _ in chunks:
             pass
     except ObjectNotFound:
-        return [_error("missing-object", key, "the manifest names it and it is not there")], outside.size
+        return [wrong("missing-object", key, "the manifest names it and it is not there")], outside.size
     return outside.findings(key, sealed.size, sealed.sha256) + findings, outside.size
 
 
@@ -273,9 +281,9 @@ class _Passing:
     def findings(self, key: str, size: int | None, sha256: str | None) -> list[Finding]:
         found = []
         if self.size != size:
-            found.append(_error("wrong-size", key, f"{self.size} bytes, and the manifest says {size}"))
+            found.append(wrong("wrong-size", key, f"{self.size} bytes, and the manifest says {size}"))
         if self._digest.hexdigest() != sha256:
-            found.append(_error("wrong-sha256", key, "its bytes are not those that were archived"))
+            found.append(wrong("wrong-sha256", key, "its bytes are not those that were archived"))
         return found
 
 
@@ -306,10 +314,10 @@ class _Contents:
                 raise self._invalid
             members = self._check.finish().members
         except InvalidArchive as error:
-            return [*found, _error("invalid-zip", key, str(error))]
+            return [*found, wrong("invalid-zip", key, str(error))]
         if members != self._manifest.members:
             detail = f"{members} members, and the manifest says {self._manifest.members}"
-            found.append(_error("wrong-members", key, detail))
+            found.append(wrong("wrong-members", key, detail))
         return found
 
 
@@ -320,18 +328,21 @@ def verify_archive(
     keys: Store | None = None,
     selected: Callable[[str], bool] | None = None,
     workers: int = 2,
+    witness: Witness | None = None,
 ) -> Verification:
     """Re-read every result that a manifest names: size, SHA-256 and ZIP structure with all CRCs.
 
     Iterate over the answer for the findings, then ask its `summary`. `selected` narrows it to the job ids
     that it accepts. `workers` results are read at once. Needs nothing but the archive; of encrypted results it
     checks the ciphertext and the wrapped data key, and with `opener` what is inside as well. `keys` is where data
-    keys lie if not beside the manifests.
+    keys lie if not beside the manifests. With a `witness`, the ledger, each manifest is compared with the hash that was
+    noted when it was written, and a job whose folder is gone is missed.
 
-    Raises `StorageError` where the store itself fails. Not promised: to notice a job whose whole folder is
-    gone; only the ledger knows what should be there. Nor anything about a data key in a place that is not `keys`.
+    Raises `StorageError` where the store itself fails. Not promised: to notice, without a witness, a manifest that was
+    replaced together with its result, or a job whose whole folder is gone. Nor anything about a data key in a place that is
+    not `keys`.
     """
-    return Verification(store, opener, keys, selected, workers)
+    return Verification(store, opener, keys, selected, workers, witness)
 
 
 def _days(store: Store) -> Iterator[str]:
@@ -356,18 +367,8 @@ def _job_id(folder: str) -> str:
 def _erasure_findings(manifest: Manifest, manifest_key: str, keys: set[str]) -> list[Finding]:
     assert manifest.erasure is not None
     if manifest.erasure.erased_at is None:
-        return [
-            _error("erasure-unfinished", manifest_key, "begun and not confirmed; run the retention again")
-        ]
+        return [wrong("erasure-unfinished", manifest_key, "begun and not confirmed; run the retention again")]
     return [
-        _error("erased-but-present", key, "its manifest says that it was erased")
+        wrong("erased-but-present", key, "its manifest says that it was erased")
         for key in sorted(keys & {manifest.object_key, manifest.data_key})
     ]
-
-
-def _error(problem: Problem, key: str, detail: str) -> Finding:
-    return Finding(severity="error", problem=problem, key=key, detail=detail)
-
-
-def _note(problem: Problem, key: str, detail: str) -> Finding:
-    return Finding(severity="note", problem=problem, key=key, detail=detail)

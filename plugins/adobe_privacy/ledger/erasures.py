@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
+from adobe_privacy.ledger.results import with_hash
 from adobe_privacy.ledger.schema import HELD, Erasure, Job, Transition
 from adobe_privacy.ledger.unit import Topic
 
@@ -34,12 +35,23 @@ class Erasures(Topic):
             )
             return True
 
-    def done(self, adobe_job_id: str) -> None:
-        """Note that nothing of a result is left."""
+    def done(self, adobe_job_id: str, tombstone_sha256: str | None = None) -> None:
+        """Note that nothing of a result is left, and which manifest stands in the archive now."""
         with self.unit.write() as session:
             erasure = session.get(Erasure, adobe_job_id)
             if erasure is not None and erasure.done_at is None:
                 erasure.done_at = self.unit.now()
+                self._note(session, adobe_job_id, tombstone_sha256)
+
+    def _note(self, session: Session, adobe_job_id: str, sha256: str | None) -> None:
+        of_job = select(Transition.job_id).where(Transition.adobe_job_id == adobe_job_id).limit(1)
+        job = session.get(Job, session.scalar(of_job) or 0)
+        if job is None:
+            return  # archived by another ledger
+        if job.adobe_job_id == adobe_job_id:
+            job.manifest_sha256 = sha256
+        reason = with_hash("the result was erased", sha256)
+        self.unit.note(session, [job], job.state, job.state, reason, adobe_job_id)
 
     def unfinished(self) -> list[str]:
         """The archive's folders in which an erasure has begun and is not done."""

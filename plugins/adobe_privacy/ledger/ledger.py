@@ -14,6 +14,7 @@ from adobe_privacy.ledger.access import Accesses
 from adobe_privacy.ledger.alarms import Alarms
 from adobe_privacy.ledger.approvals import Approvals
 from adobe_privacy.ledger.attention import Attention
+from adobe_privacy.ledger.chain import Chain
 from adobe_privacy.ledger.claims import Claims
 from adobe_privacy.ledger.database import create_ledger_engine, require_ledger, upgrade
 from adobe_privacy.ledger.doubts import Doubts
@@ -92,6 +93,7 @@ class Ledger:
         self.accesses = Accesses(self.unit)
         self.erasures = Erasures(self.unit)
         self.inbox_erasures = InboxErasures(self.unit)
+        self.chain = Chain(self.unit)
         self.forgetting = Forgetting(self.unit)
         self.overview = Overview(self.unit)
         self.search = Search(self.unit)

@@ -11,11 +11,13 @@ from sqlalchemy import and_, delete, insert, select
 from sqlalchemy.orm import Session
 
 from adobe_privacy.api.names import Verdict
+from adobe_privacy.ledger.chain import SHA256
 from adobe_privacy.ledger.identity import lost
+from adobe_privacy.ledger.keys import setting
 from adobe_privacy.ledger.schema import DailyFigures, Job, Origin, ProductAnswer, Setting
 from adobe_privacy.ledger.states import OPEN_AT_ADOBE, JobState, Move
 from adobe_privacy.ledger.times import not_before
-from adobe_privacy.ledger.unit import Topic, Unit, chunks, setting
+from adobe_privacy.ledger.unit import Topic, Unit, chunks
 from adobe_privacy.results.verdicts import Answer
 
 # Set by the migration of a ledger with such jobs, until all of them were looked at.
@@ -88,6 +90,7 @@ class Results(Topic):
         outcome: str = Verdict.NOT_DONE.value,
         answers: Sequence[Answer] = (),
         manifest: str | None = None,
+        manifest_sha256: str | None = None,
     ) -> bool:
         """Adobe's job ended in error: a new attempt waits for the next plan, or the job for a person."""
         with self.unit.write() as session:
@@ -98,8 +101,9 @@ class Results(Topic):
             for row in rows:
                 row.completed_at = not_before(completed_at, row.submitted_at) or self.unit.now()
                 row.outcome, row.outcome_code, row.manifest = outcome, outcome_code, manifest
+                row.manifest_sha256 = manifest_sha256
                 _correct(row, job)
-            self.unit.move(session, rows, Move.FAIL, reason)
+            self.unit.move(session, rows, Move.FAIL, with_hash(reason, manifest_sha256))
             time_lost = lost(session)
             if time_lost and any(row.submitted_at and row.submitted_at <= time_lost.until for row in rows):
                 # The next attempt may be at Adobe already: a person decides.
@@ -156,29 +160,42 @@ class Results(Topic):
             else:
                 session.merge(Setting(name=JUDGE_AGAIN_AFTER, value=str(up_to)))
 
-    def record_archived(self, manifests: Mapping[int, str]) -> set[int]:
-        """By job id, where its manifest lies within the archive. Returns those that were not archived before."""
+    def record_archived(
+        self, manifests: Mapping[int, str], hashes: Mapping[int, str] | None = None
+    ) -> set[int]:
+        """By job id, where its manifest lies within the archive, and the SHA-256 of its bytes. Returns those that were
+        not archived before."""
         if not manifests:
             return set()
         with self.unit.write() as session:
             rows = self.unit.in_state(session, manifests.keys(), JobState.COMPLETE)
-            archive(self.unit, session, rows, manifests, "manifest written")
+            archive(self.unit, session, rows, manifests, hashes or {}, "manifest written")
             return {row.id for row in rows}
 
 
 def archive(
-    unit: Unit, session: Session, rows: Sequence[Job], places: Mapping[int, str], reason: str
+    unit: Unit,
+    session: Session,
+    rows: Sequence[Job],
+    places: Mapping[int, str],
+    hashes: Mapping[int, str],
+    reason: str,
 ) -> None:
     if not rows:
         return
     now, figures = unit.now(), unit.daily_figures(session)
     for row in rows:
-        row.archived_at, row.manifest = now, places[row.id]
+        row.archived_at, row.manifest, row.manifest_sha256 = now, places[row.id], hashes.get(row.id)
         seconds = max(0, int((now - row.received_at).total_seconds()))
         figures.archived += 1
         figures.seconds += seconds
         figures.longest = max(figures.longest, seconds)
-    unit.move(session, rows, Move.ARCHIVE, reason)
+    unit.move(session, rows, Move.ARCHIVE, {row.id: with_hash(reason, row.manifest_sha256) for row in rows})
+
+
+def with_hash(reason: str, sha256: str | None) -> str:
+    """A reason that keeps a manifest's hash in the history, which is sealed."""
+    return reason if sha256 is None else f"{reason[:400]}; {SHA256}{sha256}"
 
 
 def take_out(session: Session, rows: Sequence[Job]) -> None:

@@ -211,6 +211,9 @@ class Job(Base):
     outcome_code: Mapped[str | None] = mapped_column(String(32))
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     manifest: Mapped[str | None] = mapped_column(String(512))  # relative to the archive
+    manifest_sha256: Mapped[str | None] = mapped_column(
+        String(64)
+    )  # of the manifest's or the receipt's bytes
     # When the inbox file with its identities was erased, or began to be; None again once it is handed in again.
     inbox_erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     # When the ledger forgot the request id, of which it keeps a keyed hash.
@@ -237,6 +240,19 @@ class Transition(Base):
     batch_id: Mapped[str | None] = mapped_column(String(36))
     adobe_job_id: Mapped[str | None] = mapped_column(String(255))
     reason: Mapped[str] = mapped_column(String(512), default="")
+
+
+class Seal(Base):
+    """A link of the chain over the history: the changes since the link before, by their hash, which holds its hash."""
+
+    __tablename__ = "privacy_seals"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    through: Mapped[int] = mapped_column(BigInteger)  # the last change's id
+    changes: Mapped[int]
+    sealed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    hash: Mapped[str] = mapped_column(String(64))
+    written_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # into the archive
 
 
 class ProductAnswer(Base):

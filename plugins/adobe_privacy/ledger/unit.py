@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -90,8 +90,11 @@ class Unit:
     def in_state(self, session: Session, job_ids: Collection[int], state: JobState) -> list[Job]:
         return self.by_id(session, job_ids, Job.state == state)
 
-    def move(self, session: Session, jobs: Sequence[Job], move: Move, reason: str) -> None:
-        """Raises ForbiddenMove, and changes nothing, where one of `jobs` is in no state that the move leads from."""
+    def move(
+        self, session: Session, jobs: Sequence[Job], move: Move, reason: str | Mapping[int, str]
+    ) -> None:
+        """`reason` is that of all, or each one's by its id. Raises ForbiddenMove, and changes nothing, where one of
+        `jobs` is in no state that the move leads from."""
         by_origin: dict[JobState, list[Job]] = {}
         for job in jobs:
             move.check(job.state)
@@ -107,7 +110,7 @@ class Unit:
         jobs: Sequence[Job],
         origin: JobState | None,
         to: JobState,
-        reason: str,
+        reason: str | Mapping[int, str],
         adobe_job_id: str | None = None,
     ) -> None:
         if not jobs:
@@ -125,7 +128,7 @@ class Unit:
                     "attempt": job.attempt,
                     "batch_id": job.batch_id,
                     "adobe_job_id": adobe_job_id or job.adobe_job_id,
-                    "reason": reason[:512],
+                    "reason": (reason if isinstance(reason, str) else reason[job.id])[:512],
                 }
                 for job in jobs
             ],
@@ -166,6 +169,7 @@ class Unit:
             row.attempt += 1
             row.intent_at = row.submitted_at = row.completed_at = None
             row.adobe_request_id = row.adobe_job_id = row.outcome = row.outcome_code = row.manifest = None
+            row.manifest_sha256 = None
             row.batch_id = row.approval_id = None
         self.move(session, rows, move, reason)
 

@@ -58,7 +58,7 @@ class _Erasures:
         return self._ledger.erasures.is_held(manifest.job_id, manifest.request_id)
 
     def done(self, manifest: Manifest) -> None:
-        self._ledger.erasures.done(manifest.job_id)
+        self._ledger.erasures.done(manifest.job_id, manifest.written_sha256)
 
     def unfinished(self) -> Iterable[str]:
         return self._ledger.erasures.unfinished()
@@ -174,7 +174,8 @@ class CleanUpPrivacyArchiveOperator(_RetentionOperator):
 
 
 class VerifyPrivacyArchiveOperator(PrivacyOperator):
-    """Re-reads today's share of the archive and compares it with its manifests; fails, naming what is wrong.
+    """Re-reads today's share of the archive and compares it with its manifests, and these with the ledger; seals the
+    ledger's history and checks a share of its seals. Fails, naming what is wrong.
 
     :param every_days: each result is read once in so many daily runs; 30 where not given.
     """
@@ -188,18 +189,32 @@ class VerifyPrivacyArchiveOperator(PrivacyOperator):
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.archive import verify_sample
         from adobe_privacy.hooks.archive import archive_opener, key_place
+        from adobe_privacy.seals import check_history, seal_history
 
-        with plain_failures(self.log):
+        with plain_failures(self.log), self.ledger(context) as ledger:
+            archive = self.archive()
+            seal, problems = seal_history(ledger, archive)
+            turn = ledger.now().toordinal()
+            problems += check_history(ledger, archive, every=int(self.every_days), turn=turn)
+            for problem in problems:
+                self.log.error("history: %s", problem)
             verification = verify_sample(
-                self.archive(),
+                archive,
                 every_days=int(self.every_days),
                 opener=archive_opener(self.settings),
                 keys=key_place(self.settings),
+                witness=ledger.chain,
             )
             for finding in verification:
                 self.log.log(40 if finding.severity == "error" else 20, "%s: %s", finding.key, finding.detail)
         summary = verification.summary
-        self.tell(context, f"Sample: {summary.results} results re-read, {summary.errors} errors")
+        errors = summary.errors + len(problems)
+        sealed = "nothing to seal" if seal is None else f"history sealed, head {seal.number} {seal.hash[:12]}"
+        self.tell(context, f"Sample: {summary.results} results re-read, {errors} errors; {sealed}")
+        if problems:
+            raise AirflowFailException(
+                f"the ledger's history is not as it was sealed: {'; '.join(problems[:5])}"
+            )
         if not summary.ok:
             raise AirflowFailException(f"{summary.errors} archived results are not what their manifests say")
         return {"results": summary.results, "bytes": summary.bytes}

@@ -12,9 +12,9 @@ Adobe answers an opt-out with "accepted" and nothing else: no id, nothing to lis
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
@@ -277,14 +277,16 @@ class _Work:
         """For every accepted opt-out without one, an earlier call's too."""
         gate = asyncio.Semaphore(WRITES_AT_ONCE)
 
-        async def write(job: Job) -> tuple[Job, str]:
+        async def write(job: Job) -> tuple[Job, str, str]:
             receipt = _receipt(job)
+            content = receipt.model_dump_json(indent=2).encode() + b"\n"
             async with gate:
-                # One that is there was written by a call that was killed before it could say so.
-                with suppress(ObjectExists):
-                    content = receipt.model_dump_json(indent=2).encode() + b"\n"
+                try:
                     await self.archive.create_async(receipt.place, content)
-            return job, receipt.place
+                except ObjectExists:
+                    # Written by a call that was killed before it could say so, perhaps by another version.
+                    content = await self.archive.read_async(receipt.place)
+            return job, receipt.place, hashlib.sha256(content).hexdigest()
 
         accepted = self.ledger.opt_outs.jobs(self.day, JobState.COMPLETE)
         if accepted:

@@ -6,6 +6,7 @@ files, which prints well. Neither holds an identity; a request is named by its i
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -123,6 +124,7 @@ def evidence(ledger: Ledger, request_id: str, archive: Store | None = None) -> d
     return {
         "request_id": request_id,
         "made_at": ledger.now(),
+        "sealed": _sealed(ledger),
         "jobs": [_job(job) | {"answers": [_answer(row) for row in answers.get(job.id, ())]} for job in jobs],
         "approvals": _approvals(ledger, {step.batch_id for step in history if step.batch_id}),
         "history": [_step(step, by_id[step.job_id]) for step in history],
@@ -144,6 +146,12 @@ def as_json(value: Any) -> str:
         return item.isoformat() if isinstance(item, date) else str(item)
 
     return json.dumps(value, default=plain, indent=2, ensure_ascii=False)
+
+
+def _sealed(ledger: Ledger) -> dict[str, Any] | None:
+    """The head of the history's chain."""
+    head = ledger.chain.head()
+    return None if head is None else {"number": head.number, "at": head.sealed_at, "hash": head.hash}
 
 
 def _job(job: Job) -> dict[str, Any]:
@@ -168,6 +176,7 @@ def _job(job: Job) -> dict[str, Any]:
         "outcome_code": job.outcome_code,
         "archived_at": job.archived_at,
         "manifest": job.manifest,
+        "manifest_sha256": job.manifest_sha256,
         "warnings": job.warnings.splitlines(),
     }
 
@@ -222,14 +231,24 @@ def _approvals(ledger: Ledger, batch_ids: set[str]) -> list[dict[str, Any]]:
 def _read(archive: Store, job: Job) -> dict[str, Any]:
     """The manifest, or a receipt, as it lies in the archive; else what is wrong with it."""
     try:
-        content = json.loads(archive.read(job.manifest or ""))
+        return manifest_content(archive.read(job.manifest or ""), job.manifest_sha256)
     except ObjectNotFound:
         return {"problem": "it is not in the archive"}
     except StorageError as error:
         return {"problem": str(error)}
+
+
+def manifest_content(data: bytes, sha256: str | None) -> dict[str, Any]:
+    """A manifest or receipt, with the `problem` that it is none, or not the one that the ledger noted."""
+    try:
+        content = json.loads(data)
     except ValueError:
         return {"problem": "it is no JSON"}
-    return content if isinstance(content, dict) else {"problem": "it is no JSON object"}
+    if not isinstance(content, dict):
+        return {"problem": "it is no JSON object"}
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        return content | {"problem": "it is not the manifest that was archived: its SHA-256 is another"}
+    return content
 
 
 @cache

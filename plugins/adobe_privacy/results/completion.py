@@ -216,6 +216,7 @@ class _Work:
     result: Completion
     _found: list[tuple[Job, JobDetail, Judgement]] = field(default_factory=list)
     _manifests: dict[int, str] = field(default_factory=dict)
+    _hashes: dict[int, str] = field(default_factory=dict)
     _counted: dict[int, tuple[bool, int]] = field(default_factory=dict)
     _recorded_at: float = 0.0
     _products: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
@@ -332,9 +333,10 @@ class _Work:
             return
         place = f"{manifest.folder}/manifest.json"
         if ready.completed.status != JobStatus.COMPLETE:
-            self._record_error(ready, place)
+            self._record_error(ready, place, manifest.written_sha256)
             return
         self._manifests[ready.job.id] = place
+        self._hashes[ready.job.id] = manifest.written_sha256
         in_part = ready.judgement.verdict not in IN_WHOLE
         self._counted[ready.job.id] = (in_part, manifest.size or 0)
         self.result.archived += 1
@@ -359,7 +361,8 @@ class _Work:
 
     def record_archived(self) -> None:
         manifests, self._manifests = self._manifests, {}
-        recorded = self.ledger.results.record_archived(manifests)
+        hashes, self._hashes = self._hashes, {}
+        recorded = self.ledger.results.record_archived(manifests, hashes)
         counted, self._counted = self._counted, {}
         for job_id, (in_part, size) in counted.items():
             if job_id not in recorded:
@@ -396,7 +399,7 @@ class _Work:
         log.warning("job %s: %s", job.adobe_job_id, reason)
         self.result.failures.append(f"{job.key} ({job.action}, Adobe job {job.adobe_job_id}): {reason}")
 
-    def _record_error(self, ready: _Ready, manifest: str) -> None:
+    def _record_error(self, ready: _Ready, manifest: str, sha256: str) -> None:
         job, judgement = ready.job, ready.judgement
         failed = [answer for answer in judgement.answers if answer.verdict is Verdict.NOT_DONE]
         named = ", ".join(dict.fromkeys(answer.name for answer in failed)) or "no product named"
@@ -410,6 +413,7 @@ class _Work:
             outcome_code=judgement.code,
             answers=judgement.answers,
             manifest=manifest,
+            manifest_sha256=sha256,
             reason=reason,
             try_again=try_again,
         )

@@ -115,8 +115,9 @@ def _bar(states: dict[str, int]) -> Iterator[dict[str, Any]]:
 def one_request(request: Request, source: SourceDep, id: str, may_write: MayWriteDep) -> Response:
     told = read_request(source, id)
     archived = [job for job in told["jobs"] if job["manifest"]]
-    manifests = read_manifests(source, [job["manifest"] for job in archived])
-    answers = {job["id"]: manifest for job, manifest in zip(archived, manifests, strict=True)}
+    keys = {job["manifest"]: job["manifest_sha256"] for job in archived}
+    manifests = dict(zip(keys, read_manifests(source, keys), strict=True))
+    answers = {job["id"]: manifests[job["manifest"]] for job in archived}
     return templates.TemplateResponse(
         request,
         "request.html",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -16,7 +15,7 @@ from adobe_privacy.ledger.attention import LASTING, Kind, Level
 from adobe_privacy.ledger.protection import SETTINGS
 from adobe_privacy.ledger.schema import DailyFigures
 from adobe_privacy.reporting.attention import read_attention
-from adobe_privacy.reporting.reports import evidence, figures_report
+from adobe_privacy.reporting.reports import evidence, figures_report, manifest_content
 from adobe_privacy.settings import SettingsError
 from adobe_privacy.storage import ObjectNotFound, StorageError
 from adobe_privacy.web.filters import Period, Query
@@ -41,6 +40,7 @@ def read_overview(source: Source) -> dict[str, Any]:
         "attention": source.ledger().attention.counts(),
         "quota": _quota(source),
         "in_force": _in_force(source),
+        "sealed": _sealed(source),
         "days": [_day(figures) for figures in overview.daily_figures(DAYS)],
     }
 
@@ -77,6 +77,20 @@ def _in_force(source: Source) -> list[dict[str, Any]]:
         for name, (what, _) in SETTINGS.items()
         if name in kept
     ]
+
+
+def _sealed(source: Source) -> dict[str, Any] | None:
+    """The head of the chain over the history."""
+    head = source.ledger().chain.head()
+    if head is None:
+        return None
+    written = head.written_at is not None
+    return {
+        "number": head.number,
+        "at": moment_words(head.sealed_at),
+        "hash": head.hash,
+        "in_archive": written,
+    }
 
 
 def _day(figures: DailyFigures) -> dict[str, Any]:
@@ -142,7 +156,7 @@ def read_evidence(source: Source, request_id: str) -> dict[str, Any]:
     pack = evidence(source.ledger(), request_id)
     if pack is None:
         raise _no_request(request_id)
-    keys = [job["manifest"] for job in pack["jobs"] if job["manifest"]]
+    keys = {job["manifest"]: job["manifest_sha256"] for job in pack["jobs"] if job["manifest"]}
     found = zip(keys, read_manifests(source, keys), strict=True)
     return pack | {"manifests": {key: {"problem": it} if isinstance(it, str) else it for key, it in found}}
 
@@ -152,29 +166,29 @@ def read_manifest(source: Source, job_id: int) -> dict[str, Any]:
     job = source.overview().job(job_id)
     if job is None or job.manifest is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "This job has no manifest: it is not archived.")
-    (found,) = read_manifests(source, [job.manifest])
+    (found,) = read_manifests(source, {job.manifest: job.manifest_sha256})
     if isinstance(found, str):
         raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, found)
     return found
 
 
-def read_manifests(source: Source, keys: Sequence[str]) -> list[dict[str, Any] | str]:
-    """Each manifest, or why it cannot be read. Gives up after some seconds: what waits is a person."""
+def read_manifests(source: Source, keys: Mapping[str, str | None]) -> list[dict[str, Any] | str]:
+    """Each manifest, by its key and the hash that the ledger noted, or why it cannot be read. Gives up after some
+    seconds: what waits is a person."""
 
     async def read() -> list[dict[str, Any] | str]:
         store = source.archive()
 
         async def one(key: str) -> dict[str, Any] | str:
             try:
-                return dict(json.loads(await asyncio.wait_for(store.read_async(key), ARCHIVE_TIMEOUT)))
+                data = await asyncio.wait_for(store.read_async(key), ARCHIVE_TIMEOUT)
+                return manifest_content(data, keys[key])
             except ObjectNotFound:
                 return f"The archive has no {key}."
             except StorageError as error:
                 return f"The archive cannot be read: {error}"
             except TimeoutError:
                 return "The archive does not answer."
-            except ValueError:
-                return f"{key} is not JSON."
 
         return list(await asyncio.gather(*map(one, keys)))
 

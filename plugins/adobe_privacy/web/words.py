@@ -63,6 +63,7 @@ def job_words(job: Job, today: date) -> dict[str, Any]:
         "origin": job.origin.value,
         "adobe_job_id": job.adobe_job_id,
         "manifest": job.manifest,
+        "manifest_sha256": job.manifest_sha256,
         "warnings": job.warnings.splitlines(),
     }
 

@@ -1,0 +1,86 @@
+"""The heads of the history's chain, kept in the archive: what the ledger is compared with.
+
+`seals/<YYYY>/<number>.json`, written once and never replaced. Who rewrites the ledger's history would have to rewrite
+these too: keep the archive where objects are locked or versioned, or give copies of the heads to somebody else.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.schema import Seal
+from adobe_privacy.storage import ObjectExists, ObjectNotFound, Store
+
+SEALS = "seals"
+
+
+class Head(BaseModel):
+    """One seal as the archive keeps it. `changes` up to the id `through` are in it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    through: int
+    changes: int
+    sealed_at: AwareDatetime
+    hash: str
+
+    @property
+    def place(self) -> str:
+        return f"{SEALS}/{self.sealed_at.astimezone(UTC):%Y}/{self.number:08d}.json"
+
+
+def seal_history(ledger: Ledger, archive: Store) -> tuple[Seal | None, list[str]]:
+    """Seals the ledger's history and writes the heads that are not in the archive yet. Returns the newest seal, and
+    what is wrong: another head lies in the place of one."""
+    seal = ledger.chain.seal()
+    problems = []
+    for each in ledger.chain.unwritten():
+        head = Head.model_validate(each, from_attributes=True)
+        content = head.model_dump_json(indent=2).encode() + b"\n"
+        try:
+            archive.create(head.place, content)
+        except ObjectExists:
+            # The answer to an earlier write may have been lost.
+            if _read(archive, head.place) != head:
+                problems.append(f"{head.place} is the head of another history")
+                continue
+        ledger.chain.record_written(each.number)
+    return seal, problems
+
+
+def heads(archive: Store) -> tuple[dict[int, str], list[str]]:
+    """The hashes of the heads in the archive by number, and what there is no head."""
+    found: dict[int, str] = {}
+    odd: list[str] = []
+    for info in archive.objects(SEALS):
+        head = _read(archive, info.key)
+        if head is None:
+            odd.append(f"{info.key} is no head of a history")
+        else:
+            found[head.number] = head.hash
+    return found, odd
+
+
+def check_history(ledger: Ledger, archive: Store, *, every: int = 1, turn: int = 0) -> list[str]:
+    """What of the ledger's history is not as it was sealed. With `every`, one seal in so many is computed anew."""
+    known, odd = heads(archive)
+    missing = [
+        f"seal {seal.number} was written into the archive, and is not there"
+        for seal in ledger.chain.seals()
+        if seal.written_at is not None and seal.number not in known
+    ]
+    problems = [*odd, *missing, *ledger.chain.problems(known, every=every, turn=turn)]
+    return problems if every > 1 else problems + list(ledger.chain.odd_jobs())
+
+
+def _read(archive: Store, key: str) -> Head | None:
+    """A head in its own place; None for whatever else lies there."""
+    try:
+        head = Head.model_validate_json(archive.read(key))
+    except (ValidationError, ObjectNotFound):
+        return None
+    return head if head.place == key else None
