@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 
 from sqlalchemy import and_, or_, select
@@ -86,11 +86,12 @@ class OptOuts(Topic):
                     self.unit.move(session, some, Move.ACCEPT, why)
             return rows
 
-    def record_receipts(self, receipts: Collection[tuple[Job, str, str]]) -> int:
-        """The receipts of these opt-outs are written; each with its place in the archive and its SHA-256."""
-        places = {job.id: place for job, place, _ in receipts}
-        hashes = {job.id: sha256 for job, _, sha256 in receipts}
+    def record_receipts(
+        self, receipts: Collection[tuple[Job, str]], hashes: Mapping[int, str] | None = None
+    ) -> int:
+        """The receipts of these opt-outs are written; each with its place in the archive, and by job the SHA-256."""
+        places = {job.id: place for job, place in receipts}
         with self.unit.write() as session:
             rows = self.unit.in_state(session, places, JobState.COMPLETE)
-            archive(self.unit, session, rows, places, hashes, "receipt written")
+            archive(self.unit, session, rows, places, hashes or {}, "receipt written")
             return len(rows)

@@ -276,8 +276,9 @@ class _Work:
     async def write_receipts(self) -> None:
         """For every accepted opt-out without one, an earlier call's too."""
         gate = asyncio.Semaphore(WRITES_AT_ONCE)
+        hashes: dict[int, str] = {}
 
-        async def write(job: Job) -> tuple[Job, str, str]:
+        async def write(job: Job) -> tuple[Job, str]:
             receipt = _receipt(job)
             content = receipt.model_dump_json(indent=2).encode() + b"\n"
             async with gate:
@@ -286,12 +287,13 @@ class _Work:
                 except ObjectExists:
                     # Written by a call that was killed before it could say so, perhaps by another version.
                     content = await self.archive.read_async(receipt.place)
-            return job, receipt.place, hashlib.sha256(content).hexdigest()
+            hashes[job.id] = hashlib.sha256(content).hexdigest()
+            return job, receipt.place
 
         accepted = self.ledger.opt_outs.jobs(self.day, JobState.COMPLETE)
         if accepted:
             written = await asyncio.gather(*(write(job) for job in accepted))
-            self.result.receipts += self.ledger.opt_outs.record_receipts(written)
+            self.result.receipts += self.ledger.opt_outs.record_receipts(written, hashes)
 
 
 def _receipt(job: Job) -> Receipt:
