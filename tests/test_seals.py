@@ -73,7 +73,9 @@ def test_the_ledger_keeps_the_hash_of_each_manifest_in_its_history_too(archived:
             [job] = ledger.people.request_jobs(f"DSR-{number}")
             data = (archived.archive / str(job.manifest)).read_bytes()
             assert job.manifest_sha256 == hashlib.sha256(data).hexdigest()
-            assert ledger.people.history(f"DSR-{number}")[-1].reason.endswith(f"SHA-256 {job.manifest_sha256}")
+            assert ledger.people.history(f"DSR-{number}")[-1].reason.endswith(
+                f"SHA-256 {job.manifest_sha256}"
+            )
 
 
 def test_an_archive_that_is_as_it_was_written_agrees_with_its_ledger(

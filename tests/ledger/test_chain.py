@@ -160,9 +160,7 @@ def test_the_hash_is_the_same_on_every_database(ledger: Ledger, clock: FakeClock
 def test_what_was_filed_is_read_from_the_history(ledger: Ledger, clock: FakeClock) -> None:
     ledger.intake.receive([received(1, "access", parts=3)])
     with ledger.unit.write() as session:
-        session.execute(
-            update(Job).values(state=JobState.COMPLETE, adobe_job_id=text("'adobe-' || id"))
-        )
+        session.execute(update(Job).values(state=JobState.COMPLETE, adobe_job_id=text("'adobe-' || id")))
     ledger.results.record_archived({1: "jobs/1", 2: "jobs/2"}, {1: HASH})
     ledger.erasures.begin("adobe-2", "DSR-1", "jobs/2")
     filed = ledger.chain.filed(["adobe-1", "adobe-2", "adobe-9"])

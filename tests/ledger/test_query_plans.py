@@ -283,6 +283,8 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
             )
         ]
     ),
+    "chain.head": lambda ledger: ledger.chain.head(),
+    "chain.filed": lambda ledger: ledger.chain.filed([f"adobe-{n}" for n in range(500)]),
     "people.request_jobs": lambda ledger: ledger.people.request_jobs("OLD-7"),
     "people.history": lambda ledger: ledger.people.history("OLD-7"),
     "people.hold": lambda ledger: ledger.people.hold("OLD-7", "lawsuit"),
@@ -366,6 +368,13 @@ NIGHTLY = {
     "inbox_erasures.done",
     "inbox_erasures.unfinished",
     "forgetting.due",
+    "chain.seal",
+    "chain.seals",
+    "chain.unwritten",
+    "chain.problems",
+    "chain.odd_jobs",
+    "chain.manifests",
+    "chain.record_written",
     "forgetting.forget",
 }
 

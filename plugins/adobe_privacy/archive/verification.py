@@ -339,8 +339,8 @@ def verify_archive(
     noted when it was written, and a job whose folder is gone is missed.
 
     Raises `StorageError` where the store itself fails. Not promised: to notice, without a witness, a manifest that was
-    replaced together with its result, or a job whose whole folder is gone. Nor anything about a data key in a place that
-    is not `keys`.
+    replaced together with its result, or a job whose whole folder is gone. Nor anything about a data key in a place
+    that is not `keys`.
     """
     return Verification(store, opener, keys, selected, workers, witness)
 
