@@ -21,6 +21,7 @@ from adobe_privacy.api.models import (
     Identity,
     JobDetail,
     JobStatus,
+    JobSummary,
     ListPage,
     User,
 )
@@ -420,3 +421,22 @@ def test_no_damaged_listing_or_creation_crashes_the_reading(body: Any) -> None:
         parsed = parse(model, json.dumps(body).encode())
         if parsed is not None:
             assert all(job.job_id for job in parsed.jobs)
+
+
+@pytest.mark.parametrize(
+    ("date", "believed"),
+    [
+        ("12/31/9999 11:59 PM GMT", False),
+        ("01/01/1970 12:00 AM GMT", False),
+        ("12/31/2017 11:59 PM GMT", False),
+        ("05/25/2018 12:00 AM GMT", True),
+        ("11/21/2026 12:00 PM GMT", True),
+        ("11/22/2026 11:59 PM GMT", True),
+        ("11/24/2026 12:00 PM GMT", False),
+    ],
+)
+def test_a_date_that_cannot_be_is_taken_for_unknown(date: str, believed: bool) -> None:
+    row = JobSummary.model_validate({"jobId": "j", "createdDate": date, "lastModifiedDate": date})
+    assert row.last_modified_at is not None
+    kept = row.plausible(datetime(2026, 11, 21, 12, 0, tzinfo=UTC))
+    assert (kept.created_at is not None, kept.last_modified_at is not None) == (believed, believed)

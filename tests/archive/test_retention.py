@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections import Counter
@@ -276,6 +277,32 @@ async def test_one_result_that_cannot_be_erased_costs_itself_only(
     monkeypatch.setattr(Store, "delete", locked)
     actions = list(erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(31)))
     assert [action.action for action in actions] == ["erased", "erased", "failed", "erased", "erased"]
+
+
+@pytest.mark.parametrize(
+    "completed_at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"], ids=["first", "last"]
+)
+async def test_a_date_at_the_end_of_time_costs_its_own_manifest_only(
+    file_store: Store, completed_at: str
+) -> None:
+    for number in range(3):
+        await archive(file_store, f"job-{number}")
+    folder = "jobs/gdpr/2026/01/01/job-1"
+    odd = json.loads(file_store.read(f"{folder}/manifest.json")) | {"completed_at": completed_at}
+    file_store.write(f"{folder}/manifest.json", json.dumps(odd).encode())
+    file_store.write(f"{folder}/killed.zip", b"half")
+    swept = list(
+        clean_up(
+            file_store,
+            older_than=timedelta(days=7),
+            on_hold=nothing_held,
+            clock=lambda: datetime.now(UTC) + timedelta(days=8),
+        )
+    )
+    actions = list(erase_expired(file_store, {"gdpr": 30}, erasures=Erasing(), clock=after(31)))
+    assert [action.action for action in actions] == ["erased", "failed", "erased"]
+    assert "is not a manifest of this project: look at completed_at" in actions[1].detail
+    assert [action.action for action in swept if action.key.startswith(folder)] in ([], ["failed"])
 
 
 async def test_a_store_that_is_down_is_not_asked_for_each_result(

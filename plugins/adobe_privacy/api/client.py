@@ -170,7 +170,7 @@ class PrivacyServiceClient:
                 raise
         start, end = _until(today, start, end)
         async for job in self._list_days(params, start, end, thorough=thorough):
-            yield job
+            yield job.plausible(self.server_time())
         self._takes_future = False
 
     async def _list_days(
@@ -222,7 +222,10 @@ class PrivacyServiceClient:
                     method="GET",
                     route="/jobs/{id}",
                 )
-            return detail
+            believed = detail.plausible(self.server_time())
+            if believed is not detail:
+                logger.warning("A date of Adobe's job %s cannot be: it is taken for unknown", job_id)
+            return believed
 
         return await self._transport.repeating(attempt)
 

@@ -6,7 +6,7 @@ practices page, the support article ka-26552, the support article ka-25522, the 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 # -- one request (privacy jobs guide, "Create a privacy job") --------------------------------------------------
 
@@ -52,6 +52,14 @@ RESULT_KEPT_FOR_CERTAIN = timedelta(days=30)
 
 LONGEST_JOB = timedelta(days=45)
 """How long a delete can take (support article ka-25522: 15 to 45 days, not guaranteed)."""
+
+# -- dates in answers ------------------------------------------------------------------------------------------
+
+FIRST_JOBS = datetime(2018, 1, 1, tzinfo=UTC)
+"""No job is older: the API came with the GDPR, in May 2018. A date before is not believed."""
+
+DATE_SKEW = timedelta(days=2)
+"""A date later than this after Adobe's own clock is not believed. Of dates without a time zone a day is uncertain."""
 
 # -- one call --------------------------------------------------------------------------------------------------
 

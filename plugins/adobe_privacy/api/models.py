@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AliasChoices,
@@ -26,7 +27,7 @@ from pydantic import (
     model_validator,
 )
 
-from adobe_privacy.api.facts import MAX_IDENTITIES, MAX_USERS
+from adobe_privacy.api.facts import DATE_SKEW, FIRST_JOBS, MAX_IDENTITIES, MAX_USERS
 from adobe_privacy.api.lenient import (
     Count,
     JobId,
@@ -245,6 +246,15 @@ class JobSummary(_AnswerModel):
     status: Status = JobStatus.UNKNOWN
     created_at: Moment = Field(None, validation_alias="createdDate")
     last_modified_at: Moment = Field(None, validation_alias="lastModifiedDate")
+
+    def plausible(self, now: datetime) -> Self:
+        """The same without the dates that cannot be: by them folders are named and clocks begin. `now` is Adobe's."""
+        odd = {
+            name: None
+            for name in ("created_at", "last_modified_at")
+            if (date := getattr(self, name)) is not None and not FIRST_JOBS <= date <= now + DATE_SKEW
+        }
+        return self.model_copy(update=odd) if odd else self
 
 
 class UserId(_AnswerModel):

@@ -181,7 +181,14 @@ def parse_manifest(key: str, data: bytes) -> Manifest:
     except ValidationError as error:
         fields = ", ".join(sorted({".".join(map(str, each["loc"])) or "JSON" for each in error.errors()}))
         raise UnreadableManifest(f"{key} is not a manifest of this project: look at {fields}") from None
-    if f"{manifest.folder}/{MANIFEST}" != key:
+    try:
+        place = f"{manifest.folder}/{MANIFEST}"
+    except (ArchiveError, OverflowError):
+        # A date at the end of time has no day in UTC, and an id may be no name of a folder.
+        raise UnreadableManifest(
+            f"{key} is not a manifest of this project: look at completed_at, job_id"
+        ) from None
+    if place != key:
         raise UnreadableManifest(f"{key} describes another job than the one whose folder it lies in")
     manifest._read_as = hashlib.sha256(data).hexdigest()
     return manifest

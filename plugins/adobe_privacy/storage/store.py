@@ -164,7 +164,7 @@ class Store:
     def folders(self, prefix: str = "") -> list[str]:
         """The names of the folders directly below `prefix`, sorted; for an inbox, its days."""
         if self.location.scheme == "file":
-            return local.folders(Path(self.location.prefix, prefix))
+            return self._do(prefix, lambda: local.folders(Path(self.location.prefix, prefix)))
         result = self._do(prefix, lambda: obstore.list_with_delimiter(self._backend, prefix or None))
         return sorted(folder.rstrip("/").rpartition("/")[2] for folder in result["common_prefixes"])
 
