@@ -16,7 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from adobe_privacy.archive.verification import VerificationSummary
+from adobe_privacy.archive import VerificationSummary
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.plain_text import plain
 from adobe_privacy.reporting import reports

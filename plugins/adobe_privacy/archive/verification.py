@@ -108,7 +108,7 @@ class Verification:
         for name in ("manifests", "results", "bytes", "erased"):
             setattr(self.summary, name, getattr(self.summary, name) + getattr(counts, name))
 
-    def remark(self, finding: Finding) -> Finding:
+    def _note(self, finding: Finding) -> Finding:
         if finding.severity == "error":
             self.summary.errors += 1
         else:

@@ -165,7 +165,8 @@ class Chain(Topic):
             Job.manifest.is_not(None), Job.adobe_job_id.is_not(None)
         )
         with self.unit.read() as session:
-            yield from session.execute(query.execution_options(yield_per=5000)).tuples()
+            rows = session.execute(query.execution_options(yield_per=5000))
+            yield from ((str(job_id), str(place)) for job_id, place in rows)
 
 
 def _head(session: Session) -> Seal | None:
