@@ -1,15 +1,17 @@
 """The heads of the history's chain, kept in the archive: what the ledger is compared with.
 
-`seals/<YYYY>/<number>.json`, written once and never replaced. Who rewrites the ledger's history would have to rewrite
-these too: keep the archive where objects are locked or versioned, or give copies of the heads to somebody else.
+`seals/<YYYY>/<number>-<hash>.json`, written once and never replaced. Who rewrites the ledger's history would have to
+remove these too: keep the archive where objects are locked or versioned, or give copies of the heads to somebody else.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from adobe_privacy.ledger.identity import lost
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Seal
 from adobe_privacy.storage import ObjectExists, ObjectNotFound, Store
@@ -30,47 +32,52 @@ class Head(BaseModel):
 
     @property
     def place(self) -> str:
-        return f"{SEALS}/{self.sealed_at.astimezone(UTC):%Y}/{self.number:08d}.json"
+        return f"{SEALS}/{self.sealed_at.astimezone(UTC):%Y}/{self.number:08d}-{self.hash[:16]}.json"
 
 
-def seal_history(ledger: Ledger, archive: Store) -> tuple[Seal | None, list[str]]:
-    """Seals the ledger's history and writes the heads that are not in the archive yet. Returns the newest seal, and
-    what is wrong: another head lies in the place of one."""
+def seal_history(ledger: Ledger, archive: Store) -> Seal | None:
+    """Seals the ledger's history and writes the heads that are not in the archive yet. Returns the newest seal."""
     seal = ledger.chain.seal()
-    problems = []
     for each in ledger.chain.unwritten():
         head = Head.model_validate(each, from_attributes=True)
-        content = head.model_dump_json(indent=2).encode() + b"\n"
-        try:
-            archive.create(head.place, content)
-        except ObjectExists:
-            # The answer to an earlier write may have been lost.
-            if _read(archive, head.place) != head:
-                problems.append(f"{head.place} is the head of another history")
-                continue
+        # The answer to an earlier write may have been lost; what lies there is compared by `check_history`.
+        with suppress(ObjectExists):
+            archive.create(head.place, head.model_dump_json(indent=2).encode() + b"\n")
         ledger.chain.record_written(each.number)
-    return seal, problems
+    return seal
 
 
-def heads(archive: Store) -> tuple[dict[int, str], list[str]]:
-    """The hashes of the heads in the archive by number, and what there is no head."""
-    found: dict[int, str] = {}
+def heads(archive: Store) -> tuple[list[Head], list[str]]:
+    """The heads in the archive, and what there is no head."""
+    found: list[Head] = []
     odd: list[str] = []
     for info in archive.objects(SEALS):
         head = _read(archive, info.key)
         if head is None:
             odd.append(f"{info.key} is no head of a history")
         else:
-            found[head.number] = head.hash
+            found.append(head)
     return found, odd
 
 
 def check_history(ledger: Ledger, archive: Store, *, every: int = 1, turn: int = 0) -> list[str]:
-    """What of the ledger's history is not as it was sealed. With `every`, one seal in so many is computed anew."""
-    known, odd = heads(archive)
+    """What of the ledger's history is not as it was sealed. With `every`, one seal in so many is computed anew.
+
+    What a restored ledger has lost, and a person has reconciled, is no problem."""
+    found, odd = heads(archive)
+    seals = ledger.chain.seals()
+    own = {seal.number: seal.hash for seal in seals}
+    with ledger.unit.read() as session:
+        time_lost = lost(session)
+    known: dict[int, str] = {}
+    for head in found:
+        if own.get(head.number) == head.hash:
+            known.setdefault(head.number, head.hash)
+        elif time_lost is None or head.sealed_at > time_lost.until:
+            known[head.number] = head.hash
     missing = [
         f"seal {seal.number} was written into the archive, and is not there"
-        for seal in ledger.chain.seals()
+        for seal in seals
         if seal.written_at is not None and seal.number not in known
     ]
     problems = [*odd, *missing, *ledger.chain.problems(known, every=every, turn=turn)]

@@ -192,11 +192,11 @@ class VerifyPrivacyArchiveOperator(PrivacyOperator):
         from adobe_privacy.seals import check_history, seal_history
 
         with plain_failures(self.log), self.ledger(context) as ledger:
-            archive = self.archive()
-            sealing = not context["params"].get("dry_run")
-            seal, problems = seal_history(ledger, archive) if sealing else (ledger.chain.head(), [])
+            dry_run = bool(context["params"].get("dry_run"))
+            archive = self.archive() if dry_run else self.own_archive(ledger)
+            seal = ledger.chain.head() if dry_run else seal_history(ledger, archive)
             turn = ledger.now().toordinal()
-            problems += check_history(ledger, archive, every=int(self.every_days), turn=turn)
+            problems = check_history(ledger, archive, every=int(self.every_days), turn=turn)
             for problem in problems:
                 self.log.error("history: %s", problem)
             verification = verify_sample(
