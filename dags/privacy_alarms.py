@@ -1,5 +1,6 @@
-"""The Airflow DAG privacy_alarms. Its arguments: docs/production.md, "The DAGs"."""
+"""The Airflow DAG privacy_alarms, for each organisation. Its arguments: docs/production.md, "The DAGs"."""
 
-from adobe_privacy.dags import privacy_alarms
+from adobe_privacy.dags import organisations, privacy_alarms
 
-privacy_alarms()
+for organisation in organisations():
+    privacy_alarms(organisation=organisation)

@@ -1,5 +1,6 @@
-"""The Airflow DAG privacy_optouts. Its arguments: docs/production.md, "The DAGs"."""
+"""The Airflow DAG privacy_optouts, for each organisation. Its arguments: docs/production.md, "The DAGs"."""
 
-from adobe_privacy.dags import privacy_optouts
+from adobe_privacy.dags import organisations, privacy_optouts
 
-privacy_optouts()
+for organisation in organisations():
+    privacy_optouts(organisation=organisation)

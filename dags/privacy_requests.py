@@ -1,5 +1,6 @@
-"""The Airflow DAG privacy_requests. Its arguments: docs/production.md, "The DAGs"."""
+"""The Airflow DAG privacy_requests, for each organisation. Its arguments: docs/production.md, "The DAGs"."""
 
-from adobe_privacy.dags import privacy_requests
+from adobe_privacy.dags import organisations, privacy_requests
 
-privacy_requests()
+for organisation in organisations():
+    privacy_requests(organisation=organisation)

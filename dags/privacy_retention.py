@@ -1,5 +1,6 @@
-"""The Airflow DAG privacy_retention. Its arguments: docs/production.md, "The DAGs"."""
+"""The Airflow DAG privacy_retention, for each organisation. Its arguments: docs/production.md, "The DAGs"."""
 
-from adobe_privacy.dags import privacy_retention
+from adobe_privacy.dags import organisations, privacy_retention
 
-privacy_retention()
+for organisation in organisations():
+    privacy_retention(organisation=organisation)

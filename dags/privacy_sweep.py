@@ -1,5 +1,6 @@
-"""The Airflow DAG privacy_sweep. Its arguments: docs/production.md, "The DAGs"."""
+"""The Airflow DAG privacy_sweep, for each organisation. Its arguments: docs/production.md, "The DAGs"."""
 
-from adobe_privacy.dags import privacy_sweep
+from adobe_privacy.dags import organisations, privacy_sweep
 
-privacy_sweep()
+for organisation in organisations():
+    privacy_sweep(organisation=organisation)

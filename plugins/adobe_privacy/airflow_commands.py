@@ -49,6 +49,7 @@ def run(options: argparse.Namespace) -> None:
     # Outside a task Airflow's SDK asks the environment alone for connections and variables, unless this says that
     # the metadata database is within reach, as it is for every command of `airflow`.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    from adobe_privacy.airflow_organisations import organisation_of
     from adobe_privacy.command_line import WRONG_DATA, main
     from adobe_privacy.command_places import Places
     from adobe_privacy.hooks.ledger import open_ledger
@@ -57,12 +58,16 @@ def run(options: argparse.Namespace) -> None:
     from adobe_privacy.settings import SettingsError
 
     _keep_logs_off_stdout()
-    places = Places(
-        lambda actor, *, existing: open_ledger(actor, existing=existing),
-        lambda: open_archive(location("archive"), create=False),
-        read_settings,
-        lambda settings: open_inbox(settings.location("inbox")),
-    )
+
+    def places(organisation: str) -> Places:
+        organisation_of(organisation)
+        return Places(
+            lambda actor, *, existing: open_ledger(actor, organisation, existing=existing),
+            lambda: open_archive(location("archive", organisation), create=False),
+            lambda: read_settings(organisation=organisation),
+            lambda settings: open_inbox(settings.location("inbox")),
+        )
+
     try:
         code = main(options.arguments, places=places, prog="airflow privacy")
         sys.stdout.flush()

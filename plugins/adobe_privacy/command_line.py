@@ -22,13 +22,14 @@ from adobe_privacy.command_export import add_export_arguments, export_jobs
 from adobe_privacy.command_intake import add_check_arguments, check_intake
 from adobe_privacy.command_names import COMMANDS
 from adobe_privacy.command_output import job_row, print_json, print_rows, printed
-from adobe_privacy.command_places import PLACES_OF_ENVIRONMENT, Places, WrongUsage, ledger_address
+from adobe_privacy.command_places import Places, WrongUsage, ledger_address, places_of_environment
 from adobe_privacy.command_reconcile import reconcile_with
 from adobe_privacy.command_show import show
 from adobe_privacy.dag_files import write_dag_files
 from adobe_privacy.ledger.attention import Level
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.organisations import DEFAULT, OrganisationError
 from adobe_privacy.protective import protective
 from adobe_privacy.reporting import reports
 from adobe_privacy.reporting.attention import read_attention
@@ -42,15 +43,19 @@ REPORTED = (
 
 
 def main(
-    arguments: Sequence[str] | None = None, *, places: Places | None = None, prog: str = "adobe_privacy"
+    arguments: Sequence[str] | None = None,
+    *,
+    places: Callable[[str], Places] = places_of_environment,
+    prog: str = "adobe_privacy",
 ) -> int:
-    """Runs one command and returns its exit code. Without `places` the environment is asked for them."""
+    """Runs one command and returns its exit code. `places` gives those of an organisation; without it the environment
+    is asked for them."""
     options = _parser(prog).parse_args(arguments)
-    options.places = places or PLACES_OF_ENVIRONMENT
     options.open_ledger = _open_ledger
     try:
+        options.places = places(options.organisation)
         return int(options.run(options))
-    except (WrongUsage, InvalidLocation) as error:
+    except (WrongUsage, InvalidLocation, OrganisationError) as error:
         print(error, file=sys.stderr)
         return WRONG_USAGE
     except (ArchiveError, LedgerError, StorageError) as error:
@@ -75,7 +80,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
 
     def add(name: str, run: Any, *, ledger: bool = True) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=COMMANDS[name], description=COMMANDS[name])
-        command.set_defaults(run=run, usage_error=command.error)
+        command.set_defaults(run=run, usage_error=command.error, organisation=DEFAULT)
         command.add_argument("--json", action="store_true", help="print JSON instead of a table")
         if ledger:
             command.add_argument(
@@ -84,6 +89,13 @@ def _parser(prog: str) -> argparse.ArgumentParser:
                 default=None,
                 help="database URL; else $PRIVACY_LEDGER_URL, $AIRFLOW_CONN_PRIVACY_LEDGER, "
                 "or the file under $AIRFLOW_HOME; `airflow privacy` takes Airflow's connection",
+            )
+        if ledger or name == "verify":
+            command.add_argument(
+                "--organisation",
+                metavar="NAME",
+                default=DEFAULT,
+                help="one of [adobe_privacy] organisations in Airflow's configuration; else the default one",
             )
         return command
 

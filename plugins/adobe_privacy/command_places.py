@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.organisations import Organisation, find_organisation
 from adobe_privacy.settings import Settings
 from adobe_privacy.storage import Store, open_store
 
@@ -55,25 +56,34 @@ def ledger_address(text: str) -> str:
     return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
-def ledger_of_environment(actor: str, *, existing: bool) -> Ledger:
-    return Ledger(ledger_address(_ledger_url()), actor=actor, existing=existing)
+def places_of_environment(organisation: str) -> Places:
+    """Raises OrganisationError for an organisation that the environment does not name."""
+    own = find_organisation(
+        organisation, lambda option: os.environ.get(f"AIRFLOW__ADOBE_PRIVACY__{option.upper()}") or None
+    )
+
+    def ledger(actor: str, *, existing: bool) -> Ledger:
+        return Ledger(ledger_address(_ledger_url(own)), actor=actor, existing=existing)
+
+    def archive() -> Store:
+        uri = os.environ.get("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI") if own.is_default else own.archive_uri
+        if not uri:
+            raise LedgerError("say where the archive is with --archive file:///… or s3://bucket/…")
+        return open_store(uri)
+
+    return Places(ledger, archive)
 
 
-def archive_of_environment() -> Store:
-    uri = os.environ.get("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI")
-    if not uri:
-        raise LedgerError("say where the archive is with --archive file:///… or s3://bucket/…")
-    return open_store(uri)
-
-
-PLACES_OF_ENVIRONMENT = Places(ledger_of_environment, archive_of_environment)
-
-
-def _ledger_url() -> str:
-    if url := os.environ.get("PRIVACY_LEDGER_URL"):
+def _ledger_url(organisation: Organisation) -> str:
+    if organisation.is_default and (url := os.environ.get("PRIVACY_LEDGER_URL")):
         return url
-    if text := os.environ.get("AIRFLOW_CONN_PRIVACY_LEDGER"):
-        return _of_connection(text)
+    name = f"AIRFLOW_CONN_{organisation.ledger.upper()}"
+    if text := os.environ.get(name):
+        return _of_connection(text, name)
+    if not organisation.is_default:
+        raise LedgerError(
+            f"there is no {name} in the environment: use `airflow privacy`, or give the ledger's address with --ledger"
+        )
     home = Path(os.environ.get("AIRFLOW_HOME") or Path.home() / "airflow")
     path = home / "privacy_ledger.db"
     if not path.exists():
@@ -81,7 +91,7 @@ def _ledger_url() -> str:
     return f"sqlite:///{path}"
 
 
-def _of_connection(text: str) -> str:
+def _of_connection(text: str, name: str) -> str:
     """The address that an Airflow connection in the environment holds, as JSON or as a URL."""
     if not text.lstrip().startswith("{"):
         return text
@@ -89,9 +99,7 @@ def _of_connection(text: str) -> str:
         fields: dict[str, Any] = json.loads(text)
         kind = fields.get("conn_type")
     except (json.JSONDecodeError, AttributeError):
-        raise LedgerError(
-            "AIRFLOW_CONN_PRIVACY_LEDGER is neither JSON nor a URL: give --ledger URL"
-        ) from None
+        raise LedgerError(f"{name} is neither JSON nor a URL: give --ledger URL") from None
     host = str(fields.get("host") or "")
     if kind == "sqlite" and host:
         return f"sqlite:///{host}"
@@ -100,6 +108,4 @@ def _of_connection(text: str) -> str:
         login = f"{user}:{password}@" if password else f"{user}@" if user else ""
         port = f":{fields['port']}" if fields.get("port") else ""
         return f"postgresql://{login}{host}{port}/{fields.get('schema') or ''}"
-    raise LedgerError(
-        "AIRFLOW_CONN_PRIVACY_LEDGER names no ledger that can be opened here: give --ledger URL"
-    )
+    raise LedgerError(f"{name} names no ledger that can be opened here: give --ledger URL")

@@ -8,11 +8,12 @@ DAGS = ("privacy_requests", "privacy_sweep", "privacy_optouts", "privacy_retenti
 
 
 def dag_file(name: str) -> str:
-    return f'''"""The Airflow DAG {name}. Its arguments: docs/production.md, "The DAGs"."""
+    return f'''"""The Airflow DAG {name}, for each organisation. Its arguments: docs/production.md, "The DAGs"."""
 
-from adobe_privacy.dags import {name}
+from adobe_privacy.dags import organisations, {name}
 
-{name}()
+for organisation in organisations():
+    {name}(organisation=organisation)
 '''
 
 

@@ -8,25 +8,31 @@ from urllib.parse import quote
 import attrs
 from airflow.sdk import BaseOperatorLink, conf
 
+from adobe_privacy.organisations import DEFAULT
+
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
 
+# Below the page: one organisation's own, `organisations/eu/`.
+ORGANISATIONS = "organisations"
 # Adobe's documentation of privacy requests gives this address of the Privacy Service UI (Audience Manager guide,
 # "Data Privacy Requests"; Marketo Engage guide). It documents none of a single job: search for its id there.
 ADOBE_URL = "https://privacyui.cloud.adobe.io/"
 
 
-def page_url(**filters: str) -> str:
-    """The page "Privacy requests", relative to the UI's host where Airflow does not know its own address."""
+def page_url(organisation: str = DEFAULT, **filters: str) -> str:
+    """The page "Privacy requests" of an organisation, relative to the UI's host where Airflow does not know
+    its own address."""
     base = str(conf.get("api", "base_url", fallback=None) or "").rstrip("/")
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in filters.items())
-    return f"{base}/privacy/" + (f"?{query}" if query else "")
+    within = "" if organisation == DEFAULT else f"{ORGANISATIONS}/{organisation}/"
+    return f"{base}/privacy/{within}" + (f"?{query}" if query else "")
 
 
-def owner_links(owner: str = "privacy") -> dict[str, str]:
+def owner_links(owner: str = "privacy", organisation: str = DEFAULT) -> dict[str, str]:
     """For the DAGs' owner: the page, where Airflow knows its own address; a link without a host is refused."""
-    url = page_url()
+    url = page_url(organisation)
     return {owner: url} if url.startswith(("http://", "https://")) else {}
 
 
@@ -58,8 +64,9 @@ def _has_endpoint_of_its_own(conn_id: str | None) -> bool:
 
 
 def _batch_page(operator: Any) -> str:
+    organisation = getattr(operator, "organisation", DEFAULT)
     batch_id = getattr(operator, "batch_id", None)
-    return page_url(batch=batch_id) if isinstance(batch_id, str) else page_url()
+    return page_url(organisation, **({"batch": batch_id} if isinstance(batch_id, str) else {}))
 
 
 @attrs.define()

@@ -34,6 +34,7 @@ class AdobePrivacyPlugin(AirflowPlugin):
     @cached_property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
         # Read by the api-server alone, while every component loads plugins: FastAPI is not theirs to import.
-        from adobe_privacy.web.app import PREFIX, create_app
+        from adobe_privacy.web.access import PREFIX
+        from adobe_privacy.web.app import create_app
 
         return [{"app": create_app(), "url_prefix": PREFIX, "name": "Privacy requests"}]

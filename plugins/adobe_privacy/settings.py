@@ -26,6 +26,7 @@ from adobe_privacy.api.models import CompanyContext
 from adobe_privacy.archive.zip_rules import ZipLimits
 from adobe_privacy.intake.options import CallOptions
 from adobe_privacy.ledger.protection import INBOX_DAYS, LEDGER_MONTHS
+from adobe_privacy.organisations import SECTION, THE_DEFAULT, Organisation
 from adobe_privacy.regulations.clocks import DEFAULT
 from adobe_privacy.setting_values import (
     BlankSeparated,
@@ -224,16 +225,23 @@ class Settings:
     # Of what the organisation set itself, as it was read; empty where the built-in clocks hold.
     clocks_digest: str = ""
 
+    organisation: Organisation = THE_DEFAULT
+
     def location(self, name: Literal["inbox", "archive"]) -> str:
         """The URI of inbox or archive. Raises SettingsError where none is set."""
-        return uri_of(name, self.variables.inbox_uri if name == "inbox" else self.variables.archive_uri)
+        uri = self.variables.inbox_uri if name == "inbox" else self.variables.archive_uri
+        return uri_of(name, uri, self.organisation)
 
 
-def uri_of(name: str, uri: str | None) -> str:
+def uri_of(name: str, uri: str | None, organisation: Organisation) -> str:
     if not uri:
+        place = (
+            f"the Airflow variable privacy_{name}_uri"
+            if organisation.is_default
+            else f"[{SECTION}] {organisation.name}_{name}_uri in Airflow's configuration"
+        )
         raise SettingsError(
-            f"the Airflow variable privacy_{name}_uri is not set: give a folder, for example file:///path or "
-            "s3://conn_id@bucket"
+            f"{place} is not set: give a folder, for example file:///path or s3://conn_id@bucket"
         )
     return uri
 
@@ -242,8 +250,9 @@ def read_all(
     connection: Callable[[str], ConnectionFields | None],
     variable: Callable[[str], str | None],
     *,
-    adobe_conn_id: str = "adobe_privacy_default",
-    ledger_conn_id: str = "privacy_ledger",
+    adobe_conn_id: str = Organisation.connection,
+    ledger_conn_id: str = Organisation.ledger,
+    organisation: Organisation = THE_DEFAULT,
 ) -> Settings:
     """Reads everything once, and all of it: what one task does not need can be wrong, and is told now.
 
@@ -260,6 +269,7 @@ def read_all(
         variables=variables,
         key=None if key_conn_id is None else key_settings(connection(key_conn_id), key_conn_id),
         clocks_digest=clocks_digest(found["privacy_legal_clocks"]),
+        organisation=organisation,
     )
 
 
@@ -368,9 +378,14 @@ def default_ledger() -> Path:
     return Path(home).absolute() / "privacy_ledger.db"
 
 
-def ledger_settings(connection: ConnectionFields | None, conn_id: str = "privacy_ledger") -> LedgerSettings:
-    """Reads the connection of the ledger. Raises SettingsError."""
+def ledger_settings(
+    connection: ConnectionFields | None, conn_id: str = Organisation.ledger
+) -> LedgerSettings:
+    """Reads the connection of the ledger. Where the usual one is absent it is the usual file; another ledger, such as
+    that of a further organisation, must have its connection. Raises SettingsError."""
     if connection is None:
+        if conn_id != Organisation.ledger:
+            raise not_found(conn_id)
         return LedgerSettings(f"sqlite:///{default_ledger()}", None, conn_id, configured=False)
     place = f"connection {conn_id}"
     key = extra_of(connection).get("fingerprint_key")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
-from adobe_privacy.operators.privacy_requests import PRIVACY_ARCHIVE
+from adobe_privacy.operators.privacy_requests import privacy_archive
 from tests.support.simulator import Simulator
 
 DAY = date(2026, 11, 20)
@@ -92,7 +92,7 @@ def context(
         "ti": task_instance,
         "task_instance": task_instance,
         "outlet_events": OutletEventAccessors(),
-        "inlet_events": {PRIVACY_ARCHIVE: SimpleNamespace(after=lambda _since: list(events))},
+        "inlet_events": {privacy_archive("default"): SimpleNamespace(after=lambda _since: list(events))},
         "dag_run": SimpleNamespace(run_type=run_type, run_after=start),
         "data_interval_start": start,
         "params": {"dry_run": False, "products": None, "max_jobs": None} | params,

@@ -14,7 +14,6 @@ from fastapi import FastAPI
 from starlette.routing import Mount
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.web.source import Source
 from tests.support.ledgers import sqlite_template, sqlite_url  # noqa: F401
 
 with warnings.catch_warnings():
@@ -92,7 +91,12 @@ def page(airflow: FastAPI) -> FastAPI:
 def ledger(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:  # noqa: F811
     """The ledger that Airflow's connection names."""
     path = sqlite_url.removeprefix("sqlite:///")
-    monkeypatch.setenv("AIRFLOW_CONN_PRIVACY_LEDGER", json.dumps({"conn_type": "sqlite", "host": path}))
+    connection = json.dumps({"conn_type": "sqlite", "host": path})
+    monkeypatch.setenv("AIRFLOW_CONN_PRIVACY_LEDGER", connection)
+    # A further organisation, with the same ledger where a test has none of its own for it.
+    monkeypatch.setenv("AIRFLOW__ADOBE_PRIVACY__ORGANISATIONS", "eu")
+    monkeypatch.setenv("AIRFLOW__ADOBE_PRIVACY__EU_ARCHIVE_URI", f"file://{path}.archive")
+    monkeypatch.setenv("AIRFLOW_CONN_PRIVACY_LEDGER_EU", connection)
     with Ledger(sqlite_url, actor="privacy_requests/scheduled__2026-11-20/plan") as ledger:
         yield ledger
 
@@ -103,7 +107,7 @@ def log_in(
 ) -> Iterator[LogIn]:
     """Makes a client that is logged in as a browser is, by Airflow's cookie; None is anonymous."""
     monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI", f"file://{tmp_path / 'archive'}")
-    page.state.source = Source()
+    page.state.sources = {}
 
     def client(user: str | None) -> TestClient:
         client = TestClient(airflow, follow_redirects=False)
@@ -113,4 +117,5 @@ def log_in(
         return client
 
     yield client
-    page.state.source.close()
+    for source in page.state.sources.values():
+        source.close()

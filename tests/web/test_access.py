@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from fastapi import FastAPI
@@ -30,9 +34,10 @@ def calls(page: FastAPI) -> Iterator[tuple[str, str]]:
     """Method and address of every route."""
     for route in page.routes:
         assert isinstance(route, APIRoute), f"{route} is not guarded by the application's dependencies"
-        path = route.path.replace("{name}", "page.css")
+        path = route.path.replace("{name}", "page.css").replace("{organisation}", "eu")
+        query = QUERIES.get(path.removeprefix("/organisations/eu"), "")
         for method in route.methods:
-            yield method, f"/privacy{path}{QUERIES.get(path, '')}"
+            yield method, f"/privacy{path}{query}"
 
 
 @BOTH
@@ -53,7 +58,8 @@ def test_nothing_is_told_to_anonymous_callers(page: FastAPI, ledger: Ledger, log
             assert answer.status_code == 401, url
         else:
             assert answer.status_code == 303, url
-            assert answer.headers["location"].startswith("../api/v2/auth/login?next=%2Fprivacy%2F"), url
+            login = urljoin(url, answer.headers["location"])
+            assert login.startswith("/api/v2/auth/login?next=%2Fprivacy%2F"), url
     assert [job.on_hold for job in ledger.people.request_jobs("DSR-1")] == [False]
 
 
@@ -219,3 +225,58 @@ def test_airflow_may_be_served_below_a_path(airflow: FastAPI, log_in: LogIn) -> 
         "../api/v2/auth/login?next=%2Fairflow%2Fprivacy%2Frequest%3Fid%3DDSR-1"
     )
     assert client.get("/airflow/privacy/api/request?id=DSR-1").status_code == 401
+
+
+class TestOrganisations:
+    """`eu` besides the default one."""
+
+    @pytest.fixture
+    def eu(self, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+        """Its own ledger."""
+        connection = {"conn_type": "sqlite", "host": str(tmp_path / "eu.db")}
+        monkeypatch.setenv("AIRFLOW_CONN_PRIVACY_LEDGER_EU", json.dumps(connection))
+        with Ledger(f"sqlite:///{tmp_path / 'eu.db'}", actor="test") as eu:
+            yield eu
+
+    def test_each_page_shows_and_changes_its_own(self, ledger: Ledger, eu: Ledger, log_in: LogIn) -> None:
+        ledger.intake.receive([received(1)])
+        eu.intake.receive([received(2)])
+        client = log_in("officer")
+        default, other = (client.get(f"/privacy/{at}").text for at in ("", "organisations/eu/"))
+        assert "DSR-1" in default
+        assert "DSR-2" not in default
+        assert "DSR-2" in other
+        assert "DSR-1" not in other
+        assert 'href="./organisations/eu/"' in default
+        assert 'href="../../"' in other
+        there = HOLD | {"request_id": "DSR-2"}
+        assert client.post("/privacy/api/hold", json=there).status_code == 404
+        assert client.post("/privacy/organisations/eu/api/hold", json=there).json() == {"changed": 1}
+        assert [job.on_hold for job in eu.people.request_jobs("DSR-2")] == [True]
+
+    def test_what_there_is_not_is_refused_as_what_may_not_be_read(self, eu: Ledger, log_in: LogIn) -> None:
+        answer = log_in("reader").get("/privacy/organisations/apac/")
+        assert answer.status_code == 403
+        assert "You need the right to read the DAG privacy_requests_apac." in answer.text
+
+    @pytest.mark.parametrize("airflow", ["fab_airflow"], indirect=True)
+    def test_who_may_read_one_dag_sees_one_organisation(
+        self, ledger: Ledger, eu: Ledger, log_in: LogIn, airflow: FastAPI
+    ) -> None:
+        from airflow.api_fastapi.app import get_auth_manager
+
+        manager: Any = get_auth_manager()
+        with manager.flask_app.app_context():
+            users = manager.security_manager
+            role = users.add_role("eu")
+            for action, resource in (("can_read", "DAG:privacy_requests_eu"), ("can_read", "Website")):
+                users.add_permission_to_role(role, users.create_permission(action, resource))
+            email = "europe@example.com"
+            assert users.add_user("europe", "europe", "europe", email, role, "europe-password")
+        client = log_in("europe")
+        moved = client.get("/privacy/")
+        assert (moved.status_code, moved.headers["location"]) == (303, "organisations/eu/")
+        page = client.get("/privacy/organisations/eu/")
+        assert page.status_code == 200
+        assert 'aria-label="Organisation"' not in page.text, "there is nothing to choose"
+        assert client.get("/privacy/api/jobs").status_code == 403

@@ -460,7 +460,7 @@ class TestLedgerThatCannotBeRead:
         monkeypatch.setenv(
             "AIRFLOW_CONN_PRIVACY_LEDGER", json.dumps({"conn_type": "sqlite", "host": str(path)})
         )
-        source: Source = page.state.source
+        source: Source = page.state.sources.setdefault("default", Source())
         source.ledger.forget()  # type: ignore[attr-defined]
         assert reader.get("/privacy/api/jobs").json()["jobs"] == []
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
 
+from adobe_privacy.airflow_organisations import organisation_of
 from adobe_privacy.links import owner_links
 
 TAGS = ("privacy", "adobe")
@@ -18,7 +19,8 @@ OWNER = "privacy"
 def make_dag(
     builder: Callable[..., DAG],
     *,
-    dag_id: str,
+    dag_id: str | None,
+    organisation: str,
     schedule: Any,
     retry_delay: timedelta,
     owner: str,
@@ -26,29 +28,32 @@ def make_dag(
     pool: str | None,
     places: Mapping[str, str | None],
     dag_arguments: Mapping[str, Any],
-    **own: Any,
+    **builders_own: Any,
 ) -> DAG:
-    """A DAG whose documentation is its builder's, and whose operators use the places that are given.
+    """A DAG whose documentation is its builder's, and whose operators use the places that are given, or those of the
+    organisation. Raises OrganisationError for an unknown organisation.
 
-    `dag_arguments` are a user's and win over `own`; their `default_args` are added to those made here."""
+    `dag_arguments` are a user's and win over `builders_own`; their `default_args` are added to those made here."""
+    own = organisation_of(organisation)
     text = inspect.getdoc(builder) or ""
-    arguments = {**own, **dag_arguments}
+    arguments = {**builders_own, **dag_arguments}
     default_args = {
         "owner": owner,
         "retries": 3,
         "retry_delay": retry_delay,
+        "organisation": organisation,
         **{name: value for name, value in (*places.items(), ("pool", pool)) if value is not None},
         **(arguments.pop("default_args", None) or {}),
     }
     return DAG(  # noqa: AIR002
         **{
-            "dag_id": dag_id,
+            "dag_id": dag_id or own.own(builder.__name__),
             "doc_md": text.split("\n:param", 1)[0].strip(),
             "schedule": timetable(schedule),
             "start_date": datetime(2026, 1, 1, tzinfo=UTC),
             "catchup": False,
-            "tags": list(tags),
-            "owner_links": owner_links(owner),
+            "tags": [*tags, *([] if own.is_default else [own.name])],
+            "owner_links": owner_links(owner, organisation),
             "default_args": default_args,
             **arguments,
         }

@@ -10,15 +10,17 @@ from airflow.sdk import DAG, CronTriggerTimetable
 
 from adobe_privacy.dags._dag import OWNER, TAGS, make_dag
 from adobe_privacy.operators.privacy_alarms import PrivacyAlarmsOperator
+from adobe_privacy.organisations import DEFAULT
 
 
 def privacy_alarms(
     *,
-    dag_id: str = "privacy_alarms",
+    dag_id: str | None = None,
     schedule: Any = "5 * * * *",
+    organisation: str = DEFAULT,
     adobe_privacy_conn_id: str | None = None,
     ledger_conn_id: str | None = None,
-    sweep_dag_id: str = "privacy_sweep",
+    sweep_dag_id: str | None = None,
     owner: str = OWNER,
     tags: Sequence[str] = TAGS,
     pool: str | None = None,
@@ -37,12 +39,14 @@ def privacy_alarms(
     The message goes to the notifiers in the variable `privacy_alarm_notifier`, and always to the log of `alarms`. It
     contains request ids and no identity.
 
-    :param sweep_dag_id: the DAG whose successes are looked at.
+    :param sweep_dag_id: the DAG whose successes are looked at; the organisation's `privacy_sweep` where not given.
+    :param organisation: one of those in Airflow's configuration.
     :param dag_arguments: more arguments of Airflow's `DAG`.
     """
     with make_dag(
         privacy_alarms,
         dag_id=dag_id,
+        organisation=organisation,
         description="Requests, results and the quota, told before it is late; submissions and sweeps that are",
         schedule=CronTriggerTimetable(schedule, timezone="UTC") if isinstance(schedule, str) else schedule,
         # Two at once would tell everything twice.

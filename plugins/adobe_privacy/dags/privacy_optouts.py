@@ -10,12 +10,14 @@ from airflow.sdk import DAG
 
 from adobe_privacy.dags._dag import OWNER, TAGS, make_dag
 from adobe_privacy.operators.privacy_optouts import SendPrivacyOptOutsOperator
+from adobe_privacy.organisations import DEFAULT
 
 
 def privacy_optouts(
     *,
-    dag_id: str = "privacy_optouts",
+    dag_id: str | None = None,
     schedule: Any = "@daily",
+    organisation: str = DEFAULT,
     adobe_privacy_conn_id: str | None = None,
     ledger_conn_id: str | None = None,
     inbox_uri: str | None = None,
@@ -36,11 +38,13 @@ def privacy_optouts(
 
     A request may ask for access or deletion too: that part is `privacy_requests`' work.
 
+    :param organisation: one of those in Airflow's configuration.
     :param dag_arguments: more arguments of Airflow's `DAG`.
     """
     with make_dag(
         privacy_optouts,
         dag_id=dag_id,
+        organisation=organisation,
         description="One day of opt-outs of sale, sent to Adobe, with a receipt of each",
         schedule=schedule,
         max_active_runs=4,

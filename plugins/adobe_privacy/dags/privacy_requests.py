@@ -18,13 +18,15 @@ from adobe_privacy.operators.privacy_requests import (
     PlanPrivacyRequestsOperator,
     SettlePrivacyRequestsOperator,
 )
+from adobe_privacy.organisations import DEFAULT
 from adobe_privacy.sensors.privacy_jobs import PrivacyJobsSensor
 
 
 def privacy_requests(
     *,
-    dag_id: str = "privacy_requests",
+    dag_id: str | None = None,
     schedule: Any = "@daily",
+    organisation: str = DEFAULT,
     adobe_privacy_conn_id: str | None = None,
     ledger_conn_id: str | None = None,
     inbox_uri: str | None = None,
@@ -49,11 +51,13 @@ def privacy_requests(
     A backfilled run waits for two minutes only (`privacy_backfill_patience`), so that a long range is submitted at
     once: `privacy_sweep`, which must not be paused, archives the rest as it comes.
 
+    :param organisation: one of those in Airflow's configuration.
     :param dag_arguments: more arguments of Airflow's `DAG`.
     """
     with make_dag(
         privacy_requests,
         dag_id=dag_id,
+        organisation=organisation,
         description="One day of privacy requests, from the inbox to verified archives",
         schedule=schedule,
         # A run may wait for 45 days, and a new one begins every day.

@@ -16,12 +16,14 @@ from adobe_privacy.operators.privacy_retention import (
     ForgetPrivacyRequestsOperator,
     VerifyPrivacyArchiveOperator,
 )
+from adobe_privacy.organisations import DEFAULT
 
 
 def privacy_retention(
     *,
-    dag_id: str = "privacy_retention",
+    dag_id: str | None = None,
     schedule: Any = "@daily",
+    organisation: str = DEFAULT,
     ledger_conn_id: str | None = None,
     inbox_uri: str | None = None,
     archive_uri: str | None = None,
@@ -47,11 +49,13 @@ def privacy_retention(
 
     The tasks do not wait for each other: one that fails stops none of the others.
 
+    :param organisation: one of those in Airflow's configuration.
     :param dag_arguments: more arguments of Airflow's `DAG`.
     """
     with make_dag(
         privacy_retention,
         dag_id=dag_id,
+        organisation=organisation,
         description="Archives past their retention are erased, with a tombstone left; a sample is re-read",
         schedule=schedule,
         max_active_runs=1,

@@ -10,12 +10,14 @@ from airflow.sdk import DAG, Param
 
 from adobe_privacy.dags._dag import OWNER, TAGS, make_dag
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
+from adobe_privacy.organisations import DEFAULT
 
 
 def privacy_sweep(
     *,
-    dag_id: str = "privacy_sweep",
+    dag_id: str | None = None,
     schedule: Any = "@daily",
+    organisation: str = DEFAULT,
     adobe_privacy_conn_id: str | None = None,
     ledger_conn_id: str | None = None,
     archive_uri: str | None = None,
@@ -38,11 +40,13 @@ def privacy_sweep(
 
     What has a manifest is not downloaded again, however often a day is swept.
 
+    :param organisation: one of those in Airflow's configuration.
     :param dag_arguments: more arguments of Airflow's `DAG`.
     """
     with make_dag(
         privacy_sweep,
         dag_id=dag_id,
+        organisation=organisation,
         description="One day of Adobe's finished jobs, whoever made them, archived",
         schedule=schedule,
         # A run that is being retried for hours must not keep the next day's waiting.

@@ -12,11 +12,12 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from sqlalchemy.exc import SQLAlchemyError
 
 from adobe_privacy._compat import find_connection
-from adobe_privacy.hooks.settings import LEDGER_CONN_ID, connection_fields, fields_of
+from adobe_privacy.hooks.settings import LEDGER_CONN_ID, connection_fields, fields_of, organisation_settings
 from adobe_privacy.hooks.storage import open_archive
 from adobe_privacy.ledger import shared
 from adobe_privacy.ledger.database import LedgerError, is_there
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.organisations import DEFAULT
 from adobe_privacy.ownership import check_owner, holds_something
 from adobe_privacy.protective import protective
 from adobe_privacy.settings import LedgerSettings, Settings, ledger_settings
@@ -26,18 +27,20 @@ from adobe_privacy.storage import LocationNotFound, Store
 SHARED_CONNECTIONS = 3
 
 
-def open_ledger(actor: str, conn_id: str = LEDGER_CONN_ID, *, existing: bool = False) -> Ledger:
-    """Opens the ledger and brings its tables up to date, or with `existing` neither makes nor upgrades them; `actor`
-    signs every change made through it.
+def open_ledger(actor: str, organisation: str = DEFAULT, *, existing: bool = False) -> Ledger:
+    """Opens an organisation's ledger and brings its tables up to date, or with `existing` neither makes nor upgrades
+    them; `actor` signs every change made through it.
 
     Raises SettingsError or LedgerError.
     """
-    return open_configured(configured_ledger(conn_id), actor, existing=existing)
+    return open_configured(configured_ledger(organisation), actor, existing=existing)
 
 
-def configured_ledger(conn_id: str = LEDGER_CONN_ID) -> LedgerSettings:
-    """Where the ledger lies. Without a connection it is a SQLite file under AIRFLOW_HOME. Raises SettingsError."""
-    return ledger_settings(connection_fields(conn_id), conn_id)
+def configured_ledger(organisation: str = DEFAULT) -> LedgerSettings:
+    """Where an organisation's ledger lies. Without a connection, that of the default one is a SQLite file under
+    AIRFLOW_HOME. Raises SettingsError."""
+    own = organisation_settings(organisation)
+    return ledger_settings(connection_fields(own.ledger), own.ledger)
 
 
 @asynccontextmanager

@@ -6,38 +6,84 @@ from typing import Literal
 
 from airflow.sdk import Connection
 
+from adobe_privacy.airflow_organisations import configuration, organisation_of, organisations
 from adobe_privacy.hooks.look_ups import look_up_connection, look_up_variable
-from adobe_privacy.settings import ConnectionFields, Settings, read_all, uri_of
+from adobe_privacy.organisations import DEFAULT, SECTION, Organisation, OrganisationError
+from adobe_privacy.settings import ConnectionFields, Settings, SettingsError, read_all, uri_of
 
-CONN_ID = "adobe_privacy_default"
-LEDGER_CONN_ID = "privacy_ledger"
+CONN_ID = Organisation.connection
+LEDGER_CONN_ID = Organisation.ledger
+PLACES = ("privacy_inbox_uri", "privacy_archive_uri")
+
+
+def organisation_settings(name: str) -> Organisation:
+    """Raises SettingsError where the configuration of the organisations cannot be used."""
+    try:
+        return organisation_of(name)
+    except OrganisationError as problem:
+        raise SettingsError(str(problem)) from None
 
 
 def read_settings(
-    adobe_conn_id: str = CONN_ID,
-    ledger_conn_id: str = LEDGER_CONN_ID,
+    adobe_conn_id: str | None = None,
+    ledger_conn_id: str | None = None,
     *,
+    organisation: str = DEFAULT,
     inbox_uri: str | None = None,
     archive_uri: str | None = None,
 ) -> Settings:
-    """All settings, with the locations given instead of those of the variables. Raises SettingsError.
+    """All settings of an organisation, with the connections and locations given instead of its own. A variable such
+    as `privacy_approve_deletes_eu` is the organisation's own, `privacy_approve_deletes` everybody's.
 
-    Raises LookUpFailed where a secrets backend or the API server does not answer. Some backends answer "absent" where
+    Raises SettingsError, and LookUpFailed where a secrets backend or the API server does not answer. Some backends answer "absent" where
     access is denied: what is absent is no reason to protect people less, so `ledger.protection` compares it with what
     was in force.
     """
+    own = organisation_settings(organisation)
     given = {"privacy_inbox_uri": inbox_uri, "privacy_archive_uri": archive_uri}
     return read_all(
         connection_fields,
-        lambda name: given.get(name) or variable_text(name),
-        adobe_conn_id=adobe_conn_id,
-        ledger_conn_id=ledger_conn_id,
+        lambda name: given.get(name) or _variable(own, name),
+        adobe_conn_id=adobe_conn_id or own.connection,
+        ledger_conn_id=ledger_conn_id or own.ledger,
+        organisation=own,
     )
 
 
-def location(name: Literal["inbox", "archive"]) -> str:
+def location(name: Literal["inbox", "archive"], organisation: str = DEFAULT) -> str:
     """The URI of inbox or archive alone. Raises SettingsError."""
-    return uri_of(name, variable_text(f"privacy_{name}_uri"))
+    own = organisation_settings(organisation)
+    return uri_of(name, _variable(own, f"privacy_{name}_uri"), own)
+
+
+def variable_of(organisation: str, name: str) -> str | None:
+    """A variable as it holds for an organisation. Raises SettingsError."""
+    return _variable(organisation_settings(organisation), name)
+
+
+def _variable(organisation: Organisation, name: str) -> str | None:
+    if name in PLACES:
+        return _place(organisation, name.removeprefix("privacy_"))
+    if organisation.is_default:
+        return variable_text(name)
+    found = variable_text(organisation.own(name))
+    return variable_text(name) if found is None else found
+
+
+def _place(organisation: Organisation, name: str) -> str | None:
+    """Never another organisation's: a request that lies there would be sent for both."""
+    if not organisation.is_default:
+        return organisation.inbox_uri if name == "inbox_uri" else organisation.archive_uri
+    found = variable_text(f"privacy_{name}")
+    if not found:
+        return None
+    for other in organisations():
+        if other != DEFAULT and (configuration(f"{other}_{name}") or "").rstrip("/") == found.rstrip("/"):
+            raise SettingsError(
+                f"the Airflow variable privacy_{name} and [{SECTION}] {other}_{name} are the same place: each "
+                "organisation needs its own"
+            )
+    return found
 
 
 def connection_fields(conn_id: str) -> ConnectionFields | None:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from adobe_privacy.airflow_organisations import organisation_of
 from adobe_privacy.failures import plain_failures
-from adobe_privacy.operators.privacy_requests import PRIVACY_ARCHIVE, PrivacyOperator
+from adobe_privacy.operators.privacy_requests import PrivacyOperator, privacy_archive
+from adobe_privacy.organisations import DEFAULT
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseNotifier, Context
@@ -26,7 +28,7 @@ class PrivacyAlarmsOperator(PrivacyOperator):
 
     :param notifiers: any of Airflow's notifiers, whose templates get `alarm.subject` and `alarm.message`. Where
         none is given, those that the variable `privacy_alarm_notifier` names. The task's log has the message too.
-    :param sweep_dag_id: the DAG whose successes are looked at.
+    :param sweep_dag_id: the DAG whose successes are looked at; the organisation's sweep where not given.
     """
 
     template_fields = (*PrivacyOperator.template_fields, "sweep_dag_id")
@@ -37,14 +39,15 @@ class PrivacyAlarmsOperator(PrivacyOperator):
         self,
         *,
         notifiers: Sequence[BaseNotifier] = (),
-        sweep_dag_id: str = "privacy_sweep",
+        sweep_dag_id: str | None = None,
+        organisation: str = DEFAULT,
         **kwargs: Any,
     ) -> None:
         # Of these events a success of the sweep is one: a task can read its inlets' events and no other DAG's runs.
-        kwargs.setdefault("inlets", [PRIVACY_ARCHIVE])
-        super().__init__(**kwargs)
+        kwargs.setdefault("inlets", [privacy_archive(organisation)])
+        super().__init__(organisation=organisation, **kwargs)
         self.notifiers = notifiers
-        self.sweep_dag_id = sweep_dag_id
+        self.sweep_dag_id = sweep_dag_id or organisation_of(organisation).own("privacy_sweep")
 
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.notifications import configured_notifiers, notify
@@ -62,17 +65,22 @@ class PrivacyAlarmsOperator(PrivacyOperator):
             if alarms.groups:
                 # The DAG's own notifiers are its author's code; a variable's are data.
                 rendered_with = context if self.notifiers else {}
-                notify(notifiers, rendered_with, subject=alarms.subject, message=alarms.message)
+                notify(
+                    notifiers, rendered_with, subject=self._subject(alarms.subject), message=alarms.message
+                )
             record(ledger, alarms)
-        self.tell(context, alarms.subject if alarms.groups else "Nothing to tell")
+        self.tell(context, self._subject(alarms.subject) if alarms.groups else "Nothing to tell")
         counts: dict[str, int] = {}
         for group in alarms.groups:
             counts[group.kind] = counts.get(group.kind, 0) + len(group.names)
         return counts
 
+    def _subject(self, subject: str) -> str:
+        return subject if self.organisation == DEFAULT else f"{self.organisation}: {subject}"
+
     def _swept_at(self, context: Context) -> datetime | None:
         """When the sweep last succeeded, within two weeks; None where it did not, or never ran."""
         since = datetime.now(UTC) - SWEEPS_LOOKED_BACK
-        events = context["inlet_events"][PRIVACY_ARCHIVE].after(since.isoformat())
+        events = context["inlet_events"][privacy_archive(self.organisation)].after(since.isoformat())
         times = [event.timestamp for event in events if event.source_dag_id == self.sweep_dag_id]
         return max(times, default=None)

@@ -71,7 +71,7 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
                 return None
             plan = ledger.approvals.delete_plan(self.batch_id)
             ledger.approvals.ask(self.batch_id, ledger.now() + (self.response_timeout or ANSWERED_WITHIN))
-        asked = question(plan, page_url(batch=self.batch_id))
+        asked = question(plan, page_url(self.organisation, batch=self.batch_id))
         self.subject, self.body = asked.subject, asked.body
         self.summary = f"{asked.subject} Plan {plan.hash}"
         self.log.info("%s Plan %s, requests:", asked.subject, plan.hash)

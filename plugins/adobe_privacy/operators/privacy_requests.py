@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from adobe_privacy.airflow_organisations import organisation_of
 from adobe_privacy.api.facts import LIST_LOOK_BACK
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.links import AdobePrivacyLink, PrivacyArchiveLink, PrivacyPageLink
+from adobe_privacy.organisations import DEFAULT
 from adobe_privacy.run_notes import push_figures
 
 # Everything else of ours is imported where it is used: the scheduler's parts and every task read this file,
@@ -33,15 +35,11 @@ if TYPE_CHECKING:
     from adobe_privacy.storage import Store
     from adobe_privacy.submission.submission import Submission
 
-CONN_ID = "adobe_privacy_default"
-LEDGER_CONN_ID = "privacy_ledger"
 # What has not ended while Adobe lists it will not be seen to end.
 DEFAULT_TIMEOUT = LIST_LOOK_BACK + timedelta(days=1)
 # Of one try on a worker. Whatever hangs, although every call has its limit, ends then, and the next try takes up what
 # is missing.
 LONGEST_TRY = timedelta(hours=12)
-# What other DAGs can be scheduled on: something was archived. Its events carry counts.
-PRIVACY_ARCHIVE = Asset("privacy_archive")
 # Of one batch's task instances, for those who look at the grid. Rendered before the task runs, and so while it
 # waits, too.
 BATCH_LABEL = (
@@ -54,9 +52,14 @@ def doc_of(operator: type) -> str:
     return (inspect.getdoc(operator) or "").split(":param", 1)[0].strip()
 
 
-def report_archived(context: Context, **counts: Any) -> None:
+def privacy_archive(organisation: str) -> Asset:
+    """What other DAGs can be scheduled on: something of this organisation was archived. Its events carry counts."""
+    return Asset(organisation_of(organisation).own("privacy_archive"))
+
+
+def report_archived(context: Context, organisation: str, **counts: Any) -> None:
     """Puts counts, never more, onto the event of the asset `privacy_archive` that the task's success makes."""
-    context["outlet_events"][PRIVACY_ARCHIVE].extra.update(counts)
+    context["outlet_events"][privacy_archive(organisation)].extra.update(counts)
 
 
 def actor_of(context: Context) -> str:
@@ -148,6 +151,8 @@ class PrivacyOperator(BaseOperator):
     instance's rendered fields: what the task did, in counts and request ids. One try ends after twelve hours, where no
     `execution_timeout` is given.
 
+    :param organisation: one of those in Airflow's configuration; its connections, locations and variables are used
+        where nothing else is given.
     :param inbox_uri: where requests arrive; the variable `privacy_inbox_uri` where not given.
     :param archive_uri: where results go; the variable `privacy_archive_uri` where not given.
     """
@@ -168,8 +173,9 @@ class PrivacyOperator(BaseOperator):
     def __init__(
         self,
         *,
-        adobe_privacy_conn_id: str = CONN_ID,
-        ledger_conn_id: str = LEDGER_CONN_ID,
+        organisation: str = DEFAULT,
+        adobe_privacy_conn_id: str | None = None,
+        ledger_conn_id: str | None = None,
         inbox_uri: str | None = None,
         archive_uri: str | None = None,
         **kwargs: Any,
@@ -177,10 +183,12 @@ class PrivacyOperator(BaseOperator):
         kwargs.setdefault("doc_md", doc_of(type(self)))
         kwargs.setdefault("execution_timeout", LONGEST_TRY)
         super().__init__(**kwargs)
-        self.adobe_privacy_conn_id = adobe_privacy_conn_id
-        self.ledger_conn_id = ledger_conn_id
-        self.inbox_uri = inbox_uri
-        self.archive_uri = archive_uri
+        own = organisation_of(organisation)
+        self.organisation = organisation
+        self.adobe_privacy_conn_id = adobe_privacy_conn_id or own.connection
+        self.ledger_conn_id = ledger_conn_id or own.ledger
+        self.inbox_uri = inbox_uri or own.inbox_uri
+        self.archive_uri = archive_uri or own.archive_uri
         self.summary = ""
 
     @cached_property
@@ -191,6 +199,7 @@ class PrivacyOperator(BaseOperator):
         return read_settings(
             self.adobe_privacy_conn_id,
             self.ledger_conn_id,
+            organisation=self.organisation,
             inbox_uri=self.inbox_uri,
             archive_uri=self.archive_uri,
         )
@@ -422,9 +431,9 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
     template_fields = (*PrivacyOperator.template_fields, "batch_id")
     operator_extra_links = (PrivacyArchiveLink(), PrivacyPageLink(), AdobePrivacyLink())
 
-    def __init__(self, *, batch_id: str, **kwargs: Any) -> None:
-        kwargs.setdefault("outlets", [PRIVACY_ARCHIVE])
-        super().__init__(**kwargs)
+    def __init__(self, *, batch_id: str, organisation: str = DEFAULT, **kwargs: Any) -> None:
+        kwargs.setdefault("outlets", [privacy_archive(organisation)])
+        super().__init__(organisation=organisation, **kwargs)
         self.batch_id = batch_id
 
     def execute(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, int]:
@@ -468,6 +477,7 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
         counts = {"archived": result.archived, "errors": len(result.errors)}
         report_archived(
             context,
+            self.organisation,
             **counts,
             partial=result.partial,
             missed=len(result.missed),

@@ -12,13 +12,14 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.links import AdobePrivacyLink, PrivacyArchiveLink, PrivacyPageLink
 from adobe_privacy.operators.privacy_requests import (
-    PRIVACY_ARCHIVE,
     PrivacyOperator,
     inbox_day,
     is_backfill,
     names_of,
+    privacy_archive,
     report_archived,
 )
+from adobe_privacy.organisations import DEFAULT
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -52,10 +53,11 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
         *,
         overlap_days: int | str = 2,
         regulations: Sequence[str] | str | None = None,
+        organisation: str = DEFAULT,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("outlets", [PRIVACY_ARCHIVE])
-        super().__init__(**kwargs)
+        kwargs.setdefault("outlets", [privacy_archive(organisation)])
+        super().__init__(organisation=organisation, **kwargs)
         self.overlap_days = overlap_days
         self.regulations = regulations
 
@@ -91,6 +93,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
         self._judge(result)
         report_archived(
             context,
+            self.organisation,
             archived=result.archived,
             errors=len(result.errors),
             partial=result.partial,

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator
 
+from adobe_privacy.airflow_organisations import organisation_of
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.links import AdobePrivacyLink, PrivacyPageLink
 from adobe_privacy.operators.privacy_requests import (
-    CONN_ID,
     DEFAULT_TIMEOUT,
-    LEDGER_CONN_ID,
     LONGEST_TRY,
     actor_of,
     doc_of,
     is_backfill,
 )
+from adobe_privacy.organisations import DEFAULT
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -51,8 +51,9 @@ class PrivacyJobsSensor(BaseSensorOperator):
         self,
         *,
         batch_id: str,
-        adobe_privacy_conn_id: str = CONN_ID,
-        ledger_conn_id: str = LEDGER_CONN_ID,
+        organisation: str = DEFAULT,
+        adobe_privacy_conn_id: str | None = None,
+        ledger_conn_id: str | None = None,
         poll_interval: float | None = None,
         deferrable: bool = True,
         **kwargs: Any,
@@ -64,8 +65,10 @@ class PrivacyJobsSensor(BaseSensorOperator):
             kwargs.setdefault("execution_timeout", LONGEST_TRY)
         super().__init__(**kwargs)
         self.batch_id = batch_id
-        self.adobe_privacy_conn_id = adobe_privacy_conn_id
-        self.ledger_conn_id = ledger_conn_id
+        own = organisation_of(organisation)
+        self.organisation = organisation
+        self.adobe_privacy_conn_id = adobe_privacy_conn_id or own.connection
+        self.ledger_conn_id = ledger_conn_id or own.ledger
         self.poll_interval = poll_interval
         self.deferrable = deferrable
         self._watch: JobWatch | None = None
@@ -74,7 +77,7 @@ class PrivacyJobsSensor(BaseSensorOperator):
     def _settings(self) -> Settings:
         from adobe_privacy.hooks.settings import read_settings
 
-        return read_settings(self.adobe_privacy_conn_id, self.ledger_conn_id)
+        return read_settings(self.adobe_privacy_conn_id, self.ledger_conn_id, organisation=self.organisation)
 
     def _ledger(self, context: Context) -> Ledger:
         from adobe_privacy.hooks.ledger import open_to_wait

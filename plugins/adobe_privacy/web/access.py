@@ -1,21 +1,73 @@
 """Who may do what. Airflow's own login and permissions decide, whichever auth manager is configured.
 
-Reading takes the right to read the DAG `privacy_requests`, deciding about a request the right to edit it.
+Reading takes the right to read the DAG `privacy_requests`, deciding about a request the right to edit it; of a further
+organisation, its DAG `privacy_requests_eu`. Who may not read an organisation's DAG does not see the organisation.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
+from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from fastapi import Depends, HTTPException, Request, status
 
-DAG_ID = "privacy_requests"
+from adobe_privacy.airflow_organisations import organisations
+from adobe_privacy.links import ORGANISATIONS
+from adobe_privacy.organisations import DEFAULT, Organisation
 
-may_read = requires_access_dag(method="GET", param_dag_id=DAG_ID)
-_may_write = requires_access_dag(method="PUT", param_dag_id=DAG_ID)
-_may_run = requires_access_dag(method="POST", access_entity=DagAccessEntity.RUN, param_dag_id=DAG_ID)
+PREFIX = "/privacy"  # below which Airflow mounts the page
+
+Method = Literal["GET", "PUT"]
+
+
+def dag_of(organisation: str) -> str:
+    return Organisation(organisation).own("privacy_requests")
+
+
+def _require(request: Request, user: BaseUser, method: Method, organisation: str) -> None:
+    requires_access_dag(method=method, param_dag_id=dag_of(organisation))(request, user)
+
+
+def _allowed(request: Request, user: BaseUser, method: Method, organisation: str) -> bool:
+    try:
+        _require(request, user, method, organisation)
+    except HTTPException:
+        return False
+    return True
+
+
+def organisation_in(request: Request) -> str:
+    """The organisation that an address names."""
+    return str(request.path_params.get("organisation", DEFAULT))
+
+
+def may_read(request: Request, user: GetUserDep) -> None:
+    """For every route. Leaves the organisations that the user may read in `request.state.organisations`."""
+    organisation, known = organisation_in(request), organisations()
+    readable = [name for name in known if _allowed(request, user, "GET", name)]
+    request.state.organisations = readable
+    if organisation in readable:
+        return
+    if readable and organisation == DEFAULT and request.url.path.endswith(f"{PREFIX}/"):
+        # Airflow's menu leads to the default one.
+        raise HTTPException(
+            status.HTTP_303_SEE_OTHER, headers={"Location": f"{ORGANISATIONS}/{readable[0]}/"}
+        )
+    # In the same words for what there is not: nobody can find out which there are.
+    raise HTTPException(
+        status.HTTP_403_FORBIDDEN, f"You need the right to read the DAG {dag_of(organisation)}."
+    )
+
+
+def _may_write(request: Request, user: BaseUser) -> None:
+    _require(request, user, "PUT", organisation_in(request))
+
+
+def _may_run(request: Request, user: BaseUser) -> None:
+    dag_id = dag_of(organisation_in(request))
+    requires_access_dag(method="POST", access_entity=DagAccessEntity.RUN, param_dag_id=dag_id)(request, user)
 
 
 def may_write(request: Request, user: GetUserDep) -> None:
@@ -48,11 +100,7 @@ def _from_this_site(request: Request, content_type: str) -> None:
 
 def user_may_write(request: Request, user: GetUserDep) -> bool:
     """Whether to show what needs `may_write`."""
-    try:
-        _may_write(request, user)
-    except HTTPException:
-        return False
-    return True
+    return _allowed(request, user, "PUT", organisation_in(request))
 
 
 def user_may_run(request: Request, user: GetUserDep) -> bool:

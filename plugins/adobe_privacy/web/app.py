@@ -17,16 +17,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from adobe_privacy.ledger.database import LedgerError
+from adobe_privacy.links import ORGANISATIONS
+from adobe_privacy.organisations import OrganisationError
 from adobe_privacy.settings import SettingsError
 from adobe_privacy.storage import StorageError
 from adobe_privacy.web import api, hand_in, pages, work
-from adobe_privacy.web.access import may_read
+from adobe_privacy.web.access import PREFIX, may_read
 from adobe_privacy.web.bodies import LimitedBodies
-from adobe_privacy.web.source import Source
 
 log = logging.getLogger(__name__)
 
-PREFIX = "/privacy"  # below which Airflow mounts it
 HEADERS = {  # of every answer that has none of its own
     # Airflow shows the page in a frame of its own; nobody else may. Nothing comes from elsewhere.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -47,13 +47,14 @@ def create_app() -> FastAPI:
         openapi_url=None,
         dependencies=[Depends(may_read)],
     )
-    app.state.source = Source()
-    app.include_router(pages.router)
-    app.include_router(api.router, prefix="/api")
-    app.include_router(hand_in.router, prefix="/api")
-    app.include_router(work.router, prefix="/api")
+    app.state.sources = {}
+    # All links within the page are relative, so that each organisation's page is the same one at another address.
+    for within in ("", f"/{ORGANISATIONS}/{{organisation}}"):
+        app.include_router(pages.router, prefix=within)
+        for router in (api.router, hand_in.router, work.router):
+            app.include_router(router, prefix=f"{within}/api")
     app.add_exception_handler(HTTPException, _refused)
-    for kind in (LedgerError, SettingsError, SQLAlchemyError, StorageError):
+    for kind in (LedgerError, OrganisationError, SettingsError, SQLAlchemyError, StorageError):
         app.add_exception_handler(kind, _no_ledger)
     # The innermost first: between the other and a route, what it raises is an answer.
     app.add_middleware(LimitedBodies)
@@ -74,7 +75,10 @@ def _within(request: Request) -> str:
 
 
 def _for_programs(request: Request) -> bool:
-    return _within(request).startswith("api/")
+    within = _within(request)
+    if within.startswith(f"{ORGANISATIONS}/"):
+        within = within.split("/", 2)[-1]
+    return within.startswith("api/")
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -85,12 +89,13 @@ async def _refused(request: Request, error: Exception) -> Response:
     if error.status_code == status.HTTP_401_UNAUTHORIZED:
         query = f"?{request.url.query}" if request.url.query else ""
         here = f"{request.base_url.path.rstrip('/')}{PREFIX}/{_within(request)}{query}"
+        up = "../" * (1 + _within(request).count("/"))
         return RedirectResponse(
-            f"../api/v2/auth/login?{urlencode({'next': here})}", status.HTTP_303_SEE_OTHER
+            f"{up}api/v2/auth/login?{urlencode({'next': here})}", status.HTTP_303_SEE_OTHER
         )
-    texts = {status.HTTP_403_FORBIDDEN: "You need the right to read the DAG privacy_requests."}
-    text = texts.get(error.status_code, str(error.detail))
-    return _problem(request, text, error.status_code)
+    if error.status_code == status.HTTP_303_SEE_OTHER:
+        return RedirectResponse((error.headers or {})["Location"], error.status_code)
+    return _problem(request, str(error.detail), error.status_code)
 
 
 async def _no_ledger(request: Request, error: Exception) -> Response:

@@ -23,9 +23,11 @@ from adobe_privacy.intake.request import Action
 from adobe_privacy.ledger.access import WHAT
 from adobe_privacy.ledger.attention import LASTING
 from adobe_privacy.ledger.states import JobState
+from adobe_privacy.links import ORGANISATIONS
+from adobe_privacy.organisations import DEFAULT
 from adobe_privacy.regulations.codes import REGULATIONS
 from adobe_privacy.reporting.reports import PERIODS, evidence_html, figures_body, figures_html
-from adobe_privacy.web.access import MayRunDep, MayWriteDep
+from adobe_privacy.web.access import MayRunDep, MayWriteDep, dag_of, organisation_in
 from adobe_privacy.web.chart import chart
 from adobe_privacy.web.filters import ALL, PeriodDep, QueryDep
 from adobe_privacy.web.read import (
@@ -55,7 +57,23 @@ DOCUMENT_POLICY = (
     "frame-ancestors 'self'"
 )
 
-templates = Jinja2Templates(HERE / "templates")
+
+def _switch(request: Request) -> dict[str, Any]:
+    """The choice of organisation, of those that the user may see; none where there is only one."""
+    known = getattr(request.state, "organisations", [])
+    here = organisation_in(request)
+    up = "" if here == DEFAULT else "../../"
+    links = {name: (up or "./") if name == DEFAULT else f"{up or './'}{ORGANISATIONS}/{name}/" for name in known}
+    return {
+        "organisation": here,
+        "organisations": links if len(links) > 1 else {},
+        # Airflow's own pages, and the DAG of this organisation.
+        "root": f"../{up}",
+        "dag_id": dag_of(here),
+    }
+
+
+templates = Jinja2Templates(HERE / "templates", context_processors=[_switch])
 templates.env.globals |= {
     "states": STATES,
     "kinds": LASTING,

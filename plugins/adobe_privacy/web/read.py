@@ -60,7 +60,7 @@ def _quota(source: Source) -> dict[str, Any]:
     except SettingsError as problem:
         told["problem"] = str(problem)
     except AirflowNotFoundException:
-        told["problem"] = "The limit is unknown: there is no connection adobe_privacy_default."
+        told["problem"] = "The limit is unknown: the connection to Adobe does not exist."
     return told
 
 

@@ -13,14 +13,16 @@ from fastapi import Depends, Request
 
 from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
 from adobe_privacy.hooks.ledger import configured_ledger, open_configured, open_ledger
-from adobe_privacy.hooks.settings import location, variable_text
+from adobe_privacy.hooks.settings import location, organisation_settings, variable_of
 from adobe_privacy.hooks.storage import open_archive, open_inbox
 from adobe_privacy.intake.hand_in import Terms
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.overview import Overview
+from adobe_privacy.organisations import DEFAULT
 from adobe_privacy.settings import LedgerSettings, ServiceSettings, SettingsError, read_variables
 from adobe_privacy.storage import Store
+from adobe_privacy.web.access import organisation_in
 
 T = TypeVar("T")
 
@@ -28,12 +30,15 @@ T = TypeVar("T")
 class Source:
     """One per web application; its methods may be called in any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, organisation: str = DEFAULT) -> None:
+        self.organisation = organisation
         self._opened: tuple[LedgerSettings, Ledger] | None = None
         self.ledger: Callable[[], Ledger] = _Kept(self._open_ledger)
-        self.settings: Callable[[], ServiceSettings] = _Kept(lambda: AdobePrivacyHook().settings())
-        self.inbox: Callable[[], Store] = _Kept(lambda: open_inbox(location("inbox")))
-        self.archive: Callable[[], Store] = _Kept(lambda: open_archive(location("archive"), create=False))
+        self.settings: Callable[[], ServiceSettings] = _Kept(self._settings)
+        self.inbox: Callable[[], Store] = _Kept(lambda: open_inbox(location("inbox", organisation)))
+        self.archive: Callable[[], Store] = _Kept(
+            lambda: open_archive(location("archive", organisation), create=False)
+        )
 
     def close(self) -> None:
         if self._opened is not None:
@@ -45,14 +50,14 @@ class Source:
             service = self.settings()
         except AirflowNotFoundException:
             raise SettingsError(
-                "there is no connection adobe_privacy_default, whose products a request is checked by: make it first"
+                "there is no connection to Adobe, whose products a request is checked by: make it first"
             ) from None
         return Terms(service.products, service.client.org_id, service.strict_identities)
 
     def id_scheme(self) -> str:
         """Raises SettingsError."""
         name = "privacy_request_id_scheme"
-        return read_variables({name: variable_text(name)}).request_id_scheme
+        return read_variables({name: variable_of(self.organisation, name)}).request_id_scheme
 
     def overview(self) -> Overview:
         """Raises what `open_ledger` does, and LedgerError where there is no ledger yet."""
@@ -61,17 +66,20 @@ class Source:
     def ledger_of(self, user: str) -> Ledger:
         """For one change, which is signed by the user; the caller closes it."""
         self.ledger()
-        return open_ledger(f"user/{user}", existing=True)
+        return open_ledger(f"user/{user}", self.organisation, existing=True)
+
+    def _settings(self) -> ServiceSettings:
+        return AdobePrivacyHook(organisation_settings(self.organisation).connection).settings()
 
     def _open_ledger(self) -> Ledger:
-        settings = configured_ledger()
+        settings = configured_ledger(self.organisation)
         path = settings.file
         # Opening would make an empty one, which says that there are no requests.
         if path is not None and not path.exists():
             raise LedgerError(
-                f"There is no ledger yet: {path} does not exist. The first run of privacy_requests makes it. If "
-                "there has been one, the connection privacy_ledger leads this api-server to another place than "
-                "the workers."
+                f"There is no ledger yet: {path} does not exist. The first run of "
+                f"{organisation_settings(self.organisation).own('privacy_requests')} makes it. If there has been "
+                f"one, the connection {settings.conn_id} leads this api-server to another place than the workers."
             )
         # A ledger of another version may have been upgraded meanwhile.
         if self._opened is None or self._opened[0] != settings or self._opened[1].only_reads:
@@ -100,8 +108,10 @@ class _Kept(Generic[T]):
 
 
 def _source(request: Request) -> Source:
-    source: Source = request.app.state.source
-    return source
+    """After `may_read`, which knows the organisation."""
+    sources: dict[str, Source] = request.app.state.sources
+    organisation = organisation_in(request)
+    return sources.setdefault(organisation, Source(organisation))
 
 
 SourceDep = Annotated[Source, Depends(_source)]

@@ -186,13 +186,14 @@ function handIn() {
   const now = document.getElementById("send-now");
   now?.addEventListener("click", asked(async () => {
     const day = new Date().toISOString().slice(0, 10);
-    const answer = await fetch("../api/v2/dags/privacy_requests/dagRuns", {
+    const { root, dag } = document.body.dataset;
+    const answer = await fetch(`${root}api/v2/dags/${dag}/dagRuns`, {
       method: "POST", ...json({ logical_date: null, conf: { inbox_day: day } }),
     });
     const run = await answer.json();
     if (!answer.ok) throw new Error("Airflow did not start a run. The next scheduled run takes the request in.");
     const link = element("a", "Open the run", {
-      href: `../dags/privacy_requests/runs/${encodeURIComponent(run.dag_run_id)}`, "data-airflow": "",
+      href: `${root}dags/${dag}/runs/${encodeURIComponent(run.dag_run_id)}`, "data-airflow": "",
     });
     told.querySelector(".run").replaceChildren(link);
     now.hidden = true;
