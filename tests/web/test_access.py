@@ -238,6 +238,7 @@ class TestOrganisations:
         with Ledger(f"sqlite:///{tmp_path / 'eu.db'}", actor="test") as eu:
             yield eu
 
+    @BOTH
     def test_each_page_shows_and_changes_its_own(self, ledger: Ledger, eu: Ledger, log_in: LogIn) -> None:
         ledger.intake.receive([received(1)])
         eu.intake.receive([received(2)])
@@ -254,6 +255,7 @@ class TestOrganisations:
         assert client.post("/privacy/organisations/eu/api/hold", json=there).json() == {"changed": 1}
         assert [job.on_hold for job in eu.people.request_jobs("DSR-2")] == [True]
 
+    @BOTH
     def test_what_there_is_not_is_refused_as_what_may_not_be_read(self, eu: Ledger, log_in: LogIn) -> None:
         answer = log_in("reader").get("/privacy/organisations/apac/")
         assert answer.status_code == 403

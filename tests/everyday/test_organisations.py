@@ -1,0 +1,127 @@
+"""Two Adobe organisations in one Airflow, with two simulators that share nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.stack import Stack
+from tests.support.airflow import let_the_schedule_go_first, until
+from tests.support.simulator import Simulator, running_simulator
+
+pytestmark = pytest.mark.timeout(1200)
+
+DAY = str(datetime.now(UTC).date() - timedelta(days=3))
+NAMES = ("eu", "us")
+
+
+def switches(name: str) -> dict[str, str]:
+    """Another organisation, and another credential."""
+    return {"org_id": f"{name}@AdobeOrg", "client_id": f"{name}-client", "client_secret": f"{name}-secret"}
+
+
+@pytest.fixture(scope="module")
+def simulators() -> Iterator[dict[str, Simulator]]:
+    with (
+        run_simulator("--switch=org_id=EU@AdobeOrg") as eu,
+        run_simulator("--switch=org_id=US@AdobeOrg") as us,
+    ):
+        yield {"eu": eu, "us": us}
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, simulators: dict[str, Simulator]) -> Iterator[Stack]:
+    home = tmp_path_factory.mktemp("organisations")
+    environment = {
+        "AIRFLOW__ADOBE_PRIVACY__ORGANISATIONS": ", ".join(NAMES),
+        "AIRFLOW__CORE__PARALLELISM": "4",
+    }
+    for name, simulator in simulators.items():
+        for place in ("inbox", "archive"):
+            (home / name / place).mkdir(parents=True)
+            environment[f"AIRFLOW__ADOBE_PRIVACY__{name.upper()}_{place.upper()}_URI"] = (
+                f"file://{home / name / place}"
+            )
+        ledger = {"conn_type": "sqlite", "host": str(home / name / "ledger.db")}
+        environment[f"AIRFLOW_CONN_PRIVACY_LEDGER_{name.upper()}"] = json.dumps(ledger)
+        environment[f"AIRFLOW_CONN_ADOBE_PRIVACY_{name.upper()}"] = simulator.connection_json(list_lag=0)
+    with Stack(
+        home / "airflow",
+        home / "data",
+        port=19180,
+        simulator_arguments=("--port", "0"),
+        environment=environment,
+    ) as stack:
+        yield stack
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def arrives(stack: Stack, name: str, request_id: str) -> None:
+    folder = stack.home.parent / name / "inbox" / DAY
+    folder.mkdir(exist_ok=True)
+    line = {
+        "request_id": request_id,
+        "regulation": "gdpr",
+        "actions": ["delete"],
+        "identities": [{"namespace": "email", "value": "subject@example.com"}],
+        "products": ["profileService"],
+    }
+    (folder / "requests.jsonl").write_text(json.dumps(line) + "\n")
+
+
+def runs_end(stack: Stack, name: str) -> None:
+    dag_id = f"privacy_requests_{name}"
+    let_the_schedule_go_first(stack, dag_id)
+    arrives(stack, name, f"DSR-{name.upper()}")
+    stack.backfill(dag_id, DAY, DAY)
+
+    def found() -> list[dict[str, Any]]:
+        return [run for run in stack.runs(dag_id) if str(run["logical_date"]).startswith(DAY)]
+
+    until(stack, lambda: [run["state"] for run in found()] in (["success"], ["failed"]))
+    assert [run["state"] for run in found()] == ["success"], stack.task_states(
+        dag_id, found()[0]["dag_run_id"]
+    )
+
+
+def test_each_request_goes_to_its_own_organisation(stack: Stack, simulators: dict[str, Simulator]) -> None:
+    for name in NAMES:
+        stack.wait_for_dag(f"privacy_alarms_{name}")
+        runs_end(stack, name)
+    for name, simulator in simulators.items():
+        assert [job["key"] for job in simulator.jobs()] == [f"DSR-{name.upper()}"]
+        archive = stack.home.parent / name / "archive"
+        manifests = [json.loads(path.read_text()) for path in archive.rglob("manifest.json")]
+        assert [manifest["request_id"] for manifest in manifests] == [f"DSR-{name.upper()}"]
+    assert Simulator(stack.simulator_url).jobs() == [], "the default organisation was asked"
+    assert not list((stack.data / "archive").iterdir())
+
+
+def test_the_page_and_the_commands_show_one_at_a_time(stack: Stack) -> None:
+    with stack.api() as api:
+        for name, other in (NAMES, NAMES[::-1]):
+            page = api.get(f"{stack.url}/privacy/organisations/{name}/?state=all").raise_for_status().text
+            assert f"DSR-{name.upper()}" in page
+            assert f"DSR-{other.upper()}" not in page
+            printed = stack.airflow(
+                "privacy", "show", f"DSR-{name.upper()}", "--organisation", name, "--json"
+            )
+            assert '"archived"' in printed
+
+
+def test_a_ledger_refuses_another_organisations_connection(
+    stack: Stack, simulators: dict[str, Simulator], tmp_path: Path
+) -> None:
+    there = stack.environment["AIRFLOW_CONN_ADOBE_PRIVACY_EU"]
+    stack.environment["AIRFLOW_CONN_ADOBE_PRIVACY_EU"] = stack.environment["AIRFLOW_CONN_ADOBE_PRIVACY_US"]
+    try:
+        with pytest.raises(Exception, match="organisation"):
+            stack.airflow("tasks", "test", "privacy_requests_eu", "plan", DAY)
+    finally:
+        stack.environment["AIRFLOW_CONN_ADOBE_PRIVACY_EU"] = there
