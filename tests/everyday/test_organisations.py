@@ -29,8 +29,8 @@ def switches(name: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def simulators() -> Iterator[dict[str, Simulator]]:
     with (
-        run_simulator("--switch=org_id=EU@AdobeOrg") as eu,
-        run_simulator("--switch=org_id=US@AdobeOrg") as us,
+        running_simulator(switches=switches("EU")) as eu,
+        running_simulator(switches=switches("US")) as us,
     ):
         yield {"eu": eu, "us": us}
 
