@@ -98,3 +98,8 @@ def test_the_readme_of_the_index_page_has_no_relative_link() -> None:
     text = distribution("airflow-adobe-privacy").read_text("METADATA") or ""
     assert "## More" in text
     assert re.findall(r"\]\((?!https?://|#)[^)]*\)", text) == []
+
+
+def test_its_options_are_in_airflows_configuration() -> None:
+    section = get_provider_info()["config"]["adobe_privacy"]
+    assert set(section["options"]) == {"organisations", "notifiers"}

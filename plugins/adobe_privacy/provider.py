@@ -47,6 +47,23 @@ def get_provider_info() -> dict[str, Any]:
             "adobe_privacy.links.PrivacyArchiveLink",
             "adobe_privacy.links.AdobePrivacyLink",
         ],
+        "config": {
+            "adobe_privacy": {
+                "description": "Privacy requests through Adobe's Privacy Service.",
+                "options": {
+                    "organisations": _option(
+                        "Further Adobe organisations besides the default one, separated by commas. Each NAME has the "
+                        "options NAME_connection, NAME_ledger, NAME_inbox_uri and NAME_archive_uri (docs/settings.md).",
+                        "eu, us",
+                    ),
+                    "notifiers": _option(
+                        "Classes of notifiers that the variable privacy_alarm_notifier may name besides those of "
+                        "Airflow's providers, separated by commas.",
+                        "my_company.notifiers.Pager",
+                    ),
+                },
+            }
+        },
         "connection-types": [
             {
                 "connection-type": "adobe_privacy",
@@ -132,3 +149,13 @@ def get_provider_info() -> dict[str, Any]:
 
 def _field(label: str, description: str, **schema: Any) -> dict[str, Any]:
     return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
+
+
+def _option(description: str, example: str) -> dict[str, Any]:
+    return {
+        "description": description,
+        "version_added": __version__,
+        "type": "string",
+        "example": example,
+        "default": "",
+    }
