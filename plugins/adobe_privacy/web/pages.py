@@ -63,7 +63,9 @@ def _switch(request: Request) -> dict[str, Any]:
     known = getattr(request.state, "organisations", [])
     here = organisation_in(request)
     up = "" if here == DEFAULT else "../../"
-    links = {name: (up or "./") if name == DEFAULT else f"{up or './'}{ORGANISATIONS}/{name}/" for name in known}
+    links = {
+        name: (up or "./") if name == DEFAULT else f"{up or './'}{ORGANISATIONS}/{name}/" for name in known
+    }
     return {
         "organisation": here,
         "organisations": links if len(links) > 1 else {},

@@ -18,6 +18,7 @@ from adobe_privacy.reporting.attention import read_attention
 from adobe_privacy.reporting.reports import evidence, figures_report, manifest_content
 from adobe_privacy.settings import SettingsError
 from adobe_privacy.storage import ObjectNotFound, StorageError
+from adobe_privacy.web.access import dag_of
 from adobe_privacy.web.filters import Period, Query
 from adobe_privacy.web.source import Source
 from adobe_privacy.web.words import job_words, moment_words, request_words
@@ -138,7 +139,7 @@ def _not_taken_in(source: Source, request_id: str) -> HTTPException | None:
     return HTTPException(
         status.HTTP_404_NOT_FOUND,
         f"{who} handed in {request_id} on {kept.at:%Y-%m-%d %H:%M} UTC. It waits in the inbox, in {kept.source}: the "
-        "next run of privacy_requests takes it in.",
+        f"next run of {dag_of(source.organisation)} takes it in.",
     )
 
 
