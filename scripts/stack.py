@@ -379,7 +379,7 @@ class Stack:
         """A user's login; of whoever comes where there are no users."""
         url = f"{self.url}/auth/token"
         if user is None:
-            answer = httpx.get(url, timeout=30)
+            answer = httpx.get(url, timeout=120)
         else:
             answer = httpx.post(url, json={"username": user, "password": self.passwords[user]}, timeout=30)
         return str(answer.raise_for_status().json()["access_token"])
