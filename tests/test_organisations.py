@@ -15,6 +15,7 @@ from adobe_privacy.organisations import Organisation, OrganisationError, find_or
 from adobe_privacy.settings import SettingsError
 from tests.support.ledgers import received
 
+NONE: dict[str, str] = {}
 EU = {
     "organisations": "eu, us",
     "eu_connection": "adobe_eu",
@@ -41,8 +42,8 @@ def connection(name: str) -> str:
 
 
 def test_one_is_called_default_and_has_the_usual_names() -> None:
-    assert organisation_names({}.get) == ("default",)
-    found = find_organisation("default", {}.get)
+    assert organisation_names(NONE.get) == ("default",)
+    found = find_organisation("default", NONE.get)
     assert (found.connection, found.ledger) == ("adobe_privacy_default", "privacy_ledger")
     assert found.own("privacy_requests") == "privacy_requests"
 
