@@ -197,7 +197,7 @@ def reconcile(*options: str) -> int:
         read_settings,
         lambda settings: open_inbox(settings.location("inbox")),
     )
-    return main(["reconcile", *options], places=places, prog="airflow privacy")
+    return main(["reconcile", *options], places=lambda _organisation: places, prog="airflow privacy")
 
 
 def test_reconcile_is_the_way_out(world: World, submitted: str, capsys: pytest.CaptureFixture[str]) -> None:
