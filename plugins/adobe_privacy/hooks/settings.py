@@ -35,9 +35,9 @@ def read_settings(
     """All settings of an organisation, with the connections and locations given instead of its own. A variable such
     as `privacy_approve_deletes_eu` is the organisation's own, `privacy_approve_deletes` everybody's.
 
-    Raises SettingsError, and LookUpFailed where a secrets backend or the API server does not answer. Some backends answer "absent" where
-    access is denied: what is absent is no reason to protect people less, so `ledger.protection` compares it with what
-    was in force.
+    Raises SettingsError, and LookUpFailed where a secrets backend or the API server does not answer. Some backends
+    answer "absent" where access is denied: what is absent is no reason to protect people less, so `ledger.protection`
+    compares it with what was in force.
     """
     own = organisation_settings(organisation)
     given = {"privacy_inbox_uri": inbox_uri, "privacy_archive_uri": archive_uri}
