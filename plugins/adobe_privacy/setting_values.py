@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Validati
 from adobe_privacy.api.names import include_codes
 from adobe_privacy.intake.catalogue import unknown_product
 from adobe_privacy.intake.values import request_id_fault
+from adobe_privacy.organisations import SECTION, Organisation
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks
 from adobe_privacy.regulations.codes import REGULATIONS, RegulationError
 from adobe_privacy.storage import parse_location
@@ -32,6 +33,25 @@ class SettingsError(ValueError):
 
 class LookUpFailed(SettingsError):
     """Whether a connection or variable is set is not known: its place did not answer. It may answer later."""
+
+
+def not_found(conn_id: str) -> SettingsError:
+    return SettingsError(
+        f"connection {conn_id} does not exist, or access to it is denied: see docs/settings.md for its fields"
+    )
+
+
+def uri_of(name: str, uri: str | None, organisation: Organisation) -> str:
+    if not uri:
+        place = (
+            f"the Airflow variable privacy_{name}_uri"
+            if organisation.is_default
+            else f"[{SECTION}] {organisation.name}_{name}_uri in Airflow's configuration"
+        )
+        raise SettingsError(
+            f"{place} is not set: give a folder, for example file:///path or s3://conn_id@bucket"
+        )
+    return uri
 
 
 @dataclass(frozen=True)

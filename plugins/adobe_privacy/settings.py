@@ -26,7 +26,7 @@ from adobe_privacy.api.models import CompanyContext
 from adobe_privacy.archive.zip_rules import ZipLimits
 from adobe_privacy.intake.options import CallOptions
 from adobe_privacy.ledger.protection import INBOX_DAYS, LEDGER_MONTHS
-from adobe_privacy.organisations import SECTION, THE_DEFAULT, Organisation
+from adobe_privacy.organisations import THE_DEFAULT, Organisation
 from adobe_privacy.regulations.clocks import DEFAULT
 from adobe_privacy.setting_values import (
     BlankSeparated,
@@ -51,7 +51,9 @@ from adobe_privacy.setting_values import (
     clocks_digest,
     extra_of,
     is_set,
+    not_found,
     notifiers,
+    uri_of,
 )
 
 __all__ = [
@@ -233,19 +235,6 @@ class Settings:
         return uri_of(name, uri, self.organisation)
 
 
-def uri_of(name: str, uri: str | None, organisation: Organisation) -> str:
-    if not uri:
-        place = (
-            f"the Airflow variable privacy_{name}_uri"
-            if organisation.is_default
-            else f"[{SECTION}] {organisation.name}_{name}_uri in Airflow's configuration"
-        )
-        raise SettingsError(
-            f"{place} is not set: give a folder, for example file:///path or s3://conn_id@bucket"
-        )
-    return uri
-
-
 def read_all(
     connection: Callable[[str], ConnectionFields | None],
     variable: Callable[[str], str | None],
@@ -278,12 +267,6 @@ def _found(connection: Callable[[str], ConnectionFields | None], conn_id: str) -
     if found is None:
         raise not_found(conn_id)
     return found
-
-
-def not_found(conn_id: str) -> SettingsError:
-    return SettingsError(
-        f"connection {conn_id} does not exist, or access to it is denied: see docs/settings.md for its fields"
-    )
 
 
 def check_poll_interval(seconds: float, base_url: str) -> None:
