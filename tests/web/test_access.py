@@ -13,9 +13,13 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
+from adobe_privacy.archive import ArchiveSettings
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.web.access import RESULTS
+from tests.archive.zips import make_zip
 from tests.support.ledgers import DAY, received
 from tests.web.conftest import LogIn
+from tests.web.test_result import archived
 
 BOTH = pytest.mark.parametrize("airflow", ["simple_airflow", "fab_airflow"], indirect=True)
 QUERIES = {
@@ -23,6 +27,7 @@ QUERIES = {
     "/api/request": "?id=DSR-1",
     "/manifest": "?job=1",
     "/api/manifest": "?job=1",
+    "/api/result": "?job=1",
     "/report": "?from=2026-01-01&to=2026-12-31",
     "/evidence.html": "?id=DSR-1",
     "/api/evidence": "?id=DSR-1",
@@ -69,7 +74,9 @@ def test_a_reader_reads_everything_and_changes_nothing(page: FastAPI, ledger: Le
     client = log_in("reader")
     for method, url in calls(page):
         answer = client.request(method, url, json=HOLD if method == "POST" else None)
-        if method == "GET":
+        if "/api/result" in url:
+            assert answer.status_code == 403, url
+        elif method == "GET":
             assert answer.status_code == (404 if "manifest" in url else 200), url
         elif url.endswith(("/find", "/find-person")):
             assert answer.status_code == 422, url  # asked with a body of another route
@@ -282,3 +289,22 @@ class TestOrganisations:
         assert page.status_code == 200
         assert 'aria-label="Organisation"' not in page.text, "there is nothing to choose"
         assert client.get("/privacy/api/jobs").status_code == 403
+
+
+@pytest.mark.parametrize("airflow", ["fab_airflow"], indirect=True)
+def test_with_fab_the_permission_is_one_of_its_own(ledger: Ledger, log_in: LogIn, tmp_path: Path) -> None:
+    job, _ = archived(ledger, tmp_path, ArchiveSettings())
+    officer = log_in("officer")
+    url = f"/privacy/api/result?job={job.id}"
+    refused = officer.get(url)
+    assert refused.status_code == 403
+    assert RESULTS in refused.json()["detail"]
+    from airflow.api_fastapi.app import get_auth_manager
+
+    manager = get_auth_manager()
+    with manager.flask_app.app_context():  # type: ignore[attr-defined]
+        security = manager.security_manager  # type: ignore[attr-defined]
+        permission = security.create_permission("can_read", RESULTS)
+        security.add_permission_to_role(security.find_role("User"), permission)
+    manager.cache.clear()  # type: ignore[attr-defined]
+    assert log_in("officer").get(url).content == make_zip()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
@@ -16,6 +17,8 @@ from fastapi import Depends, HTTPException, Request, status
 from adobe_privacy.airflow_organisations import organisations
 from adobe_privacy.links import ORGANISATIONS
 from adobe_privacy.organisations import DEFAULT, Organisation
+
+RESULTS = "Privacy Results"  # a resource of Airflow's auth manager
 
 PREFIX = "/privacy"  # below which Airflow mounts the page
 
@@ -88,6 +91,29 @@ def may_ask(request: Request, user: GetUserDep) -> None:
     """For routes that change nothing but are asked by a body, since what they are asked belongs in no address."""
     may_read(request, user)
     _from_this_site(request, "application/json")
+
+
+def may_download(request: Request, user: GetUserDep) -> None:
+    """For the results, which are a person's data: to edit the DAG, and to read the resource `RESULTS` besides."""
+    _may_write(request, user)
+    if not get_auth_manager().is_authorized_custom_view(method="GET", resource_name=RESULTS, user=user):
+        raise HTTPException(
+            status.HTTP_403_FORBIDDEN, f"You need the permission to read the resource {RESULTS!r}."
+        )
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "refused: the call comes from another site")
+
+
+def user_may_download(request: Request, user: GetUserDep) -> bool:
+    """Whether to offer what needs `may_download`."""
+    try:
+        may_download(request, user)
+    except HTTPException:
+        return False
+    return True
+
+
+MayDownloadDep = Annotated[bool, Depends(user_may_download)]
 
 
 def _from_this_site(request: Request, content_type: str) -> None:

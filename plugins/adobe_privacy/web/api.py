@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -13,7 +14,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, StringConstraints
 
 from adobe_privacy.ledger.people import People, erased_file
-from adobe_privacy.reporting.export import export_csv
+from adobe_privacy.reporting.export import export_csv, export_rows
 from adobe_privacy.reporting.reports import as_json
 from adobe_privacy.web.access import may_write
 from adobe_privacy.web.filters import PeriodDep, QueryDep
@@ -54,6 +55,20 @@ def jobs(
 def export(source: SourceDep, query: QueryDep) -> StreamingResponse:
     """All the jobs that the filters leave, as CSV."""
     return StreamingResponse(export_csv(source.ledger(), query.filters), media_type="text/csv; charset=utf-8")
+
+
+@router.get("/export.json")
+def export_json(source: SourceDep, query: QueryDep) -> StreamingResponse:
+    """The same as a JSON list."""
+
+    def pieces() -> Iterator[str]:
+        before = "["
+        for row in export_rows(source.ledger(), query.filters):
+            yield before + json.dumps(row, default=str)
+            before = ",\n"
+        yield "]\n" if before != "[" else "[]\n"
+
+    return StreamingResponse(pieces(), media_type="application/json")
 
 
 @router.get("/request")

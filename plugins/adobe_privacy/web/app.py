@@ -21,7 +21,7 @@ from adobe_privacy.links import ORGANISATIONS
 from adobe_privacy.organisations import OrganisationError
 from adobe_privacy.settings import SettingsError
 from adobe_privacy.storage import StorageError
-from adobe_privacy.web import api, hand_in, pages, work
+from adobe_privacy.web import api, hand_in, pages, result, work
 from adobe_privacy.web.access import PREFIX, may_read
 from adobe_privacy.web.bodies import LimitedBodies
 
@@ -51,7 +51,7 @@ def create_app() -> FastAPI:
     # All links within the page are relative, so that each organisation's page is the same one at another address.
     for within in ("", f"/{ORGANISATIONS}/{{organisation}}"):
         app.include_router(pages.router, prefix=within)
-        for router in (api.router, hand_in.router, work.router):
+        for router in (api.router, hand_in.router, work.router, result.router):
             app.include_router(router, prefix=f"{within}/api")
     app.add_exception_handler(HTTPException, _refused)
     for kind in (LedgerError, OrganisationError, SettingsError, SQLAlchemyError, StorageError):

@@ -27,7 +27,7 @@ from adobe_privacy.links import ORGANISATIONS
 from adobe_privacy.organisations import DEFAULT
 from adobe_privacy.regulations.codes import REGULATIONS
 from adobe_privacy.reporting.reports import PERIODS, evidence_html, figures_body, figures_html
-from adobe_privacy.web.access import MayRunDep, MayWriteDep, dag_of, organisation_in
+from adobe_privacy.web.access import MayDownloadDep, MayRunDep, MayWriteDep, dag_of, organisation_in
 from adobe_privacy.web.chart import chart
 from adobe_privacy.web.filters import ALL, PeriodDep, QueryDep
 from adobe_privacy.web.read import (
@@ -132,7 +132,9 @@ def _bar(states: dict[str, int]) -> Iterator[dict[str, Any]]:
 
 
 @router.get("/request", response_class=HTMLResponse)
-def one_request(request: Request, source: SourceDep, id: str, may_write: MayWriteDep) -> Response:
+def one_request(
+    request: Request, source: SourceDep, id: str, may_write: MayWriteDep, may_download: MayDownloadDep
+) -> Response:
     told = read_request(source, id)
     archived = [job for job in told["jobs"] if job["manifest"]]
     keys = {job["manifest"]: job["manifest_sha256"] for job in archived}
@@ -141,7 +143,7 @@ def one_request(request: Request, source: SourceDep, id: str, may_write: MayWrit
     return templates.TemplateResponse(
         request,
         "request.html",
-        {"request_words": told, "answers": answers, "may_write": may_write},
+        {"request_words": told, "answers": answers, "may_write": may_write, "may_download": may_download},
     )
 
 
