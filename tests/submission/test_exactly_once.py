@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from adobe_privacy.ledger import intents
+from adobe_privacy.ledger import approvals, intents
 from adobe_privacy.ledger.intents import Intents
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.unit import Unit
@@ -117,7 +117,9 @@ def _charges_nothing(patch: pytest.MonkeyPatch) -> None:
 
 
 def _asks_nobody(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(intents, "approved_in", lambda _session, _batch, jobs: {job.id for job in jobs})
+    # The submission asks before the intent, and the intent asks again.
+    for module in (approvals, intents):
+        patch.setattr(module, "approved_in", lambda _session, _batch, jobs: {job.id for job in jobs})
 
 
 def _takes_an_approval_for_the_next_attempt_too(patch: pytest.MonkeyPatch) -> None:
