@@ -23,7 +23,7 @@ from adobe_privacy.operators.privacy_retention import (
     VerifyPrivacyArchiveOperator,
 )
 from adobe_privacy.settings import SettingsError
-from tests.support.privacy import World, context, request
+from tests.support.privacy import World, context, long_ago, request
 
 pytestmark = pytest.mark.usefixtures("world")
 
@@ -124,12 +124,12 @@ def test_retention_destroys_the_keys_of_what_a_task_has_encrypted(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with_key(monkeypatch, password=str(KEY), extra={"keys_uri": f"file://{tmp_path}/keys"})
-    world.simulator.set_clock(now="2026-01-10T00:00:00Z")
-    world.put(request(1))
-    (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
-    CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
-    world.simulator.advance(60)
-    ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(context())
+    with long_ago(world):
+        world.put(request(1))
+        (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+        CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
+        world.simulator.advance(60)
+        ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(context())
     assert VerifyPrivacyArchiveOperator(task_id="verify", every_days=1).execute(context())["results"] == 1
     assert len(list((tmp_path / "keys").rglob("*.key"))) == 1
     monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_RETENTION_DAYS", '{"gdpr": 30}')

@@ -24,7 +24,7 @@ from adobe_privacy.operators.privacy_requests import (
 )
 from adobe_privacy.operators.privacy_retention import ErasePrivacyResultsOperator
 from adobe_privacy.protective import protective
-from tests.support.privacy import World, context, request
+from tests.support.privacy import World, context, long_ago, request
 
 CONNECTIONS = ("adobe_privacy_default", "privacy_ledger", "the_key")
 VARIABLES = {
@@ -49,13 +49,13 @@ def protected(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
         "AIRFLOW_CONN_THE_KEY", json.dumps({"conn_type": "generic", "extra": {"recipients": recipient}})
     )
     monkeypatch.setenv("AIRFLOW_HOME", str(world.folder / "home"))
-    world.simulator.set_clock(now="2026-01-10T00:00:00Z")
-    world.put(request(1), request(2, "delete"))
-    plan = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
-    for batch_id in plan:
-        CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
-        world.simulator.advance(60)
-        ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(context())
+    with long_ago(world):
+        world.put(request(1), request(2, "delete"))
+        plan = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+        for batch_id in plan:
+            CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
+            world.simulator.advance(60)
+            ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(context())
     with Ledger(world.ledger_url, actor="user counsel") as ledger:
         ledger.people.hold("DSR-1", "litigation")
     return world

@@ -31,15 +31,12 @@ from adobe_privacy.operators.privacy_retention import (
 )
 from adobe_privacy.settings import read_variables
 from adobe_privacy.storage import open_store
-from tests.support.privacy import World, context, request
+from tests.support.privacy import World, context, long_ago, request
 
 VARIABLE = "AIRFLOW_VAR_PRIVACY_RETENTION_DAYS"
 
 
-@pytest.fixture
-def archived(world: World) -> World:
-    """Two results that were completed long ago by Adobe's clock."""
-    world.simulator.set_clock(now="2026-01-10T00:00:00Z")
+def archive_two(world: World) -> World:
     world.put(request(1), request(2, regulation="ccpa"))
     for batch_id in PlanPrivacyRequestsOperator(task_id="plan").execute(context()):
         CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
@@ -47,6 +44,18 @@ def archived(world: World) -> World:
         ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(context())
     assert len(results(world)) == 2
     return world
+
+
+@pytest.fixture
+def archived(world: World) -> World:
+    """Two results that were completed long ago."""
+    with long_ago(world):
+        return archive_two(world)
+
+
+@pytest.fixture
+def archived_today(world: World) -> World:
+    return archive_two(world)
 
 
 def results(world: World) -> list[Path]:
@@ -160,51 +169,51 @@ def pass_days(world: World, days: int) -> None:
             database.execute(f"UPDATE {table} SET {column} = datetime({column}, '-{days} days')")
 
 
-def test_an_inbox_file_goes_30_days_after_its_requests_ended(archived: World) -> None:
-    (file,) = archived.inbox.rglob("*.jsonl")
+def test_an_inbox_file_goes_30_days_after_its_requests_ended(archived_today: World) -> None:
+    (file,) = archived_today.inbox.rglob("*.jsonl")
     assert inbox() == ({}, "Inbox, 30 days: nothing was due")
-    pass_days(archived, 31)
+    pass_days(archived_today, 31)
     assert inbox(dry_run=True) == (
         {"erased": 1},
         "Inbox, 30 days: dry run, nothing was changed: 1 erased",
     )
     assert file.exists()
-    with Ledger(archived.ledger_url, actor="test") as ledger:
+    with Ledger(archived_today.ledger_url, actor="test") as ledger:
         ledger.people.hold("DSR-1", "lawsuit")
     assert inbox()[0] == {"held": 1}
-    with Ledger(archived.ledger_url, actor="test") as ledger:
+    with Ledger(archived_today.ledger_url, actor="test") as ledger:
         ledger.people.release("DSR-1", "settled")
-    pass_days(archived, 31)
+    pass_days(archived_today, 31)
     assert inbox() == ({"erased": 1}, "Inbox, 30 days: 1 erased")
     assert not file.exists()
 
 
 def test_decisions_after_the_inbox_file_is_gone_say_so(
-    archived: World, capsys: pytest.CaptureFixture[str]
+    archived_today: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pass_days(archived, 31)
+    pass_days(archived_today, 31)
     inbox()
     capsys.readouterr()
     today = datetime.now(UTC).date()
     for command, says in (("hold", "too late: "), ("release", ""), ("resend", "not sent again: ")):
-        command_line.main([command, "DSR-1", "--reason", "lawsuit", "--ledger", archived.ledger_url])
+        command_line.main([command, "DSR-1", "--reason", "lawsuit", "--ledger", archived_today.ledger_url])
         expected = f"{says}DSR-1: its inbox file was erased on {today}: hand the request in again"
         assert expected in capsys.readouterr().err.splitlines()
 
 
-def test_the_ledger_forgets_after_24_months(archived: World) -> None:
+def test_the_ledger_forgets_after_24_months(archived_today: World) -> None:
     def forget(**params: Any) -> tuple[dict[str, int], str]:
         operator = ForgetPrivacyRequestsOperator(task_id="ledger")
         return operator.execute(context(**params)), operator.summary
 
     assert forget() == ({"forgotten": 0}, "Ledger, 24 months: 0 requests forgotten")
-    pass_days(archived, 735)
+    pass_days(archived_today, 735)
     assert forget(dry_run=True)[0] == {"forgotten": 2}
     assert forget() == ({"forgotten": 2}, "Ledger, 24 months: 2 requests forgotten")
-    assert b"DSR-1" not in dumped(archived)
-    archived.put(request(1), day=date(2026, 11, 24))
+    assert b"DSR-1" not in dumped(archived_today)
+    archived_today.put(request(1), day=date(2026, 11, 24))
     PlanPrivacyRequestsOperator(task_id="plan").execute(context(date(2026, 11, 24)))
-    with Ledger(archived.ledger_url, actor="test") as ledger:
+    with Ledger(archived_today.ledger_url, actor="test") as ledger:
         assert ledger.overview.counts()[JobState.RECEIVED] == 0
         assert ledger.attention.counts()["rejected"] == 1
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
+from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.operators.privacy_requests import privacy_archive
 from tests.support.simulator import Simulator
 
@@ -28,6 +30,18 @@ def request(number: int, *actions: str, **fields: Any) -> dict[str, Any]:
         "identities": [{"namespace": "email", "value": f"subject{number}@example.com"}],
         "products": ["profileService"],
     } | fields
+
+
+@contextmanager
+def long_ago(world: World) -> Iterator[None]:
+    """What is submitted and archived inside was so in January, by Adobe's clock and by the ledger's."""
+    back = datetime.now(UTC) - datetime(2026, 1, 10, tzinfo=UTC)
+    world.simulator.set_clock(now="2026-01-10T00:00:00Z")
+    with pytest.MonkeyPatch.context() as patch:
+        defaults = Ledger.__init__.__kwdefaults__
+        assert "now" in defaults
+        patch.setitem(defaults, "now", lambda: datetime.now(UTC) - back)
+        yield
 
 
 @dataclass
