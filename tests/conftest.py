@@ -60,6 +60,14 @@ def simulator(_simulator: Simulator) -> Simulator:
     return _simulator
 
 
+@pytest.fixture(autouse=True)
+def _not_a_server() -> Iterator[None]:
+    """A command of `airflow` makes its process one of Airflow's servers, which asks Airflow's database. Tests of tasks
+    that run after it have none."""
+    yield
+    os.environ.pop("_AIRFLOW_PROCESS_CONTEXT", None)
+
+
 @pytest.fixture
 def world(simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """Inbox, archive and ledger in a fresh folder, connections and variables in the environment."""

@@ -167,7 +167,7 @@ def test_a_file_that_is_no_ledger_is_one_line(tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "text.db").write_text("no database" * 1000)
     code, _, err = printed(capsys, "status", "--ledger", f"sqlite:///{tmp_path / 'text.db'}")
     assert code == 1
-    assert "does not answer" in err
+    assert "is no SQLite database: correct" in err
 
 
 def test_a_postgres_connection_of_the_environment_is_taken(

@@ -28,18 +28,18 @@ from adobe_privacy.operators.privacy_retention import (
 )
 from adobe_privacy.seals import check_history, seal_history
 from adobe_privacy.storage import open_store
-from tests.support.privacy import World, context, request
+from tests.support.privacy import World, context, long_ago, request
 
 
 @pytest.fixture
 def archived(world: World) -> World:
     """One access and one delete request, archived long ago."""
-    world.simulator.set_clock(now="2026-01-10T00:00:00Z")
-    world.put(request(1), request(2, "delete"))
-    for batch_id in PlanPrivacyRequestsOperator(task_id="plan").execute(context()):
-        CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
-        world.simulator.advance(60)
-        ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(context())
+    with long_ago(world):
+        world.put(request(1), request(2, "delete"))
+        for batch_id in PlanPrivacyRequestsOperator(task_id="plan").execute(context()):
+            CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
+            world.simulator.advance(60)
+            ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(context())
     return world
 
 

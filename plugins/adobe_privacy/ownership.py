@@ -62,8 +62,8 @@ def holds_something(archive: Store) -> bool:
     return read_mark(archive) is not None or bool(archive.folders("jobs"))
 
 
-def check_owner(ledger: Ledger, archive: Store, organisation: str) -> None:
-    """Raises LedgerError where this ledger may not write to the archive. Changes nothing."""
+def check_owner(ledger: Ledger, archive: Store, organisation: str) -> tuple[Mark, ObjectInfo] | None:
+    """Raises LedgerError where this ledger may not write to the archive. Changes nothing. Returns the mark that it read."""
     # First the mark: what is committed in between only makes the ledger's counter higher.
     found = read_mark(archive)
     own = ledger.identity.known()
@@ -74,6 +74,7 @@ def check_owner(ledger: Ledger, archive: Store, organisation: str) -> None:
             f"the archive {archive.location.uri} holds results, and the ledger is empty: nothing was done. Correct the "
             f"connection privacy_ledger, or restore the ledger. If it is lost for good, {WAY_OUT}"
         )
+    return found
 
 
 def claim(ledger: Ledger, archive: Store) -> None:
@@ -86,8 +87,8 @@ def claim(ledger: Ledger, archive: Store) -> None:
     organisation = "" if in_force is None else in_force.value
     needed: int | None = None
     for _ in range(TRIES):
-        check_owner(ledger, archive, organisation)
-        found = read_mark(archive)
+        # The very mark that was checked: another ledger may claim the archive at any moment.
+        found = check_owner(ledger, archive, organisation)
         own = ledger.identity.own()
         needed = own.counter if needed is None else needed
         if found is not None and found[0].counter >= needed:

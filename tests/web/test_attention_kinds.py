@@ -139,6 +139,12 @@ def soon(run: Run) -> None:
     run.plan(request(1, received_at=received.isoformat(timespec="seconds")))
 
 
+def warned(run: Run) -> None:
+    run.patch.setattr("adobe_privacy.planning.planning.MAX_BATCHES", 0)
+    # Analytics knows nobody by an e-mail address of type `standard`.
+    run.plan(request(1, products=["analytics"]))
+
+
 def held(run: Run) -> None:
     run.patch.setattr("adobe_privacy.planning.planning.MAX_BATCHES", 0)
     run.plan(request(1))
@@ -161,6 +167,7 @@ MADE: dict[str, tuple[Callable[[Run], None], str]] = {
     "overdue": (overdue, "its answer was due on"),
     "expiring": (expiring, "not archived yet (submitted)"),
     "soon": (soon, "1 for the next run"),
+    "warned": (warned, "1 for the next run"),
     "held": (held, "1 on hold"),
 }
 

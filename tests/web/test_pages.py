@@ -314,7 +314,8 @@ class TestReport:
         for place in ("report", "report.html"):
             page = reader.get(f"/privacy/{place}{query}")
             assert "Requests received 2026-11-20 to 2026-11-20".lower() in page.text.lower()
-            assert page.text.count('<th scope="row">') == 1
+            # The law and the total, in the figures and in what was answered in time.
+            assert page.text.count('<th scope="row">') == 4
             assert "11 CCR § 7102(a)(1)" in page.text
         assert (
             f'href="report.html{query.replace("&", "&amp;")}"' in reader.get(f"/privacy/report{query}").text

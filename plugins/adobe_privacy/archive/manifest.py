@@ -190,5 +190,6 @@ def parse_manifest(key: str, data: bytes) -> Manifest:
         ) from None
     if place != key:
         raise UnreadableManifest(f"{key} describes another job than the one whose folder it lies in")
-    manifest._read_as = hashlib.sha256(data).hexdigest()
+    if (read := hashlib.sha256(data).hexdigest()) != manifest.written_sha256:
+        manifest._read_as = read
     return manifest
