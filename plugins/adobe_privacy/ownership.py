@@ -63,7 +63,8 @@ def holds_something(archive: Store) -> bool:
 
 
 def check_owner(ledger: Ledger, archive: Store, organisation: str) -> tuple[Mark, ObjectInfo] | None:
-    """Raises LedgerError where this ledger may not write to the archive. Changes nothing. Returns the mark that it read."""
+    """Raises LedgerError where this ledger may not write to the archive. Changes nothing. Returns the mark that
+    was checked."""
     # First the mark: what is committed in between only makes the ledger's counter higher.
     found = read_mark(archive)
     own = ledger.identity.known()

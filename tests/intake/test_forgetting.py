@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from adobe_privacy.intake.forgetting import InboxAction, erase_inbox
+from adobe_privacy.intake.inbox import file_key, shown_name
 from adobe_privacy.ledger.inbox_erasures import InboxErasures
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.people import erased_file, may_be_resent
@@ -117,7 +118,8 @@ def test_the_ledger_keeps_a_line_and_no_name(inbox: Store, ledger: Ledger, clock
     take_in(inbox, ledger)
     assert is_there(inbox, f"{DAY}/rejected/jane.doe.jsonl")
     end(ledger, "DSR-1", "DSR-2")
-    ledger.inbox.close(DAY, "jane.doe.jsonl", "no request")
+    source = f"{DAY}/jane.doe.jsonl"
+    ledger.inbox.close(DAY, shown_name(source, file_key(source, ledger)), "no request")
     size = inbox.info(f"{DAY}/jane.doe.jsonl").size
     clock.advance(days=30)
     assert [action for action, _ in erase(inbox, ledger)] == ["erased"]

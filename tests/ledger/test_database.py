@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import threading
@@ -36,7 +37,7 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/folder/ledger.db"
     server: Postgres = request.getfixturevalue("postgres")
-    return server.new_database(f"bare_{request.function.__name__[:50]}")
+    return server.new_database("bare_" + hashlib.sha256(request.node.name.encode()).hexdigest()[:12])
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(ledger_url: str) -> None:
