@@ -38,7 +38,7 @@ def long_ago(world: World) -> Iterator[None]:
     back = datetime.now(UTC) - datetime(2026, 1, 10, tzinfo=UTC)
     world.simulator.set_clock(now="2026-01-10T00:00:00Z")
     with pytest.MonkeyPatch.context() as patch:
-        defaults = Ledger.__init__.__kwdefaults__
+        defaults: Any = Ledger.__init__.__kwdefaults__
         assert "now" in defaults
         patch.setitem(defaults, "now", lambda: datetime.now(UTC) - back)
         yield
