@@ -497,7 +497,11 @@ WHOLE_INDEXES: dict[str, str | tuple[str, ...]] = {
     # One row, the last of the primary key.
     "chain.head": "SCAN privacy_seals",
     # What people did, the newest first: an index that holds nothing else.
-    "accesses.deeds": "USING INDEX ix_privacy_transitions_people",
+    "accesses.deeds": (
+        "USING INDEX ix_privacy_transitions_people",
+        "SCAN privacy_accesses",
+        "SCAN privacy_approvals",
+    ),
     # SQLite has no index for a part of a text: it reads the ids, a narrow table.
     "search.by_text": "SCAN privacy_request_ids",
     "evidence": "SCAN privacy_seals",
