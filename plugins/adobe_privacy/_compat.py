@@ -7,10 +7,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import exceptions
-from airflow.sdk.exceptions import AirflowNotFoundException
 
 if TYPE_CHECKING:
-    from airflow.sdk import DAG, Connection
+    from airflow.sdk import DAG
 
 # `make test-versions` carries a whole run through on these.
 TESTED = ("3.2.1", "3.2.2", "3.3.1", "3.3.2")
@@ -28,16 +27,6 @@ def add_result(dag: DAG, result: Any) -> None:
     """Makes a task's output the result of a run, where Airflow knows such a thing (since 3.3)."""
     if hasattr(dag, "add_result"):
         dag.add_result(result)
-
-
-async def find_connection(conn_id: str) -> Connection:
-    """A connection, for triggers. Raises AirflowNotFoundException where there is none, and LookUpFailed."""
-    from adobe_privacy.hooks.look_ups import alook_up_connection
-
-    connection = await alook_up_connection(conn_id)
-    if connection is None:
-        raise AirflowNotFoundException(f"the connection {conn_id} does not exist")
-    return connection
 
 
 def warn_if_untested(version: str) -> None:

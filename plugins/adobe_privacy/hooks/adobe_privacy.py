@@ -7,13 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
 
-from adobe_privacy._compat import find_connection
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.config import ClientConfig
 from adobe_privacy.api.errors import NotFound, PrivacyServiceError
-from adobe_privacy.hooks.settings import connection_fields, fields_of
+from adobe_privacy.hooks.settings import aconnection_fields, connection_fields, fields_of
 from adobe_privacy.settings import ServiceSettings, SettingsError, not_found, service_settings
 
 
@@ -41,11 +39,10 @@ class AdobePrivacyHook(BaseHook):
 
     async def asettings(self) -> ServiceSettings:
         """As `settings`, for triggers."""
-        try:
-            connection = await find_connection(self.adobe_privacy_conn_id)
-        except AirflowNotFoundException:
-            raise not_found(self.adobe_privacy_conn_id) from None
-        return service_settings(fields_of(connection))
+        connection = await aconnection_fields(self.adobe_privacy_conn_id)
+        if connection is None:
+            raise not_found(self.adobe_privacy_conn_id)
+        return service_settings(connection)
 
     def get_conn(self) -> PrivacyServiceClient:
         """A client to be used as `async with`."""

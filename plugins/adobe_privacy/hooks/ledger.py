@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from airflow.sdk import Connection
-from airflow.sdk.exceptions import AirflowNotFoundException
 from sqlalchemy.exc import SQLAlchemyError
 
-from adobe_privacy._compat import find_connection
-from adobe_privacy.hooks.settings import LEDGER_CONN_ID, connection_fields, fields_of, organisation_settings
+from adobe_privacy.hooks.settings import (
+    LEDGER_CONN_ID,
+    aconnection_fields,
+    connection_fields,
+    organisation_settings,
+)
 from adobe_privacy.hooks.storage import open_archive
 from adobe_privacy.ledger import shared
 from adobe_privacy.ledger.database import LedgerError, is_there
@@ -47,11 +49,7 @@ def configured_ledger(organisation: str = DEFAULT) -> LedgerSettings:
 async def shared_ledger(conn_id: str = LEDGER_CONN_ID) -> AsyncIterator[Ledger]:
     """The ledger that all triggers of this process share, with few connections. They only read it. The ledger's
     own calls block: make them in a thread. Raises what `open_ledger` does."""
-    try:
-        connection: Connection | None = await find_connection(conn_id)
-    except AirflowNotFoundException:
-        connection = None
-    settings = ledger_settings(None if connection is None else fields_of(connection), conn_id)
+    settings = ledger_settings(await aconnection_fields(conn_id), conn_id)
     opening = partial(open_to_wait, settings, "triggerer", connections=SHARED_CONNECTIONS)
     async with shared.shared_ledger(settings, opening) as ledger:
         yield ledger

@@ -7,7 +7,7 @@ from typing import Literal
 from airflow.sdk import Connection
 
 from adobe_privacy.airflow_organisations import configuration, organisation_of, organisations
-from adobe_privacy.hooks.look_ups import look_up_connection, look_up_variable
+from adobe_privacy.hooks.look_ups import alook_up_connection, look_up_connection, look_up_variable
 from adobe_privacy.organisations import DEFAULT, SECTION, Organisation, OrganisationError
 from adobe_privacy.settings import ConnectionFields, Settings, SettingsError, read_all, uri_of
 
@@ -65,16 +65,16 @@ def _variable(organisation: Organisation, name: str) -> str | None:
     if name in PLACES:
         return _place(organisation, name.removeprefix("privacy_"))
     if organisation.is_default:
-        return variable_text(name)
-    found = variable_text(organisation.own(name))
-    return variable_text(name) if found is None else found
+        return look_up_variable(name)
+    found = look_up_variable(organisation.own(name))
+    return look_up_variable(name) if found is None else found
 
 
 def _place(organisation: Organisation, name: str) -> str | None:
     """Never another organisation's: a request that lies there would be sent for both."""
     if not organisation.is_default:
         return organisation.inbox_uri if name == "inbox_uri" else organisation.archive_uri
-    found = variable_text(f"privacy_{name}")
+    found = look_up_variable(f"privacy_{name}")
     if not found:
         return None
     for other in organisations():
@@ -92,9 +92,10 @@ def connection_fields(conn_id: str) -> ConnectionFields | None:
     return None if connection is None else fields_of(connection)
 
 
-def variable_text(name: str) -> str | None:
-    """A variable's text; None where there is none. Raises LookUpFailed."""
-    return look_up_variable(name)
+async def aconnection_fields(conn_id: str) -> ConnectionFields | None:
+    """As `connection_fields`, for triggers."""
+    connection = await alook_up_connection(conn_id)
+    return None if connection is None else fields_of(connection)
 
 
 def fields_of(connection: Connection) -> ConnectionFields:
