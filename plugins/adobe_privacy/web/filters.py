@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
-from airflow.sdk.exceptions import AirflowNotFoundException
 from fastapi import Depends, HTTPException, Request, status
 from starlette.datastructures import QueryParams
 
@@ -87,7 +86,7 @@ NAMES = (
 def read_query(request: Request, source: SourceDep) -> Query:
     try:
         default_products = source.settings().products
-    except (SettingsError, AirflowNotFoundException):
+    except SettingsError:
         default_products = ()  # the page tells of it beside the quota
     return Query(request.query_params, default_products)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+from airflow.sdk.exceptions import AirflowException
 from fastapi import HTTPException, status
 
 from adobe_privacy.ledger.attention import LASTING, Kind, Level
@@ -60,8 +60,6 @@ def _quota(source: Source) -> dict[str, Any]:
         told["limit"] = source.settings().daily_job_limit
     except SettingsError as problem:
         told["problem"] = str(problem)
-    except AirflowNotFoundException:
-        told["problem"] = "The limit is unknown: the connection to Adobe does not exist."
     return told
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from typing import Annotated, Generic, TypeVar
 
-from airflow.sdk.exceptions import AirflowNotFoundException
 from fastapi import Depends, Request
 
 from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
@@ -20,7 +19,7 @@ from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.overview import Overview
 from adobe_privacy.organisations import DEFAULT
-from adobe_privacy.settings import LedgerSettings, ServiceSettings, SettingsError, read_variables
+from adobe_privacy.settings import LedgerSettings, ServiceSettings, read_variables
 from adobe_privacy.storage import Store
 from adobe_privacy.web.access import organisation_in
 
@@ -46,12 +45,7 @@ class Source:
 
     def terms(self) -> Terms:
         """By what intake judges a request. Raises SettingsError."""
-        try:
-            service = self.settings()
-        except AirflowNotFoundException:
-            raise SettingsError(
-                "there is no connection to Adobe, whose products a request is checked by: make it first"
-            ) from None
+        service = self.settings()
         return Terms(service.products, service.client.org_id, service.strict_identities)
 
     def id_scheme(self) -> str:

@@ -14,7 +14,6 @@ from adobe_privacy.intake.catalogue import STANDARD_NAMESPACES
 from adobe_privacy.ledger.people import People
 from adobe_privacy.ledger.schema import AccessKind
 from adobe_privacy.web.access import may_ask, may_write
-from adobe_privacy.web.api import Decision
 from adobe_privacy.web.source import Source, SourceDep
 from adobe_privacy.web.words import moment_words
 
@@ -74,11 +73,11 @@ def decide(source: SourceDep, user: GetUserDep, decisions: Decisions) -> dict[st
     """Decides on each request by itself. `unknown` are the ids that the ledger does not have."""
     changed: dict[str, int] = {}
     unknown = []
+    decide_on = DECISIONS[decisions.decision]
     with source.ledger_of(user.get_name()) as ledger:
         for request_id in dict.fromkeys(filter(None, decisions.request_ids)):
             if ledger.people.request_jobs(request_id):
-                one = Decision(request_id=request_id, reason=decisions.reason)
-                changed[request_id] = DECISIONS[decisions.decision](ledger.people, one.request_id, one.reason)
+                changed[request_id] = decide_on(ledger.people, request_id, decisions.reason)
             else:
                 unknown.append(request_id)
     return {"changed": sum(changed.values()), "requests": changed, "unknown": unknown}
