@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from adobe_privacy.ledger.states import ENDS, MEANINGS, JobState, Move
+from scripts.made_pages import write_or_check
 
 PAGE = Path(__file__).parents[1] / "docs" / "states.md"
 INTRODUCTION = """\
@@ -55,16 +56,7 @@ def _origins(move: Move) -> str:
 
 
 def main() -> int:
-    if sys.argv[1:] == ["--check"]:
-        if PAGE.read_text("utf-8") == page():
-            return 0
-        print(
-            "docs/states.md is not what ledger/states.py says: run python -m scripts.states_page",
-            file=sys.stderr,
-        )
-        return 1
-    PAGE.write_text(page(), "utf-8")
-    return 0
+    return write_or_check(PAGE, page(), made_from="ledger/states.py", by="scripts.states_page")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from adobe_privacy.api.names import OUTCOME_CODES, VERDICT_MEANINGS, Verdict
 from adobe_privacy.results.verdicts import JOB_VERDICTS, PRODUCT_VERDICTS, Answer, explained, is_missed
+from scripts.made_pages import write_or_check
 
 PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
 BEGIN = "<!-- made by python -m scripts.verdicts_table -->"
@@ -52,17 +53,8 @@ def page(text: str) -> str:
 
 
 def main() -> int:
-    text = PAGE.read_text("utf-8")
-    if sys.argv[1:] == ["--check"]:
-        if text == page(text):
-            return 0
-        print(
-            "docs/operations.md is not what api/names.py says: run python -m scripts.verdicts_table",
-            file=sys.stderr,
-        )
-        return 1
-    PAGE.write_text(page(text), "utf-8")
-    return 0
+    text = page(PAGE.read_text("utf-8"))
+    return write_or_check(PAGE, text, made_from="api/names.py", by="scripts.verdicts_table")
 
 
 if __name__ == "__main__":

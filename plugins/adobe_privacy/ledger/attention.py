@@ -30,6 +30,7 @@ from adobe_privacy.ledger.schema import (
 )
 from adobe_privacy.ledger.states import OPEN_STATES, JobState
 from adobe_privacy.ledger.unit import Topic
+from adobe_privacy.regulations.clocks import OPT_OUT
 from adobe_privacy.results.verdicts import MISSED
 
 SOON = timedelta(days=7)
@@ -38,7 +39,6 @@ ANSWERED = timedelta(minutes=15)
 # How the history says that a person closed something.
 CLOSED = "closed: "
 
-OPT_OUT = "opt_out_of_sale"
 WAITING_OR_OPEN = (JobState.RECEIVED, *OPEN_STATES)
 
 

@@ -17,8 +17,8 @@ from adobe_privacy.ledger.intents import known_at_adobe
 from adobe_privacy.ledger.schema import Job, Origin
 from adobe_privacy.ledger.states import UNSENT_STATES, JobState, Move
 from adobe_privacy.ledger.unit import Topic, chunks
+from adobe_privacy.regulations.clocks import OPT_OUT
 
-OPT_OUT = "opt_out_of_sale"
 NOT_SENT = (JobState.RECEIVED, *UNSENT_STATES)
 
 

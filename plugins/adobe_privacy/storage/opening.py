@@ -88,11 +88,7 @@ def _s3(location: Location, options: S3Options) -> backends.S3Store:
         config |= {"server_side_encryption": "aws:kms", "sse_kms_key_id": options.sse_kms_key_id}
     return backends.S3Store(
         location.bucket,
-        prefix=location.prefix or None,
-        config=_present(config),  # type: ignore[arg-type]
-        client_options=_client(options),  # type: ignore[arg-type]
-        retry_config=_retries(options),  # type: ignore[arg-type]
-        credential_provider=options.credential_provider,
+        **_common(location, options, config),
     )
 
 
@@ -113,11 +109,7 @@ def _gcs(location: Location, options: GCSOptions) -> backends.GCSStore:
     }
     return backends.GCSStore(
         location.bucket,
-        prefix=location.prefix or None,
-        config=_present(config),  # type: ignore[arg-type]
-        client_options=_client(options),  # type: ignore[arg-type]
-        retry_config=_retries(options),  # type: ignore[arg-type]
-        credential_provider=options.credential_provider,
+        **_common(location, options, config),
     )
 
 
@@ -138,12 +130,20 @@ def _azure(location: Location, options: AzureOptions) -> backends.AzureStore:
     }
     return backends.AzureStore(
         location.bucket,
-        prefix=location.prefix or None,
-        config=_present(config),  # type: ignore[arg-type]
-        client_options=_client(options),  # type: ignore[arg-type]
-        retry_config=_retries(options),  # type: ignore[arg-type]
-        credential_provider=options.credential_provider,
+        **_common(location, options, config),
     )
+
+
+def _common(
+    location: Location, options: S3Options | GCSOptions | AzureOptions, config: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "prefix": location.prefix or None,
+        "config": _present(config),
+        "client_options": _client(options),
+        "retry_config": _retries(options),
+        "credential_provider": options.credential_provider,
+    }
 
 
 def _client(options: S3Options | GCSOptions | AzureOptions) -> dict[str, Any]:
