@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -21,6 +20,7 @@ from adobe_privacy.ledger.states import JobState
 from adobe_privacy.planning.planning import Intake, PlanSettings, take_in_day
 from adobe_privacy.storage import AccessDenied, ObjectNotFound, StorageUnavailable, Store, open_store
 from tests.storage.servers import S3Server, s3_server
+from tests.support.inbox import line, put
 from tests.support.ledgers import DAY, FakeClock, OpenLedger
 
 NAME = "r.jsonl"
@@ -45,21 +45,6 @@ def inbox(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 @pytest.fixture(autouse=True)
 def nobody_is_writing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("adobe_privacy.intake.files.SETTLED_AFTER", timedelta())
-
-
-def line(number: int, **fields: Any) -> str:
-    given = {
-        "request_id": f"DSR-{number}",
-        "regulation": "gdpr",
-        "actions": ["access"],
-        "identities": [{"namespace": "email", "value": f"subject{number}@example.com"}],
-        "products": ["analytics"],
-    }
-    return json.dumps(given | fields)
-
-
-def put(inbox: Store, *lines: str, name: str = NAME, day: date = DAY) -> None:
-    inbox.write(f"{day}/{name}", "".join(f"{text}\n" for text in lines).encode())
 
 
 def take_in(inbox: Store, ledger: Ledger, day: date = DAY) -> Intake:

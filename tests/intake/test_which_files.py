@@ -18,6 +18,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.planning.planning import Plan, PlanSettings, plan_day
 from adobe_privacy.reporting.run_report import plan_lines, settle
 from adobe_privacy.storage import AccessDenied, ObjectNotFound, Store, open_store
+from tests.support.inbox import line, put
 from tests.support.ledgers import DAY
 
 NEXT = DAY + timedelta(days=1)
@@ -27,21 +28,6 @@ NEXT = DAY + timedelta(days=1)
 def inbox(tmp_path: Path) -> Store:
     (tmp_path / "inbox").mkdir()
     return open_store(f"file://{tmp_path}/inbox")
-
-
-def line(number: int, **fields: Any) -> str:
-    given = {
-        "request_id": f"DSR-{number}",
-        "regulation": "gdpr",
-        "actions": ["access"],
-        "identities": [{"namespace": "email", "value": f"subject{number}@example.com"}],
-        "products": ["analytics"],
-    }
-    return json.dumps(given | fields)
-
-
-def put(inbox: Store, *lines: str, name: str = "r.jsonl", day: date = DAY) -> None:
-    inbox.write(f"{day}/{name}", "".join(f"{text}\n" for text in lines).encode())
 
 
 def plan(inbox: Store, ledger: Ledger, day: date = DAY, **settings: Any) -> Plan:

@@ -18,6 +18,7 @@ from adobe_privacy.reporting.alarms import Alarms, due_alarms, record
 from adobe_privacy.reporting.attention import read_attention
 from adobe_privacy.reporting.run_report import Settlement, settle
 from adobe_privacy.storage import Store, open_store
+from tests.support.inbox import line, put
 from tests.support.ledgers import DAY, FakeClock
 
 NEXT = DAY + timedelta(days=1)
@@ -27,17 +28,6 @@ NEXT = DAY + timedelta(days=1)
 def inbox(tmp_path: Path) -> Store:
     (tmp_path / "inbox").mkdir()
     return open_store(f"file://{tmp_path}/inbox")
-
-
-def line(number: int, **fields: Any) -> str:
-    given = {
-        "request_id": f"DSR-{number}",
-        "regulation": "gdpr",
-        "actions": ["access"],
-        "identities": [{"namespace": "email", "value": f"subject{number}@example.com"}],
-        "products": ["analytics"],
-    }
-    return json.dumps(given | fields)
 
 
 @pytest.fixture
@@ -52,10 +42,6 @@ def run(inbox: Store, ledger: Ledger) -> Callable[..., Settlement]:
 
 
 Run = Callable[..., Settlement]
-
-
-def put(inbox: Store, *lines: str, name: str = "r.jsonl", day: Any = DAY) -> None:
-    inbox.write(f"{day}/{name}", "".join(f"{text}\n" for text in lines).encode())
 
 
 def told(alarms: Alarms) -> dict[str, str]:
