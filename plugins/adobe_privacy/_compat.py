@@ -7,6 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import exceptions
+from airflow.sdk import log as airflow_log
+from asgiref.sync import sync_to_async
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -21,6 +23,12 @@ log = logging.getLogger(__name__)
 WAITS_FOR_A_PERSON: tuple[type[BaseException], ...] = tuple(
     getattr(exceptions, name) for name in ("TaskAwaitingInput", "TaskDeferred") if hasattr(exceptions, name)
 )
+
+
+async def amask_secret(secret: str) -> None:
+    """Airflow 3.2 masks from synchronous code only, which needs a thread beside a trigger's event loop."""
+    mask = getattr(airflow_log, "amask_secret", None) or sync_to_async(airflow_log.mask_secret)
+    await mask(secret)
 
 
 def add_result(dag: DAG, result: Any) -> None:

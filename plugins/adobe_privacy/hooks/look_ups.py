@@ -15,9 +15,10 @@ from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import ErrorResponse, GetConnection, GetVariable
 from airflow.sdk.execution_time.secrets.execution_api import ExecutionAPISecretsBackend
 from airflow.sdk.execution_time.supervisor import ensure_secrets_backend_loaded
-from airflow.sdk.log import amask_secret, mask_secret
+from airflow.sdk.log import mask_secret
 from asgiref.sync import sync_to_async
 
+from adobe_privacy._compat import amask_secret
 from adobe_privacy.settings import LookUpFailed
 
 Kind = Literal["connection", "variable"]
