@@ -12,6 +12,7 @@ import logging
 import multiprocessing
 import os
 import traceback
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
@@ -37,6 +38,10 @@ def play(seed: int, ledger: Ledger) -> World:
     """One interleaving: some requests, some steps with everything that can go wrong, then peace."""
     random = Random(seed)
     seed_all(seed)  # the submission chooses by chance, too
+    # Batches are taken in the order of their ids.
+    ids = Random(seed)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=ids.getrandbits(128), version=4))
     loop = asyncio.new_event_loop()
     limit = random.choice((2, 4, 12, 50))
     world = World(
@@ -64,6 +69,7 @@ def play(seed: int, ledger: Ledger) -> World:
     finally:
         world.close()
         loop.close()
+        patch.undo()
     return world
 
 
@@ -134,26 +140,31 @@ def _takes_an_approval_for_the_next_attempt_too(patch: pytest.MonkeyPatch) -> No
     patch.setattr(Unit, "new_attempt", keeping)
 
 
+# Each with a seed that shows it today. Where it does not any more, the search goes on from there: note the new one.
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "first"),
     [
-        _believes_an_absence_at_once,
-        _forgets_the_list_lag,
-        _adopts_jobs_of_earlier_attempts,
-        _takes_adobes_clock_for_its_own,
-        _charges_nothing,
-        _asks_nobody,
-        _takes_an_approval_for_the_next_attempt_too,
+        (_believes_an_absence_at_once, 0),
+        (_forgets_the_list_lag, 476),
+        (_adopts_jobs_of_earlier_attempts, 0),
+        (_takes_adobes_clock_for_its_own, 0),
+        (_charges_nothing, 0),
+        (_asks_nobody, 0),
+        (_takes_an_approval_for_the_next_attempt_too, 0),
     ],
 )
+@pytest.mark.timeout(0)
 def test_the_interleavings_show_a_submission_that(
-    fault: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch, memory_ledger: Ledger
+    fault: Callable[[pytest.MonkeyPatch], None],
+    first: int,
+    monkeypatch: pytest.MonkeyPatch,
+    memory_ledger: Ledger,
 ) -> None:
     fault(monkeypatch)
     monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
 
     def play_many() -> None:
-        for seed in range(400):
+        for seed in range(first, first + 1500):
             play(seed, memory_ledger)
 
     with pytest.raises(AssertionError):

@@ -262,14 +262,14 @@ class Sending:
 
     async def _after_limit(self, error: QuotaReached, users: Sequence[User], jobs: Sequence[Job]) -> None:
         """Adobe documents no sentence for its daily limit, so one refusal proves nothing. Everybody pauses for some
-        minutes, then one user is sent. The day is over only where two refusals had no user in common: one bad user
-        must not stop all others."""
+        minutes, then one user is sent. The day is over only where two refusals had no user in common, and the
+        second was of one user: one bad user must not stop all others, nor many what one could still get."""
         work, keys = self.work, [user.key for user in users]
         self.refusals.refused(keys, error)
         if len(keys) == 1:
             self._too_large[keys[0]] = work.client.server_time().date(), len(jobs)
         doubted = work.ledger.limits.doubt() is not None
-        if self.refusals.more_than_one_user:
+        if self.refusals.more_than_one_user and len(users) == 1:
             work.ledger.quotas.record_refusal(intent_of(jobs[0]).date())
             reason = "Adobe says that the organisation's limit of this UTC day is reached"
             work.carry_over(work.ledger.claims.batch_jobs(work.batch.id, JobState.PLANNED), reason)
