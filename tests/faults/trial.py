@@ -196,7 +196,8 @@ class Trial:
                 self._carry_task(run_type, batch_id)
         except threading.BrokenBarrierError:
             pass  # the other run has failed, and says so
-        except Failed:
+        except BaseException:
+            # Whatever it is: the other run must not wait for this one for ever.
             together.abort()
             raise
 
@@ -293,10 +294,6 @@ class Trial:
         outcome.blows = sum(
             marker(self.folder, number).exists() for number in range(len(self.case.boundary.strikes))
         )
-        if outcome.blows < len(self.case.boundary.strikes):
-            outcome.problems.append("a blow was not dealt: nothing ever came to its place")
-        if self.case.boundary.fault is not None and not self._fault_was_played():
-            outcome.problems.append("the simulator's fault was not played")
         with Ledger(self.ledger.url, actor="crash suite") as ledger:
             jobs = [job for request_id in request_ids for job in ledger.people.request_jobs(request_id)]
             with ledger.unit.engine.connect() as connection:
@@ -305,6 +302,12 @@ class Trial:
         if self.case.lists is None or self.case.lists.show_open_jobs:
             told.clear()
         outcome.told, outcome.lost = len(told), len(wanted - there.keys() - told)
+        # What nobody may send again, or recognise, comes to no second place.
+        ended_there = outcome.blows > 0 and any(key == self.struck_key for key, _, _ in told)
+        if outcome.blows < len(self.case.boundary.strikes) and not ended_there:
+            outcome.problems.append("a blow was not dealt: nothing ever came to its place")
+        if self.case.boundary.fault is not None and not self._fault_was_played() and not ended_there:
+            outcome.problems.append("the simulator's fault was not played")
         jobs = [job for job in jobs if (job.key, job.action, job.regulation) not in told]
         adobe_ids = {(job["key"], job["action"], job["regulation"]): job["jobId"] for job in made}
         outcome.problems += [problem for job in jobs for problem in _disagreement(job, adobe_ids)]
