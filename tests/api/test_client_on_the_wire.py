@@ -172,7 +172,7 @@ async def test_no_result_is_fetched_unencrypted_from_an_encrypted_api() -> None:
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(401, errors.PermissionDenied), (403, errors.PermissionDenied), (404, errors.NotFound), (410, errors.NotFound),
+    [(401, errors.AddressDenied), (403, errors.AddressDenied), (404, errors.NotFound), (410, errors.NotFound),
      (500, errors.TemporarilyUnavailable)],
 )  # fmt: skip
 async def test_an_error_of_a_download_is_told_before_its_body(status: int, kind: type[Exception]) -> None:

@@ -21,6 +21,7 @@ from adobe_privacy.api.bodies import ACCEPTED, parse
 from adobe_privacy.api.config import ClientConfig
 from adobe_privacy.api.downloads import CONTENT, Download, address_of, origin, refused_address
 from adobe_privacy.api.errors import (
+    AddressDenied,
     AuthenticationFailed,
     NotFound,
     OutcomeUnknown,
@@ -314,7 +315,7 @@ class PrivacyServiceClient:
         try:
             return await self._transport.open(call)
         except (AuthenticationFailed, PermissionDenied) as error:
-            failure = PermissionDenied(
+            failure = AddressDenied(
                 "the download address does not let us in; it may have expired. Ask for the job anew.",
                 method="GET",
                 route=call.route,

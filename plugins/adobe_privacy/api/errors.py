@@ -7,6 +7,7 @@
       QuotaReached              the day's jobs may be used up: ask once more, with one user, before you believe it
       AuthenticationFailed      fix the credential; `step` says whether the token or the API refused it
       PermissionDenied          the credential is right but lacks a permission
+        AddressDenied           of a download elsewhere: the address may have expired, the permission does not matter
       RequestRefused            fix the request; `field` names what, where known
       NotFound                  the job's data is gone or never was; or the address is wrong
       UnreadableAnswer          an answer came that is not what the API documents
@@ -113,6 +114,10 @@ class AuthenticationFailed(PrivacyServiceError):
 
 class PermissionDenied(PrivacyServiceError):
     """The credential is valid but its product profile lacks the permission that this call needs."""
+
+
+class AddressDenied(PermissionDenied):
+    """An address on another host, which gets no credential, lets nobody in."""
 
 
 class RequestRefused(PrivacyServiceError):

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import (
+    AddressDenied,
     AuthenticationFailed,
     NotFound,
     PermissionDenied,
@@ -43,6 +44,7 @@ from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.times import not_before
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, due_dates
 from adobe_privacy.regulations.codes import RegulationError, canonical_regulation
+from adobe_privacy.results.permission import ReadPermission
 from adobe_privacy.results.verdicts import IN_WHOLE, Judgement, judge, kept_answer, missed
 from adobe_privacy.storage import StorageError, Store
 
@@ -117,9 +119,10 @@ async def complete_jobs(
     again. `on_progress` is called whenever a job has been dealt with, on the event loop.
 
     Raises AuthenticationFailed or PermissionDenied where no job or no result can be read, and StorageError before
-    anything is fetched where the archive cannot be written at all. Where Adobe has too many requests, what was begun is
-    brought to its end, and RateLimited is raised. Memory is up to 4 MiB for each small result in
-    flight and about 45 MiB for each one larger than a block, a few more where it is encrypted.
+    anything is fetched where the archive cannot be written at all. Without the permission to read results the first
+    denials end the fetching: what needs no result is still archived, the rest stays as it was. Where Adobe has too many
+    requests, what was begun is brought to its end, and RateLimited is raised. Memory is up to 4 MiB for each small
+    result in flight and about 45 MiB for each one larger than a block, a few more where it is encrypted.
     """
     work = _Work(
         ledger, archive, client, settings or ArchiveSettings(), clocks, max_attempts, Completion(len(jobs))
@@ -161,6 +164,8 @@ async def complete_jobs(
             limited = await _each(work.ready(), fetch, concurrency) or limited
         finally:
             work.record_archived()
+        if work.permission.missing is not None:
+            raise work.permission.missing
         if limited is not None:
             raise limited
     return work.result
@@ -214,6 +219,8 @@ class _Work:
     clocks: Clocks
     max_attempts: int
     result: Completion
+    permission: ReadPermission = field(default_factory=ReadPermission)
+    _without_detail: set[int] = field(default_factory=set)
     _found: list[tuple[Job, JobDetail, Judgement]] = field(default_factory=list)
     _manifests: dict[int, str] = field(default_factory=dict)
     _hashes: dict[int, str] = field(default_factory=dict)
@@ -264,6 +271,7 @@ class _Work:
             kept = self.ledger.results.answers([job.id]).get(job.id, [])
             verdict = Verdict(job.outcome) if job.outcome else judgement.verdict
             judgement = Judgement(verdict, job.outcome_code, tuple(map(kept_answer, kept)))
+        self._without_detail.add(job.id)
         self._found.append((job, detail, judgement))
         return True
 
@@ -312,19 +320,15 @@ class _Work:
         try:
             try:
                 manifest = await self._store(ready, ready.url)
-            except PermissionDenied:
-                if ready.url is None:
-                    raise
+            except AddressDenied:
                 # An address that was read a while ago may have expired since.
                 detail = await self.client.get_job(ready.completed.job_id)
                 manifest = await self._store(ready, detail.download_url)
         except RateLimited:
             raise
         except (PrivacyServiceError, ArchiveError, StorageError) as error:
-            if isinstance(error, PermissionDenied) and ready.url is None:
-                # Adobe names no address to a credential without the permission to read results: the others would
-                # be refused as well.
-                raise
+            if error is self.permission.missing:
+                return
             if isinstance(error, NotFound) and self._has_no_result(ready):
                 self._lose(ready.job, "Adobe has no result of it")
                 return
@@ -376,7 +380,11 @@ class _Work:
     async def _store(self, ready: _Ready, url: str | None) -> Manifest:
         complete = ready.completed.status == JobStatus.COMPLETE
         if ready.job.action == "access" and (complete or url is not None):
-            download = partial(self.client.download, ready.completed.job_id, url)
+            job_id = ready.completed.job_id
+            # Adobe shows no address to a credential without the permission. Else a second job is asked: what is
+            # denied may be the one result that is too old.
+            witnesses = 1 if url is None and ready.job.id not in self._without_detail else 2
+            download = partial(self.permission.download, self.client, job_id, url, witnesses=witnesses)
             try:
                 return await archive_job(self.store, ready.completed, download, settings=self.settings)
             except (NotFound, RequestRefused, InvalidArchive) as error:
