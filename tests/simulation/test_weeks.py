@@ -1,5 +1,6 @@
-"""Ten weeks of a day after another, in which Airflow is out for four days and for nine, files come late every week, and
-answers are lost: nothing is sent twice, and nothing is lost that Adobe still had."""
+"""Ten weeks of a day after another, in which Airflow is out for four days and for nine, files come late every week,
+answers are lost and the ledger is restored from a back-up of three days ago: nothing is sent twice, and nothing is lost
+that Adobe still had."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from adobe_privacy.api.client import PrivacyServiceClient
+from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
@@ -19,7 +21,9 @@ from adobe_privacy.planning.planning import PlanSettings, plan_day
 from adobe_privacy.results.completion import complete_jobs
 from adobe_privacy.results.sweep import sweep
 from adobe_privacy.storage import FileOptions, Store, open_store
+from adobe_privacy.submission.reconciliation import Reconciliation, reconcile
 from adobe_privacy.submission.submission import submit_batch
+from tests.submission.test_restore import back_up, restore
 from tests.submission.test_submission import config, settings
 from tests.support.ledgers import FakeClock
 from tests.support.simulator import Simulator, running_simulator
@@ -29,6 +33,8 @@ DAYS_WITH_REQUESTS = 70
 # Adobe takes up to 45 days for a delete.
 DAYS = DAYS_WITH_REQUESTS + 50
 OUTAGES = (range(12, 16), range(33, 42))
+# Before the runs of the first day the ledger is backed up, before those of the second it is restored.
+BACKED_UP, RESTORED = 52, 55
 A_DAY = timedelta(days=1)
 
 
@@ -109,6 +115,17 @@ class Weeks:
         self.gone += result.gone
         self.sweeps_failed += bool(result.failures or result.errors)
 
+    async def reconcile(self) -> Reconciliation:
+        return await reconcile(
+            ledger=self.ledger,
+            inbox=self.place("inbox"),
+            archive=self.place("archive"),
+            client=self.client,
+            settings=PlanSettings(organisation=self.simulator.org_id),
+            apply=True,
+            regulations=("gdpr",),
+        )
+
     async def sleep(self, seconds: float) -> None:
         self.pass_time(timedelta(seconds=seconds))
 
@@ -121,11 +138,12 @@ class Weeks:
 
 
 @pytest.mark.timeout(600)
-async def test_ten_weeks_with_outages_and_late_files_lose_nothing_and_send_nothing_twice(
+async def test_ten_weeks_with_outages_late_files_and_a_restore_lose_nothing_and_send_nothing_twice(
     adobe: Simulator, tmp_path: Path, sqlite_url: str
 ) -> None:
     clock = FakeClock(BEGIN)
     with Ledger(sqlite_url, actor="weeks", now=clock) as ledger:
+        ledger.protection.check({"organisation": adobe.org_id})
         weeks = Weeks(adobe, tmp_path, ledger, clock)
         async with weeks.client:
             for number in range(DAYS):
@@ -140,6 +158,18 @@ async def test_ten_weeks_with_outages_and_late_files_lose_nothing_and_send_nothi
                     continue
                 if number % 10 == 3:
                     adobe.fault("create", ("drop_after", "partial_response", "drop_before")[number // 10 % 3])
+                if number == BACKED_UP:
+                    backup = back_up(ledger)
+                if number == RESTORED:
+                    known = len(adobe.jobs())
+                    restore(ledger, backup)
+                    with pytest.raises(LedgerError, match="older than the archive"):
+                        await weeks.run(day - A_DAY)
+                    found = await weeks.reconcile()
+                    assert found.applied
+                    assert len(found.at_adobe) >= 3 * 4, "what was sent since the back-up is recognised"
+                    assert found.archived, "what was archived since is recorded"
+                    assert len(adobe.jobs()) == known, "nothing was sent"
                 await weeks.run(day - A_DAY)
                 await weeks.sweep(day - A_DAY)
         made = Counter((job["key"], job["action"]) for job in adobe.jobs())
