@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -312,18 +313,20 @@ class TestBatches:
         # Batches of one moment come in any order.
         assert sorted((p.content.users, p.content.jobs) for p in plan.batches) == [(1, 2), (1000, 2000)]
 
-    def test_a_plan_has_no_more_batches_than_airflow_maps(
-        self, inbox: Store, make_plan: MakePlan, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    def test_a_plan_has_no_more_than_a_hundred_batches(
+        self, inbox: Store, make_plan: MakePlan, clock: FakeClock
     ) -> None:
-        monkeypatch.setattr(planning, "MAX_BATCHES", 3)
-        hand_in(inbox, *(line(n, products=[PRODUCTS[n]]) for n in range(5)))
+        # Requests for other products go in other batches: the worst that a day's requests can be.
+        pairs = list(itertools.combinations(PRODUCTS, 2))[:105]
+        assert len(pairs) == 105
+        hand_in(inbox, *(line(n, products=list(pair)) for n, pair in enumerate(pairs)))
         assert make_plan(max_jobs=0).batches == []
         clock.advance(hours=2)
         plan = make_plan()
-        assert (len(plan.batches), plan.waiting) == (3, 2)
-        assert len(make_plan().batches) == 3
+        assert (len(plan.batches), plan.waiting) == (100, 5)
+        assert len(make_plan().batches) == 100
         tomorrow = make_plan(DAY + timedelta(days=1), run_id="tomorrow")
-        assert (len(tomorrow.batches), tomorrow.waiting) == (2, 0)
+        assert (len(tomorrow.batches), tomorrow.waiting) == (5, 0)
 
     def test_a_plan_whose_batches_are_all_sent_and_done_is_empty(self, make_plan: MakePlan) -> None:
         (told,) = plan_lines(make_plan())
