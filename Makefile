@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-faults test-weeks test-versions test-everyday test-scale test-ui model bench lint format lock
+.PHONY: help setup demo up test test-faults test-weeks test-versions test-everyday test-scale test-ui model bench lint format lock sbom audit
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -60,7 +60,14 @@ format: $(INSTALLED) ## formats and fixes what can be fixed
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-lock: $(INSTALLED) ## resolves pyproject.toml into requirements.lock, for Python 3.11 to 3.13
+lock: $(INSTALLED) ## resolves pyproject.toml into requirements.lock and requirements.txt, for Python 3.11 to 3.13
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --generate-hashes \
 		--extra s3 --extra postgres --group dev pyproject.toml -o requirements.lock
+	@$(BIN)/python -m scripts.image_lock
 	@grep -o '^uv==[^ ]*' scripts/uv.txt | $(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --generate-hashes - -o scripts/uv.txt
+
+sbom: $(INSTALLED) ## a bill of materials (CycloneDX) and the licences of all that is locked, into data/sbom/
+	@$(BIN)/python -m scripts.sbom
+
+audit: $(INSTALLED) ## known vulnerabilities of all that is locked; says so where their database cannot be reached
+	@$(BIN)/python -m scripts.audit
