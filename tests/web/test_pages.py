@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
+from html.parser import HTMLParser
 from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
@@ -464,6 +465,37 @@ class TestLedgerThatCannotBeRead:
         source: Source = page.state.sources.setdefault("default", Source())
         source.ledger.forget()  # type: ignore[attr-defined]
         assert reader.get("/privacy/api/jobs").json()["jobs"] == []
+
+
+class TypedIntoAddresses(HTMLParser):
+    """The fields of text in forms that are sent as a query; what a script sends has no `action`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields: set[tuple[str, str]] = set()
+        self._form: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "form":
+            asked = "action" in given and (given.get("method") or "get") == "get"
+            self._form = given.get("aria-label") if asked else None
+            return
+        typed = tag in ("input", "textarea") and (given.get("type") or "text") in ("text", "search")
+        if self._form and typed and "readonly" not in given:
+            self.fields.add((self._form, given.get("name") or ""))
+
+
+@pytest.mark.parametrize("address", ["", "?request=DSR-1&batch=b", "decisions", "report"])
+def test_what_a_person_types_about_a_request_never_gets_into_an_address(
+    ledger: Ledger, reader: TestClient, address: str
+) -> None:
+    """Addresses are in access logs, and people type identities where an id is asked for."""
+    ledger.intake.receive([received(1)])
+    typed = TypedIntoAddresses()
+    typed.feed(reader.get(f"/privacy/{address}").text)
+    # Who decided is a user of Airflow.
+    assert typed.fields <= {("Filter decisions", "who")}
 
 
 def test_day_names_are_those_of_the_calendar(ledger: Ledger, reader: TestClient) -> None:
