@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from contextlib import nullcontext
 from itertools import chain
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from adobe_privacy.archive import (
     AgeKeys,
@@ -17,23 +20,28 @@ from adobe_privacy.archive import (
     result_manifest,
     verify_archive,
 )
+from adobe_privacy.archive.signing import public_keys
 from adobe_privacy.command_output import print_json, progress
 from adobe_privacy.command_places import WrongUsage
-from adobe_privacy.seals import check_history
+from adobe_privacy.seals import check_history, unproven_heads
 from adobe_privacy.storage import Store, open_store
 
 
 def verify(options: argparse.Namespace) -> int:
     """Re-reads an archive; with a ledger, compares both."""
     store = open_store(options.uri)
+    signers = _signers(options)
     with nullcontext() if options.ledger is None else options.open_ledger(options) as ledger:
         verification = verify_archive(
             store,
             opener=_opener(options),
             keys=_key_place(options),
             witness=None if ledger is None else ledger.chain,
+            signers=signers,
         )
         history = [] if ledger is None else check_history(ledger, store)
+        if signers:
+            history += [problem for problem in unproven_heads(store, signers) if problem not in history]
         return _verified(options, verification, history)
 
 
@@ -84,6 +92,18 @@ def open_(options: argparse.Namespace) -> int:
         if not findings:
             print(f"{options.output}: {manifest.size} bytes, SHA-256 {manifest.sha256}")
     return 1 if findings else 0
+
+
+def _signers(options: argparse.Namespace) -> tuple[Ed25519PublicKey, ...]:
+    path: Path | None = options.public_key
+    if path is None:
+        return ()
+    try:
+        return public_keys(path.read_text("ascii", "replace"))
+    except OSError as error:
+        raise WrongUsage(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise WrongUsage(f"{path}: {error}") from None
 
 
 def _key_place(options: argparse.Namespace) -> Store | None:

@@ -30,6 +30,7 @@ from adobe_privacy.ledger.attention import Level
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.organisations import DEFAULT, OrganisationError
+from adobe_privacy.plain_text import plain
 from adobe_privacy.protective import protective
 from adobe_privacy.reporting import reports
 from adobe_privacy.reporting.attention import read_attention
@@ -56,10 +57,10 @@ def main(
         options.places = places(options.organisation)
         return int(options.run(options))
     except (WrongUsage, InvalidLocation, OrganisationError) as error:
-        print(error, file=sys.stderr)
+        print(plain(str(error)), file=sys.stderr)
         return WRONG_USAGE
     except (ArchiveError, LedgerError, StorageError) as error:
-        print(error, file=sys.stderr)
+        print(plain(str(error)), file=sys.stderr)
         return WRONG_DATA
     except SQLAlchemyError as error:
         # The database's own text may quote the address with its password.
@@ -107,6 +108,12 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         nargs="?",
         const="",
         help="compare it with the ledger, whose history is checked, too; without URL the usual ledger",
+    )
+    verify.add_argument(
+        "--public-key",
+        type=Path,
+        metavar="FILE",
+        help="Ed25519 public keys in PEM, one of which must have signed each manifest and each head of the history",
     )
     open_ = add("open", command_archive.open_, ledger=False)
     open_.add_argument("uri", help="a job's manifest.json or the folder it lies in")

@@ -6,6 +6,9 @@ HTML is escaped by its templates. JSON escapes by itself.
 from __future__ import annotations
 
 import re
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 _MARKUP = re.compile(r"([\\`*\[\]<>|~!])")
 
@@ -14,6 +17,9 @@ def plain(text: str) -> str:
     """On one line of a terminal or a log: a blank for each line break, escape sequence, NUL or sign that turns the
     direction of writing."""
     return text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+PlainText = Annotated[str, AfterValidator(plain)]
 
 
 def markdown(text: str) -> str:

@@ -6,11 +6,14 @@ remove these too: keep the archive where objects are locked or versioned, or giv
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from adobe_privacy.archive.signing import Sign, unproven, unsigned
 from adobe_privacy.ledger.identity import lost
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Seal
@@ -35,14 +38,14 @@ class Head(BaseModel):
         return f"{SEALS}/{self.sealed_at.astimezone(UTC):%Y}/{self.number:08d}-{self.hash[:16]}.json"
 
 
-def seal_history(ledger: Ledger, archive: Store) -> Seal | None:
+def seal_history(ledger: Ledger, archive: Store, sign: Sign = unsigned) -> Seal | None:
     """Seals the ledger's history and writes the heads that are not in the archive yet. Returns the newest seal."""
     seal = ledger.chain.seal()
     for each in ledger.chain.unwritten():
         head = Head.model_validate(each, from_attributes=True)
         # The answer to an earlier write may have been lost; what lies there is compared by `check_history`.
         with suppress(ObjectExists):
-            archive.create(head.place, head.model_dump_json(indent=2).encode() + b"\n")
+            archive.create(head.place, sign(head.model_dump_json(indent=2).encode() + b"\n"))
         ledger.chain.record_written(each.number)
     return seal
 
@@ -58,6 +61,17 @@ def heads(archive: Store) -> tuple[list[Head], list[str]]:
         else:
             found.append(head)
     return found, odd
+
+
+def unproven_heads(archive: Store, signers: Sequence[Ed25519PublicKey]) -> list[str]:
+    """The heads in the archive that none of these keys has signed, and the numbers that are missing between them."""
+    found, problems = heads(archive)
+    for head in found:
+        if (problem := unproven(archive.read(head.place), signers)) is not None:
+            problems.append(f"{head.place}: {problem}")
+    numbers = {head.number for head in found}
+    gaps = sorted(set(range(1, max(numbers, default=0))) - numbers)
+    return problems + [f"seal {number} is missing: a later one is there" for number in gaps]
 
 
 def check_history(ledger: Ledger, archive: Store, *, every: int = 1, turn: int = 0) -> list[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
@@ -25,6 +26,11 @@ from adobe_privacy.regulations.codes import REGULATIONS, RegulationError
 from adobe_privacy.storage import parse_location
 
 T = TypeVar("T", bound=BaseModel)
+
+
+# Adobe disables accounts that ask too often.
+SHORTEST_POLL_AT_ADOBE = 5.0
+ADOBE_HOSTS = ("adobe.io", "adobe.com")
 
 
 class SettingsError(ValueError):
@@ -52,6 +58,17 @@ def uri_of(name: str, uri: str | None, organisation: Organisation) -> str:
             f"{place} is not set: give a folder, for example file:///path or s3://conn_id@bucket"
         )
     return uri
+
+
+def check_poll_interval(seconds: float, base_url: str) -> None:
+    """Raises SettingsError where Adobe itself would be asked too often."""
+    host = urlsplit(base_url).hostname or ""
+    at_adobe = any(host == name or host.endswith(f".{name}") for name in ADOBE_HOSTS)
+    if at_adobe and seconds < SHORTEST_POLL_AT_ADOBE:
+        raise SettingsError(
+            f"the Airflow variable privacy_poll_interval must be {SHORTEST_POLL_AT_ADOBE:g} seconds or more at "
+            "Adobe's own host"
+        )
 
 
 @dataclass(frozen=True)

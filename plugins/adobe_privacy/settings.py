@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import URL
@@ -47,6 +46,7 @@ from adobe_privacy.setting_values import (
     Uri,
     Verify,
     YesOrNo,
+    check_poll_interval,
     checked,
     clocks_digest,
     extra_of,
@@ -80,9 +80,6 @@ __all__ = [
 ]
 
 IMS_ORG = "imsOrgID"
-# Adobe disables accounts that ask too often.
-SHORTEST_POLL_AT_ADOBE = 5.0
-ADOBE_HOSTS = ("adobe.io", "adobe.com")
 DAY_SECONDS = 86_400.0
 
 
@@ -121,10 +118,12 @@ class _KeyExtra(_Fields):
 
 
 class ArchiveOptions(_Fields):
-    """How results are archived; `key_conn_id` names the connection of the key by which they are encrypted."""
+    """How results are archived; `key_conn_id` names the connection of the key by which they are encrypted,
+    `signing_conn_id` that of the key by which manifests are signed."""
 
     keep_rejected: Annotated[bool, Field(strict=True)] = False
     key_conn_id: Text | None = None
+    signing_conn_id: Text | None = None
     max_entries: Cap = ZipLimits.max_entries
     max_inflated_bytes: Cap = ZipLimits.max_inflated_bytes
     max_ratio: Cap = ZipLimits.max_ratio
@@ -133,7 +132,7 @@ class ArchiveOptions(_Fields):
 
     @property
     def limits(self) -> ZipLimits:
-        return ZipLimits(**self.model_dump(exclude={"keep_rejected", "key_conn_id"}))
+        return ZipLimits(**self.model_dump(exclude={"keep_rejected", "key_conn_id", "signing_conn_id"}))
 
 
 class NotifierSettings(_Fields):
@@ -226,7 +225,7 @@ class Settings:
     key: KeySettings | None = None
     # Of what the organisation set itself, as it was read; empty where the built-in clocks hold.
     clocks_digest: str = ""
-
+    signing_key: str | None = field(default=None, repr=False)
     organisation: Organisation = THE_DEFAULT
 
     def location(self, name: Literal["inbox", "archive"]) -> str:
@@ -249,14 +248,19 @@ def read_all(
     """
     found = {name: variable(name) for name in VARIABLES}
     variables = read_variables(found)
-    key_conn_id = variables.archive_options.key_conn_id
+    options = variables.archive_options
     service = service_settings(_found(connection, adobe_conn_id))
     check_poll_interval(variables.poll_interval, service.client.base_url)
     return Settings(
         service=service,
         ledger=ledger_settings(connection(ledger_conn_id), ledger_conn_id),
         variables=variables,
-        key=None if key_conn_id is None else key_settings(connection(key_conn_id), key_conn_id),
+        key=key_settings(connection(options.key_conn_id), options.key_conn_id)
+        if options.key_conn_id
+        else None,
+        signing_key=_found(connection, options.signing_conn_id).password or ""
+        if options.signing_conn_id
+        else None,
         clocks_digest=clocks_digest(found["privacy_legal_clocks"]),
         organisation=organisation,
     )
@@ -267,17 +271,6 @@ def _found(connection: Callable[[str], ConnectionFields | None], conn_id: str) -
     if found is None:
         raise not_found(conn_id)
     return found
-
-
-def check_poll_interval(seconds: float, base_url: str) -> None:
-    """Raises SettingsError where Adobe itself would be asked too often."""
-    host = urlsplit(base_url).hostname or ""
-    at_adobe = any(host == name or host.endswith(f".{name}") for name in ADOBE_HOSTS)
-    if at_adobe and seconds < SHORTEST_POLL_AT_ADOBE:
-        raise SettingsError(
-            f"the Airflow variable privacy_poll_interval must be {SHORTEST_POLL_AT_ADOBE:g} seconds or more at "
-            "Adobe's own host"
-        )
 
 
 def read_variables(found: Mapping[str, Any]) -> Variables:

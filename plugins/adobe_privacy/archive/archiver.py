@@ -13,7 +13,15 @@ from datetime import UTC, datetime
 from adobe_privacy.archive.completeness import ProductOutcome, compare
 from adobe_privacy.archive.encryption import SUFFIX, DataKey
 from adobe_privacy.archive.errors import DownloadIncomplete, InvalidArchive
-from adobe_privacy.archive.manifest import MANIFEST, REJECTED, Manifest, Sealed, find_manifest, job_folder
+from adobe_privacy.archive.manifest import (
+    MANIFEST,
+    REJECTED,
+    Manifest,
+    Sealed,
+    find_manifest,
+    job_folder,
+    parse_manifest,
+)
 from adobe_privacy.archive.settings import ArchiveSettings
 from adobe_privacy.archive.transfer import OpenDownload, Transferred, transfer
 from adobe_privacy.archive.zip_rules import ZipLimits
@@ -174,9 +182,10 @@ def _describe(
 
 
 async def _commit(store: Store, job: CompletedJob, manifest: Manifest, settings: ArchiveSettings) -> Manifest:
+    key, text = f"{manifest.folder}/{MANIFEST}", settings.sign(manifest.to_json())
     for _ in range(_COMMIT_ATTEMPTS):
         try:
-            await store.create_async(f"{manifest.folder}/{MANIFEST}", manifest.to_json())
+            await store.create_async(key, text)
         except ObjectExists:
             winner = await _manifest_of(store, job)
             if winner is None:
@@ -193,7 +202,7 @@ async def _commit(store: Store, job: CompletedJob, manifest: Manifest, settings:
                         "A superseded copy of job %s stays until the retention run: %s", job.job_id, error
                     )
             return winner
-        return manifest
+        return parse_manifest(key, text)
     raise StorageUnavailable(
         f"{store.location.object_uri(manifest.folder)}: the store neither took nor has a manifest; retry",
         uri=store.location.uri,

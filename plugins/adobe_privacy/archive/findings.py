@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from adobe_privacy.plain_text import PlainText
+
 Problem = Literal[
     "unreadable-manifest",
     "missing-object",
@@ -22,6 +24,7 @@ Problem = Literal[
     "rejected",
     "cannot-check",
     "odd-name",
+    "not-signed",
     "changed-manifest",
     "unknown-manifest",
     "missing-manifest",
@@ -39,8 +42,8 @@ class Finding(BaseModel):
 
     severity: Literal["error", "note"]
     problem: Problem
-    key: str
-    detail: str
+    key: PlainText
+    detail: PlainText
 
 
 class VerificationSummary(BaseModel):

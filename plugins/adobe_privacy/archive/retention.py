@@ -21,7 +21,9 @@ from adobe_privacy.archive.manifest import (
     parse_manifest,
     read_manifest,
 )
+from adobe_privacy.archive.signing import Sign, unsigned
 from adobe_privacy.archive.verification import Opener, Verification, Witness, verify_archive
+from adobe_privacy.plain_text import PlainText
 from adobe_privacy.storage import ObjectInfo, ObjectNotFound, StorageError, StorageUnavailable, Store
 
 LegalHold: TypeAlias = Callable[[str, str | None], bool]
@@ -67,8 +69,8 @@ class RetentionAction(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     action: Literal["erased", "held", "swept", "failed"]
-    key: str
-    detail: str
+    key: PlainText
+    detail: PlainText
 
 
 def erase_expired(
@@ -79,6 +81,7 @@ def erase_expired(
     keys: Store | None = None,
     clock: Callable[[], datetime] = utc_now,
     dry_run: bool = False,
+    sign: Sign = unsigned,
 ) -> Iterator[RetentionAction]:
     """Erase the results of jobs completed more than their regulation's days ago. Iterate to run it.
 
@@ -103,7 +106,7 @@ def erase_expired(
     for regulation, days in sorted(retention_days.items()):
         if days < 1:
             raise ValueError(f"the retention for {regulation} must be at least 1 day, not {days}")
-    run = _Erasing(store, keys, erasures, retention_days, clock, dry_run)
+    run = _Erasing(store, keys, erasures, retention_days, clock, dry_run, sign)
     begun = set(erasures.unfinished())
     for folder in sorted(begun):
         yield from run.folder(folder, begun=True)
@@ -124,9 +127,10 @@ class _Erasing:
         days: Mapping[str, int],
         clock: Callable[[], datetime],
         dry_run: bool,
+        sign: Sign,
     ) -> None:
         self._store, self._keys, self._erasures, self._days = store, keys, erasures, days
-        self._clock, self._dry_run = clock, dry_run
+        self._clock, self._dry_run, self._sign = clock, dry_run, sign
         self._failures = _Failures()
 
     def folder(self, folder: str, *, begun: bool) -> Iterator[RetentionAction]:
@@ -174,12 +178,12 @@ class _Erasing:
         erasure = manifest.erasure or Erasure(
             reason=reason, started_at=self._clock(), versions_remain=version is not None
         )
-        self._store.write(key, manifest.model_copy(update={"erasure": erasure}).to_json())
+        self._store.write(key, self._sign(manifest.model_copy(update={"erasure": erasure}).to_json()))
         if manifest.data_key is not None:
             keys.delete(manifest.data_key)
         self._store.delete(manifest.object_key)
         confirmed = erasure.model_copy(update={"erased_at": self._clock()})
-        tombstone = manifest.model_copy(update={"erasure": confirmed}).to_json()
+        tombstone = self._sign(manifest.model_copy(update={"erasure": confirmed}).to_json())
         self._store.write(key, tombstone)
         self._erasures.done(parse_manifest(key, tombstone))
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from adobe_privacy.archive.encryption import DataKey, KeyWrapper
 from adobe_privacy.archive.errors import ArchiveError, CannotOpen, InvalidArchive, UnreadableManifest
@@ -21,6 +23,7 @@ from adobe_privacy.archive.manifest import (
     key_store,
     parse_manifest,
 )
+from adobe_privacy.archive.signing import unproven
 from adobe_privacy.archive.zip_check import ZipCheck
 from adobe_privacy.storage import ObjectNotFound, StorageError, StorageUnavailable, Store
 
@@ -61,8 +64,10 @@ class Verification:
         selected: Callable[[str], bool] | None,
         workers: int,
         witness: Witness | None = None,
+        signers: Sequence[Ed25519PublicKey] = (),
     ) -> None:
         self._witness = witness
+        self._signers = signers
         self.summary = VerificationSummary()
         self._store = store
         self._opener = opener
@@ -144,10 +149,13 @@ class Verification:
             return [remark("no-manifest", key, "an attempt that was never completed") for key in keys], counts
         counts.manifests = 1
         try:
-            manifest = parse_manifest(manifest_key, self._store.read(manifest_key))
+            text = self._store.read(manifest_key)
+            manifest = parse_manifest(manifest_key, text)
         except UnreadableManifest as error:
             return [wrong("unreadable-manifest", manifest_key, str(error))], counts
         findings = self._compared(manifest, manifest_key, filed)
+        if self._signers and (problem := unproven(text, self._signers)) is not None:
+            findings.append(wrong("not-signed", manifest_key, problem))
         findings += [
             remark("no-manifest", key, "an attempt that the job's manifest does not name")
             for key in sorted(keys - {manifest_key, manifest.object_key, manifest.data_key})
@@ -329,6 +337,7 @@ def verify_archive(
     selected: Callable[[str], bool] | None = None,
     workers: int = 2,
     witness: Witness | None = None,
+    signers: Sequence[Ed25519PublicKey] = (),
 ) -> Verification:
     """Re-read every result that a manifest names: size, SHA-256 and ZIP structure with all CRCs.
 
@@ -336,13 +345,14 @@ def verify_archive(
     that it accepts. `workers` results are read at once. Needs nothing but the archive; of encrypted results it
     checks the ciphertext and the wrapped data key, and with `opener` what is inside as well. `keys` is where data
     keys lie if not beside the manifests. With a `witness`, the ledger, each manifest is compared with the hash that was
-    noted when it was written, and a job whose folder is gone is missed.
+    noted when it was written, and a job whose folder is gone is missed. With `signers` one of these keys must have
+    signed each manifest.
 
     Raises `StorageError` where the store itself fails. Not promised: to notice, without a witness, a manifest that was
     replaced together with its result, or a job whose whole folder is gone. Nor anything about a data key in a place
     that is not `keys`.
     """
-    return Verification(store, opener, keys, selected, workers, witness)
+    return Verification(store, opener, keys, selected, workers, witness, signers)
 
 
 def _days(store: Store) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from adobe_privacy.archive import AgeKeys, ArchiveSettings, Encryption, KmsKey, Opener
+from adobe_privacy.archive.signing import Sign, signer, unsigned
 from adobe_privacy.hooks.storage import aws_hook, open_archive
 from adobe_privacy.settings import KeySettings, Settings, SettingsError
 from adobe_privacy.storage import Store
@@ -14,8 +15,22 @@ def archive_settings(settings: Settings) -> ArchiveSettings:
     """Raises SettingsError where the key cannot be used."""
     options = settings.variables.archive_options
     return ArchiveSettings(
-        limits=options.limits, keep_rejected=options.keep_rejected, encryption=_encryption(settings.key)
+        limits=options.limits,
+        keep_rejected=options.keep_rejected,
+        encryption=_encryption(settings.key),
+        sign=signing(settings),
     )
+
+
+def signing(settings: Settings) -> Sign:
+    """What signs manifests and heads. Raises SettingsError where the key cannot be used."""
+    if settings.signing_key is None:
+        return unsigned
+    try:
+        return signer(settings.signing_key)
+    except ValueError as error:
+        conn_id = settings.variables.archive_options.signing_conn_id
+        raise SettingsError(f"connection {conn_id}: {error}") from None
 
 
 def key_place(settings: Settings) -> Store | None:

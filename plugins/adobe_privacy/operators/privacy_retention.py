@@ -73,7 +73,7 @@ class ErasePrivacyResultsOperator(_RetentionOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.archive import erase_expired
-        from adobe_privacy.hooks.archive import key_place
+        from adobe_privacy.hooks.archive import key_place, signing
 
         with plain_failures(self.log), self.ledger(context):
             # With the ledger open: it stops a run that finds retention absent where it was in force.
@@ -91,6 +91,7 @@ class ErasePrivacyResultsOperator(_RetentionOperator):
                     erasures=_Erasures(ledger),
                     keys=key_place(self.settings),
                     dry_run=dry_run,
+                    sign=signing(self.settings),
                 ),
                 subject="Results",
                 dry_run=dry_run,
@@ -188,13 +189,14 @@ class VerifyPrivacyArchiveOperator(PrivacyOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         from adobe_privacy.archive import verify_sample
-        from adobe_privacy.hooks.archive import archive_opener, key_place
+        from adobe_privacy.hooks.archive import archive_opener, key_place, signing
         from adobe_privacy.seals import check_history, seal_history
 
         with plain_failures(self.log), self.ledger(context) as ledger:
             dry_run = bool(context["params"].get("dry_run"))
             archive = self.archive() if dry_run else self.own_archive(ledger)
-            seal = ledger.chain.head() if dry_run else seal_history(ledger, archive)
+            sign = signing(self.settings)
+            seal = ledger.chain.head() if dry_run else seal_history(ledger, archive, sign)
             turn = ledger.now().toordinal()
             problems = check_history(ledger, archive, every=int(self.every_days), turn=turn)
             for problem in problems:
