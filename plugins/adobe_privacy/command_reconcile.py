@@ -11,6 +11,7 @@ from adobe_privacy.command_output import print_json, print_rows
 from adobe_privacy.command_places import Places, WrongUsage
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.plain_text import plain
 from adobe_privacy.planning.planning import PlanSettings
 from adobe_privacy.settings import Settings
 from adobe_privacy.submission.reconciliation import Reconciliation, reconcile
@@ -43,9 +44,9 @@ def reconcile_with(options: argparse.Namespace, ledger: Ledger) -> int:
         print_rows(options, found.rows)
         for what, names in (("at Adobe", found.at_adobe), ("archived", found.archived)):
             for name in names:
-                print(f"{what}: {name}")
+                print(f"{what}: {plain(name)}")
         for note in found.notes:
-            print(note)
+            print(plain(note))
         if found.differs and not found.applied:
             print("Nothing was changed. To let this ledger go on: reconcile --apply")
     return 1 if found.differs and not found.applied else 0

@@ -8,6 +8,8 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from adobe_privacy.plain_text import plain
+
 
 @contextmanager
 def plain_failures(log: Any) -> Iterator[None]:
@@ -18,7 +20,7 @@ def plain_failures(log: Any) -> Iterator[None]:
         failure = _failure(error)
         if failure is None:
             raise
-        log.error("%s", error)
+        log.error("%s", failure)
         raise failure from None
 
 
@@ -36,7 +38,7 @@ def _failure(error: Exception) -> AirflowException | None:
     from adobe_privacy.storage import InvalidLocation, LocationNotFound, StorageError
 
     if isinstance(error, LookUpFailed):
-        return AirflowException(str(error))
+        return AirflowException(plain(str(error)))
     needs_a_person = (
         AuthenticationFailed,
         InvalidLocation,
@@ -46,7 +48,7 @@ def _failure(error: Exception) -> AirflowException | None:
         SettingsError,
     )
     if isinstance(error, needs_a_person):
-        return AirflowFailException(str(error))
+        return AirflowFailException(plain(str(error)))
     if isinstance(error, PrivacyServiceError | StorageError | ArchiveError | LedgerError):
-        return AirflowException(str(error))
+        return AirflowException(plain(str(error)))
     return None

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, StringConstraints
 
+from adobe_privacy.plain_text import plain
+
 
 class JobStatus(StrEnum):
     """The state of a job, or of one product within a job. Neither says anything about the other."""
@@ -65,8 +67,9 @@ def _parse_date(value: str) -> datetime | None:
 
 
 def as_text(value: object) -> str | None:
+    """On one printable line, whatever others wrote: it ends up in logs, ledger and manifests."""
     if isinstance(value, str):
-        return value.strip() or None
+        return plain(value).strip() or None
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 

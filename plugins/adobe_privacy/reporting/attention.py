@@ -16,6 +16,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.people import erased_file
 from adobe_privacy.ledger.schema import InboxProblem, Job, ProductAnswer
 from adobe_privacy.ledger.states import FAILED_STATES
+from adobe_privacy.plain_text import plain
 from adobe_privacy.results.verdicts import missed
 
 NAMED = 1000  # of a kind; the rest is counted
@@ -109,7 +110,7 @@ def _of_job(kind: Kind, job: Job, since: datetime | None, answers: Sequence[Prod
     if job.state in FAILED_STATES and (erased := erased_file([job])):
         says += f"; {erased}"
     about = f"{job.key} ({job.action}, {job.regulation}, Adobe job {job.adobe_job_id or 'none'})"
-    return Item(kind, about, says, since, request_id=job.request_id)
+    return Item(kind, plain(about), plain(says), since, request_id=job.request_id)
 
 
 def _of_inbox(kind: Kind, problem: InboxProblem) -> Item:
@@ -120,8 +121,8 @@ def _of_inbox(kind: Kind, problem: InboxProblem) -> Item:
         about += f" ({problem.request_id})"
     return Item(
         kind,
-        about,
-        kind.says.format(reason=problem.reason),
+        plain(about),
+        plain(kind.says.format(reason=problem.reason)),
         problem.since,
         request_id=problem.request_id,
         folder=str(problem.inbox_date),
