@@ -24,7 +24,7 @@ test: $(INSTALLED) ## the whole test suite, but for those below
 	@$(BIN)/python -m pytest --ignore=tests/ui --ignore=tests/scale --ignore=tests/everyday --ignore=tests/system/test_weeks.py
 
 test-faults: $(INSTALLED) ## the long crash suite: every step of a submission, every fault of the archive on every store, long fuzzing
-	@ADOBE_PRIVACY_INTERLEAVINGS=3000 ADOBE_PRIVACY_FUZZ=20000 $(BIN)/python -m pytest tests/faults tests/fuzz \
+	@ADOBE_PRIVACY_INTERLEAVINGS=3000 ADOBE_PRIVACY_FUZZ=20000 $(BIN)/python -m pytest tests/faults tests/fuzz tests/operators/test_canary.py \
 		tests/archive/test_faults.py tests/submission/test_exactly_once.py --full-faults
 
 test-weeks: $(INSTALLED) ## backfills of 60 days and 30, waiting and alarms on a real Airflow (minutes)
