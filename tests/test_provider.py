@@ -50,6 +50,44 @@ def test_the_form_has_every_field_of_the_extra_and_an_untouched_one_is_not_set()
         assert _read(dict.fromkeys(fields, empty) | given) == plain
 
 
+SHOWN = {
+    "org_id": "0123456789ABCDEF@AdobeOrg",
+    "token_url": "https://ims-na1.adobelogin.com/ims/token/v3",
+    "scopes": "openid, AdobeID",
+    "products": "analytics",
+    "company_contexts": '[{"namespace": "AdvertisingId", "value": "acme"}]',
+    "strict_identities": "true",
+    "expand_ids": "true",
+    "priority": "low",
+    "merge_policy_id": "policy-1",
+    "analytics_delete_method": "purge",
+    "daily_job_limit": "20000",
+    "schedule_share": "0.25",
+    "list_lag": "300",
+    "verify": "false",
+    "proxy": "http://proxy.example.com:3128",
+    "timeout": "60",
+    "insecure": "true",
+    "download_hosts": "*.adobe.io, *.adobe.com",
+}
+
+
+@pytest.mark.parametrize("field", SHOWN)
+def test_what_a_fields_description_shows_can_be_typed_into_it_as_text(field: str) -> None:
+    (connection_type,) = get_provider_info()["connection-types"]
+    assert set(SHOWN) == set(connection_type["conn-fields"])
+    found = _read({"org_id": SHOWN["org_id"], field: SHOWN[field]})
+    assert (
+        field == "org_id"
+        or found != _read({"org_id": SHOWN["org_id"]})
+        or field
+        in (
+            # The default itself.
+            *("token_url", "daily_job_limit", "schedule_share", "list_lag", "timeout"),
+        )
+    )
+
+
 def _read(extra: dict[str, Any]) -> ServiceSettings:
     return service_settings(
         ConnectionFields("c", "adobe_privacy", login="id", password="secret", extra=json.dumps(extra))

@@ -35,7 +35,7 @@ def _failure(error: Exception) -> AirflowException | None:
     from adobe_privacy.archive import ArchiveError
     from adobe_privacy.ledger.database import LedgerError
     from adobe_privacy.settings import LookUpFailed, SettingsError
-    from adobe_privacy.storage import InvalidLocation, LocationNotFound, StorageError
+    from adobe_privacy.storage import InvalidLocation, LocationNotFound, StorageError, StoreUnfit
 
     if isinstance(error, LookUpFailed):
         return AirflowException(plain(str(error)))
@@ -46,6 +46,7 @@ def _failure(error: Exception) -> AirflowException | None:
         PermissionDenied,
         RequestRefused,
         SettingsError,
+        StoreUnfit,
     )
     if isinstance(error, needs_a_person):
         return AirflowFailException(plain(str(error)))

@@ -79,11 +79,13 @@ def get_provider_info() -> dict[str, Any]:
                     "placeholders": {
                         "host": "https://platform.adobe.io/data/core/privacy",
                         # Airflow 3.3's own Test button works only where the port is stored.
-                        "port": "443",
+                        "port": "443 (Test needs it)",
+                        "login": "needed",
+                        "password": "needed",
                     },
                 },
                 "conn-fields": {
-                    "org_id": _field("Organisation id", "Ends in @AdobeOrg."),
+                    "org_id": _field("Organisation id", "Needed. Ends in @AdobeOrg."),
                     "token_url": _field(
                         "Token URL", "Empty: https://ims-na1.adobelogin.com/ims/token/v3", format="url"
                     ),
@@ -127,8 +129,14 @@ def get_provider_info() -> dict[str, Any]:
                         type=["number", "null"],
                         minimum=0,
                     ),
-                    "verify": _field("TLS", "Path of a CA bundle, or false; empty: the usual authorities."),
-                    "proxy": _field("Proxy URL", "", format="password"),
+                    "verify": _field(
+                        "TLS", "Path of certificate authorities, or false. Empty: the usual authorities."
+                    ),
+                    "proxy": _field(
+                        "Proxy URL",
+                        "Such as http://proxy.example.com:3128, or false. Empty: the environment's.",
+                        format="password",
+                    ),
                     "timeout": _field(
                         "Timeout, seconds",
                         f"Empty: {GATEWAY_TIMEOUT:.0f}, as Adobe's gateway.",

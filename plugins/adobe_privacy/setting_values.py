@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
@@ -218,6 +218,13 @@ def verify(value: Any) -> Any:
     return said.lower() == "true" if said.lower() in ("true", "false") else said
 
 
+def proxy(value: Any) -> Any:
+    """An address, or false: then the environment's proxies are not used either."""
+    if value is False or (isinstance(value, str) and value.strip().lower() in ("false", "none")):
+        return False
+    return text(value)
+
+
 def clocks(value: Any) -> Clocks:
     text = value if isinstance(value, str) else json.dumps(value)
     try:
@@ -275,6 +282,7 @@ Cap = Annotated[int, BeforeValidator(whole), Field(ge=0)]
 YesOrNo = Annotated[bool, BeforeValidator(yes_or_no)]
 JsonText = BeforeValidator(unpacked)
 Verify = Annotated[bool | str, BeforeValidator(verify)]
+ProxySetting = Annotated[str | Literal[False], BeforeValidator(proxy)]
 BlankSeparated = Annotated[tuple[str, ...], BeforeValidator(lambda value: names(blanks_as_commas(value)))]
 LegalClocks = Annotated[Clocks, BeforeValidator(clocks)]
 Retention = Annotated[dict[str, int], BeforeValidator(retention)]

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import URL
 
+from adobe_privacy import host_network
 from adobe_privacy.api.addresses import DOWNLOAD_HOSTS
 from adobe_privacy.api.config import DEFAULT_BASE_URL, DEFAULT_SCOPES, DEFAULT_TOKEN_URL, ClientConfig
 from adobe_privacy.api.facts import DAILY_JOBS, GATEWAY_TIMEOUT
@@ -38,6 +39,7 @@ from adobe_privacy.setting_values import (
     Names,
     Number,
     Products,
+    ProxySetting,
     RequestIdScheme,
     Retention,
     SettingsError,
@@ -104,7 +106,7 @@ class _ServiceExtra(CallOptions, _Fields):
     list_lag: Annotated[Number, Field(ge=0, le=DAY_SECONDS)] = 300.0
     timeout: Annotated[Number, Field(gt=0, le=3600)] = GATEWAY_TIMEOUT
     verify: Verify = True
-    proxy: Text | None = None
+    proxy: ProxySetting | None = None
     insecure: YesOrNo = False
     strict_identities: YesOrNo = False
     download_hosts: Names = DOWNLOAD_HOSTS
@@ -298,6 +300,9 @@ def service_settings(connection: ConnectionFields) -> ServiceSettings:
             insecure=extra.insecure,
             download_hosts=extra.download_hosts or DOWNLOAD_HOSTS,
         )
+        host_network.check(extra.verify, extra.proxy)
+    except host_network.HostFault as fault:
+        raise SettingsError(f"{place}{fault}") from None
     except ValueError as error:
         name, _, rest = str(error).partition(" ")
         fields = {"client_id": "login", "client_secret": "password", "base_url": "host"}

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from adobe_privacy.api.addresses import DOWNLOAD_HOSTS, is_loopback
 from adobe_privacy.api.facts import GATEWAY_TIMEOUT, PAGE_SIZE
+from adobe_privacy.host_network import Proxy
 
 DEFAULT_BASE_URL = "https://platform.adobe.io/data/core/privacy"
 DEFAULT_TOKEN_URL = "https://ims-na1.adobelogin.com/ims/token/v3"
@@ -40,7 +41,8 @@ class ClientConfig:
     """
     verify: bool | str = True
     """True for the usual authorities, False for none, or the path of a file or folder of authorities."""
-    proxy: str | None = field(default=None, repr=False)
+    proxy: Proxy = field(default=None, repr=False)
+    """An address, False for no proxy, or None for what the environment says."""
     page_size: int = PAGE_SIZE
     """Rows asked for per listing page; 1,000 is the documented maximum, and the client copes with a smaller
     one.
@@ -84,7 +86,7 @@ class ClientConfig:
                     f"{name} must begin with https: over http the secret and personal data can be read on the way. "
                     "Set extra.insecure to allow it."
                 )
-        if self.proxy is not None and not _is_address(self.proxy):
+        if self.proxy and not _is_address(self.proxy):
             raise ValueError(
                 "proxy must be an absolute http(s) address such as http://proxy.example.com:3128."
             )

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from pathlib import Path
 from typing import Any, TypeVar
 
 import httpcore
@@ -33,6 +32,7 @@ from adobe_privacy.api.errors import (
     TemporarilyUnavailable,
     UnreadableAnswer,
 )
+from adobe_privacy.api.routes import Routes, proxies, tls_context
 
 USER_AGENT = f"airflow-adobe-privacy/{__version__}"
 CONNECT_TIMEOUT = 15.0
@@ -86,13 +86,13 @@ class Transport:
         self._ahead: timedelta | None = None
         connect = min(config.timeout, CONNECT_TIMEOUT)
         self._total_timeout = config.timeout + connect
-        verify = _authorities(config.verify)
+        tls = tls_context(config.verify)
+        proxy_of = proxies(config)
 
         def new_client() -> httpx.AsyncClient:
             return httpx.AsyncClient(
-                transport=transport,
-                verify=verify,
-                proxy=config.proxy,
+                transport=transport or Routes(tls, proxy_of),
+                trust_env=False,
                 follow_redirects=False,
                 timeout=httpx.Timeout(config.timeout, connect=connect, pool=connect),
                 cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
@@ -349,18 +349,6 @@ def content_coding(response: httpx.Response) -> str:
     """How the body is coded, empty where it is not."""
     coding = response.headers.get("content-encoding", "").strip().lower()
     return "" if coding == "identity" else str(coding)
-
-
-def _authorities(verify: bool | str) -> ssl.SSLContext:
-    if isinstance(verify, bool):
-        return httpx.create_ssl_context(verify)
-    path = Path(verify)
-    try:
-        return ssl.create_default_context(
-            cafile=None if path.is_dir() else verify, capath=verify if path.is_dir() else None
-        )
-    except OSError:
-        raise ValueError(f"verify: {verify} holds no readable certificate authorities.") from None
 
 
 def _why_no_connection(error: BaseException) -> str:

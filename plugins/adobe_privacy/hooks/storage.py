@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import Connection
 
-from adobe_privacy import quiet_logs
+from adobe_privacy import host_network, quiet_logs
 from adobe_privacy.hooks.look_ups import look_up_connection
+from adobe_privacy.setting_values import is_set, proxy, verify
 from adobe_privacy.settings import SettingsError
 from adobe_privacy.storage import (
     AzureOptions,
@@ -60,7 +62,7 @@ def aws_hook(conn_id: str | None, client_type: str, connection: Connection | Non
 
     hook: Any = AwsGenericHook(aws_conn_id=conn_id, client_type=client_type)
     if conn_id is not None:
-        found = connection or _connection(conn_id)
+        found = _with_plain_verify(connection or _connection(conn_id))
         # Its own look-up takes a connection that it does not find for the machine's own identity.
         hook.get_connection = lambda _conn_id: found
     return hook
@@ -73,16 +75,20 @@ def s3_options(connection: Connection | None) -> S3Options:
         return S3Options(credential_provider=_boto3_credentials(None))
     extra: dict[str, Any] = dict(connection.extra_dejson)
     service = (extra.get("service_config") or {}).get("s3") or {}
+    proxies = (extra.get("config_kwargs") or {}).get("proxies") or {}
     plain = {
         "region": extra.get("region_name"),
         "endpoint": service.get("endpoint_url") or extra.get("endpoint_url"),
-        "verify": extra.get("verify", True) is not False,
         "sse_kms_key_id": extra.get("sse_kms_key_id"),
         "bucket_key_enabled": extra.get("bucket_key_enabled"),
         "storage_class": extra.get("storage_class"),
         "checksum_algorithm": extra.get("checksum_algorithm"),
     }
     options: dict[str, Any] = {name: value for name, value in plain.items() if value is not None}
+    options |= _network(
+        connection,
+        {"proxy": proxies.get("https") or proxies.get("http"), "verify": service.get("verify")} | extra,
+    )
     if connection.login and connection.password and not extra.get("role_arn"):
         return S3Options(
             access_key_id=connection.login,
@@ -126,7 +132,9 @@ def gcs_options(connection: Connection | None) -> GCSOptions:
         "endpoint": extra.get("endpoint_url"),
         "anonymous": bool(extra.get("is_anonymous")),
     }
-    return GCSOptions(**{name: value for name, value in options.items() if value})
+    return GCSOptions(
+        **{name: value for name, value in options.items() if value}, **_network(connection, extra)
+    )
 
 
 def azure_options(connection: Connection | None) -> AzureOptions:
@@ -144,4 +152,40 @@ def azure_options(connection: Connection | None) -> AzureOptions:
         "client_secret": connection.password if tenant else None,
         "endpoint": extra.get("endpoint_url"),
     }
-    return AzureOptions(**{name: value for name, value in options.items() if value})
+    return AzureOptions(
+        **{name: value for name, value in options.items() if value}, **_network(connection, extra)
+    )
+
+
+def _network(connection: Connection, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """`verify` and `proxy`, as in the connection to Adobe. Raises SettingsError."""
+    found: dict[str, Any] = {}
+    for name, read in (("verify", verify), ("proxy", proxy)):
+        if is_set(extra.get(name)):
+            field = f"extra.{name}"
+            try:
+                found[name] = read(extra[name])
+                if name == "verify":
+                    host_network.authorities(found[name], field)
+            except ValueError as problem:
+                text = str(problem) if isinstance(problem, host_network.HostFault) else f"{field} {problem}"
+                raise SettingsError(f"connection {connection.conn_id}: {text}") from None
+    return found
+
+
+def _with_plain_verify(connection: Connection) -> Connection:
+    """Amazon's hook would take the text "false" for the path of a bundle."""
+    extra = dict(connection.extra_dejson)
+    said = _network(connection, {"verify": extra.get("verify")})
+    if said.get("verify", extra.get("verify")) is extra.get("verify"):
+        return connection
+    return Connection(
+        conn_id=connection.conn_id,
+        conn_type=connection.conn_type,
+        host=connection.host,
+        port=connection.port,
+        login=connection.login,
+        password=connection.password,
+        schema=connection.schema,
+        extra=json.dumps(extra | said),
+    )

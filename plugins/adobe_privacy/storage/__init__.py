@@ -14,6 +14,7 @@ from adobe_privacy.storage.errors import (
     ObjectNotFound,
     StorageError,
     StorageUnavailable,
+    StoreUnfit,
 )
 from adobe_privacy.storage.location import Location, parse_location
 from adobe_privacy.storage.opening import open_store
@@ -36,6 +37,7 @@ __all__ = [
     "StorageUnavailable",
     "Store",
     "StoreOptions",
+    "StoreUnfit",
     "Written",
     "open_store",
     "parse_location",

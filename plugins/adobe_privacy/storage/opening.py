@@ -10,6 +10,7 @@ from typing import Any
 from obstore import store as backends
 from obstore.exceptions import BaseError
 
+from adobe_privacy import host_network
 from adobe_privacy.storage import local
 from adobe_privacy.storage.errors import InvalidLocation, LocationNotFound
 from adobe_privacy.storage.location import Location, parse_location
@@ -48,7 +49,9 @@ def open_store(location: Location | str, options: StoreOptions | None = None) ->
             backend = _gcs(location, options)
         else:
             backend = _azure(location, options)
-    except BaseError:
+    except host_network.HostFault as problem:
+        raise InvalidLocation(f"{location.uri}: {problem}", uri=location.uri) from None
+    except (BaseError, ValueError):
         raise InvalidLocation(
             f"cannot set up a store for {location.uri}: an option of its connection has the wrong form",
             uri=location.uri,
@@ -147,6 +150,11 @@ def _common(
 
 
 def _client(options: S3Options | GCSOptions | AzureOptions) -> dict[str, Any]:
+    amazon = ("AWS_CA_BUNDLE",) if isinstance(options, S3Options) else ()
+    place = host_network.authorities(options.verify, variables=amazon)
+    # These the library reads by itself, and says nothing where it cannot.
+    host_network.authorities(options.verify)
+    proxy = _proxy(options)
     return _present(
         {
             # The library's 30 s would be for a whole part or a whole read, too short on a slow line.
@@ -154,9 +162,27 @@ def _client(options: S3Options | GCSOptions | AzureOptions) -> dict[str, Any]:
             "connect_timeout": timedelta(seconds=15),
             "allow_http": True if (options.endpoint or "").startswith("http://") else None,
             "allow_invalid_certificates": None if options.verify else True,
-            "proxy_url": options.proxy,
+            "root_certificate": None if place is None else host_network.pem(place),
+            "proxy_url": proxy or None,
         }
+        # The library has no other way to leave out the environment's proxy than one that is used for no host.
+        | (
+            {"proxy_url": "http://127.0.0.1:9", "proxy_excludes": "*,0.0.0.0/0,::/0"}
+            if proxy is False
+            else {}
+        )
     )
+
+
+def _proxy(options: S3Options | GCSOptions | AzureOptions) -> host_network.Proxy:
+    """None leaves it to the library, which asks the environment for each host, those of tokens too."""
+    if options.proxy is not None:
+        return options.proxy
+    proxies = host_network.environment_proxies()
+    if options.endpoint is None:
+        return None
+    # One host, then, and the library does not know every way of writing it in NO_PROXY.
+    return proxies.of(options.endpoint) or False
 
 
 def _retries(options: S3Options | GCSOptions | AzureOptions) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Credentials, endpoints and settings of a store, as plain values.
 
 What is left out is looked for where the vendor's own tools look: environment, instance or workload identity.
-`max_retries` is how often a failed request is repeated, for at most three minutes. `credential_provider` is
-one of obstore's callables and wins over static keys; use it where credentials expire during a long run. No
-secret shows in a repr.
+`verify` is False, or the path of a file or folder of certificate authorities that are trusted too. `proxy` is an
+address, False for none, or None for the environment's. `max_retries` is how often a failed request is repeated, for at
+most three minutes. `credential_provider` is one of obstore's callables and wins over static keys; use it where
+credentials expire during a long run. No secret shows in a repr.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+
+from adobe_privacy.host_network import Proxy
 
 CredentialProvider: TypeAlias = Callable[[], Any]
 
@@ -45,8 +48,8 @@ class S3Options:
     bucket_key_enabled: bool | None = None
     storage_class: str | None = None
     checksum_algorithm: Literal["SHA256", "CRC64NVME"] | None = None
-    verify: bool = True
-    proxy: str | None = field(default=None, repr=False)
+    verify: bool | str = True
+    proxy: Proxy = field(default=None, repr=False)
     max_retries: int = 10
 
 
@@ -60,8 +63,8 @@ class GCSOptions:
     credential_provider: CredentialProvider | None = field(default=None, repr=False)
     anonymous: bool = False
     storage_class: str | None = None
-    verify: bool = True
-    proxy: str | None = field(default=None, repr=False)
+    verify: bool | str = True
+    proxy: Proxy = field(default=None, repr=False)
     max_retries: int = 10
 
 
@@ -78,8 +81,8 @@ class AzureOptions:
     endpoint: str | None = None
     credential_provider: CredentialProvider | None = field(default=None, repr=False)
     storage_class: str | None = None
-    verify: bool = True
-    proxy: str | None = field(default=None, repr=False)
+    verify: bool | str = True
+    proxy: Proxy = field(default=None, repr=False)
     max_retries: int = 10
 
 

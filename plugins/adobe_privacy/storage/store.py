@@ -21,10 +21,11 @@ from adobe_privacy.storage import local
 from adobe_privacy.storage.errors import (
     ObjectExists,
     ObjectNotFound,
+    StorageError,
     StorageUnavailable,
 )
 from adobe_privacy.storage.location import Location
-from adobe_privacy.storage.translate import translated
+from adobe_privacy.storage.translate import no_conditions, translated
 
 T = TypeVar("T")
 
@@ -323,9 +324,14 @@ class Store:
         await self._do_async(key, lambda: obstore.rename_async(self._backend, key, to))
 
     def check_writable(self) -> None:
-        """Write and delete a probe, so that a wrong set-up is told before any work is done."""
+        """Write and delete a probe before any work is done. StoreUnfit where a second write replaces the first."""
         probe = f".write-check-{uuid.uuid4().hex}"
-        self.write(probe, b"")
+        with contextlib.suppress(ObjectExists):
+            for _ in range(2):
+                self.create(probe, b"")
+            with contextlib.suppress(StorageError):
+                self.delete(probe)
+            raise no_conditions(self.location)
         self.delete(probe)
 
     # What a killed writer leaves in a folder. Object stores hide it and clean up by a lifecycle rule.

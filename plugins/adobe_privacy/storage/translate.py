@@ -18,6 +18,7 @@ from adobe_privacy.storage.errors import (
     ObjectNotFound,
     StorageError,
     StorageUnavailable,
+    StoreUnfit,
 )
 from adobe_privacy.storage.location import Location
 
@@ -30,6 +31,26 @@ _OS_ADVICE: dict[int, tuple[type[StorageError], str]] = {
     28: (StorageUnavailable, "no space left on the device; free some space and run again"),
     30: (AccessDenied, "the file system is read-only"),
     122: (StorageUnavailable, "the disk quota is used up; free some space and run again"),
+}
+
+
+_WRONG_REGION = (
+    "Received redirect without LOCATION|status code: 30[17]|PermanentRedirect|AuthorizationHeaderMalformed"
+    "|IllegalLocationConstraint"
+)
+# By what the library shows of the error's cause.
+_NO_CONNECTION = {
+    r"InvalidCertificate\(\s*UnknownIssuer": "the store's certificate is of an authority that is not trusted; name the "
+    "authorities in verify in the connection's extra, or in AWS_CA_BUNDLE or SSL_CERT_FILE",
+    r"InvalidCertificate\(\s*NotValidForName": "the store's certificate is for another host name; correct the endpoint",
+    r"InvalidCertificate\(\s*(Expired|NotValidYet)": "the store's certificate has expired or is not valid yet; check "
+    "the clock of this machine, or renew the certificate",
+    r"InvalidCertificate": "the store's certificate cannot be trusted; check it and verify in the connection's extra",
+    r"InvalidMessage": "the store does not answer with TLS; check whether its endpoint begins with http:// or https://",
+    r"AlertReceived": "no TLS connection: the store broke it off; check its endpoint and what TLS it asks for",
+    r"TunnelUnsuccessful|ProxyAuthRequired|TunnelUnexpectedEof": "the proxy does not let the connection through; check "
+    "the proxy and NO_PROXY, or set proxy in the connection's extra (false: no proxy)",
+    r"dns error": "the host name is not known; check the endpoint and the network",
 }
 
 
@@ -66,4 +87,22 @@ def translated(error: Exception, location: Location, key: str, *, writing: bool 
         return AccessDenied(
             f"{uri}: no credentials found; name a connection in the URI (scheme://conn_id@…)", uri=uri
         )
+    if re.search(_WRONG_REGION, text):
+        return StoreUnfit(
+            f"{uri}: the bucket lies in another region; set region_name in the extra of its connection",
+            uri=uri,
+        )
+    if answer in ("501", "501 NotImplemented") or answer.endswith(" NotImplemented"):
+        return no_conditions(location, uri)
+    for pattern, why in _NO_CONNECTION.items():
+        if re.search(pattern, text):
+            return StorageUnavailable(f"{uri}: {why}", uri=uri)
     return StorageUnavailable(f"{uri}: the store failed ({answer}); check that it can be reached", uri=uri)
+
+
+def no_conditions(location: Location, uri: str | None = None) -> StoreUnfit:
+    return StoreUnfit(
+        f"{uri or location.uri}: the store does not refuse to replace an object (If-None-Match), which the archive "
+        "needs; use a store that does",
+        uri=uri or location.uri,
+    )
