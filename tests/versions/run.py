@@ -1,6 +1,7 @@
 """`make test-versions`: the wheel in a new virtual environment for each supported Airflow, under its constraints.
 
-In each, a real Airflow carries a day of requests through on the simulator, a delete that a person approves included.
+The installation is that of docs/production.md, whose commands and code are read from there. In each, a real Airflow
+carries a day of requests through on the simulator, a delete that a person approves included.
 Prints a table; exits 0 only if all of it is as it should be. `make test-versions VERSIONS=3.2.1` runs one.
 """
 
@@ -8,6 +9,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -27,9 +30,21 @@ from scripts.stack import BIN, ROOT, Stack, StackError, stop_on_signals
 from tests.support.airflow import let_the_schedule_go_first, until
 
 HERE = Path(__file__).parent
+DOCUMENTED = (ROOT / "docs" / "production.md").read_text()
 DAG_ID = "privacy_requests"
 ACCESS, DELETE = "DSR-2026-000501", "DSR-2026-000502"
-CHECKS = ("installed in s", "DAGs", "main job", "approval", "note", "page", "form", "command", "s in all")
+CHECKS = (
+    "installed in s",
+    "DAGs",
+    "docs",
+    "main job",
+    "approval",
+    "note",
+    "page",
+    "form",
+    "command",
+    "s in all",
+)
 
 
 def build_wheel(folder: Path) -> Path:
@@ -43,11 +58,25 @@ def build_wheel(folder: Path) -> Path:
     return wheel
 
 
+def documented(pattern: str) -> str:
+    """What stands in docs/production.md, there once."""
+    (found,) = re.findall(pattern, DOCUMENTED, re.DOTALL)
+    return str(found)
+
+
 def install(version: str, wheel: Path, venv: Path) -> None:
-    """As a user does: the package beside this Airflow, under its constraints."""
+    """As docs/production.md says, word for word: the wheel, this version and the kept constraints take the place of the
+    index's package, of the version and of the constraints there."""
     uv = [BIN / "uv"]
+    said = shlex.split(documented(r"`(pip install [^`]+)`"))
+    assert said[:2] == ["pip", "install"]
+    assert said[-2] == "--constraint"
+    assert "constraints-3.3.1/" in said[-1]
+    given = [
+        word.replace("airflow-adobe-privacy", str(wheel)).replace("==3.3.1", f"=={version}")
+        for word in said[2:-2]
+    ]
     constraints = HERE / f"constraints-{version}.txt"
-    given = [f"apache-airflow=={version}", f"{wheel}[postgres]"]
     subprocess.run([*uv, "venv", "--quiet", "--python", BIN / "python", venv], check=True)
     there = ("--quiet", "--python", venv / "bin" / "python")
     # Compiled once here, where every process of Airflow would compile it otherwise.
@@ -74,10 +103,13 @@ def try_version(version: str, wheel: Path, home: Path) -> dict[str, str]:
         },
         bin=home / "venv" / "bin",
         dags=home / "dags",
-        prepare=lambda stack: stack.airflow("privacy", "dags", "--to", str(home / "dags")),
+        prepare=lambda stack: stack.airflow(
+            *shlex.split(documented(r"`airflow (privacy dags --to DIR)`").replace("DIR", str(home / "dags")))
+        ),
         say=lambda text: print(f"  {text}", flush=True),
     ) as stack:
         found["DAGs"] = check(lambda: dags_load(stack))
+        found["docs"] = check(lambda: own_file(stack))
         write_inbox(home / "data" / "inbox" / str(day))
         with stack.api() as api:
             stack.backfill(DAG_ID, str(day), str(day))
@@ -121,6 +153,13 @@ def dags_load(stack: Stack) -> None:
         errors = api.get("/importErrors").raise_for_status().json()["import_errors"]
     assert not errors, [error["stack_trace"] for error in errors]
     let_the_schedule_go_first(stack, DAG_ID)
+
+
+def own_file(stack: Stack) -> None:
+    """The DAG file that docs/production.md shows."""
+    code = documented(r"```python\n(.*?)```")
+    shown = stack.python("-c", f"{code}\nfrom airflow.sdk import DAG\nprint(privacy_requests().dag_id)")
+    assert "privacy_requests" in shown, shown
 
 
 def run_of(stack: Stack) -> dict[str, Any]:
