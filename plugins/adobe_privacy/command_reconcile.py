@@ -37,16 +37,21 @@ def reconcile_with(options: argparse.Namespace, ledger: Ledger) -> int:
                 "archived": found.archived,
                 "unknown": found.unknown,
                 "doubtful": found.doubtful,
+                "receipts": found.receipts,
+                "not_recovered": list(found.not_recovered),
                 "notes": found.notes,
             }
         )
     else:
         print_rows(options, found.rows)
-        for what, names in (("at Adobe", found.at_adobe), ("archived", found.archived)):
+        lists = ("at Adobe", found.at_adobe), ("archived", found.archived), ("receipt", found.receipts)
+        for what, names in lists:
             for name in names:
                 print(f"{what}: {plain(name)}")
         for note in found.notes:
             print(plain(note))
+        for what in found.not_recovered:
+            print(f"cannot be recovered: {what}")
         if found.differs and not found.applied:
             print("Nothing was changed. To let this ledger go on: reconcile --apply")
     return 1 if found.differs and not found.applied else 0

@@ -213,6 +213,7 @@ def test_reconcile_is_the_way_out(world: World, submitted: str, capsys: pytest.C
     assert "the ledger is older than the archive" in said
     assert "at Adobe: DSR-2 (delete)" in said
     assert "Nothing was changed. To let this ledger go on: reconcile --apply" in said
+    assert "cannot be recovered: legal holds: place them again before privacy_retention runs" in said
     nothing_is_done(world, submitted, "the ledger is older than the archive")
     capsys.readouterr()
     assert reconcile("--apply") == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -12,15 +14,18 @@ import pytest
 from sqlalchemy import delete, insert, select
 
 from adobe_privacy.api.client import PrivacyServiceClient
+from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.database import LedgerError
+from adobe_privacy.ledger.doubts import SeenJob
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import Base
+from adobe_privacy.ledger.schema import Base, Usage
 from adobe_privacy.ledger.states import JobState
+from adobe_privacy.opt_outs.opt_outs import OptOuts, OptOutSettings, send_opt_outs
 from adobe_privacy.ownership import check_owner
 from adobe_privacy.planning.planning import PlanSettings
 from adobe_privacy.results.sweep import sweep
 from adobe_privacy.storage import open_store
-from adobe_privacy.submission.reconciliation import Reconciliation, reconcile
+from adobe_privacy.submission.reconciliation import ONLY_THE_LEDGER_KNEW, Reconciliation, reconcile
 from tests.submission.day import START, Day
 from tests.submission.test_submission import config, hand_in, line, plan
 from tests.support.ledgers import DAY, FakeClock
@@ -115,6 +120,7 @@ async def test_the_restore_drill(drill: Day) -> None:
 
     found = await reconciled(drill, apply=True)
     assert (found.requests, len(found.at_adobe), found.doubtful) == (90, 200, 20)
+    assert drill.ledger.quotas.today().used == 201, "the day's jobs count, whoever remembers sending them"
     assert made(drill).total() == 201, "it sends nothing"
     check_owner(drill.ledger, drill.archive, drill.simulator.org_id)
 
@@ -127,6 +133,161 @@ async def test_the_restore_drill(drill: Day) -> None:
             assert job.adobe_job_id == ids[f"{job.key} {job.action}"], "0 lost"
     again = await reconciled(drill, apply=False)
     assert (again.differs, again.at_adobe, again.unknown) == (False, [], 0)
+
+
+async def test_what_was_made_yesterday_is_charged_to_yesterday(drill: Day) -> None:
+    hand_in(drill.inbox, line(1), line(2, "access"))
+    backup = back_up(drill.ledger)
+    await run(drill, "lost")
+    yesterday = drill.clock().date()
+    drill.pass_time(timedelta(hours=20))
+    restore(drill.ledger, backup)
+    await reconciled(drill, apply=True)
+    with drill.ledger.unit.read() as session:
+        assert {row.day: row.jobs for row in session.scalars(select(Usage))} == {yesterday: 3}
+    assert drill.ledger.quotas.today().used == 0
+    [job] = drill.ledger.people.request_jobs("DSR-2")
+    assert job.submitted_at is not None
+    assert job.submitted_at.date() == yesterday, "it is as old as Adobe says"
+
+
+def manifest(day: Day, job: dict[str, Any], *, verdict: str, products: list[dict[str, Any]]) -> str:
+    """Archives one of Adobe's jobs by a manifest alone, as this version or an older one wrote it."""
+    place = f"jobs/gdpr/{DAY:%Y/%m/%d}/{job['jobId']}/manifest.json"
+    completeness = {
+        "verdict": verdict,
+        "products_requested": ["profileService"],
+        "products_answered": [],
+        "products_missing": [],
+        "folders_found": [],
+        "other_folders": 0,
+    }
+    fields = {
+        "job_id": job["jobId"],
+        "request_id": job["key"],
+        "request_key": job["key"],
+        "regulation": "gdpr",
+        "action": job["action"],
+        "status": "complete",
+        "completed_at": day.clock().replace(hour=23).isoformat(),
+        "archived_at": day.clock().replace(hour=23).isoformat(),
+        "products": products,
+        "completeness": completeness,
+    }
+    day.archive.create(place, json.dumps(fields).encode())
+    return place
+
+
+def answer(code: str | None, verdict: str | None = None) -> list[dict[str, Any]]:
+    fields = {"name": "Profile", "status": "complete", "code": code, "verdict": verdict}
+    return [{name: value for name, value in fields.items() if value is not None}]
+
+
+# By a case: the whole verdict in the manifest, its products, and what the ledger makes of it.
+ARCHIVED: dict[str, tuple[str, list[dict[str, Any]], Verdict]] = {
+    "of this version": ("in part", answer("6000-200", "data left"), Verdict.IN_PART),
+    "of this version, and done": ("done", answer("6000-200", "done"), Verdict.DONE),
+    "better than its products": ("done", answer("6000-200", "wrong namespace"), Verdict.NOT_DONE),
+    "of an older version, done": ("full", answer("6000-200"), Verdict.DONE),
+    "of an older version, wrong namespace": ("full", answer("6053-200"), Verdict.NOT_DONE),
+    "of an older version, without products": ("full", [], Verdict.AS_BEFORE),
+    "in words that nobody knows": ("splendid", [], Verdict.AS_BEFORE),
+}
+
+
+async def test_what_the_archive_has_is_judged_as_everywhere(drill: Day) -> None:
+    """Nothing becomes better by a restore: what a manifest does not say enough about stays `as judged before`."""
+    hand_in(drill.inbox, *(line(number, "delete") for number in range(len(ARCHIVED))))
+    backup = back_up(drill.ledger)
+    await run(drill, "lost")
+    jobs = {job["key"]: job for job in drill.simulator.jobs()}
+    places = [
+        manifest(drill, jobs[f"DSR-{number}"], verdict=whole, products=products)
+        for number, (whole, products, _) in enumerate(ARCHIVED.values())
+    ]
+    restore(drill.ledger, backup)
+    drill.pass_time(timedelta(days=1))
+    found = await reconciled(drill, apply=True)
+    assert (len(found.archived), found.at_adobe, found.notes) == (len(ARCHIVED), [], [])
+    for number, (case, (_, _, verdict)) in enumerate(ARCHIVED.items()):
+        [job] = drill.ledger.people.request_jobs(f"DSR-{number}")
+        assert (job.state, job.outcome) == (JobState.ARCHIVED, verdict), case
+        assert job.manifest == places[number]
+        assert job.manifest_sha256 == hashlib.sha256(drill.archive.read(places[number])).hexdigest()
+    with drill.ledger.unit.read() as session:
+        assert [row.jobs for row in session.scalars(select(Usage))] == [len(ARCHIVED)]
+
+
+async def test_an_unreadable_manifest_makes_nothing_archived(drill: Day) -> None:
+    hand_in(drill.inbox, line(1, "delete"))
+    backup = back_up(drill.ledger)
+    await run(drill, "lost")
+    [made_job] = drill.simulator.jobs()
+    place = manifest(drill, made_job, verdict="done", products=answer("6000-200", "done"))
+    drill.archive.write(place, b"{")
+    restore(drill.ledger, backup)
+    found = await reconciled(drill, apply=True)
+    assert (found.archived, found.at_adobe) == ([], ["DSR-1 (delete)"])
+    assert [place in note for note in found.notes] == [True]
+    [job] = drill.ledger.people.request_jobs("DSR-1")
+    assert (job.state, job.outcome) == (JobState.SUBMITTED, None)
+
+
+async def opt_out(day: Day) -> OptOuts:
+    return await send_opt_outs(
+        day=DAY,
+        inbox=day.inbox,
+        ledger=day.ledger,
+        archive=day.archive,
+        client=day.client,
+        settings=OptOutSettings(),
+    )
+
+
+def opt_out_line(number: int) -> dict[str, Any]:
+    return line(number, "opt_out_of_sale", regulation="ccpa")
+
+
+async def test_receipts_of_opt_outs_are_recovered(drill: Day) -> None:
+    drill.ledger.intake.fingerprint(b"")  # the key is of before the back-up
+    backup = back_up(drill.ledger)
+    hand_in(drill.inbox, *(opt_out_line(number) for number in range(1, 4)))
+    plan(drill.inbox, drill.ledger)
+    assert (await opt_out(drill)).accepted == 3
+    accepted = drill.clock()
+    restore(drill.ledger, backup)
+    drill.pass_time(timedelta(hours=1))
+    # The inbox names another person for the third; the fourth is new.
+    other = opt_out_line(3) | {"identities": [{"namespace": "email", "value": "other@example.com"}]}
+    hand_in(drill.inbox, opt_out_line(1), opt_out_line(2), other, opt_out_line(4))
+
+    before = back_up(drill.ledger)
+    found = await reconciled(drill, apply=False)
+    assert (found.differs, found.receipts) == (True, ["DSR-1", "DSR-2"])
+    assert back_up(drill.ledger) == before
+    found = await reconciled(drill, apply=True)
+    assert found.receipts == ["DSR-1", "DSR-2"]
+    assert ["DSR-3.json is of other identities" in note for note in found.notes] == [True]
+    assert found.not_recovered == ONLY_THE_LEDGER_KNEW
+    for number in (1, 2):
+        [job] = drill.ledger.people.request_jobs(f"DSR-{number}")
+        assert (job.state, job.outcome, job.submitted_at) == (JobState.ARCHIVED, Verdict.ACCEPTED, accepted)
+        assert job.manifest is not None
+        assert job.manifest_sha256 == hashlib.sha256(drill.archive.read(job.manifest)).hexdigest()
+    calls = drill.simulator.calls().get("consent", 0)
+    again = await opt_out(drill)
+    assert again.accepted == 2, "the other person's and the new one"
+    assert drill.simulator.calls().get("consent", 0) == calls + 1
+
+
+async def test_a_job_that_a_sweep_marks_at_the_last_moment_is_not_sent(drill: Day) -> None:
+    """Between the look at a batch and its intent."""
+    hand_in(drill.inbox, line(1))
+    [batch] = plan(drill.inbox, drill.ledger)
+    ids = [job.id for job in drill.ledger.claims.batch_jobs(batch.id)]
+    assert drill.ledger.doubts.note_seen([SeenJob("adobe-1", "DSR-1", "delete")]) == 1
+    intended = drill.ledger.intents.intend(batch.id, ids, daily_limit=100)
+    assert [job.action for job in intended] == ["access"]
 
 
 async def test_what_cannot_be_known_is_not_sent(drill: Day) -> None:
@@ -167,9 +328,11 @@ async def test_a_sweep_marks_what_the_ledger_takes_for_not_sent(drill: Day) -> N
         regulations=["gdpr"],
     )
     assert swept.doubtful == 2
+    assert drill.ledger.quotas.today().used == 0
     result = await drill.submit(batch)
     assert (result.recognised, result.submitted) == (2, 0)
     assert made(drill) == {("DSR-1", "access"): 1, ("DSR-1", "delete"): 1}
+    assert drill.ledger.quotas.today().used == 2
 
 
 async def test_a_ledger_that_is_lost_for_good_goes_on_with_an_empty_one(drill: Day) -> None:

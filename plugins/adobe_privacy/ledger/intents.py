@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -37,7 +38,7 @@ class Intents(Topic):
         self, batch_id: str, job_ids: Collection[int], *, daily_limit: int, approve_deletes: bool = False
     ) -> list[Job]:
         """Commits the intent to send these jobs and charges them against the day; returns those that were
-        still `PLANNED` in this batch and not on hold. Only what is returned may be sent.
+        still `PLANNED` in this batch, not on hold and not doubtful. Only what is returned may be sent.
 
         A delete is among them only once it is approved, where the batch was claimed so or `approve_deletes`
         says so. Raises DailyLimitReached where the day has no room for all of them, and Paused where Adobe asked
@@ -48,7 +49,12 @@ class Intents(Topic):
             now = self.unit.now()
             refuse_while_paused(session, now)
             jobs = self.unit.in_state(session, job_ids, JobState.PLANNED)
-            jobs = [job for job in jobs if job.batch_id == batch_id and not job.on_hold]
+            # A sweep may have marked one as doubtful since the caller looked.
+            jobs = [
+                job
+                for job in jobs
+                if job.batch_id == batch_id and not job.on_hold and job.doubt_until is None
+            ]
             batch = session.get_one(Batch, batch_id)
             if approve_deletes or batch.needs_approval:
                 approved = approved_in(session, batch, jobs)
@@ -71,17 +77,20 @@ class Intents(Topic):
         adobe_request_id: str | None,
         reason: str,
         answered: bool = False,
+        created: Mapping[str, datetime] | None = None,
     ) -> int:
         """Adobe has these jobs: each as it was intended, with Adobe's job id. Returns how many are `SUBMITTED`
         by this.
 
-        With `answered`, Adobe has just taken them: a pause it had asked for is over.
+        With `answered`, Adobe has just taken them: a pause it had asked for is over. `created` says when Adobe made its
+        jobs, as far as a list tells it: a job that no intent of this ledger was charged for is charged to that day.
 
         What Adobe has is believed even where the intent was given up meanwhile. A further job of Adobe's for the
         same request gets a row of its own, see `second_jobs`. A job that the ledger knows already changes nothing.
         """
         with self.unit.write() as session:
             now = self.unit.now()
+            times = {job_id: min(at, now) for job_id, at in (created or {}).items()}
             if answered:
                 end_pause_and_doubt(session)
             rows = {row.id: row for row in self.unit.by_id(session, [job.id for job, _ in made])}
@@ -99,15 +108,22 @@ class Intents(Topic):
                     and row.state in Move.RECOGNISE.origins
                     and row.adobe_job_id is None
                 ):
+                    charged = row.state is JobState.SUBMITTING and row.doubt_until is None
+                    made_at = None if charged else times.get(adobe_job_id)
+                    if made_at is not None:
+                        usage_on(session, made_at.date()).jobs += 1
                     row.adobe_job_id, row.adobe_request_id = adobe_job_id, adobe_request_id
-                    row.batch_id, row.intent_at, row.submitted_at = job.batch_id, job.intent_at, now
+                    row.batch_id, row.intent_at = job.batch_id, job.intent_at
+                    row.submitted_at = made_at or now
                     row.outcome = row.doubt_until = None
                     submitted[row.id] = row
                 else:
                     seconds.append((job, adobe_job_id))
             self.unit.move(session, list(submitted.values()), Move.RECOGNISE, reason)
             for job, adobe_job_id in seconds:
-                add_second_job(self.unit, session, job, adobe_job_id, now, reason)
+                if (made_at := times.get(adobe_job_id)) is not None:
+                    usage_on(session, made_at.date()).jobs += 1
+                add_second_job(self.unit, session, job, adobe_job_id, made_at or now, reason)
             return len(submitted)
 
     def withdraw(self, jobs: Collection[Job], to: JobState, reason: str, *, refund: bool = False) -> int:

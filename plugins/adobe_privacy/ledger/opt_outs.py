@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import and_, or_, select
@@ -14,6 +15,17 @@ from adobe_privacy.ledger.results import archive
 from adobe_privacy.ledger.schema import OPT_OUTS, Job
 from adobe_privacy.ledger.states import JobState, Move
 from adobe_privacy.ledger.unit import Topic
+
+
+@dataclass(frozen=True)
+class FoundReceipt:
+    """A receipt that the archive has, of an opt-out that the ledger takes for not accepted."""
+
+    job: Job
+    place: str
+    sha256: str
+    accepted_at: datetime
+    attempts: int
 
 
 class OptOuts(Topic):
@@ -94,4 +106,20 @@ class OptOuts(Topic):
         with self.unit.write() as session:
             rows = self.unit.in_state(session, places, JobState.COMPLETE)
             archive(self.unit, session, rows, places, hashes or {}, "receipt written")
+            return len(rows)
+
+    def record_found(self, found: Collection[FoundReceipt]) -> int:
+        """Their receipts say that Adobe accepted them. Returns how many are archived by this."""
+        by_id = {each.job.id: each for each in found}
+        with self.unit.write() as session:
+            rows = self.unit.by_id(session, by_id, Job.state.in_(Move.ACCEPT.origins))
+            for row in rows:
+                row.submitted_at = row.completed_at = by_id[row.id].accepted_at
+                row.attempt = max(row.attempt, by_id[row.id].attempts)
+                row.outcome = Verdict.ACCEPTED.value
+            reason = "its receipt is in the archive: reconcile"
+            self.unit.move(session, rows, Move.ACCEPT, reason)
+            places = {row.id: by_id[row.id].place for row in rows}
+            hashes = {row.id: by_id[row.id].sha256 for row in rows}
+            archive(self.unit, session, rows, places, hashes, reason)
             return len(rows)

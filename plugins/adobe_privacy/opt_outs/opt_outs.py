@@ -16,10 +16,7 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
-from typing import Literal
-
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from datetime import date, datetime, timedelta
 
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import (
@@ -38,6 +35,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.limits import Paused
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
+from adobe_privacy.opt_outs.receipts import receipt_of
 from adobe_privacy.ownership import claim
 from adobe_privacy.storage import ObjectExists, Store
 from adobe_privacy.submission.refusals import Refusals, halves
@@ -45,43 +43,11 @@ from adobe_privacy.submission.sending import by_reason
 
 log = logging.getLogger(__name__)
 
-RECEIPTS = "optouts"
 # No limit is documented. A call that is refused or lost concerns all requests in it.
 REQUESTS_PER_CALL = 100
 WRITES_AT_ONCE = 16
 # After this many calls without an answer, going on at once is of no use.
 MAX_LOST_CALLS = 3
-
-
-class Receipt(BaseModel):
-    """What can be shown of an opt-out, as `optouts/<regulation>/<YYYY>/<MM>/<DD>/<request_id>.json`; the date is
-    the day of acceptance in UTC, and `/` in a request id becomes `~`, which no id contains.
-
-    `fingerprint` is a keyed hash of the request whose identities were sent, the same as in the ledger: who has
-    the key and the request can show that it was this one. `attempts` counts the calls that may have reached
-    Adobe. `reservations` say what the opt-out does not reach: identities that were not sent, products without effect.
-    It holds no identity.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    format: Literal[1] = 1
-    request_id: str
-    regulation: str
-    action: Literal["opt_out_of_sale"] = "opt_out_of_sale"
-    fingerprint: str
-    received_at: AwareDatetime
-    due_on: date
-    accepted_at: AwareDatetime
-    answer: str
-    attempts: int
-    reservations: tuple[str, ...] = ()
-
-    @property
-    def place(self) -> str:
-        """Where it lies in the archive."""
-        name = self.request_id.replace("/", "~")
-        return f"{RECEIPTS}/{self.regulation}/{self.accepted_at.astimezone(UTC):%Y/%m/%d}/{name}.json"
 
 
 @dataclass(frozen=True)
@@ -279,8 +245,8 @@ class _Work:
         hashes: dict[int, str] = {}
 
         async def write(job: Job) -> tuple[Job, str]:
-            receipt = _receipt(job)
-            content = receipt.model_dump_json(indent=2).encode() + b"\n"
+            receipt = receipt_of(job)
+            content = receipt.to_json()
             async with gate:
                 try:
                     await self.archive.create_async(receipt.place, content)
@@ -294,20 +260,6 @@ class _Work:
         if accepted:
             written = await asyncio.gather(*(write(job) for job in accepted))
             self.result.receipts += self.ledger.opt_outs.record_receipts(written, hashes)
-
-
-def _receipt(job: Job) -> Receipt:
-    return Receipt(
-        request_id=job.request_id,
-        regulation=job.regulation,
-        fingerprint=job.fingerprint,
-        received_at=job.received_at,
-        due_on=job.due_on,
-        accepted_at=job.submitted_at or datetime.now(UTC),
-        answer=job.outcome or "",
-        attempts=job.attempt,
-        reservations=opt_out_reservations(job.warnings),
-    )
 
 
 def _consent(requests: Sequence[PrivacyRequest]) -> ConsentRequest:

@@ -1,16 +1,18 @@
-"""Jobs that an older version judged, by rules of its own: judged again by what their manifests say."""
+"""What became of a job by its manifest: where an older version judged it, by rules of its own, and where a restored
+ledger does not know it."""
 
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from adobe_privacy.api.models import JobDetail
-from adobe_privacy.api.names import Verdict
+from adobe_privacy.api.names import Verdict, product_code
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job
-from adobe_privacy.results.verdicts import Judgement, judge
+from adobe_privacy.results.verdicts import Answer, Judgement, judge, kept_judgement
 from adobe_privacy.storage import ObjectNotFound, Store
 
 AT_ONCE = 500
@@ -36,17 +38,49 @@ def judge_again(ledger: Ledger, archive: Store, *, limit: int = AT_ONCE) -> int:
 
 def _judgement(archive: Store, job: Job) -> Judgement | None:
     try:
-        manifest = json.loads(archive.read(job.manifest or ""))
-        detail, asked = _detail(manifest), manifest["completeness"]["products_requested"]
-        left_out = manifest["completeness"].get("ignored") or 0
-        no_result = job.action == "access" and "object" not in manifest
-    except (ObjectNotFound, ValueError, KeyError, TypeError, AttributeError):
+        return judgement_of(json.loads(archive.read(job.manifest or "")), job.action)
+    except (ObjectNotFound, ValueError):
         return None
+
+
+def judgement_of(manifest: Any, action: str) -> Judgement | None:
+    """The judgement that a manifest holds, or, where an older version wrote it, today's by what it repeats of Adobe's
+    answer. None where it does not say enough: then nobody knows whether all was done."""
+    try:
+        detail, completeness = _detail(manifest), manifest["completeness"]
+        asked, left_out = completeness["products_requested"], completeness.get("ignored") or 0
+        kept = _kept(manifest, asked)
+        no_result = action == "access" and "object" not in manifest
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if kept is not None:
+        return kept
     if not detail.products:
         return None
     judgement = judge(detail, asked, last_look=True)
     # What was in the way of `done` then, a manifest tells in part only.
     return None if judgement.verdict is Verdict.DONE and (left_out or no_result) else judgement
+
+
+def _kept(manifest: dict[str, Any], asked: list[str]) -> Judgement | None:
+    """What was decided when the job was archived, and more was known. None where it is in words of an older version."""
+    try:
+        answers = [
+            Answer(
+                product=product_code(product["name"]),
+                name=product["name"],
+                verdict=Verdict(product["verdict"]),
+                status=product["status"],
+                code=product.get("code"),
+                processed_at=datetime.fromisoformat(at) if (at := product.get("processed_at")) else None,
+                retry_count=product.get("retry_count"),
+            )
+            for product in manifest["products"]
+        ]
+        whole = Verdict(manifest["completeness"]["verdict"])
+    except (ValueError, KeyError):
+        return None
+    return kept_judgement(whole, answers, asked)
 
 
 def _detail(manifest: dict[str, Any]) -> JobDetail:

@@ -99,12 +99,7 @@ def judge(detail: JobDetail, asked: Collection[str] = (), *, last_look: bool = F
     """
     final = detail.status.is_terminal and (last_look or detail.status is not JobStatus.COMPLETE)
     answers = list(_answers(detail, {product_code(name) for name in asked} or None))
-    answered = {answer.product for answer in answers}
-    answers += [
-        Answer(code, code, Verdict.NO_ANSWER, asked=True)
-        for code in dict.fromkeys(map(product_code, asked))
-        if code not in answered
-    ]
+    answers += silent(answers, asked)
     if final:
         answers = [
             replace(answer, verdict=Verdict.NO_ANSWER) if answer.verdict is Verdict.PENDING else answer
@@ -119,6 +114,23 @@ def judge(detail: JobDetail, asked: Collection[str] = (), *, last_look: bool = F
             verdict, verdict
         )
     return Judgement(verdict, _code_behind(answers), tuple(answers))
+
+
+def kept_judgement(verdict: Verdict, answers: Sequence[Answer], asked: Collection[str]) -> Judgement:
+    """A judgement of before, of which `verdict` and `answers` were kept. Never better than what the answers say."""
+    every = [*answers, *silent(answers, asked)]
+    by_answers = whole_verdict([answer.verdict for answer in every])
+    return Judgement(min(verdict, by_answers, key=JOB_VERDICTS.index), _code_behind(every), tuple(every))
+
+
+def silent(answers: Iterable[Answer], asked: Collection[str]) -> list[Answer]:
+    """The products that were asked and are not among the answers."""
+    answered = {answer.product for answer in answers}
+    return [
+        Answer(code, code, Verdict.NO_ANSWER, asked=True)
+        for code in dict.fromkeys(map(product_code, asked))
+        if code not in answered
+    ]
 
 
 def kept_answer(row: ProductAnswer) -> Answer:

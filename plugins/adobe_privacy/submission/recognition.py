@@ -61,14 +61,18 @@ def recognise(ledger: Ledger, jobs: Iterable[Job], search: Search, reason: str) 
     by_place = {(job.key, job.action): job for job in jobs}
     result = Recognised()
     made: list[tuple[Job, str]] = []
+    created: dict[str, datetime] = {}
     for place, rows in search.found(ledger).items():
         made += [(by_place[place], row.job_id) for row in rows]
+        created |= {row.job_id: row.created_at for row in rows if row.created_at is not None}
         if rows[0].key != place[0]:
             ledger.limits.note_keys(unchanged=False)
         if len(rows) > 1:
             result.notes.append(f"{place[0]} ({place[1]}): Adobe has {len(rows)} jobs, see {rows[1].job_id}")
     if made:
-        result.count = ledger.intents.record_submitted(made, adobe_request_id=None, reason=reason)
+        result.count = ledger.intents.record_submitted(
+            made, adobe_request_id=None, reason=reason, created=created
+        )
         result.job_ids = {job.id for job, _ in made}
     return result
 

@@ -4,41 +4,45 @@ What Adobe lists, or the archive has, with the key and the action of a request t
 recognised. Of everything else that may have been sent in the time that the ledger has lost, nobody can say yet whether
 Adobe has it: those jobs are doubtful, and their submission looks for them before it sends anything.
 
-It does not bring back what only the lost ledger knew: legal holds, approvals, and who decided what.
+Opt-outs whose receipts are in the archive count as accepted. What only the lost ledger knew, nobody brings back:
+`ONLY_THE_LEDGER_KNEW` says what that is, and `reconcile` tells it to the person.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import RequestRefused
 from adobe_privacy.api.facts import LIST_REACH
-from adobe_privacy.api.models import JobStatus, JobSummary
-from adobe_privacy.api.names import Verdict, product_code
-from adobe_privacy.archive import Manifest, UnreadableManifest
-from adobe_privacy.archive.manifest import manifest_keys, read_manifest
+from adobe_privacy.api.models import JobSummary
 from adobe_privacy.ledger.identity import Lost
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.results import FinishedJob
-from adobe_privacy.ledger.schema import Job
-from adobe_privacy.ledger.states import OPEN_AT_ADOBE
-from adobe_privacy.ledger.unit import chunks
 from adobe_privacy.ownership import accept, ownership
 from adobe_privacy.planning.planning import PlanSettings, take_in_day
 from adobe_privacy.planning.scratch import scratch_ledger
 from adobe_privacy.regulations.codes import REGULATIONS, listing_codes
-from adobe_privacy.results.verdicts import Answer
 from adobe_privacy.storage import Store
+from adobe_privacy.submission.archive_records import (
+    open_opt_outs,
+    receipts_found,
+    record_archived,
+    unrecorded,
+)
 from adobe_privacy.submission.recognition import Place, Search, recognise
 
 log = logging.getLogger(__name__)
 
 RUN = "reconcile"
-CHUNK = 1000
+ONLY_THE_LEDGER_KNEW = (
+    "legal holds: place them again before privacy_retention runs",
+    "approvals of deletes: the next run asks again",
+    "requests that were closed or extended, and who decided what: decide again",
+    "that other people's jobs at Adobe were archived, where Adobe lists them no longer",
+)
 
 
 @dataclass
@@ -53,7 +57,18 @@ class Reconciliation:
     archived: list[str] = field(default_factory=list)  # in the archive, and not archived by the ledger
     unknown: int = 0  # at Adobe, known neither to the ledger nor to the inbox: the sweep registers them
     doubtful: int = 0  # are looked up before they are sent
+    receipts: list[str] = field(default_factory=list)  # in the archive, of opt-outs taken for not accepted
+    not_recovered: tuple[str, ...] = ()  # what only a ledger knows, where this one has lost something
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def something_lost(self) -> bool:
+        """Whether Adobe or the archive show what the ledger should have known."""
+        return bool(self.at_adobe or self.archived or self.receipts)
+
+    def conclude(self) -> None:
+        self.differs |= self.something_lost
+        self.not_recovered = ONLY_THE_LEDGER_KNEW if self.differs else ()
 
     @property
     def rows(self) -> list[dict[str, object]]:
@@ -71,6 +86,10 @@ class Reconciliation:
             {
                 "what": f"results {'recorded' if done else 'not recorded'} as archived",
                 "found": len(self.archived),
+            },
+            {
+                "what": f"opt-outs {'recorded' if done else 'not recorded'} as accepted, by their receipts",
+                "found": len(self.receipts),
             },
             {"what": "other jobs at Adobe, which privacy_sweep registers", "found": self.unknown},
             {"what": "jobs that are looked up before they are sent", "found": self.doubtful},
@@ -101,11 +120,13 @@ async def reconcile(
         with scratch_ledger(ledger, run_id=RUN, inbox_date=day) as scratch:
             intake = take_in_day(inbox, scratch, day=day, run_id=RUN, settings=settings, report=False)
             wanted = scratch.doubts.candidates() | ledger.doubts.candidates()
+            opt_outs = open_opt_outs(scratch) + open_opt_outs(ledger)
         result.requests = intake.new
         _compare(ledger, wanted, rows, result)
-        for manifest, _ in _unrecorded(ledger, archive, result):
+        for manifest, _ in unrecorded(ledger, archive, result.notes):
             result.archived.append(f"{manifest.request_key} ({manifest.action})")
-        result.differs |= bool(result.at_adobe or result.archived)
+        result.receipts = sorted(receipts_found(archive, opt_outs, result.notes))
+        result.conclude()
         return result
     time_lost = Lost(standing.since, standing.until or ledger.now())
     if standing.differs:
@@ -113,7 +134,11 @@ async def reconcile(
         ledger.doubts.begin(time_lost)
     intake = take_in_day(inbox, ledger, day=day, run_id=RUN, settings=settings)
     result.requests = intake.new
-    _record_archived(ledger, archive, result)
+    created = {row.job_id: row.created_at for row in rows if row.created_at is not None}
+    result.archived = record_archived(ledger, archive, created, result.notes)
+    receipts = receipts_found(archive, open_opt_outs(ledger), result.notes)
+    ledger.opt_outs.record_found(receipts.values())
+    result.receipts = sorted(receipts)
     wanted = ledger.doubts.candidates()
     search = _compare(ledger, wanted, rows, result)
     if result.at_adobe:
@@ -122,9 +147,10 @@ async def reconcile(
             ledger, ledger.doubts.jobs(ids), search, "found at Adobe by its user key: reconcile"
         )
         result.notes += found.notes
-    if not standing.differs and (result.at_adobe or result.archived):
+    if not standing.differs and result.something_lost:
         # The archive was restored as well, or its mark: something is lost all the same.
-        ledger.doubts.begin(time_lost)
+        ledger.doubts.begin(Lost(standing.since, ledger.now()))
+    result.conclude()
     result.doubtful = ledger.doubts.count()
     if standing.differs:
         accept(ledger, archive)
@@ -161,67 +187,3 @@ def _compare(
     result.at_adobe += sorted(f"{key} ({action})" for key, action in found)
     result.unknown = sum(row.job_id not in known and row.job_id not in ours for row in rows)
     return search
-
-
-def _unrecorded(ledger: Ledger, archive: Store, result: Reconciliation) -> Iterator[tuple[Manifest, str]]:
-    """What the archive has and the ledger does not have as archived: each manifest with its key."""
-    for keys in chunks(list(manifest_keys(archive)), CHUNK):
-        by_job = {key.split("/")[-2]: key for key in keys}
-        for job_id in by_job.keys() - ledger.others.settled(by_job):
-            key = by_job[job_id]
-            try:
-                yield read_manifest(archive, key.rpartition("/")[0]), key
-            except UnreadableManifest as error:
-                result.notes.append(str(error))
-
-
-def _record_archived(ledger: Ledger, archive: Store, result: Reconciliation) -> None:
-    found = sorted(
-        _unrecorded(ledger, archive, result), key=lambda each: each[0].status != JobStatus.COMPLETE
-    )
-    wanted = ledger.doubts.candidates()
-    for manifest, key in found:
-        place = manifest.request_key, manifest.action
-        if place in wanted and not ledger.intents.known_adobe_jobs([manifest.job_id]):
-            made = [(job, manifest.job_id) for job in ledger.doubts.jobs([wanted[place]])]
-            ledger.intents.record_submitted(
-                made, adobe_request_id=None, reason="found in the archive: reconcile"
-            )
-        for job in ledger.others.jobs_at_adobe([manifest.job_id], *OPEN_AT_ADOBE):
-            if manifest.status == JobStatus.COMPLETE:
-                ledger.results.record_complete([_finished(job, manifest)])
-                ledger.results.record_archived({job.id: key})
-            else:
-                ledger.results.record_error(
-                    job,
-                    completed_at=manifest.completed_at,
-                    outcome_code=None,
-                    reason="found in the archive: reconcile",
-                    try_again=False,
-                    manifest=key,
-                )
-            result.archived.append(f"{manifest.request_key} ({manifest.action})")
-
-
-def _finished(job: Job, manifest: Manifest) -> FinishedJob:
-    answers = [
-        Answer(
-            product_code(product.name),
-            product.name,
-            _verdict(product.verdict) or Verdict.NO_ANSWER,
-            status=product.status,
-            code=product.code,
-            processed_at=product.processed_at,
-            retry_count=product.retry_count,
-        )
-        for product in manifest.products
-    ]
-    verdict = _verdict(manifest.completeness.verdict) or Verdict.IN_PART
-    return FinishedJob(job, manifest.completed_at, verdict.value, None, answers)
-
-
-def _verdict(text: str | None) -> Verdict | None:
-    try:
-        return Verdict(text or "")
-    except ValueError:
-        return None
