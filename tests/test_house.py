@@ -22,18 +22,15 @@ LONGER: dict[str, tuple[int, str]] = {
         350,
         "a step for each record of the format; all of them move one place in one stream",
     ),
-    "ledger/attention.py": (420, "the table of what needs a person, and its one reader"),
     "ledger/schema.py": (
         560,
         "one table after the other; indexes, conditions and foreign keys are read together",
     ),
-    "planning/planning.py": (460, "a day from its files to its batches, in the order in which it happens"),
     "storage/store.py:Store": (
         330,
         "what a store can do; what differs between providers stands beside what does not",
     ),
     "storage/store.py": (430, "the class above, and what its listings and writes tell"),
-    "results/completion.py": (480, "a job from its detail to its manifest, in the order in which it happens"),
 }
 
 

@@ -17,7 +17,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.people import erased_file, may_be_resent
 from adobe_privacy.ledger.schema import InboxErasure, Job
 from adobe_privacy.ledger.states import JobState
-from adobe_privacy.planning.planning import Intake, PlanSettings, take_in_day
+from adobe_privacy.planning.taking_in import Intake, PlanSettings, take_in_day
 from adobe_privacy.storage import AccessDenied, ObjectNotFound, StorageUnavailable, Store, open_store
 from tests.storage.servers import S3Server, s3_server
 from tests.support.inbox import line, put

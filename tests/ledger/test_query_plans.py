@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.alarms import Raised
-from adobe_privacy.ledger.attention import KINDS, LASTING, Kind, RunScope
+from adobe_privacy.ledger.attention import KINDS, LASTING, Kind
+from adobe_privacy.ledger.attention_reader import RunScope
 from adobe_privacy.ledger.doubts import SeenJob
 from adobe_privacy.ledger.inbox import FileName, Problem
 from adobe_privacy.ledger.ledger import Ledger

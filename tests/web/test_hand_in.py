@@ -13,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.planning.planning import PlanSettings, take_in_day
+from adobe_privacy.planning.taking_in import PlanSettings, take_in_day
 from adobe_privacy.storage import open_store
 from tests.web.conftest import LogIn
 

@@ -1,15 +1,14 @@
-"""The kinds of what people should know of, as one table, and what there is of each."""
+"""The kinds of what people should know of, as one table. `attention_reader` finds what there is of each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
-from sqlalchemy.orm import Session
 
 from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK
 from adobe_privacy.api.names import Verdict
@@ -17,11 +16,8 @@ from adobe_privacy.ledger.delete_plan import DELETE
 from adobe_privacy.ledger.schema import (
     AT_ADOBE,
     HELD,
-    OPEN,
     UNFINISHED,
-    AttentionTold,
     Batch,
-    InboxProblem,
     Job,
     Origin,
     ProblemKind,
@@ -29,8 +25,6 @@ from adobe_privacy.ledger.schema import (
     Transition,
 )
 from adobe_privacy.ledger.states import OPEN_STATES, JobState
-from adobe_privacy.ledger.unit import Topic
-from adobe_privacy.regulations.clocks import OPT_OUT
 from adobe_privacy.results.verdicts import MISSED
 
 SOON = timedelta(days=7)
@@ -312,97 +306,3 @@ KINDS = (
 BY_NAME = {kind.name: kind for kind in KINDS}
 # What there is at any moment, whichever run has ended.
 LASTING = tuple(kind for kind in KINDS if not kind.of_ended_runs)
-
-
-@dataclass(frozen=True)
-class RunScope:
-    """What a run that has ended answers for. With `left_to_sweep`, jobs that Adobe still works on are not. With
-    `opt_outs`, its jobs are opt-outs of sale, which else are none of them."""
-
-    run_id: str
-    inbox_date: date
-    left_to_sweep: bool = False
-    opt_outs: bool = False
-
-
-class Attention(Topic):
-    """Finds what people should know of."""
-
-    def counts(self, kinds: Sequence[Kind] = LASTING, scope: RunScope | None = None) -> dict[str, int]:
-        """By the name of the kind, how many jobs or lines or files it is about."""
-        with self.unit.read() as session:
-            batches = _batches(session, scope)
-            return {kind.name: session.scalar(self._counting(kind, scope, batches)) or 0 for kind in kinds}
-
-    def jobs(
-        self, kind: Kind, *, limit: int, scope: RunScope | None = None
-    ) -> list[tuple[Job, datetime | None]]:
-        """The most urgent jobs of a kind, each with the moment since when it is of the kind."""
-        with self.unit.read() as session:
-            query = select(Job, kind.since()).where(
-                *self._job_conditions(kind, scope, _batches(session, scope))
-            )
-            rows = session.execute(query.order_by(Job.due_on, Job.id).limit(limit))
-            return [(job, _moment(since)) for job, since in rows]
-
-    def problems(self, kind: Kind, *, limit: int, scope: RunScope | None = None) -> list[InboxProblem]:
-        """The open problems of the inbox of a kind, the newest folder's first."""
-        query = select(InboxProblem).where(*_problem_conditions(kind, scope))
-        order = (InboxProblem.inbox_date.desc(), InboxProblem.id)
-        with self.unit.read() as session:
-            return list(session.scalars(query.order_by(*order).limit(limit)))
-
-    def told(self) -> dict[str, datetime]:
-        """When people were last told of each kind."""
-        with self.unit.read() as session:
-            rows = session.execute(select(AttentionTold.kind, AttentionTold.told_at))
-            return dict(rows.tuples().all())
-
-    def record_told(self, told: Mapping[str, datetime]) -> None:
-        """Notes that people were told of these kinds, as they were at a moment."""
-        if told:
-            with self.unit.write() as session:
-                for kind, at in told.items():
-                    session.merge(AttentionTold(kind=kind, told_at=at))
-
-    def _counting(self, kind: Kind, scope: RunScope | None, batches: Sequence[str]) -> Any:
-        if kind.problems:
-            return select(func.sum(InboxProblem.lines)).where(*_problem_conditions(kind, scope))
-        return select(func.count()).select_from(Job).where(*self._job_conditions(kind, scope, batches))
-
-    def _job_conditions(
-        self, kind: Kind, scope: RunScope | None, batches: Sequence[str]
-    ) -> list[ColumnElement[bool]]:
-        conditions = [kind.jobs(self.unit.now())]
-        if scope is not None:
-            of_day = and_(Job.inbox_date == scope.inbox_date, Job.origin == Origin.INBOX)
-            of_run = of_day if scope.opt_outs else or_(Job.batch_id.in_(batches), of_day)
-            conditions += [of_run, Job.action == OPT_OUT if scope.opt_outs else Job.action != OPT_OUT]
-            # Each job of an ended run counts once.
-            if kind.of_ended_runs:
-                if scope.left_to_sweep:
-                    conditions.append(Job.state != JobState.SUBMITTED)
-            elif not kind.instead_of_unfinished:
-                conditions.append(Job.state.not_in(OPEN_STATES))
-        return conditions
-
-
-def _batches(session: Session, scope: RunScope | None) -> Sequence[str]:
-    if scope is None:
-        return ()
-    return session.scalars(select(Batch.id).where(Batch.run_id == scope.run_id)).all()
-
-
-def _problem_conditions(kind: Kind, scope: RunScope | None) -> list[ColumnElement[bool]]:
-    conditions = [and_(OPEN), InboxProblem.kind.in_([each.value for each in kind.problems])]
-    if scope is not None:
-        conditions.append(
-            or_(InboxProblem.inbox_date == scope.inbox_date, InboxProblem.run_id == scope.run_id)
-        )
-    return conditions
-
-
-def _moment(value: datetime | date | None) -> datetime | None:
-    if value is None or isinstance(value, datetime):
-        return value
-    return datetime.combine(value, time(), UTC) + timedelta(days=1)

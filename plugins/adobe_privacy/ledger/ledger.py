@@ -13,7 +13,7 @@ from datetime import datetime
 from adobe_privacy.ledger.access import Accesses
 from adobe_privacy.ledger.alarms import Alarms
 from adobe_privacy.ledger.approvals import Approvals
-from adobe_privacy.ledger.attention import Attention
+from adobe_privacy.ledger.attention_reader import Attention
 from adobe_privacy.ledger.chain import Chain
 from adobe_privacy.ledger.claims import Claims
 from adobe_privacy.ledger.database import create_ledger_engine, require_ledger, upgrade

@@ -26,9 +26,10 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
     """
 
     def execute(self, context: Context) -> dict[str, int]:
-        from adobe_privacy.ledger.attention import Level, RunScope
+        from adobe_privacy.ledger.attention import Level
+        from adobe_privacy.ledger.attention_reader import RunScope
         from adobe_privacy.ledger.states import JobState
-        from adobe_privacy.planning.planning import PlanSettings, take_in_day
+        from adobe_privacy.planning.taking_in import PlanSettings, take_in_day
         from adobe_privacy.reporting.attention import attention_of_run
 
         day = inbox_day(context)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from adobe_privacy.ledger.attention import KINDS, LASTING, Kind, Level, RunScope
+from adobe_privacy.ledger.attention import KINDS, LASTING, Kind, Level
+from adobe_privacy.ledger.attention_reader import RunScope
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.people import erased_file
 from adobe_privacy.ledger.schema import InboxProblem, Job, ProductAnswer

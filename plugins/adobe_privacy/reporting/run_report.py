@@ -9,7 +9,8 @@ from datetime import date
 
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.intake.request import Action
-from adobe_privacy.ledger.attention import Level, RunScope
+from adobe_privacy.ledger.attention import Level
+from adobe_privacy.ledger.attention_reader import RunScope
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job, ProductAnswer
 from adobe_privacy.ledger.states import JobState

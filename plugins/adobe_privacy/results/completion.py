@@ -6,98 +6,26 @@ May be repeated and run beside itself: what has a manifest is not fetched again,
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-import traceback
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TypeVar
 
 from adobe_privacy.api.client import PrivacyServiceClient
-from adobe_privacy.api.errors import (
-    AddressDenied,
-    AuthenticationFailed,
-    NotFound,
-    PermissionDenied,
-    PrivacyServiceError,
-    RateLimited,
-    RequestRefused,
-)
-from adobe_privacy.api.facts import DETAIL_KEPT
-from adobe_privacy.api.models import JobDetail, JobStatus
-from adobe_privacy.api.names import Verdict, retry_can_help
-from adobe_privacy.archive import (
-    ArchiveError,
-    ArchiveSettings,
-    CompletedJob,
-    InvalidArchive,
-    Manifest,
-    ProductOutcome,
-    archive_job,
-)
+from adobe_privacy.api.errors import RateLimited
+from adobe_privacy.archive import ArchiveSettings
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.results import FinishedJob
-from adobe_privacy.ledger.schema import Job, Origin
-from adobe_privacy.ledger.states import JobState
-from adobe_privacy.ledger.times import not_before
-from adobe_privacy.regulations.clocks import DEFAULT, Clocks, due_dates
-from adobe_privacy.regulations.codes import RegulationError, canonical_regulation
-from adobe_privacy.results.permission import ReadPermission
-from adobe_privacy.results.verdicts import IN_WHOLE, Judgement, judge, kept_answer, missed
-from adobe_privacy.storage import StorageError, Store
+from adobe_privacy.ledger.schema import Job
+from adobe_privacy.regulations.clocks import DEFAULT, Clocks
+from adobe_privacy.results.finishing import NEVER, NOBODY_CAN, PATIENCE, Completion, Finishing, Ready
+from adobe_privacy.storage import Store
 
-log = logging.getLogger(__name__)
+__all__ = ["PATIENCE", "Completion", "complete_jobs"]
 
 CONCURRENCY = 16
 MAX_ATTEMPTS = 3
 # Details are read for so many jobs before the first of their results is fetched.
 AT_A_TIME = 1000
-# A result that Adobe does not have so long after the job's completion does not come any more.
-RESULT_AWAITED = timedelta(days=7)
-# Seconds that a job may be archived before the ledger says so.
-RECORD_EVERY = 1.0
-
-# What one job shows of all: there is no use in going on, or not now.
-NOBODY_CAN = (AuthenticationFailed, PermissionDenied, RateLimited)
-# How long a product may have its answer outstanding in a job that Adobe calls complete. Adobe keeps the job's data for
-# 30 days; this leaves some to fetch the result in.
-PATIENCE = timedelta(days=25)
 
 T = TypeVar("T")
-
-
-@dataclass
-class Completion:
-    """What became of the jobs so far. `open` ones are not final at Adobe yet; `late` ones are complete there, and some
-    product has yet to answer: the next sweep asks again. Of the `archived` ones, `partial` are those that are not done
-    in whole, and `missed` names those in which some product should have done what was asked and did not; `bytes` is
-    the size of their results. `gone` names what Adobe has no more."""
-
-    jobs: int = 0
-    archived: int = 0
-    elsewhere: int = 0  # archived by another task meanwhile
-    partial: int = 0
-    bytes: int = 0
-    open: int = 0
-    late: int = 0
-    missed: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-
-    @property
-    def dealt_with(self) -> int:
-        return (
-            self.archived
-            + self.elsewhere
-            + self.open
-            + self.late
-            + len(self.errors)
-            + len(self.gone)
-            + len(self.failures)
-        )
 
 
 async def complete_jobs(
@@ -124,7 +52,7 @@ async def complete_jobs(
     requests, what was begun is brought to its end, and RateLimited is raised. Memory is up to 4 MiB for each small
     result in flight and about 45 MiB for each one larger than a block, a few more where it is encrypted.
     """
-    work = _Work(
+    work = Finishing(
         ledger, archive, client, settings or ArchiveSettings(), clocks, max_attempts, Completion(len(jobs))
     )
 
@@ -143,7 +71,7 @@ async def complete_jobs(
         if not ready:
             dealt_with()
 
-    async def fetch(ready: _Ready) -> None:
+    async def fetch(ready: Ready) -> None:
         try:
             await work.archive(ready)
         except NOBODY_CAN:
@@ -156,7 +84,7 @@ async def complete_jobs(
         await asyncio.to_thread(archive.check_writable)
         if work.settings.encryption is not None and work.settings.encryption.keys is not None:
             await asyncio.to_thread(work.settings.encryption.keys.check_writable)
-    ordered = sorted(jobs, key=lambda job: job.completed_at or job.submitted_at or _NEVER)
+    ordered = sorted(jobs, key=lambda job: job.completed_at or job.submitted_at or NEVER)
     for start in range(0, len(ordered), AT_A_TIME):
         limited = await _each(ordered[start : start + AT_A_TIME], look, concurrency)
         try:
@@ -169,9 +97,6 @@ async def complete_jobs(
         if limited is not None:
             raise limited
     return work.result
-
-
-_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 async def _each(
@@ -198,281 +123,3 @@ async def _each(
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     return limited[0] if limited else None
-
-
-@dataclass(frozen=True)
-class _Ready:
-    """A job that is final at Adobe. `url` is where its result lies, for an access job."""
-
-    job: Job
-    judgement: Judgement
-    completed: CompletedJob
-    url: str | None
-
-
-@dataclass
-class _Work:
-    ledger: Ledger
-    store: Store
-    client: PrivacyServiceClient
-    settings: ArchiveSettings
-    clocks: Clocks
-    max_attempts: int
-    result: Completion
-    permission: ReadPermission = field(default_factory=ReadPermission)
-    _without_detail: set[int] = field(default_factory=set)
-    _found: list[tuple[Job, JobDetail, Judgement]] = field(default_factory=list)
-    _manifests: dict[int, str] = field(default_factory=dict)
-    _hashes: dict[int, str] = field(default_factory=dict)
-    _counted: dict[int, tuple[bool, int]] = field(default_factory=dict)
-    _recorded_at: float = 0.0
-    _products: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
-
-    async def look(self, job: Job) -> bool:
-        """Reads a job's detail. False where there is nothing to archive."""
-        if job.adobe_job_id is None:
-            raise ValueError(f"job {job.id} of the ledger is {job.state}: it is not at Adobe yet")
-        try:
-            detail = await self.client.get_job(job.adobe_job_id)
-        except NOBODY_CAN:
-            raise
-        except PrivacyServiceError as error:
-            if isinstance(error, NotFound) and error.job_data and self._may_be_gone(job):
-                return self._look_without_detail(job)
-            unknown = "Adobe no longer knows the job; it keeps job data for 30 days after completion"
-            self._fail(job, unknown if isinstance(error, NotFound) else error)
-            return False
-        self._correct_regulation(job, detail)
-        if not detail.status.is_terminal:
-            self.result.open += 1
-            return False
-        since = detail.last_modified_at or job.submitted_at
-        # What is in the ledger as complete was judged to have no answer outstanding.
-        last_look = (
-            job.state is JobState.COMPLETE or since is None or self.client.server_time() - since > PATIENCE
-        )
-        self._found.append((job, detail, judge(detail, self._asked(job), last_look=last_look)))
-        return True
-
-    def _may_be_gone(self, job: Job) -> bool:
-        """Whether Adobe, if it does not know the job, has forgotten it: not before its windows are over."""
-        since = job.completed_at or job.submitted_at
-        return since is not None and self.ledger.now() - since > DETAIL_KEPT
-
-    def _look_without_detail(self, job: Job) -> bool:
-        """Adobe keeps a result longer than the job's data. Of a finished delete the ledger knows all that counts."""
-        if job.action != "access" and job.state is not JobState.COMPLETE:
-            self._lose(job, "Adobe has no job data any more, and nobody saw how it ended")
-            return False
-        detail = JobDetail.model_validate({"jobId": job.adobe_job_id, "status": JobStatus.COMPLETE.value})
-        judgement = judge(detail, self._asked(job), last_look=True)
-        if job.state is JobState.COMPLETE:
-            # Judged when its detail could be read.
-            kept = self.ledger.results.answers([job.id]).get(job.id, [])
-            verdict = Verdict(job.outcome) if job.outcome else judgement.verdict
-            judgement = Judgement(verdict, job.outcome_code, tuple(map(kept_answer, kept)))
-        self._without_detail.add(job.id)
-        self._found.append((job, detail, judgement))
-        return True
-
-    def _lose(self, job: Job, reason: str) -> None:
-        log.error("job %s: %s", job.adobe_job_id, reason)
-        self.ledger.results.record_gone(job, reason)
-        self.result.gone.append(f"{job.key} ({job.action}, Adobe job {job.adobe_job_id}): {reason}")
-
-    def _correct_regulation(self, job: Job, detail: JobDetail) -> None:
-        """Of a job that is not ours, only the detail says for certain under which law it was asked for."""
-        if job.origin is not Origin.ADOBE or not detail.regulation:
-            return
-        try:
-            regulation = canonical_regulation(detail.regulation)
-        except RegulationError as error:
-            log.warning("job %s stays under %s: %s", job.adobe_job_id, job.regulation, error)
-            return
-        if regulation != job.regulation:
-            job.regulation = regulation
-            job.due_on = due_dates(regulation, job.received_at, clocks=self.clocks).answer_by
-
-    def ready(self) -> list[_Ready]:
-        """The final jobs found since it was last asked, in the order of their completion; the complete ones in the
-        ledger. Those with an answer outstanding are noted and left."""
-        found, self._found = self._found, []
-        late = [each for each in found if each[2].verdict is Verdict.PENDING]
-        self.ledger.results.record_answers([_finished(*each) for each in late])
-        self.result.late += len(late)
-        final = [each for each in found if each[2].verdict is not Verdict.PENDING]
-        complete = [each for each in final if each[1].status is JobStatus.COMPLETE]
-        times = self.ledger.results.record_complete([_finished(*each) for each in complete])
-        ready = [
-            _Ready(
-                job,
-                judgement,
-                completed_job(
-                    job, detail, judgement, times.get(job.id) or _end_of(job, detail), self._asked(job)
-                ),
-                detail.download_url,
-            )
-            for job, detail, judgement in final
-        ]
-        return sorted(ready, key=lambda each: each.completed.completed_at)
-
-    async def archive(self, ready: _Ready) -> None:
-        try:
-            try:
-                manifest = await self._store(ready, ready.url)
-            except AddressDenied:
-                # An address that was read a while ago may have expired since.
-                detail = await self.client.get_job(ready.completed.job_id)
-                manifest = await self._store(ready, detail.download_url)
-        except RateLimited:
-            raise
-        except (PrivacyServiceError, ArchiveError, StorageError) as error:
-            if error is self.permission.missing:
-                return
-            if isinstance(error, NotFound) and self._has_no_result(ready):
-                self._lose(ready.job, "Adobe has no result of it")
-                return
-            # Whatever it is, the others are not to wait for this one.
-            self._fail(ready.job, error)
-            return
-        place = f"{manifest.folder}/manifest.json"
-        if ready.completed.status != JobStatus.COMPLETE:
-            self._record_error(ready, place, manifest.written_sha256)
-            return
-        self._manifests[ready.job.id] = place
-        self._hashes[ready.job.id] = manifest.written_sha256
-        in_part = ready.judgement.verdict not in IN_WHOLE
-        self._counted[ready.job.id] = (in_part, manifest.size or 0)
-        self.result.archived += 1
-        self.result.partial += in_part
-        self.result.bytes += manifest.size or 0
-        if undone := missed(ready.job.action, ready.judgement.answers):
-            self.result.missed.append(f"{ready.job.key} ({ready.job.action}): {', '.join(undone)}")
-        # A commit for each would take longer than the archiving of a small result. What a crash leaves out is
-        # recorded by the next try, which finds the manifest.
-        if time.monotonic() - self._recorded_at > RECORD_EVERY:
-            self.record_archived()
-
-    def _has_no_result(self, ready: _Ready) -> bool:
-        return self.ledger.now() - ready.completed.completed_at > RESULT_AWAITED or self._may_be_gone(
-            ready.job
-        )
-
-    def surprised(self, job: Job, error: Exception) -> None:
-        """One job's surprise is that job's failure. Its text may quote what no log may hold."""
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        self._fail(job, f"{type(error).__name__} in {where.name}, line {where.lineno}")
-
-    def record_archived(self) -> None:
-        manifests, self._manifests = self._manifests, {}
-        hashes, self._hashes = self._hashes, {}
-        recorded = self.ledger.results.record_archived(manifests, hashes)
-        counted, self._counted = self._counted, {}
-        for job_id, (in_part, size) in counted.items():
-            if job_id not in recorded:
-                # A run and the sweep may archive the same job at once: of its two counts one is right.
-                self.result.archived -= 1
-                self.result.elsewhere += 1
-                self.result.partial -= in_part
-                self.result.bytes -= size
-        self._recorded_at = time.monotonic()
-
-    async def _store(self, ready: _Ready, url: str | None) -> Manifest:
-        complete = ready.completed.status == JobStatus.COMPLETE
-        if ready.job.action == "access" and (complete or url is not None):
-            job_id = ready.completed.job_id
-            # Adobe shows no address to a credential without the permission. Else a second job is asked: what is
-            # denied may be the one result that is too old.
-            witnesses = 1 if url is None and ready.job.id not in self._without_detail else 2
-            download = partial(self.permission.download, self.client, job_id, url, witnesses=witnesses)
-            try:
-                return await archive_job(self.store, ready.completed, download, settings=self.settings)
-            except (NotFound, RequestRefused, InvalidArchive) as error:
-                if complete:
-                    raise
-                # Adobe promises a result of complete jobs only. The evidence of what it answered is kept without.
-                log.warning(
-                    "job %s is in error, and its result cannot be had: %s", ready.job.adobe_job_id, error
-                )
-        return await archive_job(self.store, ready.completed, None, settings=self.settings)
-
-    def _asked(self, job: Job) -> tuple[str, ...]:
-        """The products that were asked; of jobs that are not ours it is not known."""
-        if job.batch_id not in self._products:
-            asked = "" if job.batch_id is None else self.ledger.claims.batch(job.batch_id).products
-            self._products[job.batch_id] = tuple(filter(None, asked.split(",")))
-        return self._products[job.batch_id]
-
-    def _fail(self, job: Job, reason: Exception | str) -> None:
-        log.warning("job %s: %s", job.adobe_job_id, reason)
-        self.result.failures.append(f"{job.key} ({job.action}, Adobe job {job.adobe_job_id}): {reason}")
-
-    def _record_error(self, ready: _Ready, manifest: str, sha256: str) -> None:
-        job, judgement = ready.job, ready.judgement
-        failed = [answer for answer in judgement.answers if answer.verdict is Verdict.NOT_DONE]
-        named = ", ".join(dict.fromkeys(answer.name for answer in failed)) or "no product named"
-        reason = f"Adobe: {ready.completed.status}, {judgement.code or 'no code'}, {named}"
-        ours = job.origin is Origin.INBOX
-        try_again = ours and retry_can_help(judgement.code) and job.attempt < self.max_attempts
-        self.ledger.results.record_error(
-            job,
-            completed_at=ready.completed.completed_at,
-            outcome=judgement.verdict.value,
-            outcome_code=judgement.code,
-            answers=judgement.answers,
-            manifest=manifest,
-            manifest_sha256=sha256,
-            reason=reason,
-            try_again=try_again,
-        )
-        self.result.errors.append(
-            f"{job.key} ({job.action}): {reason}" + ("; sent again" if try_again else "")
-        )
-
-
-def _finished(job: Job, detail: JobDetail, judgement: Judgement) -> FinishedJob:
-    return FinishedJob(
-        job, detail.last_modified_at, judgement.verdict.value, judgement.code, judgement.answers
-    )
-
-
-def _end_of(job: Job, detail: JobDetail) -> datetime:
-    """When a job ended in error: the same at every call, as it is part of where its manifest lies."""
-    told = detail.last_modified_at or detail.created_at or job.submitted_at
-    return not_before(told, job.submitted_at) or _NEVER
-
-
-def completed_job(
-    job: Job, detail: JobDetail, judgement: Judgement, completed_at: datetime, products: Sequence[str]
-) -> CompletedJob:
-    """What the archive is told of a job: no identity."""
-    return CompletedJob(
-        job_id=detail.job_id,
-        request_id=job.request_id,
-        request_key=job.key,
-        regulation=job.regulation,
-        action=job.action,
-        status=detail.status.value,
-        completed_at=completed_at,
-        verdict=judgement.verdict.value,
-        products=tuple(
-            ProductOutcome(
-                name=answer.name,
-                status=answer.status,
-                code=answer.code,
-                verdict=answer.verdict.value,
-                processed_at=not_before(answer.processed_at, job.submitted_at),
-                retry_count=answer.retry_count,
-            )
-            for answer in judgement.answers
-            if answer.status is not None
-        ),
-        products_requested=tuple(products),
-        processed_count=_total(product.processed_count for product in detail.products),
-        ignored_count=_total(product.ignored_count for product in detail.products),
-    )
-
-
-def _total(counts: Iterable[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None

@@ -22,8 +22,8 @@ from adobe_privacy.api.models import JobSummary
 from adobe_privacy.ledger.identity import Lost
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ownership import accept, ownership
-from adobe_privacy.planning.planning import PlanSettings, take_in_day
 from adobe_privacy.planning.scratch import scratch_ledger
+from adobe_privacy.planning.taking_in import PlanSettings, take_in_day
 from adobe_privacy.regulations.codes import REGULATIONS, listing_codes
 from adobe_privacy.storage import Store
 from adobe_privacy.submission.archive_records import (
