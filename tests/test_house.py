@@ -62,3 +62,24 @@ def test_nothing_is_excused_that_is_short_enough() -> None:
         assert limit > (CLASS if kind else MODULE)
         assert (PACKAGE / path).exists(), name
         assert reason, name
+
+
+# The way of a request, from its file to its manifest.
+WAY = ("intake", "planning", "submission", "waiting", "results", "archive")
+# After a loss, not on the way.
+BESIDE = ("submission/reconciliation.py", "submission/archive_records.py")
+
+
+@pytest.mark.parametrize("step", WAY)
+def test_who_follows_a_request_opens_each_folder_once(step: str) -> None:
+    """No step of the way needs a later one, but the next: results hand over to the archive."""
+    at = WAY.index(step)
+    later = {f"adobe_privacy.{name}" for name in WAY[at + 2 :]}
+    for path in (PACKAGE / step).rglob("*.py"):
+        name = str(path.relative_to(PACKAGE))
+        if name in BESIDE:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                folder = ".".join((node.module or "").split(".")[:2])
+                assert folder not in later, f"{name} imports {node.module}, a later step"

@@ -23,6 +23,7 @@ from adobe_privacy.api.models import CompanyContext, CreateJobsRequest
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Batch, Job
 from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ownership import MARK
 from adobe_privacy.planning.planning import PlanSettings, plan_day
 from adobe_privacy.storage import FileOptions, Store, open_store
 from adobe_privacy.submission import refusals, unknown
@@ -156,6 +157,33 @@ async def test_a_batch_is_one_call_and_each_job_gets_its_own_id(place: Place) ->
     assert (result.submitted, result.recognised, result.notes) == (4, 0, [])
     assert place.simulator.calls()["create"] == 1
     place.check_once("DSR-1", "DSR-2")
+
+
+async def test_a_batch_writes_one_small_object_into_the_archive(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How far the ledger has written: once for a batch, however many jobs are in it."""
+    await place.submit(place.planned(line(0)))
+    written: list[str] = []
+
+    def counted(name: str) -> None:
+        write = getattr(Store, name)
+
+        def counting(store: Store, key: str, *arguments: Any) -> Any:
+            written.append(key)
+            return write(store, key, *arguments)
+
+        monkeypatch.setattr(Store, name, counting)
+
+    for name in ("write", "create", "replace"):
+        counted(name)
+    hand_in(place.inbox, *(line(number) for number in range(1, 101)), name="more.jsonl")
+    written.clear()
+    for batch in plan(place.inbox, place.ledger):
+        await place.submit(batch)
+    assert len(place.made()) == 202
+    assert written == [MARK]
+    assert len(place.archive.read(MARK)) < 500
 
 
 async def test_the_history_has_the_intent_before_the_answer(place: Place) -> None:
