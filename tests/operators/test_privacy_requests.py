@@ -127,7 +127,11 @@ def test_a_dry_run_prints_the_plan_and_keeps_nothing(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world.put(request(1), {"request_id": "subject@example.com"})
-    assert plan(dry_run=True) == []
+    run = context(dry_run=True)
+    assert PlanPrivacyRequestsOperator(task_id="plan").execute(run) == []
+    note = run["ti"].xcoms[run_notes.XCOM_KEY]
+    assert note.startswith("Dry run, nothing was kept or sent.")
+    assert "1 users, 1 access" in note, "the plan is the run's note"
     said = capsys.readouterr().out
     assert "1 users, 1 access" in said
     assert "line 2" in said
