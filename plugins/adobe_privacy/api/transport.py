@@ -18,7 +18,6 @@ from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, TypeVar
 
-import httpcore
 import httpx
 
 from adobe_privacy import __version__, quiet_logs
@@ -52,12 +51,6 @@ class Call:
     json: Any = field(default=None, repr=False)
     form: Mapping[str, str] | None = field(default=None, repr=False)
     creates: bool = False
-
-
-# httpcore reads 64 KiB at a time, which for a large result costs half as much CPU again, and has no setting for it.
-# asyncio itself reads 256 KiB; where a later httpcore has no such attribute, only the speed is lost.
-if hasattr(httpcore.AsyncHTTP11Connection, "READ_NUM_BYTES"):
-    httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = 256 * 1024
 
 
 class Transport:
