@@ -15,7 +15,15 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 # Each prints a Markdown section: what was measured, beside what it is compared with, in the same run.
-BENCHMARKS = ("archive.py", "retention.py", "planning.py", "page.py", "waiting.py", "waiting_connections.py")
+BENCHMARKS = (
+    "archive.py",
+    "libraries.py",
+    "retention.py",
+    "planning.py",
+    "page.py",
+    "waiting.py",
+    "waiting_connections.py",
+)
 
 
 def machine() -> str:

@@ -175,7 +175,7 @@ async def test_a_batch_writes_one_small_object_into_the_archive(
 
         monkeypatch.setattr(Store, name, counting)
 
-    for name in ("write", "create", "replace"):
+    for name in ("create", "replace"):
         counted(name)
     hand_in(place.inbox, *(line(number) for number in range(1, 101)), name="more.jsonl")
     written.clear()
