@@ -401,6 +401,7 @@ AFTER_A_RESTORE = {
     "identity.own",
     "identity.renew",
     "identity.is_empty",
+    "opt_outs.record_found",
 }
 
 

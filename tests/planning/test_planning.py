@@ -14,7 +14,7 @@ from adobe_privacy.api.names import PRODUCTS
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.states import JobState
-from adobe_privacy.planning import planning
+from adobe_privacy.planning import planning, taking_in
 from adobe_privacy.planning.latency import Latencies
 from adobe_privacy.planning.planning import Plan, PlanSettings, plan_day
 from adobe_privacy.reporting.run_report import plan_lines, settle
@@ -78,7 +78,7 @@ class TestIntake:
     def test_the_same_id_again_is_a_duplicate_or_a_conflict_wherever_it_stands(
         self, inbox: Store, make_plan: MakePlan, monkeypatch: pytest.MonkeyPatch, chunk: int
     ) -> None:
-        monkeypatch.setattr(planning, "CHUNK", chunk)
+        monkeypatch.setattr(taking_in, "CHUNK", chunk)
         changed = line(1, "delete")
         tomorrow = DAY + timedelta(days=1)
         hand_in(inbox, line(1), line(1), changed)
@@ -158,7 +158,7 @@ class TestIntake:
         self, inbox: Store, make_plan: MakePlan, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         seen = Latencies({("access", "analytics"): 6.5, ("delete", "analytics"): 20.0})
-        monkeypatch.setattr(planning, "observed_latencies", lambda _ledger: seen)
+        monkeypatch.setattr(taking_in, "observed_latencies", lambda _ledger: seen)
         hand_in(
             inbox,
             line(1, "access", "delete", received_at="2026-11-02T09:00:00Z"),
@@ -249,7 +249,7 @@ class TestBatches:
         self, inbox: Store, make_plan: MakePlan, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         hand_in(inbox, *(line(n) for n in range(10)), *(line(n, regulation="ccpa") for n in range(10, 20)))
-        monkeypatch.setattr(planning, "CHUNK", 3)
+        monkeypatch.setattr(taking_in, "CHUNK", 3)
         for topic, name, after in ((ledger.intake, "receive", 2), (ledger.claims, "claim_batch", 1)):
             with monkeypatch.context() as patch:
                 patch.setattr(topic, name, _dies_after(after, getattr(topic, name)))
