@@ -14,7 +14,7 @@ from adobe_privacy.api.names import PRODUCTS
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.states import JobState
-from adobe_privacy.planning import planning, taking_in
+from adobe_privacy.planning import taking_in
 from adobe_privacy.planning.latency import Latencies
 from adobe_privacy.planning.planning import Plan, PlanSettings, plan_day
 from adobe_privacy.reporting.run_report import plan_lines, settle
