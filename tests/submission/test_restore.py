@@ -185,7 +185,8 @@ def answer(code: str | None, verdict: str | None = None) -> list[dict[str, Any]]
 
 # By a case: the whole verdict in the manifest, its products, and what the ledger makes of it.
 ARCHIVED: dict[str, tuple[str, list[dict[str, Any]], Verdict]] = {
-    "of this version": ("in part", answer("6000-200", "data left"), Verdict.IN_PART),
+    "of this version": ("in part", answer("6000-200", Verdict.DATA_LEFT), Verdict.IN_PART),
+    "a product's verdict that nobody knows": ("done", answer("6000-200", "data left"), Verdict.AS_BEFORE),
     "of this version, and done": ("done", answer("6000-200", "done"), Verdict.DONE),
     "better than its products": ("done", answer("6000-200", "wrong namespace"), Verdict.NOT_DONE),
     "of an older version, done": ("full", answer("6000-200"), Verdict.DONE),

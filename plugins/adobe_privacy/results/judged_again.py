@@ -63,7 +63,8 @@ def judgement_of(manifest: Any, action: str) -> Judgement | None:
 
 
 def _kept(manifest: dict[str, Any], asked: list[str]) -> Judgement | None:
-    """What was decided when the job was archived, and more was known. None where it is in words of an older version."""
+    """What was decided when the job was archived, and more was known. None where an older version wrote it, whose
+    products have no verdicts. Raises ValueError for words that nobody knows: they may be graver than today's."""
     try:
         answers = [
             Answer(
@@ -77,10 +78,9 @@ def _kept(manifest: dict[str, Any], asked: list[str]) -> Judgement | None:
             )
             for product in manifest["products"]
         ]
-        whole = Verdict(manifest["completeness"]["verdict"])
-    except (ValueError, KeyError):
+    except KeyError:
         return None
-    return kept_judgement(whole, answers, asked)
+    return kept_judgement(Verdict(manifest["completeness"]["verdict"]), answers, asked)
 
 
 def _detail(manifest: dict[str, Any]) -> JobDetail:
