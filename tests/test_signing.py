@@ -148,22 +148,25 @@ def test_any_tool_can_check_a_signature(tmp_path: Path) -> None:
     (tmp_path / "public.pem").write_text(public(KEY))
     command = ["openssl", "pkeyutl", "-verify", "-pubin", "-inkey", "public.pem", "-rawin"]
     try:
-        done = subprocess.run(
-            [*command, "-in", "text", "-sigfile", "signature"], cwd=tmp_path, capture_output=True
-        )
+        version = subprocess.run(["openssl", "version"], capture_output=True, text=True).stdout
     except FileNotFoundError:
-        pytest.skip("there is no openssl")
+        version = ""
+    if not version.startswith("OpenSSL 3"):
+        pytest.skip("there is no OpenSSL 3")
+    done = subprocess.run(
+        [*command, "-in", "text", "-sigfile", "signature"], cwd=tmp_path, capture_output=True
+    )
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("at", range(0, 120, 7))
-def test_no_byte_may_change(at: int) -> None:
+def test_no_byte_may_change() -> None:
     text = signer(private(KEY).decode())(TEXT)
     keys = public_keys(public(KEY))
     assert unproven(text, keys) is None
-    changed = bytearray(text)
-    changed[at % len(text)] ^= 1
-    assert unproven(bytes(changed), keys) is not None
+    for at in range(len(text)):
+        changed = bytearray(text)
+        changed[at] ^= 1
+        assert unproven(bytes(changed), keys) is not None, at
 
 
 def test_a_key_is_taken_as_pem_and_as_its_base64_alone() -> None:

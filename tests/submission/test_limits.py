@@ -110,6 +110,29 @@ async def test_one_bad_user_among_forty_costs_no_other_whatever_the_refusal_says
     assert day.creates() <= 13
 
 
+@pytest.mark.parametrize(
+    ("kind", "status", "text"),
+    [
+        ("refusal", 400, None),
+        ("refusal", 400, "a value is wrong: {identities} of {keys}"),
+        ("refusal", 413, None),
+        ("refusal", 422, None),
+        ("quota_refusal", 400, None),
+        ("quota_refusal", 400, "the daily limit of {keys} is reached"),
+    ],
+)
+async def test_one_bad_user_among_forty_costs_no_other_whatever_kind_of_refusal_it_is(
+    day: Day, kind: str, status: int, text: str | None
+) -> None:
+    words = {} if text is None else {"text": text}
+    day.simulator.fault("create", kind, key="DSR-17", status=status, times=None, **words)
+    results = await day.submit_through(day.planned(*forty()))
+    assert day.made() == everybody(17)
+    assert not day.ledger.quotas.today().refused
+    assert day.clock() < START + timedelta(minutes=30), "all others on the same day"
+    assert (len(results) <= 3, day.creates() <= 16) == (True, True), (len(results), day.creates())
+
+
 @pytest.mark.parametrize("place", [0, 17, 39])
 async def test_one_bad_user_that_is_refused_in_the_words_of_the_daily_limit_closes_no_day(
     day: Day, place: int, monkeypatch: pytest.MonkeyPatch

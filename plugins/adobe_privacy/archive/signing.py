@@ -72,10 +72,11 @@ def unproven(text: bytes, keys: Sequence[Ed25519PublicKey]) -> str | None:
     match = _SIGNATURE.search(text)
     if match is None:
         return "it is not signed"
-    signed = text[: match.start()] + END
-    for key in keys:
+    signed, value = text[: match.start()] + END, base64.b64decode(match[1])
+    # One signature has one spelling: the last character has room for others.
+    for key in keys if base64.b64encode(value) == match[1] else ():
         try:
-            key.verify(base64.b64decode(match[1]), signed)
+            key.verify(value, signed)
         except InvalidSignature:
             continue
         return None
