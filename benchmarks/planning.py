@@ -157,6 +157,7 @@ def postgres(folder: Path) -> Iterator[str]:
 
 
 def main(requests: int) -> None:
+    os.umask(0o077)  # an inbox that every user of the machine may read is refused
     with (
         tempfile.TemporaryDirectory(prefix="planning-") as name,
         # The server opens the folder above its own to its own user.

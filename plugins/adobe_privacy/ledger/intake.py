@@ -9,7 +9,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.identity import Lost, lost
@@ -17,7 +17,7 @@ from adobe_privacy.ledger.keys import FORGETS, setting
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.search import add_ids, add_prints
 from adobe_privacy.ledger.states import JobState, Move
-from adobe_privacy.ledger.unit import Topic, chunks
+from adobe_privacy.ledger.unit import Topic, chunks, insert_rows
 
 
 class Reception(StrEnum):
@@ -147,7 +147,7 @@ class Intake(Topic):
         if rows:
             # No other writer is about, so what is numbered higher afterwards is what was added here.
             last = session.scalar(select(func.max(Job.id))) or 0
-            session.execute(insert(Job), rows)
+            insert_rows(session, Job, rows)
             self.unit.note_rows(session, Job.id > last, Move.TAKE_IN, "arrived in the inbox")
             self.unit.daily_figures(session).arrived += len(rows)
             add_ids(session, [request.request_id for request in requests])

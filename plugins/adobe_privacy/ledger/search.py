@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import ColumnElement, Select, Text, cast, delete, func, insert, select
+from sqlalchemy import ColumnElement, Select, Text, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.schema import Access, Batch, HandedIn, Job, PersonPrint, RequestId, Transition
-from adobe_privacy.ledger.unit import Topic, chunks
+from adobe_privacy.ledger.unit import Topic, chunks, insert_rows
 
 # Shorter parts are in too many ids.
 SHORTEST_PART = 3
@@ -65,14 +65,14 @@ def add_ids(session: Session, request_ids: Collection[str]) -> None:
         known = set(session.scalars(query))
         new = [{"lower_id": each.lower(), "request_id": each} for each in some if each not in known]
         if new:
-            session.execute(insert(RequestId), new)
+            insert_rows(session, RequestId, new)
 
 
 def add_prints(session: Session, prints: Mapping[str, Collection[str]]) -> None:
     """Makes new requests findable by the fingerprints of their identities."""
     rows = [{"print": each, "request_id": name} for name, some in prints.items() for each in sorted(some)]
     if rows:
-        session.execute(insert(PersonPrint), rows)
+        insert_rows(session, PersonPrint, rows)
 
 
 def forget(session: Session, request_ids: Collection[str]) -> None:

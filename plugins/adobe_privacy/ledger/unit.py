@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, Engine, insert, literal, null, select
+from sqlalchemy import ColumnElement, Engine, Table, insert, literal, null, select
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.database import exclusive
 from adobe_privacy.ledger.keys import chosen_key, forgotten_id, known_key
-from adobe_privacy.ledger.schema import DailyFigures, Job, StateName, Transition, UtcDateTime
+from adobe_privacy.ledger.schema import Base, DailyFigures, Job, StateName, Transition, UtcDateTime
 from adobe_privacy.ledger.states import JobState, Move
 
 T = TypeVar("T")
@@ -188,6 +188,11 @@ class Topic:
 
     def __init__(self, unit: Unit) -> None:
         self.unit = unit
+
+
+def insert_rows(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Adds many rows. Without the detour by objects, this takes half the time."""
+    session.execute(insert(cast(Table, table.__table__)), rows)
 
 
 def chunks(items: Collection[T], size: int = 500) -> Iterator[list[T]]:

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -102,6 +102,9 @@ class Clock(BaseModel):
     next_working_day: Cell | None = None
     no_delete: Cell | None = None
     notes: str = ""
+
+    def __hash__(self) -> int:  # every cell of it would take its time
+        return hash((self.regulation, self.effective_from))
 
     @field_validator("time_zone")
     @classmethod
@@ -195,7 +198,12 @@ class Clocks:
     """The clocks of every regulation, each in one or more versions by the day they take effect."""
 
     def __init__(self, versions: Mapping[str, tuple[Clock, ...]], version: str) -> None:
-        self._versions = MappingProxyType(dict(versions))
+        self._versions = MappingProxyType(
+            {
+                code: tuple(sorted(clocks, key=lambda clock: clock.effective_from or date.min))
+                for code, clocks in versions.items()
+            }
+        )
         self.version = version
 
     @classmethod
@@ -243,7 +251,7 @@ class Clocks:
 
     def clocks(self) -> tuple[Clock, ...]:
         """Return every version of every clock, by regulation, the earliest version first."""
-        return tuple(clock for code in self._versions for clock in self._by_date(code))
+        return tuple(clock for clocks in self._versions.values() for clock in clocks)
 
     def clock(self, regulation: str, received: datetime | date) -> Clock:
         """Return the version of a regulation's clock in force on the day of receipt.
@@ -253,11 +261,8 @@ class Clocks:
         """
         return self._in_force(canonical_regulation(regulation), received)
 
-    def _by_date(self, code: str) -> list[Clock]:
-        return sorted(self._versions[code], key=lambda clock: clock.effective_from or date.min)
-
     def _in_force(self, code: str, received: datetime | date) -> Clock:
-        earliest, *later = self._by_date(code)
+        earliest, *later = self._versions[code]
         found = earliest
         for clock in later:
             day = clock.day_of(received) if isinstance(received, datetime) else received
@@ -320,6 +325,11 @@ def due_dates(
         )
     clock = clocks.clock(regulation, received_at)
     received_on = clock.day_of(received_at) if isinstance(received_at, datetime) else received_at
+    return _due_dates(clock, received_on, tuple(actions))
+
+
+@lru_cache(maxsize=10_000)
+def _due_dates(clock: Clock, received_on: date, actions: tuple[str, ...]) -> DueDates:
     answered = [action for action in actions if action != OPT_OUT] or [ACCESS]
     answer_by = min(clock.last_day_to_answer(received_on, clock.answer_to(action)) for action in answered)
     opt_out_by = None
