@@ -8,13 +8,15 @@ from datetime import date
 from pathlib import Path
 from typing import TextIO
 
-from adobe_privacy.api.names import Verdict, find_outcome_code
+from adobe_privacy.api.names import Verdict, find_outcome_code, product_code
+from adobe_privacy.command_places import Places
 from adobe_privacy.ledger.attention import BY_NAME, LASTING
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.overview import Filters
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.reporting.export import export_csv, export_rows
 from adobe_privacy.reporting.reports import as_json
+from adobe_privacy.settings import SettingsError
 
 ALL = "all"
 
@@ -29,7 +31,8 @@ def add_export_arguments(command: argparse.ArgumentParser) -> None:
     add(
         "--product",
         metavar="CODE",
-        help="the include code, such as target; without --verdict and --code: named in the request",
+        help="such as target. Without --verdict and --code: a product of the request; of a request that names none "
+        "and is not planned yet, `airflow privacy` alone knows the connection's default products",
     )
     verdicts = ", ".join(f"'{verdict}'" for verdict in Verdict)
     add("--verdict", choices=list(Verdict), metavar="VERDICT", help=f"one of {verdicts}")
@@ -71,14 +74,23 @@ def _filters(options: argparse.Namespace) -> Filters:
         attention=BY_NAME[options.attention] if options.attention else None,
         regulation=options.regulation,
         action=options.action,
-        product=options.product,
+        product=product_code(options.product) if options.product else None,
         verdict=Verdict(options.verdict) if options.verdict else None,
         code=options.code,
         request_id=options.request,
         batch_id=options.batch,
         first_day=options.from_day,
         last_day=options.to_day,
+        default_products=_default_products(options) if options.product else (),
     )
+
+
+def _default_products(options: argparse.Namespace) -> tuple[str, ...]:
+    places: Places = options.places
+    try:
+        return places.settings().service.products if places.settings is not None else ()
+    except SettingsError:
+        return ()  # an export tells what the ledger holds, whatever is wrong with the connection
 
 
 def _code(text: str) -> str:

@@ -251,6 +251,23 @@ class TestPages:
         )
         assert set(ids(overview.page(filters).jobs)) == found
 
+    def test_a_request_without_products_counts_by_what_its_batch_asks_for(
+        self, ledger: Ledger, overview: Overview
+    ) -> None:
+        ledger.intake.receive([received("in a batch", products="")])
+        ledger.claims.claim_batch(
+            run_id="run", inbox_date=DAY, daily_limit=10, default_products="analytics,target"
+        )
+        ledger.intake.receive([received("of today", products="")])
+
+        def found(product: str, *defaults: str) -> list[str]:
+            return sorted(ids(overview.page(Filters(product=product, default_products=defaults)).jobs))
+
+        assert found("target") == ["DSR-in a batch"]
+        # The connection's default products have changed since.
+        assert found("target", "campaign", "target") == ["DSR-in a batch", "DSR-of today"]
+        assert found("campaign", "campaign") == ["DSR-of today"]
+
     def test_a_batch_shows_all_its_jobs(self, ledger: Ledger, overview: Overview) -> None:
         ledger.intake.receive([received(n) for n in range(3)])
         jobs = submit(ledger)

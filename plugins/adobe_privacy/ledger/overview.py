@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK
 from adobe_privacy.api.names import Verdict
@@ -47,9 +47,9 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class Filters:
-    """Which jobs to show. Empty `states` means those that `chosen_states` says. `product` is one of the request's
-    products; a request that names none counts where it is among `default_products`. Days are those of the inbox,
-    both included.
+    """Which jobs to show. Empty `states` means those that `chosen_states` says. `product` is an include code, one of
+    the request's products. A request that names none counts by what its batch asks for; before it is in a batch, by
+    `default_products`. Days are those of the inbox, both included.
 
     `verdict` alone is the verdict on a whole job, or that of any of its products where no whole job has such a
     verdict. With a `product` or a `code`, one answer of the job has all that is given.
@@ -223,13 +223,21 @@ class Overview(Topic):
         elif filters.first_day is not None or filters.last_day is not None:
             yield Job.inbox_date.between(filters.first_day or date.min, filters.last_day or date.max)
         if filters.product is not None and not filters.by_answer:
-            named = and_(
-                # Cheaper than what decides, and false for nearly all of a million where it matters.
-                Job.products.contains(filters.product, autoescape=True),
-                ("," + Job.products + ",").contains(f",{filters.product},", autoescape=True),
+            by_default: ColumnElement[bool] = Job.batch_id.in_(
+                select(Batch.id).where(_names(Batch.products, filters.product))
             )
-            by_default = filters.product in filters.default_products
-            yield or_(named, Job.products == "") if by_default else named
+            if filters.product in filters.default_products:
+                by_default = or_(by_default, Job.batch_id.is_(None))
+            yield or_(_names(Job.products, filters.product), and_(Job.products == "", by_default))
+
+
+def _names(products: InstrumentedAttribute[str], product: str) -> ColumnElement[bool]:
+    """Whether a list of products, separated by commas, names this one."""
+    return and_(
+        # Cheaper than what decides, and false for nearly all of a million where it matters.
+        products.contains(product, autoescape=True),
+        ("," + products + ",").contains(f",{product},", autoescape=True),
+    )
 
 
 def _answer(filters: Filters) -> list[ColumnElement[bool]]:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from fastapi import Depends, HTTPException, Request, status
 from starlette.datastructures import QueryParams
 
-from adobe_privacy.api.names import Verdict, find_outcome_code
+from adobe_privacy.api.names import Verdict, find_outcome_code, product_code
 from adobe_privacy.ledger.attention import BY_NAME, LASTING, Kind
 from adobe_privacy.ledger.overview import Filters, Position
 from adobe_privacy.ledger.states import JobState
@@ -43,7 +43,7 @@ class Query:
             attention=self.attention if self.attention and self.attention.states else None,
             regulation=given.get("regulation"),
             action=given.get("action"),
-            product=given.get("product"),
+            product=product_code(given["product"]) if "product" in given else None,
             verdict=_verdict(given.get("verdict")),
             code=code,
             request_id=given.get("request"),
