@@ -131,6 +131,106 @@ def test_two_products_have_one_verdict(one: str, other: str) -> None:
     assert (whole(one, other) in IN_WHOLE) is (codes <= FULFILS)
 
 
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [
+        ("6053", Verdict.WRONG_NAMESPACE),
+        (6053, Verdict.WRONG_NAMESPACE),
+        ("PRVCY-6053", Verdict.WRONG_NAMESPACE),
+        ("prvcy6053-200", Verdict.WRONG_NAMESPACE),
+        ("PRVCY_6053_200", Verdict.WRONG_NAMESPACE),
+        ("PRVCY-06053-200", Verdict.WRONG_NAMESPACE),
+        (["PRVCY-6053-200"], Verdict.WRONG_NAMESPACE),
+        ("PRVCY-6053-202", Verdict.WRONG_NAMESPACE),
+        (1000, Verdict.NOT_DONE),
+        ("PRVCY-1000-200", Verdict.NOT_DONE),
+        ("PRVCY-6000-400", Verdict.NOT_DONE),
+        ("PRVCY-9999-500", Verdict.NOT_DONE),
+        ("PRVCY-6000-202", Verdict.RESERVED),
+        ("PRVCY-9999", Verdict.RESERVED),
+        ("OK", Verdict.RESERVED),
+        ("6000-200-1", Verdict.RESERVED),
+        ({"code": "PRVCY-6053-200"}, Verdict.RESERVED),
+        (True, Verdict.RESERVED),
+        ("", Verdict.DONE),
+    ],
+)
+def test_a_code_in_another_form_is_never_read_as_done(code: object, verdict: Verdict) -> None:
+    answer = product()
+    answer["productStatusResponse"]["responseMsgCode"] = code
+    assert verdicts(job(answer)) == [verdict]
+
+
+def test_a_code_beside_the_status_counts() -> None:
+    answer = {"product": "Analytics", "status": "complete", "responseMsgCode": "PRVCY-6053-200"}
+    assert verdicts(job(answer)) == [Verdict.WRONG_NAMESPACE]
+
+
+@pytest.mark.parametrize(
+    ("results", "verdict"),
+    [
+        # What names nobody was not looked for.
+        ({"processed": [None], "ignored": [EMAIL["value"]]}, Verdict.NOBODY_FOUND),
+        ({"processed": [""], "ignored": [EMAIL["value"]]}, Verdict.NOBODY_FOUND),
+        ({"processed": [{}], "ignored": [EMAIL["value"]]}, Verdict.NOBODY_FOUND),
+        # What was left out and cannot be read may have been of use.
+        ({"processed": [ECID["value"]], "ignored": [None]}, Verdict.IN_PART),
+        ({"processed": [ECID["value"]], "ignored": [{}, EMAIL["value"]]}, Verdict.IN_PART),
+        ({"processed": [EMAIL["value"]], "ignored": "someone"}, Verdict.IN_PART),
+        ({"processed": -1, "ignored": -1}, Verdict.IN_PART),
+    ],
+)
+def test_results_that_cannot_be_read_are_never_done(results: dict[str, Any], verdict: Verdict) -> None:
+    assert verdicts(job(product(code="6054-200", results=results))) == [verdict]
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        "Failed dataSetIds: [a]",
+        "Failed dataSetIds = [a",
+        "Failed dataset ids = a",
+        ["Failed dataSetIds = [a]"],
+    ],
+)
+def test_failed_data_sets_are_seen_in_other_spellings(detail: object) -> None:
+    assert verdicts(job(product("Profile", detail=detail))) == [Verdict.DATA_LEFT]
+
+
+def test_what_nobody_asked_for_does_not_make_up_for_what_was_asked() -> None:
+    assert judge(job(product()), ("target",), last_look=True).verdict is Verdict.NOT_DONE
+    assert judge(job(product(""), product("Target", "6053-200")), ("target",)).verdict is Verdict.NOT_DONE
+    assert judge(job(product(), product("Target", "1000-400")), ("analytics",)).verdict is Verdict.IN_PART
+    assert judge(job(product(), product("Target")), ("analytics",)).verdict is Verdict.DONE
+
+
+def test_a_product_that_answers_twice_is_not_done_in_whole() -> None:
+    twice = job(product("campaign-a"), product("campaign-b", "1000-400"))
+    judgement = judge(twice, ("campaign",))
+    assert judgement.verdict is Verdict.IN_PART
+    assert [answer.verdict for answer in judgement.answers] == [Verdict.DONE, Verdict.NOT_DONE]
+
+
+@pytest.mark.parametrize(
+    "children", [[{"status": "error"}], {"status": "error"}, {"jobId": None, "status": 4}]
+)
+def test_a_child_job_without_an_id_counts_as_well(children: object) -> None:
+    assert judge(job(product(), childJobs=children)).verdict is Verdict.IN_PART
+
+
+def test_what_no_database_takes_is_left_out() -> None:
+    answer = product("Ana\0lytics", message="a\0b\ud800", retryCount=10**12, processedDate="yesterday")
+    [told] = judge(job(answer)).answers
+    assert (told.name, told.message, told.retry_count, told.processed_at) == ("Ana lytics", "a b", None, None)
+
+
+def test_a_long_text_is_cut_before_anybody_looks_for_identities_in_it() -> None:
+    [told] = judge(job(product(message="x" * 10**6 + " ann@example.com"))).answers
+    assert len(told.message or "") <= 2000
+    [told] = judge(job(product(message="ann@example.com " * 10**5))).answers
+    assert "ann" not in (told.message or "")
+
+
 def test_a_product_that_was_asked_and_is_not_named_gave_no_answer() -> None:
     judgement = judge(job(product("campaign-acme-stg1")), ("campaign", "AJO"))
     assert [(answer.product, answer.verdict, answer.asked) for answer in judgement.answers] == [

@@ -66,6 +66,9 @@ def _parse_date(value: str) -> datetime | None:
         return None
 
 
+LARGEST = 2**31 - 1  # of a whole number in every database
+
+
 def as_text(value: object) -> str | None:
     """On one printable line, whatever others wrote: it ends up in logs, ledger and manifests."""
     if isinstance(value, str):
@@ -82,17 +85,46 @@ def as_number(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        return int(value)
+        number = int(value)
     except (ValueError, OverflowError):
         return None
+    return number if abs(number) <= LARGEST else None
 
 
 def as_count(value: object) -> int | None:
-    return len(value) if isinstance(value, list) else as_number(value)
+    """How many there are: of a list, its length; of a text that is no number, one."""
+    if isinstance(value, list):
+        return len(value)
+    number = as_number(value)
+    if number is None:
+        return 1 if isinstance(value, str) and value.strip() else None
+    return number if number >= 0 else None
+
+
+def as_readable_count(value: object) -> int | None:
+    """The same, of a list without what names nobody."""
+    return len(as_values(value) or ()) if isinstance(value, list) else as_count(value)
+
+
+def as_words(value: object) -> str | None:
+    """Text, or the texts of a list."""
+    if isinstance(value, list):
+        return " ".join(text for each in value if (text := as_text(each))) or None
+    return as_text(value)
+
+
+def as_code(value: object) -> str | None:
+    """A code as text. One that is no text is there, and cannot be read."""
+    one = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if isinstance(one, bool) or not isinstance(one, str | int | None):
+        return "unreadable"
+    return as_text(one)
 
 
 def as_values(value: object) -> tuple[str, ...] | None:
     """The values of a list of identities, each a text or an object; None for anything else."""
+    if isinstance(value, str) and value.strip() and as_number(value) is None:
+        value = [value]
     if not isinstance(value, list):
         return None
     plain = (each.get("value") if isinstance(each, Mapping) else each for each in value)
@@ -117,9 +149,12 @@ def with_job_id(value: object) -> list[object]:
 
 JobId = Annotated[str, BeforeValidator(lambda value: as_text(value) or ""), StringConstraints(min_length=1)]
 Text = Annotated[str | None, BeforeValidator(as_text)]
+Words = Annotated[str | None, BeforeValidator(as_words)]
+Code = Annotated[str | None, BeforeValidator(as_code)]
 Word = Annotated[str | None, BeforeValidator(as_word)]
 Number = Annotated[int | None, BeforeValidator(as_number)]
 Count = Annotated[int | None, BeforeValidator(as_count)]
+Readable = Annotated[int | None, BeforeValidator(as_readable_count)]
 Values = Annotated[tuple[str, ...] | None, BeforeValidator(as_values)]
 Status = Annotated[JobStatus, BeforeValidator(as_status)]
 Moment = Annotated[datetime | None, BeforeValidator(parse_date)]

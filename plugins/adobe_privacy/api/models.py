@@ -29,14 +29,17 @@ from pydantic import (
 
 from adobe_privacy.api.facts import DATE_SKEW, FIRST_JOBS, MAX_IDENTITIES, MAX_USERS
 from adobe_privacy.api.lenient import (
+    Code,
     Count,
     JobId,
     Moment,
     Number,
+    Readable,
     Status,
     Text,
     Values,
     Word,
+    Words,
     as_number,
     as_text,
     objects,
@@ -47,7 +50,7 @@ from adobe_privacy.api.lenient import JobStatus as JobStatus
 from adobe_privacy.api.names import REGULATION_CODES, outcome_code, product_code
 
 ORG_NAMESPACE = "imsOrgID"
-_FAILED_DATASETS = re.compile(r"Failed dataSetIds\s*=\s*\[([^\]]*)\]", re.IGNORECASE)
+_FAILED_DATASETS = re.compile(r"Failed\s+data\s?set\s?ids?\s*[=:]\s*\[?([^\]\n]*)", re.IGNORECASE)
 
 
 class Action(StrEnum):
@@ -274,11 +277,16 @@ class ProductResponse(_AnswerModel):
         JobStatus.UNKNOWN,
         validation_alias=AliasChoices(AliasPath("productStatusResponse", "status"), "status"),
     )
-    message_code: Text = Field(None, validation_alias=AliasPath("productStatusResponse", "responseMsgCode"))
-    message: Text = Field(
+    message_code: Code = Field(
+        None,
+        validation_alias=AliasChoices(
+            AliasPath("productStatusResponse", "responseMsgCode"), "responseMsgCode"
+        ),
+    )
+    message: Words = Field(
         None, repr=False, exclude=True, validation_alias=AliasPath("productStatusResponse", "message")
     )
-    detail: Text = Field(
+    detail: Words = Field(
         None,
         repr=False,
         exclude=True,
@@ -286,7 +294,7 @@ class ProductResponse(_AnswerModel):
     )
     retry_count: Number = Field(None, validation_alias="retryCount")
     processed_at: Moment = Field(None, validation_alias="processedDate")
-    processed_count: Count = Field(
+    processed_count: Readable = Field(
         None, validation_alias=AliasPath("productStatusResponse", "results", "processed")
     )
     ignored_count: Count = Field(
@@ -354,8 +362,12 @@ class JobDetail(JobSummary):
 
     @field_validator("child_jobs", mode="before")
     @classmethod
-    def _children_with_an_id(cls, value: object) -> object:
-        return value if isinstance(value, tuple) else with_job_id(value)
+    def _children(cls, value: object) -> object:
+        """One without an id counts as well: what became of it is the question."""
+        if isinstance(value, tuple):
+            return value
+        found = objects([value] if isinstance(value, Mapping) else value)
+        return [{"jobId": "unnamed"} | dict(without_nulls(child)) for child in found]
 
 
 class ListPage(_AnswerModel):

@@ -319,8 +319,10 @@ OUTCOME_CODES: dict[str, OutcomeCode] = {
     ),
 }
 
-_OUTCOME_CODE = re.compile(r"(?:PRVCY-)?(\d{1,6}-\d{3})", re.IGNORECASE)
+_OUTCOME_CODE = re.compile(r"(?:PRVCY)?[-_ ]*0*(\d{1,6})(?:[-_ ]+(\d{3}))?", re.IGNORECASE)
+_BY_NUMBER = {code.partition("-")[0]: code for code in OUTCOME_CODES}
 _NEW_CODES = {
+    "": OutcomeCode("", "unknown code", Verdict.RESERVED, VERDICT_MEANINGS[Verdict.RESERVED].advice),
     "-200": OutcomeCode(
         "", "done, with a reservation", Verdict.RESERVED, VERDICT_MEANINGS[Verdict.RESERVED].advice
     ),
@@ -329,18 +331,34 @@ _NEW_CODES = {
 
 
 def outcome_code(message_code: str | None) -> str | None:
-    """`PRVCY-6054-200` or `6054-200` -> `6054-200`; None for anything that has not that form."""
+    """`PRVCY-6054-200`, `6054-200` or `6054` -> `6054-200`; None for anything that has not that form."""
     match = _OUTCOME_CODE.fullmatch((message_code or "").strip())
-    return match.group(1) if match else None
+    if match is None:
+        return None
+    number, suffix = match.groups()
+    return f"{number}-{suffix}" if suffix else _BY_NUMBER.get(number)
 
 
 def meaning_of(message_code: str | None) -> OutcomeCode | None:
-    """Adobe's row for a code; None where it tells nothing. A code that is not in the table goes by its suffix: -200
-    is done with a reservation, -400 has failed."""
+    """Adobe's row for a code; None where there is no code. A code that is not in the table goes by its suffix: -200
+    is done with a reservation, -400 has failed. So is a code that cannot be read: it does not say that all was done."""
+    if not (message_code or "").strip():
+        return None
     code = outcome_code(message_code)
     if code is None:
-        return None
-    return OUTCOME_CODES.get(code) or _NEW_CODES.get(code[-4:])
+        return _NEW_CODES[""]
+    if code in OUTCOME_CODES:
+        return OUTCOME_CODES[code]
+    number, _, suffix = code.partition("-")
+    known = OUTCOME_CODES.get(_BY_NUMBER.get(number, ""))
+    if suffix >= "400" or (known is not None and known.verdict is Verdict.NOT_DONE):
+        return _NEW_CODES["-400"]
+    # With an odd suffix, a code says no more than it does with its own.
+    return (
+        known
+        if known is not None and known.verdict is not Verdict.DONE
+        else _NEW_CODES.get(code[-4:], _NEW_CODES[""])
+    )
 
 
 def outcome_in_words(message_code: str | None, product: str = "the product") -> str:
@@ -351,8 +369,7 @@ def outcome_in_words(message_code: str | None, product: str = "the product") -> 
 
 def find_outcome_code(text: str) -> str | None:
     """The code that a person means by `6053`, `6053-200` or `PRVCY-6053-200`; None where it has no such form."""
-    short = [code for code in OUTCOME_CODES if code.partition("-")[0] == text.strip()]
-    return short[0] if short else outcome_code(text)
+    return outcome_code(text)
 
 
 def retry_can_help(message_code: str | None) -> bool:

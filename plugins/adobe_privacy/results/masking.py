@@ -14,6 +14,8 @@ from urllib.parse import quote, quote_plus
 
 MASK = "[identity]"
 MAX_LENGTH = 2000
+# Longer ones would take their time. Of so much, more than is kept is left, however many identities are in it.
+MAX_READ = 4 * MAX_LENGTH
 
 # Ids of data sets, by which a person finds them in Adobe's UI: 24 hexadecimal digits, and only in such a list.
 _DATASETS = re.compile(r"dataSetIds\s*=\s*\[[^\]]*\]", re.IGNORECASE)
@@ -32,6 +34,8 @@ def without_identities(text: str | None, identities: Iterable[str]) -> str | Non
     replaced by `[identity]`. At most 2,000 characters of it."""
     if not text:
         return None
+    if len(text) > MAX_READ:  # cut between two words: a part of an identity would be nobody's
+        text = text[:MAX_READ].rpartition(" ")[0]
     text = unicodedata.normalize("NFC", text)
     for spelling in _spellings(identities):
         text = re.sub(spelling, MASK, text, flags=re.IGNORECASE)

@@ -105,7 +105,12 @@ def judge(detail: JobDetail, asked: Collection[str] = (), *, last_look: bool = F
             replace(answer, verdict=Verdict.NO_ANSWER) if answer.verdict is Verdict.PENDING else answer
             for answer in answers
         ]
-    verdict = whole_verdict([answer.verdict for answer in answers])
+    verdict = min(
+        whole_verdict([answer.verdict for answer in answers]),
+        # What nobody asked for does not make up for what was asked.
+        whole_verdict([answer.verdict for answer in answers if answer.asked is not False]),
+        key=JOB_VERDICTS.index,
+    )
     if not detail.status.is_terminal:
         verdict = Verdict.PENDING
     elif detail.status is not JobStatus.COMPLETE:
@@ -289,7 +294,8 @@ def _by_identities(response: ProductResponse, verdict: Verdict, user_ids: Sequen
     left_out = response.ignored
     if left_out is None:
         return Verdict.IN_PART if response.ignored_count else verdict
-    if any(_usable(response.product, value, user_ids) for value in left_out):
+    unreadable = len(left_out) < (response.ignored_count or 0)
+    if unreadable or any(_usable(response.product, value, user_ids) for value in left_out):
         return _graver(verdict, Verdict.IN_PART)
     # People send every identity to every product: what the product could not have used is no loss.
     return Verdict.DONE if verdict is Verdict.IN_PART and left_out and response.processed_count else verdict
