@@ -101,6 +101,18 @@ def test_the_test_button_says_that_there_is_no_token(world: World, monkeypatch: 
     assert "another" not in says
 
 
+def test_the_test_button_says_that_a_default_product_is_unknown(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = json.loads(world.simulator.connection_json())
+    given["extra"] |= {"products": ["profileService", "analitycs"]}
+    monkeypatch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", json.dumps(given))
+    fine, says = AdobePrivacyHook().test_connection()
+    assert not fine
+    assert "extra.products number 1: not one of Adobe's products (perhaps analytics)" in says
+    assert world.simulator.calls()["token"] == 0
+
+
 def test_the_test_button_says_that_reading_is_not_allowed(world: World) -> None:
     world.simulator.switch(permissions=[])
     fine, says = AdobePrivacyHook().test_connection()

@@ -45,6 +45,7 @@ IN_VAIN = [
     ("analytics", "crmId", "custom"),
     ("target", "email", "standard"),
     ("target", "THIRDPARTYID", "custom"),
+    ("target", "crmId", "target"),
     ("audienceManager", "email", "standard"),
     ("audienceManager", "crmId", "custom"),
     ("adCloud", "email", "standard"),
@@ -63,6 +64,13 @@ IN_VAIN = [
 @pytest.mark.parametrize(("product", "namespace", "type_"), USABLE)
 def test_a_product_is_given_what_it_can_use(product: str, namespace: str, type_: str) -> None:
     assert concerns(("access",), (product,), frozenset([(namespace.lower(), type_)])) == ()
+
+
+def test_campaign_takes_one_namespace_a_request() -> None:
+    two = frozenset([("recipientid", "custom"), ("email", "standard")])
+    (concern,) = concerns(("delete",), ("campaign",), two)
+    assert "one namespace" in concern.text
+    assert not concern.nobody
 
 
 @pytest.mark.parametrize(("product", "namespace", "type_"), IN_VAIN)
@@ -132,4 +140,6 @@ def test_namespaces_and_types_are_known_in_any_case_and_guessed_in_none() -> Non
     assert identity_type("IntegrationCode ") == "integrationCode"
     assert identity_type("integration") is None
     assert perhaps("emial", ["email", "ECID"]) == " (perhaps email)"
+    assert perhaps("Email Address", ["email", "ECID"]) == " (perhaps email)"
+    assert perhaps("ECID (standard)", ["email", "ECID"]) == " (perhaps ECID)"
     assert perhaps("jane.doe@example.com", ["email", "ECID"]) == ""

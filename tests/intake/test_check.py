@@ -58,6 +58,29 @@ def test_a_file_that_is_fine_is_shown_with_its_warnings(
     assert "jane" not in shown
 
 
+def test_a_warning_names_the_column(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "r.csv"
+    file.write_text(
+        "request_id,regulation,actions,products,email:custom,ECID\n"
+        "DSR-1,gdpr,access,identity,jane@example.com,\n"
+        "DSR-2,gdpr,access,target,,44363657\n"
+    )
+    assert main(["intake", "check", str(file), "--json"]) == 0
+    custom, short = (request["warnings"] for request in json.loads(capsys.readouterr().out)["requests"])
+    assert custom.startswith("column 5: with the type custom, this is not the standard namespace email")
+    assert short == "column 6: an ECID has 38 digits, this one has 8"
+
+
+def test_a_warning_is_told_of_a_request_that_names_no_product(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(["intake", "check", file_of(tmp_path, "DSR-1,gdpr,access,,info@example.com\n"), "--json"]) == 0
+    )
+    (request,) = json.loads(capsys.readouterr().out)["requests"]
+    assert "role" in request["warnings"]
+
+
 def test_a_refused_line_ends_in_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = GOOD + "DSR-2,gdpr,delete,analitycs,jane@example.com\n" + GOOD.replace("jane", "john")
     assert main(["intake", "check", file_of(tmp_path, rows), "--json"]) == 1

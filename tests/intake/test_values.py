@@ -39,6 +39,16 @@ ECID = "44363657679975868102109072127600000001"
         ("6", "d41d8cd98f00b204e9800998ecf8427e", "namespaceId"),
         ("email", "test@example.com", "standard"),
         ("crmid", "192.168.100.200", "custom"),
+        ("crmid", "1000000", "custom"),
+        ("crmid", "M-2026", "custom"),
+        ("crmid", "NOVA-26", "custom"),
+        ("crmid", "2026-11-20", "custom"),
+        ("crmid", "12345678901234567890", "custom"),
+        ("crmid", "user:nullify", "custom"),
+        ("crmid", "Xx1", "custom"),
+        ("crmid", "Jörg", "custom"),
+        ("crmid", "{12AB}", "custom"),
+        ("ecid", "44363657679975868102109072127600000000", "standard"),
         ("idfa", "EA7583CD-A667-48BC-B806-42ECB2B48606", "standard"),
         ("aaid", "2CCEEAE88503384F-1188000089CA", "standard"),
     ],
@@ -115,6 +125,13 @@ def test_a_value_that_a_person_may_have_is_fine(namespace: str, value: str, type
         "%%ADVERTISING_ID%%",
         "__IDFA__",
         "[ecid]",
+        "XXXXXXXX",
+        "undefined undefined",
+        "auth0|null",
+        "user:undefined",
+        "id=NaN",
+        "not logged in",
+        "Infinity",
     ],
 )
 def test_a_value_of_many_people_or_of_nobody_is_refused_in_every_namespace(
@@ -150,6 +167,22 @@ def test_a_value_of_many_people_or_of_nobody_is_refused_in_every_namespace(
         ('"ABC"', "quotation mark"),
         ("“ABC”", "quotation mark"),
         ('ABC"', "quotation mark"),
+        ("#N/A N/A", "error value"),
+        ("@SUM(A1)", "formula"),
+        ("+SUM(A1:A2)", "formula"),
+        ("44363657679975900000000000000000000000", "kept the first"),
+        ("44363657679975868000000000000000000000", "kept the first"),
+        ("12345678901234500000", "kept the first"),
+        ("1-Nov", "date"),
+        ("Nov-26", "date"),
+        ("01. Mär", "date"),
+        ("1-sept-26", "date"),
+        ("01.11.2026", "date"),
+        ("11/1/2026 0:00", "date"),
+        ("2026-11-01 00:00:00", "date"),
+        ("['a', 'b']", "list"),
+        ('{"id": 1}', "list"),
+        ("JÃ¶rg", "encoding"),
     ],
 )
 def test_what_a_spreadsheet_has_changed_is_refused_by_name(value: str, says: str) -> None:
@@ -174,6 +207,8 @@ def test_what_a_spreadsheet_has_changed_is_refused_by_name(value: str, says: str
         "a@example.com.",
         "jane",
         "d41d8cd98f00b204e9800998ecf8427e",
+        "jane＠example.com",
+        "ｊane@example.com",
     ],
 )
 def test_a_standard_e_mail_is_exactly_one_address(value: str) -> None:
@@ -215,6 +250,32 @@ def test_what_is_odd_but_may_be_right_is_a_concern() -> None:
     assert value_concern("ecid", ECID, "standard") is None
     assert "role" in str(value_concern("email", "no-reply@example.com", "standard"))
     assert value_concern("email", "jane@example.com", "standard") is None
+
+
+@pytest.mark.parametrize(
+    ("namespace", "value", "type_", "says"),
+    [
+        ("ecid", "1" * 38, "standard", "one or two different signs"),
+        ("ecid", "0" * 37 + "1", "standard", "one or two different signs"),
+        ("gaid", "11111111-1111-1111-1111-111111111111", "standard", "one or two different signs"),
+        ("ecid", "12345678901234567890123456789012345678", "standard", "in order"),
+        ("phone", "9999999999", "standard", "one sign"),
+        ("phone", "1234567890", "standard", "in order"),
+        ("crmid", "123456789012345000", "custom", "rounded"),
+        ("email", "jаne@example.com", "standard", "several scripts"),
+    ],
+)
+def test_what_is_hardly_one_persons_is_a_concern(namespace: str, value: str, type_: str, says: str) -> None:
+    assert value_fault(namespace, value, type_) is None
+    assert says in str(value_concern(namespace, value, type_))
+
+
+@pytest.mark.parametrize(
+    ("namespace", "value"),
+    [("phone", "+44 20 2020 2020"), ("crmid", "10011001"[:7]), ("crmid", "123456798012345678")],
+)
+def test_what_looks_plain_but_may_be_anybodys_is_none(namespace: str, value: str) -> None:
+    assert value_concern(namespace, value, "standard" if namespace == "phone" else "custom") is None
 
 
 SCHEMES = [
@@ -272,6 +333,8 @@ def test_the_usual_case_numbers_are_taken(request_id: str) -> None:
         ("0170-123.4567", "phone"),
         ("202-600-0123", "phone"),
         ("jane@example.com", "letters, digits"),
+        ("1980-01-31", "date of birth"),
+        ("2001/12/24", "date of birth"),
     ],
 )
 def test_a_request_id_that_may_be_a_person_s_is_refused(request_id: str, says: str) -> None:

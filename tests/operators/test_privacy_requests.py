@@ -194,7 +194,9 @@ def test_settle_names_the_job_that_ended_in_error(world: World) -> None:
         SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[batch_id]).execute(run)
     assert run["ti"].xcoms[run_notes.XCOM_KEY] == (
         "Inbox 2026-11-20: 2 jobs (1 access, 1 delete): 1 archived, 1 ended in error; "
-        "1 of 1 deletes not done: 1 not done at Profile"
+        "1 of 1 deletes not done: 1 not done at Profile; "
+        "1 taken with a warning: 1 a delete for profileService without identity and aepDataLake leaves the data that "
+        "is there"
     )
 
 

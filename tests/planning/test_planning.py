@@ -498,10 +498,30 @@ class TestReport:
         ]
         assert any("DSR-2" in problem and "1000-400" in problem for problem in settlement.named)
         assert any(text.startswith("In part: DSR-3 (access)") for text in settlement.lines)
-        assert settlement.figures == (
+        assert settlement.figures.partition("; ")[0] == (
             "6 jobs (6 access): 2 archived (1 not in whole), 1 ended in error, 1 refused, 1 not submitted yet, "
             "1 for the next run"
         )
+
+    def test_a_settlement_tells_of_warnings_and_of_what_the_law_says_in_bounds(
+        self, inbox: Store, make_plan: MakePlan, ledger: Ledger
+    ) -> None:
+        hand_in(inbox, *(line(n, "delete", products=["profileService"]) for n in range(3)))
+        make_plan()
+        figures = settle(ledger, run_id="run", inbox_date=DAY).figures
+        assert figures.endswith(
+            "; 3 taken with a warning: 3 a delete for profileService without identity and aepDataLake leaves the data "
+            "that is there"
+        )
+        hand_in(inbox, line(9, "delete", products=["marketo"], regulation="nzpa_nzl"), name="law.jsonl")
+        for n, length in enumerate(range(1, 9), 10):
+            short = {"namespace": "ECID", "value": "1" * length}
+            hand_in(inbox, line(n, identities=[short], products=["target"]), name=f"{n}.jsonl")
+        make_plan()
+        figures = settle(ledger, run_id="run", inbox_date=DAY).figures
+        assert "12 taken with a warning: 3 a delete for" in figures
+        assert "1 nzpa_nzl knows no right of deletion" in figures
+        assert figures.endswith("; 7 more warnings, see the log of the task plan")
 
     def test_a_day_without_jobs_is_settled_at_once(self, ledger: Ledger) -> None:
         assert settle(ledger, run_id="run", inbox_date=DAY).problems == 0

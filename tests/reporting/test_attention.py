@@ -61,7 +61,9 @@ def test_a_rejected_line_is_no_green_day_and_everybody_tells(
     put(inbox, line(1), line(2, regulation="gdrp"), "{no json")
     settlement = run()
     assert settlement.problems == 2
-    assert settlement.figures == "1 jobs (1 access): 1 for the next run, 2 lines rejected"
+    assert settlement.figures.startswith(
+        "1 jobs (1 access): 1 for the next run, 2 lines rejected; 1 taken with"
+    )
     assert settlement.named[0].startswith(f"{DAY}/r.jsonl line 2 (DSR-2): rejected: regulation")
     alarms = due_alarms(ledger, daily_limit=100)
     assert list(told(alarms)) == ["2 lines rejected"]

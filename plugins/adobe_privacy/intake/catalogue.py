@@ -39,6 +39,7 @@ STANDARD_NAMESPACES: dict[str, int | None] = {
     "TNTID": 9,
     "WAID": 8,
 }
+_TYPES = {spelt: name for name in IDENTITY_TYPES for spelt in (name, name.lower())}
 _STANDARD = {name.lower(): name for name in STANDARD_NAMESPACES}
 _BY_NUMBER = {str(number): name for name, number in STANDARD_NAMESPACES.items() if number is not None}
 
@@ -76,7 +77,7 @@ PRODUCT_USES: dict[str, ProductUse] = {
         "[2]",
     ),
     "target": ProductUse(
-        (Use("ecid", "standard"), Use("tntid", "standard"), Use(_ANY, "target")),
+        (Use("ecid", "standard"), Use("tntid", "standard"), Use("thirdpartyid", "target")),
         "ECID or TNTID, or THIRDPARTYID with the type target",
         "[3]",
     ),
@@ -144,7 +145,7 @@ def standard_namespace(namespace: str, type_: str = "standard") -> str | None:
 
 def identity_type(name: str) -> str | None:
     """The identity type of this name in any case; else None."""
-    return next((known for known in IDENTITY_TYPES if known.lower() == name.strip().lower()), None)
+    return _TYPES.get(name) or _TYPES.get(name.strip().lower())
 
 
 def perhaps(name: str, known: Iterable[str] | Mapping[str, str]) -> str:
@@ -154,7 +155,10 @@ def perhaps(name: str, known: Iterable[str] | Mapping[str, str]) -> str:
     """
     names = known if isinstance(known, Mapping) else {each: each for each in known}
     plain = {re.sub(r"[\W_]", "", each).lower(): told for each, told in names.items()}
-    close = difflib.get_close_matches(re.sub(r"[\W_]", "", name[:64]).lower(), plain, n=1, cutoff=0.7)
+    given = re.sub(r"[\W_]", "", name[:64]).lower()
+    close = difflib.get_close_matches(given, plain, n=1, cutoff=0.7)
+    if not close and "@" not in name:  # `Email Address`, `phone number`
+        close = [each for each in plain if len(each) > 3 and each in given]
     return f" (perhaps {plain[close[0]]})" if close else ""
 
 
@@ -198,6 +202,8 @@ def _concerns(actions: frozenset[str], products: tuple[str, ...], shape: Shape) 
                     f"{product} can use none of the identities and would look for nobody; it uses {use.in_words}",
                     nobody=True,
                 )
+        if "campaign" in products and len({namespace for namespace, _ in shape}) > 1:
+            yield Concern("campaign takes one namespace a request; it leaves identities in others out")
     if "delete" in actions:
         for product in products:
             missing = [name for name in _DELETE_WITH.get(product, ()) if name not in products]

@@ -10,7 +10,7 @@ from typing import Any
 
 from adobe_privacy.intake.inbox import Line, Reading, is_request_file
 from adobe_privacy.intake.options import as_text
-from adobe_privacy.intake.request import PrivacyRequest, check_request
+from adobe_privacy.intake.request import CONFLICT, PrivacyRequest, check_request
 
 _PIECE = 1024 * 1024
 
@@ -113,11 +113,11 @@ def _checked(
     if request is None:
         return CheckedLine(line.number, line.request_id, reason=line.reason)
     asked = request.products or tuple(products)
-    verdict = check_request(request, asked, strict=strict, organisation=organisation)
+    verdict = check_request(request, asked, strict=strict, organisation=organisation, places=line.places)
     # Without products, the connection's are asked, which are not known here.
     reason = verdict.problem if asked else None
     if seen.setdefault(request.request_id, request.content()) != request.content():
-        reason = "request_id: there before with other content; a changed request needs an id of its own"
+        reason = CONFLICT
     if reason:
         return CheckedLine(line.number, request.request_id, reason=reason)
     return CheckedLine(line.number, request.request_id, request, verdict.warnings)

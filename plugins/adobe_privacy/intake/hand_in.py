@@ -16,6 +16,7 @@ from typing import Any
 from adobe_privacy.intake.check import Check, CheckedLine, check_content
 from adobe_privacy.intake.inbox import JSON_KINDS, TABLE_KINDS
 from adobe_privacy.intake.options import as_text
+from adobe_privacy.intake.request import CONFLICT
 from adobe_privacy.ledger.handing_in import Known
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import AccessKind
@@ -158,11 +159,7 @@ def _judged(line: CheckedLine, known: dict[str, Known], ledger: Ledger) -> Hande
         return HandedLine(line, Answer.NEW)
     if before.fingerprint == ledger.intake.fingerprint(line.request.content()):
         return HandedLine(line, Answer.KNOWN, "handed in before with the same content")
-    return HandedLine(
-        line,
-        Answer.CONFLICT,
-        "request_id: known already, with other content; a changed request needs an id of its own",
-    )
+    return HandedLine(line, Answer.CONFLICT, CONFLICT)
 
 
 def _without_lost(told: HandedIn, ledger: Ledger, inbox: Store) -> HandedIn:

@@ -38,6 +38,7 @@ class Line:
     reason: str | None = None
     request_id: str | None = None
     whole_file: bool = False  # the reason is about all of the file: nothing of it was read
+    places: tuple[str, ...] | None = None  # what the request's identities are called in the file
 
 
 # What files of requests are called after. Two words beside these, or one with a capital, may be a person's name.
@@ -113,7 +114,7 @@ class Reading:
                 except UnusableRequest as error:
                     yield _refused(self._source, found, str(error), error.request_id)
                 else:
-                    yield Line(self._source, found.number, request)
+                    yield Line(self._source, found.number, request, places=found.places)
 
 
 def _refused(source: str, found: Found, reason: str, request_id: str | None = None) -> Line:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -27,11 +28,13 @@ from adobe_privacy.intake.catalogue import (
     STANDARD_NAMESPACES,
     IdentityType,
     concerns,
+    identity_type,
     perhaps,
     standard_namespace,
     unknown_product,
 )
-from adobe_privacy.intake.options import RequestOptions, unusual
+from adobe_privacy.intake.explained import explain
+from adobe_privacy.intake.options import CompanyContext, RequestOptions, unusual
 from adobe_privacy.intake.values import is_request_id, request_id_fault, value_concern, value_fault
 from adobe_privacy.regulations.codes import (
     REGULATIONS,
@@ -44,12 +47,11 @@ from adobe_privacy.regulations.codes import (
 MAX_OF_ONE_PERSON = 200
 # More fields than any request has; their faults would only fill the report.
 MAX_FIELDS = 40
-# So many faults of a line are told.
-MAX_FAULTS = 5
 # How far `received_at` may lie from the folder's day: a day for the time zones, a year for old paper.
 AFTER_FOLDER, BEFORE_FOLDER = timedelta(days=1), timedelta(days=366)
 # Separates the part number in the user key of a split request; no request id may contain it.
 PART_SEPARATOR = "~"
+CONFLICT = "request_id: known already with other content; a changed request needs an id of its own"
 IDENTITY_FIELDS = ("namespace", "value", "type", "isDeletedClientSide")
 
 
@@ -57,6 +59,12 @@ class Action(StrEnum):
     ACCESS = "access"
     DELETE = "delete"
     OPT_OUT_OF_SALE = "opt_out_of_sale"
+
+
+def _action(text: str) -> str:
+    plain = text.strip().lower()
+    # Adobe writes it in several ways itself.
+    return Action.OPT_OUT_OF_SALE if re.sub(r"[-_ ]", "", plain) == "optoutofsale" else plain
 
 
 def _request_id(value: str) -> str:
@@ -93,6 +101,13 @@ class _Strict(BaseModel):
     )
 
 
+def _type(value: Any) -> Any:
+    """In any case; None, as programs write what is not there, is the standard type."""
+    if value is None:
+        return "standard"
+    return identity_type(value) or value if isinstance(value, str) else value
+
+
 def _received_at(value: Any) -> datetime | date:
     """A day where no time was written: it came some time on that day, wherever the law holds."""
     if isinstance(value, datetime):
@@ -124,7 +139,7 @@ class Identity(_Strict):
 
     namespace: Annotated[str, Field(min_length=1, max_length=128)]
     value: Annotated[str, Field(min_length=1, max_length=1024, repr=False)]
-    type: IdentityType = "standard"
+    type: Annotated[IdentityType, BeforeValidator(_type)] = "standard"
     is_deleted_client_side: bool = Field(default=False, alias="isDeletedClientSide")
 
     def fault(self) -> str | None:
@@ -162,7 +177,7 @@ class PrivacyRequest(RequestOptions):
     @classmethod
     def _in_any_case(cls, value: Any) -> Any:
         if isinstance(value, list):
-            return [action.lower() if isinstance(action, str) else action for action in value]
+            return [_action(each) if isinstance(each, str) else each for each in value]
         return value
 
     @field_validator("actions")
@@ -234,6 +249,13 @@ REQUEST_FIELDS = (
 )
 
 
+_FIELDS = {
+    "": REQUEST_FIELDS,
+    "identities": IDENTITY_FIELDS,
+    "company_contexts": tuple(CompanyContext.model_fields),
+}
+
+
 class UnusableRequest(ValueError):
     """A line cannot be used; the text says why without quoting any value of it."""
 
@@ -254,7 +276,7 @@ def parse_request(fields: dict[str, Any], day: date, places: Sequence[str] | Non
     try:
         request = PrivacyRequest.model_validate(fields)
     except ValidationError as error:
-        reason = explain(error, places)
+        reason = explain(error, _FIELDS, places)
         raise UnusableRequest(reason, _safe_request_id(fields.get("request_id"))) from None
     received = request.received.date()
     if not day - BEFORE_FOLDER <= received <= day + AFTER_FOLDER:
@@ -285,45 +307,6 @@ def _too_many(fields: dict[str, Any]) -> str | None:
     return None
 
 
-def explain(error: ValidationError, places: Sequence[str] | None = None) -> str:
-    """A validation error in one line: fields and expectations, never a value."""
-    sentences = list(dict.fromkeys(_sentences(error, places)))
-    more = len(sentences) - MAX_FAULTS
-    return "; ".join(sentences[:MAX_FAULTS]) + (f"; and {more} more" if more > 0 else "")
-
-
-def _sentences(error: ValidationError, places: Sequence[str] | None) -> Iterable[str]:
-    problems = error.errors(include_input=False, include_url=False, include_context=False)
-    deeper = {problem["loc"][0] for problem in problems if len(problem["loc"]) > 1}
-    for problem in problems:
-        loc, what = problem["loc"], problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "too_short" and loc[:1] and loc[0] in deeper:
-            continue  # nothing is missing: what is there is faulty
-        if problem["type"] == "extra_forbidden":
-            # The name of an unknown field is input as well: it may be somebody's address.
-            known = list(REQUEST_FIELDS) if len(loc) == 1 else list(IDENTITY_FIELDS)
-            what = f"a field that is not one of {', '.join(known)}{perhaps(str(loc[-1]), known)}"
-            if loc[-1] == "namespaceId":  # it is left where it contradicts, see readers/adobe.py
-                what = "namespaceId contradicts the namespace or the type"
-            loc = loc[:-1]
-        elif problem["type"] == "tuple_type":
-            what = "must be a list, in square brackets"
-        where = ".".join(str(step) for step in loc)
-        if places and loc[:1] == ("identities",):
-            where, what = _placed(where, what, loc, places)
-        yield f"{where}: {what}" if where else what
-
-
-def _placed(where: str, what: str, loc: tuple[int | str, ...], places: Sequence[str]) -> tuple[str, str]:
-    """`identities.2.value` or `number 2: …` with the place in the file instead of the number."""
-    match = re.match(r"number (\d+): ", what)
-    if len(loc) > 1 and isinstance(loc[1], int) and loc[1] < len(places):
-        return places[loc[1]], what
-    if match and int(match.group(1)) < len(places):
-        return places[int(match.group(1))], what[match.end() :]
-    return where, what
-
-
 def _safe_request_id(value: Any) -> str | None:
     if isinstance(value, str) and len(value) <= 128 and request_id_fault(value) is None:
         return value
@@ -342,6 +325,16 @@ def check_products(actions: Iterable[str], products: Iterable[str]) -> str | Non
     return None
 
 
+def _concern(identity: Identity) -> str | None:
+    namespace = identity.namespace.lower()
+    if identity.type == "custom" and (standard := standard_namespace(namespace)):
+        return (
+            f"with the type custom, this is not the standard namespace {standard}, and finds nobody if the "
+            "organisation has no namespace of its own of this name"
+        )
+    return value_concern(namespace, identity.value, identity.type)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a request's products would make of it: a `problem` why it cannot be sent, or `warnings`."""
@@ -351,11 +344,17 @@ class Verdict:
 
 
 def check_request(
-    request: PrivacyRequest, products: Sequence[str], *, strict: bool = False, organisation: str | None = None
+    request: PrivacyRequest,
+    products: Sequence[str],
+    *,
+    strict: bool = False,
+    organisation: str | None = None,
+    places: Sequence[str] | None = None,
 ) -> Verdict:
     """Looks at a request together with the products and the organisation that it will go to.
 
-    With `strict`, a product that can use none of the identities is a problem.
+    With `strict`, a product that can use none of the identities is a problem. `places` are what the identities are
+    called in the file, for the warnings.
     """
     actions = request.actions
     if organisation and request.company_contexts and request.organisation() not in (None, organisation):
@@ -365,14 +364,13 @@ def check_request(
         return Verdict(
             "identities: none is in a standard namespace, and Adobe takes an opt-out of sale for those only"
         )
-    if actions != (Action.OPT_OUT_OF_SALE,) and (problem := check_products(actions, products)):
-        return Verdict(problem)
     found = concerns(actions, tuple(products), shape)
     if strict and (nobody := next((concern.text for concern in found if concern.nobody), None)):
         return Verdict(f"products: {nobody}")
     values = [
-        f"identities: number {number}: {told}"
+        f"{places[number] if places else f'identities: number {number}'}: {told}"
         for number, identity in enumerate(request.identities)
-        if (told := value_concern(identity.namespace.lower(), identity.value, identity.type))
+        if (told := _concern(identity))
     ]
-    return Verdict(None, (*(concern.text for concern in found), *values))
+    problem = None if actions == (Action.OPT_OUT_OF_SALE,) else check_products(actions, products)
+    return Verdict(problem, (*(concern.text for concern in found), *values))

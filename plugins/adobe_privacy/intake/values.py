@@ -14,9 +14,11 @@ from adobe_privacy.intake.catalogue import standard_namespace
 # Words in place of a value, as Adobe's libraries and reports, forms and exports in many languages write them. They are
 # compared without case, blanks and punctuation, and longer ones without accents too.
 _WORDS = """
-    null nil none na nan undefined unknown empty blank test testing tbd tba dummy default anonymous anonym missing
+    infinity null nil none na nan undefined unknown empty blank test testing tbd tba dummy default anonymous anonym
+    missing
     notset notavailable notapplicable notprovided notspecified notdefined notfound notknown unspecified unset
     unavailable unassigned nodata novalue noemail noid objectobject xxx placeholder redacted deleted removed hidden
+    notloggedin loggedout notsignedin nologin nouser nocookie anonymoususer guestuser testuser
     masked guest optout optedout notarget invalid error true false void other lowtraffic uniquesexceeded
     unbekannt keine keiner keines leer nichtbekannt nichtvorhanden nichtverfügbar nichtzutreffend nichtangegeben
     nichtgesetzt nichtdefiniert nichtspezifiziert undefiniert keineangabe keineangaben keinwert keinedaten ka entfällt
@@ -66,26 +68,54 @@ _NO_VALUE = frozenset(
     for word in _WORDS
     for spelt in (_plain(word), _without_accents(_plain(word) if len(word) > 5 else ""))
 ) - {""}
+# What a program sends where a part was not there: `auth0|null`, `undefined undefined`.
+_NOT_THERE = re.compile(r"(?:.*[\s|:=/,;])?(?:null|undefined|nan|\(null\)|\[object object\])", re.IGNORECASE)
 _LONGEST = 32
 # `0000…` and `ffff…` of any length and grouping: many phones and browsers send the same.
 _ALL_SAME = re.compile(r"[\W_]*(?:0[xX])?(?:0[0\W_]*|[fF][fF\W_]*)")
+# One sign over and over, but for zero and f.
+_SAME_SIGN = re.compile(r"[xX?*#.-]{3,}")
 # What a template, an advertising tag or a merged letter holds before it is filled in.
 _UNFILLED = re.compile(
     r"\$?\{\{? *[A-Za-z_][\w .-]{0,24}\}\}?|[$%]{1,2}[A-Za-z_]\w{0,24}[$%]{1,2}|__[A-Za-z]\w{0,24}__|<[^<>@]{0,24}>"
     r"|\[[A-Za-z_][\w .-]{0,24}\]"
 )
 
+_MONTH = (
+    r"(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sept?|o[ck]t|nov|de[cz]|janv|f[eé]vr?|mars|avr|juin|juil|ao[uû]t|d[eé]c"
+    r"|ene|abr|ago|dic|gen|mag|giu|lug|set|ott|fev|out|dez|mei|mrt)\.?"
+)
 _QUOTES = "\"'‘’‚‛´`“”„«»"
 _DAMAGE: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]\d{1,4}|[+-]?\d+[.,]\d+[eE]\d{1,4}"),
         "a number that a spreadsheet has rounded (4.4E+37); format the column as text and enter the id again",
     ),
-    (re.compile(r"=.*"), "a spreadsheet formula; save the values, not the formulas"),
+    (
+        re.compile(r"[1-9]\d{0,16}0{3,}(?<=\d{20})"),
+        "a number of which a program has kept the first 15 to 17 digits; format the column as text and enter the id "
+        "again",
+    ),
+    (
+        re.compile(r"=.*|[+@-][A-Za-z][\w.]*\(.*\)"),
+        "a spreadsheet formula; save the values, not the formulas",
+    ),
+    (
+        re.compile(
+            rf"\d{{1,4}}[-./ ]+{_MONTH}(?:[-./ ]+\d{{2,4}})?|{_MONTH}[-./ ]+\d{{1,4}}"
+            r"|\d{1,2}[./]\d{1,2}[./](?:19|20)\d\d(?: \d{1,2}:\d\d.*)?"
+            r"|(?:19|20)\d\d-\d\d-\d\d[ T]00:00(?::00)?(?:\.0+)?",
+            re.IGNORECASE,
+        ),
+        "a date, as spreadsheets make of some ids; format the column as text and enter the id again",
+    ),
+    (re.compile(r"[\[{(].*[\"',:].*[\]})]"), "a list or an object; give one value a cell"),
     (re.compile(r"['‘’´`][^'‘’´`]*"), "begins with an apostrophe, as spreadsheets mark text; remove it"),
     (re.compile(rf"[{_QUOTES}].*|.*[{_QUOTES}]"), "begins or ends with a quotation mark; remove it"),
     (
-        re.compile(r"#{2,}|#(?:[^\W\d_]+/)*[^\W\d_]+[!?]|#DIV/0!|#[^\W\d_]{1,8}/[^\W\d_]{1,6}|#N[DV]"),
+        re.compile(
+            r"#{2,}|#N/A\b.*|#(?:[^\W\d_]+/)*[^\W\d_]+[!?]|#DIV/0!|#[^\W\d_]{1,8}/[^\W\d_]{1,6}|#N[DV]"
+        ),
         "an error value of a spreadsheet",
     ),
     (
@@ -129,14 +159,17 @@ def value_fault(namespace: str, value: str, type_: str) -> str | None:
     if (first in "0fF" or not first.isalnum()) and _ALL_SAME.fullmatch(seen):
         return "all zeros or all f: many devices send the same, so it is not one person's"
     standard = (standard_namespace(namespace, type_) or "").lower()
+    if seen is not value and _misread(value):
+        return "holds characters that were read in a wrong encoding; save the file as UTF-8"
     if fault := _damage(seen, namespace):
         return NO_ADDRESS if standard == "email" and "@" in seen and first != "=" else fault
     if len(seen) < _LONGEST and "@" not in seen and _stands_for_none(seen):
         return "a placeholder, not a person's value"
-    if "@" in seen:
-        if fault := _address_fault(seen, namespace, standard):
-            return fault
-    elif standard == "email" and not (type_ == "namespaceId" and _HASH.fullmatch(value)):
+    if "@" in seen and (fault := _address_fault(seen, namespace, standard)):
+        return fault
+    if standard == "email" and seen is not value and any(map(_wide, value)):
+        return NO_ADDRESS
+    if "@" not in seen and standard == "email" and not (type_ == "namespaceId" and _HASH.fullmatch(value)):
         return NO_ADDRESS
     if standard == "aaid" or (namespace == "aaid" and type_ == "analytics"):
         return _aaid_fault(value)
@@ -149,15 +182,39 @@ def _narrow(value: str) -> str:
     return "".join(str(unicodedata.digit(char)) if char.isdigit() else char for char in narrow) or value
 
 
+def _wide(char: str) -> bool:
+    """A letter or sign that only looks like one of ASCII."""
+    return not char.isascii() and unicodedata.normalize("NFKC", char).isascii()
+
+
+def _misread(value: str) -> bool:
+    """Whether UTF-8 was taken for a Western encoding, as in `JÃ¶rg`."""
+    try:
+        return len(value.encode("cp1252").decode()) < len(value)
+    except (UnicodeEncodeError, UnicodeDecodeError):
+        return False
+
+
 def _stands_for_none(value: str) -> bool:
     plain = _plain(value)
-    return not plain or plain in _NO_VALUE or value in _SPELLINGS or _UNFILLED.fullmatch(value) is not None
+    return (
+        not plain
+        or plain in _NO_VALUE
+        or value in _SPELLINGS
+        or any(each.fullmatch(value) for each in (_UNFILLED, _NOT_THERE, _SAME_SIGN))
+    )
 
 
 def _damage(value: str, namespace: str) -> str | None:
     """What a spreadsheet or another program has made of the value."""
     first, last = value[0], value[-1]
-    if not (first.isdigit() or first in "=#+-" or first in _QUOTES or last in _QUOTES):
+    if not (
+        first.isdigit()
+        or first in "=#+-@[{("
+        or first in _QUOTES
+        or last in _QUOTES
+        or (last.isdigit() and len(value) < 16)
+    ):
         return None
     for pattern, what in _DAMAGE:
         if pattern.fullmatch(value):
@@ -211,6 +268,8 @@ def _aaid_fault(value: str) -> str | None:
 def value_concern(namespace: str, value: str, type_: str) -> str | None:
     """What may be wrong with a value that is sent all the same, or None."""
     standard = (standard_namespace(namespace, type_) or "").lower()
+    if len(value) > 7 and (odd := _odd(value, namespace)):
+        return odd
     if standard == "ecid" and len(value) != ECID_LENGTH:
         return f"an ECID has {ECID_LENGTH} digits, this one has {len(value)}"
     if standard == "email":
@@ -224,12 +283,35 @@ def value_concern(namespace: str, value: str, type_: str) -> str | None:
     return None
 
 
+def _odd(value: str, namespace: str) -> str | None:
+    """What makes a value of some length nobody's, though it might be somebody's."""
+    if value.isdigit() and 16 <= len(value) < 20 and not value[15:].strip("0"):
+        return "a long number that ends in zeros: a spreadsheet may have rounded it"
+    if not value.isascii() and "@" in value and len(_scripts(value)) > 1:
+        return "letters of several scripts, some of which may only look like the right ones"
+    signs = set(value.lower())
+    if len(signs) < 5:
+        letters = {sign for sign in signs if sign.isalnum()}
+        if len(letters) < 3 and not _OF_TELEPHONES.search(namespace):
+            return "hardly one person's: it holds one or two different signs only"
+        if len(letters) == 1:
+            return "hardly one person's: it holds one sign only"
+    if value.isdigit() and value in "12345678901234567890123456789012345678901234567890":
+        return "hardly one person's: its digits are in order"
+    return None
+
+
+def _scripts(value: str) -> set[str]:
+    return {unicodedata.name(char, "").partition(" ")[0] for char in value if char.isalpha()}
+
+
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/#-]*")
 _SCHEMES = ("adobe:", "tel:", "mailto:", "sms:", "callto:", "phone:", "email:")
 # What begins like a year or a date, or is padded with zeros, is a case number: no phone number looks so.
 _NUMBERED = re.compile(r"(?:19|20)\d\d(?:[01]\d(?:[0-3]\d)?)?[-._/:#]\d[\d._/:#-]*|000\d+")
 # A date and time in digits; a phone number with 20 as its country's code is shorter.
 _TIMESTAMP = re.compile(r"20\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{6,}")
+_BIRTH = re.compile(r"(?:19\d\d|200\d|201\d)[-./](?:0?[1-9]|1[0-2])[-./](?:0?[1-9]|[12]\d|3[01])")
 _TELEPHONE = re.compile(r"(?:tel|telephone|phone|mobile?|cell|fax|sms)[-._/:#]*(?=\d)", re.IGNORECASE)
 _IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
 
@@ -262,6 +344,8 @@ def request_id_fault(value: str) -> str | None:
                 "is how jobs of other senders are named" if scheme == "adobe:" else "names a person's address"
             )
             return f"begins with '{scheme}', which {why}: use the case number"
+    if _BIRTH.fullmatch(value):
+        return "looks like a date of birth: use the case number"
     if not re.search(r"[0-9]", value):
         return "holds no digit, as a name would: use the case number"
     number = _TELEPHONE.sub("", value, count=1) if _TELEPHONE.match(value) else value

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from adobe_privacy.intake.inbox import Line, write_rejected
+from adobe_privacy.intake.request import CONFLICT
 from adobe_privacy.ledger.inbox import Problem
 from adobe_privacy.ledger.schema import ProblemKind
 from adobe_privacy.storage import AccessDenied, Store
 
 # So many of a file's rejected lines the ledger keeps one by one; the rest is counted.
 MAX_PROBLEMS = 1000
-CONFLICT = "request_id: known already with other content; a changed request needs an id of its own"
 FORGOTTEN = "request_id: of a request that the ledger has forgotten; a new request needs an id of its own"
 UNREADABLE_NAME = "its name holds a tab, a line break or another control character: rename it"
 NOT_A_KIND = "only *.csv, *.tsv, *.jsonl, *.ndjson and *.json hold requests"

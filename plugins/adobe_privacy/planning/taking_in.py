@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from functools import lru_cache
+from datetime import date
 
 from adobe_privacy.api.facts import DAILY_JOBS
 from adobe_privacy.intake.files import InboxEntry, files_to_read
 from adobe_privacy.intake.inbox import Line, as_shown, read_file
 from adobe_privacy.intake.options import as_text
-from adobe_privacy.intake.request import Action, PrivacyRequest, check_request, user_key
+from adobe_privacy.intake.request import CONFLICT, Action, PrivacyRequest, check_request, user_key
 from adobe_privacy.ledger.inbox import Problem
 from adobe_privacy.ledger.intake import ReceivedJob, ReceivedRequest, Reception
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import ProblemKind
 from adobe_privacy.planning.latency import Latencies, observed_latencies, risk
-from adobe_privacy.planning.problems import CONFLICT, FORGOTTEN, UNREADABLE_NAME, Problems, why_not_read
+from adobe_privacy.planning.problems import FORGOTTEN, UNREADABLE_NAME, Problems, why_not_read
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, DueDates, due_dates
 from adobe_privacy.reporting.alarms import next_alarm
 from adobe_privacy.storage import ObjectNotFound, Store
@@ -159,6 +158,7 @@ def _take_in(
             _products(request, settings),
             strict=settings.strict_identities,
             organisation=settings.organisation,
+            places=line.places,
         )
         if verdict.problem:
             yield Line(source, line.number, reason=verdict.problem, request_id=request.request_id)
@@ -203,7 +203,7 @@ def _arrival(
 ) -> _Arrival:
     """The request as the ledger knows it: with its clock, without its identities."""
     due = {
-        action: _due_dates(request.regulation, request.received_at, (action,), settings.clocks)
+        action: due_dates(request.regulation, request.received_at, actions=(action,), clocks=settings.clocks)
         for action in request.actions
     }
     # A law may give no such right, or not yet: that is for a person to know.
@@ -241,10 +241,11 @@ def _arrival(
 def _jobs(
     request: PrivacyRequest, due: Mapping[Action, DueDates], products: Sequence[str], latencies: Latencies
 ) -> Iterator[ReceivedJob]:
+    parts = len(request.parts())
     for action in request.actions:
         opt_out = action is Action.OPT_OUT_OF_SALE
         due_on = due[action].answer_by
-        for part in range(1, 2 if opt_out else len(request.parts()) + 1):
+        for part in range(1, 2 if opt_out else parts + 1):
             yield ReceivedJob(
                 action=action.value,
                 part=part,
@@ -254,13 +255,6 @@ def _jobs(
                 submit_by=None if opt_out else latencies.submit_by(due_on, action, products),
                 alarm_at=next_alarm(request.received, due_on),
             )
-
-
-@lru_cache(maxsize=10_000)
-def _due_dates(
-    regulation: str, received: datetime | date, actions: tuple[Action, ...], clocks: Clocks
-) -> DueDates:
-    return due_dates(regulation, received, actions=actions, clocks=clocks)
 
 
 def _record(ledger: Ledger, chunk: list[_Arrival], intake: Intake) -> Iterator[Line]:

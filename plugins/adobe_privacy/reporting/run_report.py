@@ -9,16 +9,18 @@ from datetime import date
 
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.intake.request import Action
-from adobe_privacy.ledger.attention import Level
+from adobe_privacy.ledger.attention import BY_NAME, Level
 from adobe_privacy.ledger.attention_reader import RunScope
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import Job, ProductAnswer
+from adobe_privacy.ledger.schema import Job, Origin, ProductAnswer
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.planning.planning import Intake, Plan, PlannedBatch
 from adobe_privacy.reporting.attention import Attention, attention_of_run
 from adobe_privacy.results.verdicts import missed
 
 SHOWN = 50  # lines of one kind in a log; the rest is counted
+# So many warnings, and so much of each, are in the note of a run, which is short.
+WARNINGS_IN_NOTE, WARNING_LENGTH = 3, 160
 NOTHING = "Nothing to do for this day."
 
 
@@ -183,6 +185,8 @@ class _Summary:
     in_part: list[str] = field(default_factory=list)
     missing: dict[str, Counter[str]] = field(default_factory=dict)
     undone: Counter[str] = field(default_factory=Counter)
+    warned: int = 0
+    warnings: Counter[str] = field(default_factory=Counter)
 
     def add(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
@@ -193,6 +197,9 @@ class _Summary:
                 self.late[job.inbox_date] += 1
             self.on_hold += job.state is JobState.RECEIVED and job.on_hold
             self.counts[job.regulation, job.action, job.state.value, job.outcome or "-"] += 1
+            if job.warnings and job.origin is Origin.INBOX:
+                self.warned += 1
+                self.warnings.update(text[:WARNING_LENGTH] for text in job.warnings.splitlines())
             self.unanswered += job.state is JobState.SUBMITTED and job.outcome == Verdict.PENDING
             if job.outcome in _NOT_IN_WHOLE and job.state in (JobState.ARCHIVED, JobState.ERROR):
                 self.doubtful.append(job)
@@ -231,6 +238,15 @@ class _Summary:
             found.append(f"{number} of {of} {_PLURALS.get(action, action)} not done: {why}")
         return found
 
+    def told_before(self) -> list[str]:
+        """`4 taken with a warning: 4 a delete for profileService without identity …`."""
+        if not self.warned:
+            return []
+        texts = [f"{count} {text}" for text, count in self.warnings.most_common(WARNINGS_IN_NOTE)]
+        more = len(self.warnings) - len(texts)
+        texts += [f"{more} more warnings, see the log of the task plan"] if more else []
+        return [f"{BY_NAME['warned'].counted(self.warned)}: {'; '.join(texts)}"]
+
     def figures(self, attention: Attention) -> str:
         """Such as `4 jobs (2 access, 2 delete): 4 archived, 2 lines rejected`."""
         states = self.states
@@ -262,7 +278,7 @@ class _Summary:
             days = ", ".join(str(day) for day in sorted(self.late)[:5])
             shown.append(f"{self.late.total()} of them of other days ({days})")
         told = f"{states.total()} jobs" + (f" ({of})" if of else "") + f": {', '.join(shown)}"
-        return "; ".join([told, *self.not_done()])
+        return "; ".join([told, *self.not_done(), *self.told_before()])
 
 
 def _some(lines: list[str], kind: str, *, of: int) -> list[str]:

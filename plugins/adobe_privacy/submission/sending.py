@@ -21,8 +21,9 @@ from adobe_privacy.api.errors import (
 )
 from adobe_privacy.api.models import Action, CompanyContext, CreatedJobs, CreateJobsRequest, Identity, User
 from adobe_privacy.api.names import include_codes
+from adobe_privacy.intake.explained import explain
 from adobe_privacy.intake.inbox import requests_of
-from adobe_privacy.intake.request import check_products, explain
+from adobe_privacy.intake.request import check_products
 from adobe_privacy.ledger.intents import DailyLimitReached
 from adobe_privacy.ledger.limits import Doubt, Paused
 from adobe_privacy.ledger.people import erased_file
@@ -119,7 +120,7 @@ class Sending:
                 **self._options(),
             )
         except ValidationError as error:
-            raise self._given_up(RequestRefused(f"nothing was sent: {explain(error)}")) from None
+            raise self._given_up(RequestRefused(f"nothing was sent: {explain(error, {})}")) from None
 
     def _options(self) -> dict[str, Any]:
         """What the batch's requests say, and where they say nothing, the connection."""
