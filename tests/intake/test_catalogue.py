@@ -141,5 +141,6 @@ def test_namespaces_and_types_are_known_in_any_case_and_guessed_in_none() -> Non
     assert identity_type("integration") is None
     assert perhaps("emial", ["email", "ECID"]) == " (perhaps email)"
     assert perhaps("Email Address", ["email", "ECID"]) == " (perhaps email)"
+    assert perhaps("request|email|loyalty|ECID", ["email", "ECID"]) == ""
     assert perhaps("ECID (standard)", ["email", "ECID"]) == " (perhaps ECID)"
     assert perhaps("jane.doe@example.com", ["email", "ECID"]) == ""

@@ -158,7 +158,8 @@ def perhaps(name: str, known: Iterable[str] | Mapping[str, str]) -> str:
     given = re.sub(r"[\W_]", "", name[:64]).lower()
     close = difflib.get_close_matches(given, plain, n=1, cutoff=0.7)
     if not close and "@" not in name:  # `Email Address`, `phone number`
-        close = [each for each in plain if len(each) > 3 and each in given]
+        within = {told: each for each, told in plain.items() if len(each) > 3 and each in given}
+        close = list(within.values()) if len(within) == 1 else []
     return f" (perhaps {plain[close[0]]})" if close else ""
 
 

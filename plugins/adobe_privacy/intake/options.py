@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -27,8 +28,11 @@ _Text = Annotated[str, AfterValidator(_printable)]
 def _merge_policy(value: Any) -> str | int | None:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
         return value
-    if value is None or (isinstance(value, str) and 0 < len(value.strip()) <= 128):
-        return _printable(value.strip()) if value else None
+    if value is None:
+        return None
+    # A spreadsheet makes 1.2E+10 of a number.
+    if isinstance(value, str) and re.fullmatch(r"[\w:-]{1,128}", value.strip()):
+        return value.strip()
     raise ValueError("must be the id of a merge policy, as text or as a number")
 
 
