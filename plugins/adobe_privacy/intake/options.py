@@ -31,7 +31,7 @@ def _merge_policy(value: Any) -> str | int | None:
     if value is None:
         return None
     # A spreadsheet makes 1.2E+10 of a number.
-    if isinstance(value, str) and re.fullmatch(r"[\w:-]{1,128}", value.strip()):
+    if isinstance(value, str) and re.fullmatch(r"[\w:-]{1,128}", _printable(value.strip())):
         return value.strip()
     raise ValueError("must be the id of a merge policy, as text or as a number")
 
