@@ -354,6 +354,16 @@ def test_nobody_else_judges() -> None:
         assert found == ALLOWED.get(str(name), []), name
 
 
+def test_whoever_names_a_verdict_is_known() -> None:
+    """A new place that tells verdicts apart may be a second judgement: look at it before it comes onto this list."""
+    named = re.compile(r"\bVerdict\.([A-Z_]+)")
+    for path in sorted(PLUGINS.rglob("*.py")):
+        name = str(path.relative_to(PLUGINS))
+        if name in ("api/names.py", "results/verdicts.py"):
+            continue
+        assert set(named.findall(path.read_text())) <= NAMED.get(name, set()), name
+
+
 def test_tests_know_no_other_outcome() -> None:
     """An outcome that no judgement gives is tested by nobody."""
     given = re.compile(r"FinishedJob\([^,()]+,[^,]+,\s*\"([^\"]*)\"")
@@ -368,4 +378,18 @@ ALLOWED: dict[str, list[str]] = {
     "operators/privacy_optouts.py": ['"accepted"', '"accepted"', "'accepted'"],
     "dags/privacy_optouts.py": ['"accepted"'],
     "api/error_bodies.py": ['"1030-400', '"1010-400'],
+}
+
+# Which verdicts these name: what is asked again, what an older version judged, and what nobody can know.
+NAMED: dict[str, set[str]] = {
+    "ledger/attention.py": {"PENDING"},
+    "ledger/figures.py": {"AS_BEFORE", "NOT_DONE"},
+    "ledger/intents.py": {"UNKNOWN"},
+    "ledger/opt_outs.py": {"ACCEPTED"},
+    "ledger/people.py": {"UNKNOWN"},
+    "ledger/results.py": {"AS_BEFORE", "NOT_DONE", "PENDING"},
+    "reporting/run_report.py": {"IN_PART", "NOT_DONE", "PENDING"},
+    "results/completion.py": {"NOT_DONE", "PENDING"},
+    "results/judged_again.py": {"DONE"},
+    "submission/reconciliation.py": {"IN_PART", "NO_ANSWER"},
 }
