@@ -367,7 +367,12 @@ class JobDetail(JobSummary):
         if isinstance(value, tuple):
             return value
         found = objects([value] if isinstance(value, Mapping) else value)
-        return [{"jobId": "unnamed"} | dict(without_nulls(child)) for child in found]
+        # Without id and state, it says nothing.
+        return [
+            {"jobId": "unnamed"} | child
+            for child in map(without_nulls, found)
+            if child.keys() & {"jobId", "status"}
+        ]
 
 
 class ListPage(_AnswerModel):
