@@ -319,7 +319,7 @@ def test_a_detail_is_read_without_its_identities() -> None:
     assert detail.products[0].retry_count == 2
     assert (detail.products[1].processed_count, detail.products[1].ignored_count) == (1, 2)
     assert detail.products[1].code == "6054-200"
-    assert [child.job_id for child in detail.child_jobs] == ["child-1"]
+    assert [child.job_id for child in detail.child_jobs] == ["child-1", "unnamed"]
     assert SECRET_VALUE in str([each.value for each in detail.user_ids])
     assert SECRET_VALUE not in repr(detail)
     assert SECRET_VALUE not in detail.model_dump_json()
