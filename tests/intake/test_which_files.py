@@ -45,7 +45,7 @@ def test_a_file_that_arrives_after_its_days_run_goes_with_the_next(inbox: Store,
     assert job.inbox_date == DAY
     assert any("folders of earlier days: 2026-11-20" in text for text in plan_lines(late))
     figures = settle(ledger, run_id=f"run {NEXT}", inbox_date=NEXT).figures
-    assert figures.endswith("1 of them of other days (2026-11-20)")
+    assert "1 of them of other days (2026-11-20)" in figures
     assert plan(inbox, ledger, NEXT + timedelta(days=1)).intake.files == [], "and is read once"
 
 
@@ -84,7 +84,7 @@ def test_a_day_that_is_run_again_reads_its_rejected_lines_again(inbox: Store, le
     assert plan(inbox, ledger).intake.rejected == 1
     assert plan(inbox, ledger, default_products=("analytics",)).intake.new == 1
     assert (
-        settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).figures
+        settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).figures.partition("; ")[0]
         == "1 jobs (1 access): 1 not submitted yet"
     )
 
@@ -151,7 +151,11 @@ def test_an_inbox_that_may_only_be_read_fails_no_plan(
     monkeypatch.setattr(Store, "delete", denied)
     planned = plan(inbox, ledger)
     assert (planned.intake.new, planned.intake.unreported) == (2, True)
-    assert settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).figures.endswith("1 line rejected")
+    assert (
+        settle(ledger, run_id=f"run {DAY}", inbox_date=DAY)
+        .figures.partition("; ")[0]
+        .endswith("1 line rejected")
+    )
 
 
 @pytest.mark.timeout(60)
