@@ -389,7 +389,7 @@ NAMED: dict[str, set[str]] = {
     "ledger/people.py": {"UNKNOWN"},
     "ledger/results.py": {"AS_BEFORE", "NOT_DONE", "PENDING"},
     "reporting/run_report.py": {"IN_PART", "NOT_DONE", "PENDING"},
-    "results/completion.py": {"NOT_DONE", "PENDING"},
+    "results/finishing.py": {"NOT_DONE", "PENDING"},
     "results/judged_again.py": {"DONE"},
-    "submission/reconciliation.py": {"IN_PART", "NO_ANSWER"},
+    "submission/archive_records.py": {"ACCEPTED", "AS_BEFORE"},
 }
