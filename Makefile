@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-faults test-weeks test-versions test-everyday test-scale test-ui model bench lint format lock sbom audit
+.PHONY: help setup demo up test test-faults test-weeks test-versions test-everyday test-scale test-ui model docs bench lint format lock sbom audit
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -45,6 +45,9 @@ test-ui: $(INSTALLED) ## the UI in a real browser; needs Chromium
 model: $(INSTALLED) ## every form of the protocol's model, by Spin; needs spin and gcc
 	@$(BIN)/python -m tests.model.check
 
+docs: $(INSTALLED) ## the documentation site into .site/; a broken link or a warning fails it
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 bench: $(INSTALLED) ## the benchmarks, beside what they are compared with, into benchmarks/RESULTS.md
 	@$(BIN)/python benchmarks
 
@@ -55,6 +58,7 @@ lint: $(INSTALLED) ## format check, lint, types, import rules, the pages that ar
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m scripts.states_page --check
 	@$(BIN)/python -m scripts.verdicts_table --check
+	@$(BIN)/python -m scripts.commands_page --check
 
 format: $(INSTALLED) ## formats and fixes what can be fixed
 	@$(BIN)/ruff check --fix .

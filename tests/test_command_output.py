@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import make_url
 
 from adobe_privacy.airflow_commands import privacy_commands
-from adobe_privacy.command_line import _parser, main
+from adobe_privacy.command_line import main, parser_of
 from adobe_privacy.command_names import COMMANDS
 from adobe_privacy.ledger.ledger import Ledger
 from tests.conftest import ROOT
@@ -179,7 +179,7 @@ def test_a_postgres_connection_of_the_environment_is_taken(
 
 
 def test_every_command_is_in_the_help_of_airflow_privacy() -> None:
-    assert re.findall(r"^    (\w+)", _parser("x").format_help(), re.MULTILINE) == list(COMMANDS)
+    assert re.findall(r"^    (\w+)", parser_of("x").format_help(), re.MULTILINE) == list(COMMANDS)
     (command,) = privacy_commands()
     (words,) = command.args  # type: ignore[union-attr]
     assert all(name in words.kwargs["help"] for name in COMMANDS)

@@ -51,7 +51,7 @@ def main(
 ) -> int:
     """Runs one command and returns its exit code. `places` gives those of an organisation; without it the environment
     is asked for them."""
-    options = _parser(prog).parse_args(arguments)
+    options = parser_of(prog).parse_args(arguments)
     options.open_ledger = _open_ledger
     try:
         options.places = places(options.organisation)
@@ -75,7 +75,7 @@ def main(
         return FINE
 
 
-def _parser(prog: str) -> argparse.ArgumentParser:
+def parser_of(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=prog, description="Privacy requests: the ledger and the archive.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, true
 
 from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK
 from adobe_privacy.api.names import Verdict
+from adobe_privacy.documents import document
 from adobe_privacy.ledger.delete_plan import DELETE
 from adobe_privacy.ledger.schema import (
     AT_ADOBE,
@@ -69,6 +70,11 @@ class Kind:
 
     def counted(self, count: int) -> str:
         return f"{count} {self.one if count == 1 else self.many}"
+
+    @property
+    def document(self) -> str:
+        """Where the documents say in full what to do."""
+        return document(f"operate/{self.name}.md")
 
     def jobs(self, now: datetime) -> ColumnElement[bool]:
         if set(self.states) == set(JobState):

@@ -135,7 +135,7 @@ def _attention(ledger: Ledger, result: Alarms) -> None:
                 kind.counted(count),
                 tuple(item.request_id or item.about for item in items),
                 tuple(item.text for item in items),
-                kind.to_do,
+                f"{kind.to_do} More: {kind.document}",
                 max(0, count - len(items)),
             )
         )

@@ -49,6 +49,7 @@ class Item:
             "since": self.since,
             "what": self.says,
             "to_do": self.kind.to_do,
+            "document": self.kind.document,
             "request_id": self.request_id,
             "folder": self.folder,
             "file": self.file,
