@@ -17,7 +17,8 @@ class AdobePrivacyPlugin(AirflowPlugin):
     listeners = [run_notes]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {
-            "name": "Privacy requests",
+            # A longer one is cut in Airflow's navigation.
+            "name": "Privacy",
             # Relative: Airflow may be served below a path.
             "href": "privacy/",
             "url_route": "privacy-requests",

@@ -9,6 +9,7 @@ test asks for names of ours, or for addresses.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -17,11 +18,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
+from adobe_privacy.ledger.ledger import Ledger
 from scripts.stack import ROOT, Stack
-from tests.support.airflow import until
+from tests.support.airflow import retry_at_once, until
 from tests.support.history import write_history
+from tests.support.ledgers import received
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
@@ -51,6 +54,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory, today: date) -> Iterator[Sta
     home: Path = tmp_path_factory.mktemp("ui")
     write_inbox(home / "data" / "inbox" / f"{today - timedelta(days=2)}")
     write_history(f"sqlite:///{home / 'airflow' / 'privacy_ledger.db'}", today)
+    # Airflow 3.3.2 fails a resumed task now and then, and tries it again: see docs/decisions.md.
+    retry_at_once(home / "airflow")
     simulator = ("--port", "0", "--scenario", str(SAMPLES / "scenario.json"))
     with Stack(
         home / "airflow",
@@ -58,12 +63,23 @@ def stack(tmp_path_factory: pytest.TempPathFactory, today: date) -> Iterator[Sta
         port=random.randrange(20_000, 30_000),  # another stack may be starting on this machine
         simulator_arguments=simulator,
         users=USERS,
+        environment=_second_organisation(home / "eu.db", today),
     ) as stack:
         stack.wait_for_dag("privacy_requests")
         # To yesterday, whose run the scheduler makes otherwise.
         stack.backfill("privacy_requests", str(today - timedelta(days=2)), str(today - timedelta(days=1)))
         wait_for_runs(stack, RUNS)
         yield stack
+
+
+def _second_organisation(path: Path, today: date) -> dict[str, str]:
+    """Of its own ledger, with one request."""
+    with Ledger(f"sqlite:///{path}", actor="privacy_requests_eu") as ledger:
+        ledger.intake.receive([received("EU-1", due=today + timedelta(days=20))])
+    return {
+        "AIRFLOW__ADOBE_PRIVACY__ORGANISATIONS": "eu",
+        "AIRFLOW_CONN_PRIVACY_LEDGER_EU": json.dumps({"conn_type": "sqlite", "host": str(path)}),
+    }
 
 
 def write_inbox(folder: Path) -> None:
@@ -115,13 +131,15 @@ def open_as(
         height: int = 900,
         dark: bool = False,
         theme: str | None = None,
+        zone: str = "UTC",
     ) -> Page:
-        key = (user, width, height, dark, theme)
+        key = (user, width, height, dark, theme, zone)
         if key not in _windows or user is None:
             context = _windows[key] = browser.new_context(
                 base_url=stack.url,
                 viewport={"width": width, "height": height},
                 color_scheme="dark" if dark else "light",
+                timezone_id=zone,
             )
             context.set_default_timeout(30_000)
             if user is not None:
@@ -140,3 +158,27 @@ def open_as(
 @pytest.fixture
 def page(open_as: OpenAs) -> Page:
     return open_as("admin")
+
+
+class Clicks:
+    """Counts them, from the page on."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, where: Locator) -> None:
+        self.count += 1
+        where.click()
+
+
+@pytest.fixture
+def click(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Iterator[Clicks]:
+    clicks = Clicks()
+    yield clicks
+    with capsys.disabled():
+        print(f" {request.node.name}: {clicks.count} clicks")
+
+
+@pytest.fixture
+def officer(open_as: OpenAs) -> Page:
+    return open_as("officer")

@@ -15,18 +15,25 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.states import JobState
 from scripts.stack import Stack
 from tests.support.airflow import until
-from tests.ui.conftest import RUNS, OpenAs, wait_for_runs
+from tests.ui.conftest import RUNS, Clicks, OpenAs, wait_for_runs
+from tests.ui.test_page import opened
 
 SENT, HELD_IN_QUESTION, HELD_ON_PAGE, REJECTED = (f"DSR-2026-ASK-{number}" for number in (1, 2, 3, 4))
 LAWS = {SENT: "gdpr", HELD_IN_QUESTION: "gdpr", HELD_ON_PAGE: "gdpr", REJECTED: "ccpa"}
 
 
-def test_a_person_approves_a_batch_and_holds_others_back(stack: Stack, open_as: OpenAs, today: date) -> None:
+def test_a_person_approves_a_batch_and_holds_others_back(
+    stack: Stack, open_as: OpenAs, today: date, click: Clicks
+) -> None:
     page = open_as("officer")
     with deletes_need_approval(stack):
         run_id = run_with_deletes(stack, today - timedelta(days=1))
         wait_for_questions(stack, run_id, 2)
-        open_question(page, "Send 3 deletes under gdpr to Adobe?")
+        waiting = opened(page).get_by_role("row", name=SENT)
+        click(waiting.get_by_role("link", name="Answer the questions"))
+        click(page.get_by_role("link", name="Send 3 deletes under gdpr to Adobe?"))
+        approve = page.get_by_role("button", name="Approve")
+        expect(approve).to_be_visible()
         question = page.url
 
         page.goto(page.get_by_role("link", name="The requests").get_attribute("href") or "")
@@ -35,8 +42,9 @@ def test_a_person_approves_a_batch_and_holds_others_back(stack: Stack, open_as: 
 
         page.goto(question)
         page.locator("textarea[name=element_hold]").fill(HELD_IN_QUESTION)
-        page.get_by_role("button", name="Approve").click()
+        click(approve)
         expect(page.get_by_text("officer")).to_be_visible()
+        assert click.count == 3
 
         open_question(page, "Send 1 deletes under ccpa to Adobe?")
         page.get_by_role("button", name="Reject").click()
@@ -108,16 +116,17 @@ def hold(page: Page, request_id: str) -> None:
     decide(page, "Put on hold", "claim 2026-18 is in court")
     expect(page.get_by_role("heading", name=request_id)).to_contain_text("on hold")
     history = page.get_by_role("region", name="History")
-    expect(history).to_contain_text("on hold: claim 2026-18 is in court")
-    expect(history).to_contain_text("user/officer")
+    expect(history).to_contain_text("Put on hold by officer: claim 2026-18 is in court.")
 
 
 def release(page: Page, request_id: str) -> None:
     page.goto(f"/plugin/privacy-requests/privacy/request?id={request_id}")
-    frame = page.frame_locator("iframe[title='Privacy requests']")
+    frame = page.frame_locator("iframe[title='Privacy']")
     decide(frame, "Release", "the claim is settled")
     expect(frame.get_by_role("button", name="Put on hold")).to_be_visible()
-    expect(frame.get_by_role("region", name="History")).to_contain_text("hold ended: the claim is settled")
+    expect(frame.get_by_role("region", name="History")).to_contain_text(
+        "Released by officer: the claim is settled."
+    )
 
 
 def decide(where: Any, decision: str, reason: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -24,7 +24,7 @@ FIGURES = "report?from=2026-01-01&to=2099-12-31"
 
 
 def frame_of(page: Page) -> FrameLocator:
-    return page.frame_locator("iframe[title='Privacy requests']")
+    return page.frame_locator("iframe[title='Privacy']")
 
 
 def opened(page: Page, query: str = "") -> FrameLocator:
@@ -53,7 +53,7 @@ class TestLogin:
         page.get_by_label("Username").fill("officer")
         page.get_by_label("Password").fill(stack.passwords["officer"])
         page.get_by_role("button", name="Sign in").click()
-        page.get_by_role("link", name="Privacy requests").click()
+        page.locator(f"a[href$='{PAGE}']").first.click()
         expect(frame_of(page).get_by_role("heading", name="Privacy requests")).to_be_visible()
 
     def test_an_address_leads_to_the_login_and_from_there_on(self, stack: Stack, open_as: OpenAs) -> None:
@@ -63,7 +63,7 @@ class TestLogin:
         page.get_by_label("Password").fill(stack.passwords["reader"])
         page.get_by_role("button", name="Sign in").click()
         expect(page).to_have_url(f"{stack.url}/privacy/?state=error")
-        expect(page.get_by_role("heading", name="Jobs error")).to_be_visible()
+        expect(page.get_by_role("heading", name="Jobs: Failed at Adobe")).to_be_visible()
 
 
 class TestList:
@@ -72,12 +72,13 @@ class TestList:
         concerns = frame.get_by_role("navigation", name="What needs a look").get_by_role("link")
         assert concerns.count() == len(LASTING)
         overdue = frame.get_by_role("link", name="overdue")
-        expect(overdue).to_contain_text("1")
+        expect(overdue).to_contain_text("1 request overdue 1 job")
         overdue.click()
-        expect(frame.get_by_role("heading", name="Jobs overdue")).to_be_visible()
+        expect(frame.get_by_role("heading", name="Overdue")).to_be_visible()
+        expect(frame.get_by_text("What to do: Tell the person")).to_be_visible()
         assert request_ids(frame) == ["DSR-2026-000200"]
         expect(frame.get_by_text("3 days late")).to_be_visible()
-        expect(page).to_have_url(re.compile(r"/plugin/privacy-requests/privacy/\?attention=overdue$"))
+        expect(page).to_have_url(re.compile(r"/plugin/privacy-requests/privacy/\?attention=overdue(#rows)?$"))
 
     def test_a_filter_is_kept_in_the_address(self, page: Page) -> None:
         frame = opened(page)
@@ -86,10 +87,10 @@ class TestList:
         form.get_by_label("Regulation").select_option("lgpd_bra")
         form.get_by_label("Product").select_option("profileService")
         form.get_by_role("button", name="Filter").click()
-        expect(frame.get_by_role("heading", name="Jobs archived")).to_be_visible()
+        expect(frame.get_by_role("heading", name="Jobs: Archived")).to_be_visible()
         assert request_ids(frame) == [OF_BRAZIL]
         page.reload()
-        expect(frame.get_by_role("heading", name="Jobs archived")).to_be_visible()
+        expect(frame.get_by_role("heading", name="Jobs: Archived")).to_be_visible()
         assert request_ids(frame) == [OF_BRAZIL]
         frame.get_by_role("link", name="Clear").click()
         expect(frame.get_by_role("heading", name="Jobs that are not archived yet")).to_be_visible()
@@ -108,7 +109,13 @@ class TestList:
         expect(frame.get_by_text(re.compile(r"\d+ used, 0 planned, of 20,000 jobs a day"))).to_be_visible()
         expect(frame.get_by_role("img", name="Jobs by state")).to_be_visible()
         frame.get_by_text("As a table").click()
-        expect(frame.get_by_role("region", name="Figures by day")).to_be_visible()
+        table = frame.get_by_role("region", name="Figures by day")
+        expect(table).to_be_visible()
+        day = table.get_by_role("link").last
+        name = day.inner_text()
+        day.click()
+        expect(frame.get_by_role("heading", name="All jobs")).to_be_visible()
+        assert request_ids(frame), name
 
 
 class TestOneRequest:
@@ -124,14 +131,16 @@ class TestOneRequest:
         at = f"/plugin/privacy-requests/privacy/request?id={DONE}"
         page.goto(at)
         frame = frame_of(page)
-        frame.get_by_role("link", name="of its batch").click()
+        frame.get_by_role("link", name="Open the run of its batch").click()
         expect(page).to_have_url(re.compile(r"/dags/privacy_requests/runs/backfill__[^/]+$"))
         expect(page.get_by_text("backfill__").first).to_be_visible()
         note = "3 jobs (2 access, 1 delete): 2 archived (1 not in whole), 1 ended in error"
         expect(page.get_by_text(note)).to_be_visible()
 
         page.goto(at)
-        frame.get_by_role("row", name="intent committed").get_by_role("link", name="log").click()
+        frame.get_by_role("row", name="About to be sent to Adobe").get_by_role(
+            "link", name="Open the log"
+        ).click()
         expect(page).to_have_url(re.compile(r"/runs/backfill__[^/]+/tasks/batch\.submit/mapped/\d+"))
         expect(page.get_by_text("1 submitted").or_(page.get_by_text("submitted, ")).first).to_be_visible()
 
@@ -145,7 +154,7 @@ class TestOneRequest:
         manifest = json.loads(frame.locator("pre").inner_text())
         assert (manifest["request_id"], manifest["completeness"]["verdict"]) == (DONE, "in part")
         with page.expect_download() as download:
-            frame.get_by_role("link", name="Download").click()
+            frame.get_by_role("link", name="Download the manifest").click()
         assert json.loads(download.value.path().read_text()) == manifest
 
     def test_an_error_is_told_in_words(self, page: Page) -> None:
@@ -174,7 +183,9 @@ class TestVerdicts:
         dialog = frame.get_by_role("dialog")
         dialog.get_by_label("Reason").fill("the namespace is set up at Target now")
         dialog.get_by_role("button", name="Send again").click()
-        expect(frame.get_by_role("row", name="the namespace is set up at Target now")).to_be_visible()
+        expect(
+            frame.get_by_role("row", name="To be sent again by admin: the namespace is set up")
+        ).to_be_visible()
         expect(frame.get_by_role("button", name="Send again")).to_have_count(0)
 
     def test_on_a_phone_the_list_of_what_needs_a_person_is_not_squeezed(self, open_as: OpenAs) -> None:
@@ -185,6 +196,53 @@ class TestVerdicts:
             .map(each => each.getBoundingClientRect().width)""")
         assert min(widths) > 300
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+class TestForPeople:
+    def test_on_a_phone_a_tiles_rows_are_in_sight_after_the_tap(self, open_as: OpenAs) -> None:
+        page = open_as("admin", width=375, height=812)
+        page.goto("/privacy/")
+        page.get_by_role("link", name="overdue").click()
+        row = page.locator("table.jobs tbody tr").first
+        expect(row).to_be_visible()
+        expect(row).to_be_in_viewport()
+
+    def test_times_are_in_the_zone_of_airflow_with_utc_on_hover(self, open_as: OpenAs) -> None:
+        page = open_as("admin", zone="Asia/Tokyo")
+        page.goto(f"/privacy/request?id={DONE}")
+        expect(page.locator("[data-zone]")).to_have_text("Asia/Tokyo")
+        shown = page.locator("time[data-moment]").first
+        utc = datetime.strptime(shown.get_attribute("datetime") or "", "%Y-%m-%dT%H:%M:%S%z")
+        there = utc + timedelta(hours=9)
+        expect(shown).to_have_text(f"{there.day} {there:%b %Y, %H:%M}")
+        expect(shown).to_have_attribute("title", f"{utc.day} {utc:%b %Y, %H:%M} UTC")
+
+    def test_what_failed_is_red_and_says_what_to_do(self, page: Page) -> None:
+        page.goto(f"/privacy/request?id={FAILED}")
+        broken = page.locator(".timeline li.broken")
+        expect(broken.first).to_contain_text("Failed at Adobe")
+        expect(broken.locator("b").first).to_have_css("color", "rgb(185, 28, 28)")
+        expect(page.locator(".todo").first).to_contain_text("Read the outcome code")
+        expect(page.get_by_role("row", name="Ended in error at Adobe")).to_be_visible()
+
+    def test_the_name_is_whole_and_the_tab_has_a_title(self, page: Page) -> None:
+        opened(page)
+        name = page.locator(f"a[href$='{PAGE}']").first
+        expect(name).to_contain_text("Privacy")
+        assert name.evaluate(
+            "link => [link, ...link.querySelectorAll('*')].every(one => one.scrollWidth <= one.clientWidth + 1)"
+        )
+        expect(page).to_have_title("Privacy requests - Airflow")
+
+    def test_one_changes_to_another_organisation_and_back(self, page: Page) -> None:
+        page.goto("/privacy/")
+        switch = page.get_by_role("navigation", name="Organisation")
+        switch.get_by_role("link", name="eu").click()
+        expect(page).to_have_url(re.compile("/privacy/organisations/eu/$"))
+        assert request_ids(page) == ["DSR-EU-1"]
+        switch.get_by_role("link", name="default").click()
+        expect(page.get_by_role("heading", name="Privacy requests")).to_be_visible()
+        assert "DSR-EU-1" not in request_ids(page)
 
 
 class TestReports:
@@ -200,20 +258,20 @@ class TestReports:
         expect(frame.get_by_role("row", name="lgpd_bra know")).to_have_count(2)
         shown = frame.get_by_role("row").all_inner_texts()
         with page.expect_download() as download:
-            frame.get_by_role("link", name="as JSON").click()
+            frame.get_by_role("link", name="Download the report (JSON)").click()
         (row,) = json.loads(download.value.path().read_text())["figures"]
         assert shown[1].split("\t")[2:6] == [
             str(row[name]) for name in ("received", "complied", "part", "denied")
         ]
         with page.context.expect_page() as printed:
-            frame.get_by_role("link", name="To print").click()
+            frame.get_by_role("link", name="Print the report").click()
         assert printed.value.get_by_role("row").all_inner_texts() == shown
         printed.value.close()
 
     def test_a_requests_evidence_opens_beside_airflow(self, page: Page) -> None:
         frame = opened(page, f"request?id={DONE}")
         with page.context.expect_page() as printed:
-            frame.get_by_role("link", name="Evidence, to print").click()
+            frame.get_by_role("link", name="Print the evidence").click()
         evidence = printed.value
         expect(evidence.get_by_role("heading", name=f"Evidence of request {DONE}")).to_be_visible()
         expect(evidence.get_by_role("row", name="complete archived")).to_contain_text("manifest written")

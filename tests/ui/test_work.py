@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import zipfile
 from datetime import date
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from scripts.stack import Stack
-from tests.ui.conftest import DONE, OF_BRAZIL, OpenAs
+from tests.ui.conftest import DONE, OF_BRAZIL, Clicks, OpenAs
 from tests.ui.test_page import faults, opened
 
 CASE = "CASE-2026-4711"
 PERSON = "jane.roe@example.com"
-
-
-class Clicks:
-    """Counts them, from the page on."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, where: Locator) -> None:
-        self.count += 1
-        where.click()
-
-
-@pytest.fixture
-def click(request: pytest.FixtureRequest) -> Iterator[Clicks]:
-    clicks = Clicks()
-    yield clicks
-    print(f"{request.node.name}: {clicks.count} clicks")
-
-
-@pytest.fixture
-def officer(open_as: OpenAs) -> Page:
-    return open_as("officer")
 
 
 def test_a_request_is_found_by_a_part_of_its_id(officer: Page, click: Clicks) -> None:
@@ -46,6 +23,33 @@ def test_a_request_is_found_by_a_part_of_its_id(officer: Page, click: Clicks) ->
     click(frame.get_by_role("button", name="Find", exact=True))
     expect(frame.get_by_role("heading", name=DONE)).to_be_visible()
     assert click.count == 1
+
+
+def test_what_is_late_is_one_click_away(officer: Page, click: Clicks) -> None:
+    frame = opened(officer)
+    click(frame.get_by_role("navigation", name="What needs a look").get_by_role("link", name="overdue"))
+    expect(frame.get_by_text("3 days late")).to_be_visible()
+    assert click.count == 1
+
+
+def test_the_list_is_exported(officer: Page, click: Clicks) -> None:
+    frame = opened(officer)
+    with officer.expect_download() as download:
+        click(frame.get_by_role("link", name="Download these jobs (CSV)"))
+    assert download.value.path().read_text().startswith("request_id,")
+    assert click.count == 1
+
+
+def test_a_result_is_found_and_taken_out(officer: Page, click: Clicks) -> None:
+    frame = opened(officer)
+    frame.get_by_role("searchbox").fill(OF_BRAZIL)
+    click(frame.get_by_role("button", name="Find", exact=True))
+    with officer.expect_download() as download:
+        click(frame.get_by_role("link", name="Download the result"))
+    assert zipfile.is_zipfile(download.value.path())
+    assert click.count == 2
+    officer.goto("/privacy/decisions?what=downloaded")
+    expect(officer.get_by_role("row", name=OF_BRAZIL).first).to_contain_text("officer")
 
 
 def test_several_are_listed_and_none_is_said(officer: Page) -> None:

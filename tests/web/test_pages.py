@@ -84,6 +84,7 @@ class TestOverview:
         assert told["states"] == {state.value: 0 for state in JobState} | {"received": 3}
         assert {name for name, count in told["attention"].items() if count} == {"overdue", "held"}
         assert (told["attention"]["overdue"], told["attention"]["held"]) == (2, 1)
+        assert told["attention_requests"]["overdue"] == 2
         assert (told["days"][-1]["day"], told["days"][-1]["arrived"]) == (str(TODAY), 3)
         assert len(told["days"]) == 60
 

@@ -6,7 +6,7 @@ an old ledger, are not counted but summed up from the daily figures.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -43,6 +43,13 @@ class Position(NamedTuple):
 
     due_on: date
     job_id: int
+
+
+class Size(NamedTuple):
+    """How many requests, and how many jobs of theirs."""
+
+    requests: int
+    jobs: int
 
 
 @dataclass(frozen=True)
@@ -131,6 +138,19 @@ class Overview(Topic):
             counted = dict(session.execute(query).tuples().all())
             archived = session.scalar(select(func.sum(DailyFigures.archived))) or 0
         return {state: counted.get(state, 0) for state in COUNTED_STATES} | {JobState.ARCHIVED: archived}
+
+    def sizes(self, kinds: Sequence[Kind]) -> dict[str, Size]:
+        """By the name of a kind of attention about jobs, how many requests and how many of their jobs it is about."""
+        now = self.unit.now()
+        found = {}
+        with self.unit.read() as session:
+            for kind in kinds:
+                jobs = func.count().label("jobs")
+                each = select(jobs).where(kind.jobs(now)).group_by(Job.request_id).subquery()
+                query = select(func.count(), func.coalesce(func.sum(each.c.jobs), 0))
+                requests, of_all = session.execute(query.select_from(each)).one()
+                found[kind.name] = Size(requests, int(of_all))
+        return found
 
     def page(self, filters: Filters, *, after: Position | None = None, limit: int = 50) -> Page:
         """The first `limit` jobs that `filters` leave, behind the position `after`."""

@@ -21,10 +21,10 @@ from adobe_privacy.intake.catalogue import IDENTITY_TYPES, PRODUCT_USES, STANDAR
 from adobe_privacy.intake.hand_in import KINDS
 from adobe_privacy.intake.request import Action
 from adobe_privacy.ledger.access import WHAT
-from adobe_privacy.ledger.attention import LASTING
-from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.attention import BY_NAME, LASTING
+from adobe_privacy.ledger.states import FAILED_STATES, JobState
 from adobe_privacy.links import ORGANISATIONS
-from adobe_privacy.organisations import DEFAULT
+from adobe_privacy.organisations import DEFAULT, Organisation
 from adobe_privacy.regulations.codes import REGULATIONS
 from adobe_privacy.reporting.reports import PERIODS, evidence_html, figures_body, figures_html
 from adobe_privacy.web.access import MayDownloadDep, MayRunDep, MayWriteDep, dag_of, organisation_in
@@ -41,8 +41,10 @@ from adobe_privacy.web.read import (
     read_request,
     today,
 )
+from adobe_privacy.web.sentences import dated, day_words, moment_text
 from adobe_privacy.web.source import SourceDep
-from adobe_privacy.web.words import STATES
+from adobe_privacy.web.what_to_do import BUTTONS
+from adobe_privacy.web.words import LABELS, STATES
 from adobe_privacy.web.work import FilterDep, read_decisions
 
 HERE = Path(__file__).parent
@@ -72,13 +74,20 @@ def _switch(request: Request) -> dict[str, Any]:
         # Airflow's own pages, and the DAG of this organisation.
         "root": f"../{up}",
         "dag_id": dag_of(here),
+        "own": Organisation(here).own,
     }
 
 
 templates = Jinja2Templates(HERE / "templates", context_processors=[_switch])
+templates.env.filters |= {"day": day_words, "dated": dated, "moment_text": moment_text}
 templates.env.globals |= {
     "states": STATES,
+    "labels": {state.value: label for state, label in LABELS.items()} | {ALL: "all"},
+    "failed_states": FAILED_STATES,
     "kinds": LASTING,
+    "kinds_by_name": BY_NAME,
+    "kind_words": {kind.name: kind.many for kind in LASTING},
+    "what_to_do": BUTTONS,
     "version": VERSION,
 }
 router = APIRouter()

@@ -15,7 +15,21 @@ from adobe_privacy.ledger.schema import Batch, Job, ProductAnswer, Transition
 from adobe_privacy.ledger.states import FAILED_STATES, OVER, JobState, Move
 from adobe_privacy.ledger.times import as_told, not_before
 from adobe_privacy.results.verdicts import explained
+from adobe_privacy.web.sentences import sentence
 
+# A state as a person calls it; `STATES` says what it means.
+LABELS = {
+    JobState.RECEIVED: "Waiting",
+    JobState.PLANNED: "In a batch",
+    JobState.SUBMITTING: "Being sent",
+    JobState.SUBMITTED: "At Adobe",
+    JobState.COMPLETE: "Done at Adobe",
+    JobState.ARCHIVED: "Archived",
+    JobState.ERROR: "Failed at Adobe",
+    JobState.REFUSED: "Refused",
+    JobState.GONE: "Gone at Adobe",
+    JobState.CLOSED: "Closed",
+}
 STATES = {
     JobState.RECEIVED: "waits for a batch",
     JobState.PLANNED: "in a batch, nothing sent yet",
@@ -41,7 +55,9 @@ def job_words(job: Job, today: date) -> dict[str, Any]:
         "part": job.part,
         "products": job.products.split(",") if job.products else [],
         "state": job.state.value,
+        "state_label": LABELS[job.state],
         "state_in_words": STATES[job.state],
+        "failed": job.state in FAILED_STATES,
         "on_hold": job.on_hold,
         "may_be_resent": may_be_resent(job),
         "may_be_closed": job.state in Move.CLOSE.origins,
@@ -73,6 +89,8 @@ def change_words(change: Transition) -> dict[str, Any]:
         "at": moment_words(change.at),
         "from": change.from_state and change.from_state.value,
         "to": change.to_state.value,
+        "failed": change.to_state in FAILED_STATES and change.from_state is not change.to_state,
+        "sentence": sentence(change),
         "reason": change.reason,
         "actor": change.actor,
         "attempt": change.attempt,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
 from airflow.api_fastapi.core_api.security import GetUserDep
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, HTTPException, status
 from fastapi import Query as Parameter
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -81,6 +81,25 @@ def decide(source: SourceDep, user: GetUserDep, decisions: Decisions) -> dict[st
             else:
                 unknown.append(request_id)
     return {"changed": sum(changed.values()), "requests": changed, "unknown": unknown}
+
+
+class Line(BaseModel):
+    """A line of an inbox file that could not be used; without `line`, the file."""
+
+    folder: date
+    file: Annotated[str, StringConstraints(min_length=1, max_length=160)]
+    line: int | None = None
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=400)]
+
+
+@router.post("/close-line", dependencies=[Depends(may_write)])
+def close_line(source: SourceDep, user: GetUserDep, line: Line) -> dict[str, int]:
+    """A person says that the line or the file needs nothing more."""
+    with source.ledger_of(user.get_name()) as ledger:
+        changed = ledger.inbox.close(line.folder, line.file, line.reason, line=line.line)
+    if not changed:
+        raise HTTPException(status.HTTP_404_NOT_FOUND, "There is nothing open about this line or file.")
+    return {"changed": changed}
 
 
 class Filter(BaseModel):

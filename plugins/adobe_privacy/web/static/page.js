@@ -13,6 +13,44 @@ if (framed) {
   new MutationObserver(follow).observe(airflow, { attributeFilter: ["class"] });
 }
 
+// Times as Airflow's own pages show them: in the zone that its user has chosen, else in the browser's.
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+function chosenZone() {
+  try {
+    const kept = window.localStorage.getItem("timezone");
+    const zone = kept && kept.startsWith('"') ? JSON.parse(kept) : kept;
+    return new Intl.DateTimeFormat("en", { timeZone: zone || undefined }).resolvedOptions().timeZone;
+  } catch {
+    return "UTC";
+  }
+}
+
+function showTimes() {
+  const zone = chosenZone();
+  const format = new Intl.DateTimeFormat("en-GB", {
+    timeZone: zone, year: "numeric", month: "numeric", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+  });
+  for (const time of document.querySelectorAll("time[data-moment]")) {
+    const moment = new Date(time.dateTime);
+    // Of a day alone nobody knows the hour.
+    if (!time.dateTime.includes("T") || Number.isNaN(moment.getTime())) continue;
+    const part = Object.fromEntries(format.formatToParts(moment).map(({ type, value }) => [type, value]));
+    time.textContent = `${Number(part.day)} ${MONTHS[part.month - 1]} ${part.year}, ${part.hour}:${part.minute}`;
+  }
+  for (const name of document.querySelectorAll("[data-zone]")) name.textContent = zone;
+}
+document.addEventListener("DOMContentLoaded", showTimes);
+window.addEventListener("storage", showTimes);
+
+// The tab is named by what is shown.
+if (framed) {
+  const airflow = window.parent.document;
+  const before = airflow.title;
+  document.addEventListener("DOMContentLoaded", () => (airflow.title = `${document.title} - Airflow`));
+  window.addEventListener("pagehide", () => (airflow.title = before));
+}
+
 // A link into Airflow is followed by Airflow's own window.
 function followInAirflow(event) {
   const link = event.target.closest("a[data-airflow]");
@@ -38,10 +76,13 @@ document.addEventListener("DOMContentLoaded", () => {
   const form = dialog.querySelector("form");
   const [submit, failure] = [form.querySelector("[type=submit]"), form.querySelector(".failure")];
   let decision = "";
+  let about = {};
 
   for (const button of document.querySelectorAll("[data-decision]")) {
     button.addEventListener("click", () => {
-      decision = button.dataset.decision;
+      const { decision: chosen, folder, file, line } = button.dataset;
+      decision = chosen;
+      about = file ? { folder, file, line: line ? Number(line) : null } : { request_id: form.dataset.request };
       dialog.querySelector("h2").textContent = submit.textContent = button.textContent;
       for (const text of form.querySelectorAll("[data-for]")) text.hidden = text.dataset.for !== decision;
       failure.textContent = "";
@@ -57,7 +98,7 @@ document.addEventListener("DOMContentLoaded", () => {
       const answer = await fetch(`api/${decision}`, {
         method: "POST",
         headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ request_id: form.dataset.request, reason: form.elements.reason.value }),
+        body: JSON.stringify({ ...about, reason: form.elements.reason.value }),
       });
       if (answer.ok) return void window.location.reload();
       const { detail } = await answer.json();

@@ -62,13 +62,21 @@ function manyDialog() {
   const all = document.getElementById("pick-all");
   const picks = () => [...document.querySelectorAll("input[name=pick]")];
   all?.addEventListener("change", () => picks().forEach((pick) => (pick.checked = all.checked)));
-  document.getElementById("open-many").addEventListener("click", () => {
-    const ids = picks().filter((pick) => pick.checked).map((pick) => pick.value);
+  const open = (decision) => {
+    let chosen = picks().filter((pick) => pick.checked);
+    // A button that says what is to be done is about all that are shown, where none is picked.
+    if (decision && !chosen.length) chosen = picks();
+    const ids = chosen.map((pick) => pick.value);
+    if (decision) form.elements.decision.value = decision;
     form.elements.ids.value = [...new Set(ids)].join("\n");
     failure.textContent = "";
     dialog.showModal();
     (ids.length ? form.elements.reason : form.elements.ids).focus();
-  });
+  };
+  document.getElementById("open-many").addEventListener("click", () => open());
+  for (const button of document.querySelectorAll("[data-many]")) {
+    button.addEventListener("click", () => open(button.dataset.many));
+  }
   form.querySelector("[data-cancel]").addEventListener("click", () => dialog.close());
   form.addEventListener("submit", asked(async () => {
     const ids = form.elements.ids.value.split(/[\s,;]+/).filter(Boolean);
@@ -186,22 +194,40 @@ function handIn() {
   const now = document.getElementById("send-now");
   now?.addEventListener("click", asked(async () => {
     const day = new Date().toISOString().slice(0, 10);
-    const { root, dag } = document.body.dataset;
-    const answer = await fetch(`${root}api/v2/dags/${dag}/dagRuns`, {
-      method: "POST", ...json({ logical_date: null, conf: { inbox_day: day } }),
-    });
-    const run = await answer.json();
-    if (!answer.ok) throw new Error("Airflow did not start a run. The next scheduled run takes the request in.");
-    const link = element("a", "Open the run", {
-      href: `${root}dags/${dag}/runs/${encodeURIComponent(run.dag_run_id)}`, "data-airflow": "",
-    });
+    const link = await startRun(document.body.dataset.dag, { inbox_day: day });
+    if (!link) throw new Error("Airflow did not start a run. The next scheduled run takes the request in.");
     told.querySelector(".run").replaceChildren(link);
     now.hidden = true;
   }, failure, now));
+}
+
+// A link to the run that Airflow has started; nothing where it did not.
+async function startRun(dag, conf) {
+  const { root } = document.body.dataset;
+  const answer = await fetch(`${root}api/v2/dags/${dag}/dagRuns`, {
+    method: "POST", ...json({ logical_date: null, conf }),
+  });
+  if (!answer.ok) return null;
+  const { dag_run_id: run } = await answer.json();
+  return element("a", "Open the run", {
+    href: `${root}dags/${dag}/runs/${encodeURIComponent(run)}`, "data-airflow": "",
+  });
+}
+
+function runButtons() {
+  for (const button of document.querySelectorAll("[data-run]")) {
+    const ran = button.parentElement.querySelector(".ran");
+    button.addEventListener("click", asked(async () => {
+      const link = await startRun(button.dataset.run, {});
+      if (!link) throw new Error("Airflow did not start a run.");
+      ran.replaceChildren(link);
+    }, ran, button));
+  }
 }
 
 document.addEventListener("DOMContentLoaded", () => {
   findForms();
   manyDialog();
   handIn();
+  runButtons();
 });
