@@ -198,7 +198,7 @@ def test_each_kind_is_seen_wherever_people_look(
         alarms = due_alarms(ledger, daily_limit=20_000)
     told = [group for group in alarms.groups if group.kind == kind.name]
     assert len(told) == (lasts and kind.level is Level.PERSON)
-    assert all(kind.to_do == group.to_do for group in told)
+    assert all((kind.to_do, kind.document) == (group.to_do, group.document) for group in told)
     if not lasts:
         return
     reader = log_in("reader")

@@ -24,4 +24,4 @@ def test_it_loads_without_an_error_and_costs_other_components_nothing() -> None:
     assert errors == {}
     assert imported_early == []
     assert apps == ["/privacy"]
-    assert views == ["Privacy requests"]
+    assert views == ["Privacy"]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from adobe_privacy.ledger.inbox import FileName, Problem
 from adobe_privacy.ledger.ledger import Ledger
-from tests.support.ledgers import received
+from adobe_privacy.ledger.schema import ProblemKind
+from tests.support.ledgers import DAY, received
 from tests.web.conftest import LogIn
 
 API = "/privacy/api"
@@ -23,6 +26,27 @@ def filled(ledger: Ledger) -> Ledger:
         [received(1, "access", "delete"), replace(received(2), prints=[print_]), received(3)]
     )
     return ledger
+
+
+def test_a_line_of_the_inbox_is_closed_on_the_page(ledger: Ledger, log_in: LogIn) -> None:
+    problem = Problem(ProblemKind.LINE, "regulation: no such code", 3)
+    ledger.inbox.record(FileName(DAY, "0" * 64, "a.jsonl"), [problem], size=1, mark="m", run_id="run")
+    officer = log_in("officer")
+    page = officer.get("/privacy/?attention=rejected").text
+    assert f'data-folder="{DAY}" data-file="a.jsonl" data-line="3"' in page
+    assert "close-line" not in log_in("reader").get("/privacy/?attention=rejected").text
+    line = {"folder": str(DAY), "file": "a.jsonl", "line": 3, "reason": "a heading"}
+    assert log_in("reader").post(f"{API}/close-line", json=line).status_code == 403
+    assert officer.post(f"{API}/close-line", json=line).json() == {"changed": 1}
+    assert ledger.attention.counts()["rejected"] == 0
+    assert officer.post(f"{API}/close-line", json=line).status_code == 404
+
+
+def test_a_tile_counts_requests_and_names_jobs(ledger: Ledger, log_in: LogIn) -> None:
+    ledger.intake.receive([received(1, "access", "delete", due=DAY - timedelta(days=400))])
+    page = log_in("reader").get("/privacy/").text
+    tile = page.partition('href="./?attention=overdue#rows"')[2].partition("</a>")[0]
+    assert " ".join(tile.split()) == "><b>1</b> request overdue <small>2 jobs</small>"
 
 
 class TestFind:

@@ -146,7 +146,8 @@ class Overview(Topic):
         with self.unit.read() as session:
             for kind in kinds:
                 jobs = func.count().label("jobs")
-                each = select(jobs).where(kind.jobs(now)).group_by(Job.request_id).subquery()
+                of_kind = select(jobs).select_from(Job).where(kind.jobs(now))
+                each = of_kind.group_by(Job.request_id).subquery()
                 query = select(func.count(), func.coalesce(func.sum(each.c.jobs), 0))
                 requests, of_all = session.execute(query.select_from(each)).one()
                 found[kind.name] = Size(requests, int(of_all))

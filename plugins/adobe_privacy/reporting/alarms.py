@@ -38,7 +38,8 @@ CLOCK, RESULT, QUOTA, LATE, SWEEP = "clock", "result", "quota", "late", "sweep"
 @dataclass(frozen=True)
 class AlarmGroup:
     """Alarms told together. `names` are request ids, files of the inbox, or the days that are told of; `lines` say
-    of each what there is to say, `to_do` what to do. Besides the named there are `more`."""
+    of each what there is to say, `to_do` what to do, `document` where that is said in full. Besides the named there are
+    `more`."""
 
     kind: str
     percent: int
@@ -47,6 +48,7 @@ class AlarmGroup:
     lines: tuple[str, ...]
     to_do: str = ""
     more: int = 0
+    document: str = ""
 
 
 @dataclass
@@ -72,6 +74,7 @@ class Alarms:
             shown = [f"- {line}" for line in group.lines[:SHOWN]]
             end = [f"- and {more} more"] if more > 0 else []
             end += [f"What to do: {group.to_do}"] if group.to_do else []
+            end += [f"Read more: {group.document}"] if group.document else []
             blocks.append("\n".join([f"{group.headline}:", *shown, *end]))
         return "\n\n".join(blocks)
 
@@ -135,8 +138,9 @@ def _attention(ledger: Ledger, result: Alarms) -> None:
                 kind.counted(count),
                 tuple(item.request_id or item.about for item in items),
                 tuple(item.text for item in items),
-                f"{kind.to_do} More: {kind.document}",
+                kind.to_do,
                 max(0, count - len(items)),
+                kind.document,
             )
         )
 
