@@ -20,8 +20,10 @@ demo: $(INSTALLED) ## simulator, real Airflow, a backfill over the sample's date
 up: $(INSTALLED) ## the same stack left running, UI on port 8080, until Ctrl-C
 	@$(BIN)/python -m scripts.up
 
-test: $(INSTALLED) ## the whole test suite, but for those below
-	@$(BIN)/python -m pytest --ignore=tests/ui --ignore=tests/scale --ignore=tests/everyday --ignore=tests/system/test_weeks.py
+test: $(INSTALLED) ## the whole test suite, but for those below; on two processes what needs neither an Airflow nor all cores
+	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --ignore=tests/ui --ignore=tests/scale --ignore=tests/everyday \
+		--ignore=tests/system --ignore=tests/faults --ignore=tests/archive/test_faults.py
+	@$(BIN)/python -m pytest tests/system tests/faults tests/archive/test_faults.py --ignore=tests/system/test_weeks.py
 
 test-faults: $(INSTALLED) ## the long crash suite: every step of a submission, every fault of the archive on every store, long fuzzing
 	@ADOBE_PRIVACY_INTERLEAVINGS=3000 ADOBE_PRIVACY_FUZZ=20000 $(BIN)/python -m pytest tests/faults tests/fuzz tests/operators/test_canary.py \

@@ -367,12 +367,7 @@ class JobDetail(JobSummary):
         if isinstance(value, tuple):
             return value
         found = objects([value] if isinstance(value, Mapping) else value)
-        # Without id and state, it says nothing.
-        return [
-            {"jobId": "unnamed"} | child
-            for child in map(without_nulls, found)
-            if child.keys() & {"jobId", "status"}
-        ]
+        return [{"jobId": "unnamed"} | child for child in map(without_nulls, found) if child]
 
 
 class ListPage(_AnswerModel):
