@@ -297,8 +297,10 @@ class Bench:
                     lock = asyncio.Lock()
 
                     async def get() -> None:
-                        if client.token is None or not await client.ensure_active_token(client.token):
+                        if client.token is None:
                             await client.fetch_token(f"{server}/token", grant_type="client_credentials")
+                        else:
+                            await client.ensure_active_token(client.token)
 
                     async def one_by_one() -> None:
                         async with lock:

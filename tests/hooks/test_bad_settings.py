@@ -61,7 +61,7 @@ KEY: dict[str, tuple[Any, ...]] = {
 }
 OPTIONS: dict[str, tuple[Any, ...]] = {
     "keep_rejected": (CANARY, 1, "true", []),
-    "key_conn_id": (*NOT_TEXT, ""),
+    **dict.fromkeys(("key_conn_id", "signing_conn_id"), (*NOT_TEXT, "")),
     **dict.fromkeys(
         ("max_entries", "max_inflated_bytes", "max_ratio", "ratio_free_bytes", "max_nesting"),
         (CANARY, "5", True, -1, 1.5, []),

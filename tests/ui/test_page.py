@@ -85,7 +85,7 @@ class TestList:
         form = frame.get_by_role("form", name="Filter jobs")
         form.get_by_label("State").select_option("archived")
         form.get_by_label("Regulation").select_option("lgpd_bra")
-        form.get_by_label("Product").select_option("profileService")
+        form.locator("select[name=product]").select_option("profileService")
         form.get_by_role("button", name="Filter").click()
         expect(frame.get_by_role("heading", name="Jobs: Archived")).to_be_visible()
         assert request_ids(frame) == [OF_BRAZIL]
@@ -169,7 +169,7 @@ class TestVerdicts:
         frame = opened(page)
         form = frame.get_by_role("form", name="Filter jobs")
         form.get_by_label("Verdict").select_option("wrong namespace")
-        form.get_by_label("Product").select_option("target")
+        form.locator("select[name=product]").select_option("target")
         form.get_by_label("Inbox day, from").fill(f"{today - timedelta(days=UNDONE_AGO)}")
         form.get_by_label("to", exact=True).fill(f"{today - timedelta(days=UNDONE_AGO)}")
         form.get_by_role("button", name="Filter").click()
