@@ -3,6 +3,8 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -179,6 +181,23 @@ def test_readers_do_not_wait_for_a_writer(ledger_url: str) -> None:
         session.add(Usage(day=DAY, jobs=1))
         session.flush()
         assert counted(reader) == {}
+
+
+def test_a_process_that_opens_the_ledger_again_keeps_its_locks(sqlite_url: str) -> None:
+    """Without them, the next process that closes the ledger deletes the journal that this one writes into."""
+    path = sqlite_url.removeprefix("sqlite:///")
+    take_over = (
+        "import sqlite3, sys\n"
+        "connection = sqlite3.connect(sys.argv[1], timeout=0)\n"
+        "print(connection.execute('PRAGMA journal_mode=DELETE').fetchone()[0])\n"
+    )
+    with Ledger(sqlite_url, actor="page") as ledger, Ledger(sqlite_url, actor="another") as again:
+        ledger.intake.receive([received(1)])
+        again.people.request_jobs("DSR-1")
+        create_ledger_engine(sqlite_url).dispose()
+        told = subprocess.run([sys.executable, "-c", take_over, path], capture_output=True, text=True)
+        assert "database is locked" in told.stderr
+        assert Path(f"{path}-wal").exists()
 
 
 def test_sqlite_commits_survive_a_power_cut(sqlite_url: str) -> None:

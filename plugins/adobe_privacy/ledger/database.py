@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,12 @@ def create_ledger_engine(url: str, *, connections: int = 10, make_folder: bool =
             path = Path(parsed.database or "")
             try:
                 local.make_folder(path.absolute().parent)
-                # SQLite gives its journal the rights of the database.
-                os.close(os.open(path, os.O_CREAT | os.O_RDWR, local.CLOSED_FILE))
+                # SQLite gives its journal the rights of the database. One that is there is never opened but by SQLite:
+                # to close any other descriptor of it takes all of the process's locks, and the next process that
+                # closes it deletes the journal of everybody (sqlite.org/howtocorrupt.html, 2.2).
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, local.CLOSED_FILE))
+            except FileExistsError:
+                pass
             except OSError as error:
                 raise LedgerError(
                     f"the ledger's folder {Path(parsed.database or '').parent} cannot be made ({error.strerror}): "
@@ -62,12 +67,17 @@ def create_ledger_engine(url: str, *, connections: int = 10, make_folder: bool =
 
 def _refuse_other_file(path: Path) -> None:
     try:
-        with path.open("rb") as file:
-            start = file.read(16)
+        if path.stat().st_size == 0:
+            return
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.execute("PRAGMA schema_version")
     except OSError:
         return  # not there, or told by whoever opens it
-    if start not in (b"", b"SQLite format 3\0"):
-        raise LedgerError(f"{path} is no SQLite database: correct the connection privacy_ledger")
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            raise LedgerError(
+                f"{path} is no SQLite database: correct the connection privacy_ledger"
+            ) from None
 
 
 def in_memory(url: URL) -> bool:
