@@ -186,7 +186,7 @@ class Stack:
     def start(self) -> None:
         self.logs.mkdir(parents=True, exist_ok=True)
         for folder in ("inbox", "archive"):
-            (self.data / folder).mkdir(parents=True, exist_ok=True)
+            (self.data / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._start_database()
         self._start_simulator()
         self.say("Preparing Airflow's database")
