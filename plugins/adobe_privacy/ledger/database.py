@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,24 +36,11 @@ def create_ledger_engine(url: str, *, connections: int = 10, make_folder: bool =
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if not in_memory(parsed):
-            _refuse_other_file(Path(parsed.database or ""))
-        if make_folder and not in_memory(parsed):
             path = Path(parsed.database or "")
-            try:
-                local.make_folder(path.absolute().parent)
-                # SQLite gives its journal the rights of the database. One that is there is never opened but by SQLite:
-                # to close any other descriptor of it takes all of the process's locks, and the next process that
-                # closes it deletes the journal of everybody (sqlite.org/howtocorrupt.html, 2.2).
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, local.CLOSED_FILE))
-            except FileExistsError:
-                pass
-            except OSError as error:
-                raise LedgerError(
-                    f"the ledger's folder {Path(parsed.database or '').parent} cannot be made ({error.strerror}): "
-                    "give the connection privacy_ledger a path that can be written"
-                ) from None
-        if not in_memory(parsed):
-            local.warn_if_open(Path(parsed.database or ""), "the ledger")
+            _refuse_other_file(path)
+            if make_folder:
+                _make_file(path)
+            local.warn_if_open(path, "the ledger")
         pool = {} if in_memory(parsed) else {"pool_size": 2, "max_overflow": connections - 2}
         arguments = {"timeout": 60, "check_same_thread": False}
         engine = create_engine(parsed, connect_args=arguments, hide_parameters=True, **pool)
@@ -63,6 +50,22 @@ def create_ledger_engine(url: str, *, connections: int = 10, make_folder: bool =
     return create_engine(
         parsed, hide_parameters=True, pool_pre_ping=True, pool_size=2, max_overflow=connections - 2
     )
+
+
+def _make_file(path: Path) -> None:
+    """Where it is not there: for its user only. SQLite gives its journal the rights of the database."""
+    try:
+        local.make_folder(path.absolute().parent)
+        # One that is there is never opened but by SQLite: to close any other descriptor of it takes all of the
+        # process's locks, and the next process that closes it deletes the journal of everybody
+        # (sqlite.org/howtocorrupt.html, 2.2).
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, local.CLOSED_FILE))
+    except OSError as error:
+        raise LedgerError(
+            f"the ledger's folder {path.parent} cannot be made ({error.strerror}): "
+            "give the connection privacy_ledger a path that can be written"
+        ) from None
 
 
 def _refuse_other_file(path: Path) -> None:
