@@ -31,25 +31,7 @@ def fill(backend: Any, results: int) -> None:
     """Half of it erased years ago, of which the manifests stay; 100 due today; the rest within its retention."""
     import obstore
 
-    from adobe_privacy.archive import Manifest
-    from adobe_privacy.archive.completeness import compare
-
-    template = Manifest(
-        job_id="job",
-        request_id="DSR-1",
-        request_key="DSR-1",
-        regulation="gdpr",
-        action="access",
-        status="complete",
-        completed_at=NOW,
-        archived_at=NOW,
-        products=[],
-        completeness=compare(verdict="done", requested=(), outcomes=(), processed=None, ignored=None),
-        object="a.zip",
-        size=0,
-        sha256="0" * 64,
-        members=1,
-    )
+    from tests.archive.jobs import empty_manifest
 
     def put(number: int, day: datetime, manifest: bytes, *, result: bool) -> None:
         folder = f"jobs/gdpr/{day:%Y/%m/%d}/job-{number}"
@@ -64,8 +46,7 @@ def fill(backend: Any, results: int) -> None:
         put(number, NOW - A_DAY * (number % (RETENTION_DAYS - 1)), b"{}", result=True)
     day = NOW - A_DAY * (RETENTION_DAYS + 1)
     for number in range(results - DUE, results):
-        manifest = template.model_copy(update={"job_id": f"job-{number}", "completed_at": day})
-        put(number, day, manifest.to_json(), result=True)
+        put(number, day, empty_manifest(f"job-{number}", day).to_json(), result=True)
 
 
 def counting(counts: Counter[str]) -> None:

@@ -20,23 +20,24 @@ Airflow. [Operations](../operations.md#commands) says more of each. This page is
 
 
 def page() -> str:
-    return "\n".join([HEAD, *_commands(parser_of("airflow privacy"), "airflow privacy")]).rstrip() + "\n"
+    return "\n".join([HEAD, *_commands(parser_of("airflow privacy"))]).rstrip() + "\n"
 
 
-def _commands(parser: argparse.ArgumentParser, name: str) -> Iterator[str]:
+def _commands(parser: argparse.ArgumentParser, within: str = "") -> Iterator[str]:
     for action in parser._actions:
         if not isinstance(action, argparse._SubParsersAction):
             continue
         helps = {each.dest: each.help or "" for each in action._choices_actions}
         for command, of_command in action.choices.items():
-            yield f"## {name.removeprefix('airflow privacy').strip()} {command}".replace("##  ", "## ")
+            name = f"{within} {command}".strip()
+            yield f"## {name}"
             yield ""
             if text := helps.get(command):
                 yield f"{text[:1].upper()}{text[1:]}.\n".replace("..", ".")
             rows = [row for each in of_command._actions if (row := _row(each))]
             if rows:
                 yield from ("| argument | means |", "|---|---|", *rows, "")
-            yield from _commands(of_command, f"{name} {command}")
+            yield from _commands(of_command, name)
 
 
 def _row(action: argparse.Action) -> str | None:

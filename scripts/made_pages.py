@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
+
 
 def write_or_check(page: Path, text: str, *, made_from: str, by: str) -> int:
     """The exit code: 1 where the page was to be checked and is not what `made_from` says."""
@@ -13,5 +15,5 @@ def write_or_check(page: Path, text: str, *, made_from: str, by: str) -> int:
         return 0
     if page.read_text("utf-8") == text:
         return 0
-    print(f"docs/{page.name} is not what {made_from} says: run python -m {by}", file=sys.stderr)
+    print(f"{page.relative_to(ROOT)} is not what {made_from} says: run python -m {by}", file=sys.stderr)
     return 1

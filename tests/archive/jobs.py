@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from adobe_privacy.archive import CompletedJob, ProductOutcome
+from adobe_privacy.archive import CompletedJob, Manifest, ProductOutcome
+from adobe_privacy.archive.completeness import compare
 
 
 def access_job(job_id: str = "6e1f0f7a-0001", **changes: object) -> CompletedJob:
@@ -26,3 +27,23 @@ def access_job(job_id: str = "6e1f0f7a-0001", **changes: object) -> CompletedJob
         "ignored_count": 0,
     }
     return CompletedJob(**(values | changes))  # type: ignore[arg-type]
+
+
+def empty_manifest(job_id: str, completed_at: datetime) -> Manifest:
+    """Of an access job whose result `a.zip` has no bytes."""
+    return Manifest(
+        job_id=job_id,
+        request_id="DSR-1",
+        request_key="DSR-1",
+        regulation="gdpr",
+        action="access",
+        status="complete",
+        completed_at=completed_at,
+        archived_at=completed_at,
+        products=[],
+        completeness=compare(verdict="done", requested=(), outcomes=(), processed=None, ignored=None),
+        object="a.zip",
+        size=0,
+        sha256="0" * 64,
+        members=1,
+    )

@@ -21,11 +21,10 @@ from adobe_privacy.archive import (
     verify_archive,
     verify_sample,
 )
-from adobe_privacy.archive.completeness import compare
 from adobe_privacy.archive.manifest import Erasure
 from adobe_privacy.storage import AccessDenied, FileOptions, StorageUnavailable, Store, open_store
 from tests.archive.erasing import Erasing
-from tests.archive.jobs import access_job
+from tests.archive.jobs import access_job, empty_manifest
 from tests.archive.results_server import FromMemory
 from tests.archive.zips import make_zip
 from tests.storage.servers import S3Server
@@ -33,23 +32,6 @@ from tests.storage.servers import S3Server
 COMPLETED = datetime(2026, 1, 1, tzinfo=UTC)
 BODY = make_zip()
 TODAY = f"jobs/gdpr/{datetime.now(UTC):%Y/%m/%d}"
-
-_MANIFEST = Manifest(
-    job_id="a-job",
-    request_id="DSR-1",
-    request_key="DSR-1",
-    regulation="gdpr",
-    action="access",
-    status="complete",
-    completed_at=COMPLETED,
-    archived_at=COMPLETED,
-    products=[],
-    completeness=compare(verdict="done", requested=(), outcomes=(), processed=None, ignored=None),
-    object="a.zip",
-    size=0,
-    sha256="0" * 64,
-    members=1,
-)
 
 
 def after(days: float) -> Callable[[], datetime]:
@@ -362,8 +344,7 @@ def make_archive(store: Store, results: int, *, young: bool) -> None:
         days = 100 + number // 4 if young else number // 4 - 20
         completed = COMPLETED + timedelta(days=days)
         folder = f"jobs/gdpr/{completed:%Y/%m/%d}/job-{number}"
-        manifest = _MANIFEST.model_copy(update={"job_id": f"job-{number}", "completed_at": completed})
-        store.write(f"{folder}/manifest.json", manifest.to_json())
+        store.write(f"{folder}/manifest.json", empty_manifest(f"job-{number}", completed).to_json())
         store.write(f"{folder}/a.zip", b"")
 
 

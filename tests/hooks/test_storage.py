@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import boto3
 import pytest
 from airflow.sdk import Connection
-from moto.server import ThreadedMotoServer
 
 from adobe_privacy.hooks import settings
 from adobe_privacy.hooks.storage import open_archive, s3_options
@@ -19,17 +18,14 @@ from adobe_privacy.operators.privacy_requests import (
 )
 from adobe_privacy.settings import SettingsError
 from adobe_privacy.storage import open_store
-from tests.storage.servers import azure_server, gcs_server
+from tests.storage.servers import azure_server, gcs_server, s3_server
 from tests.support.privacy import DAY, World, context, request
 
 
 @pytest.fixture(scope="module")
 def s3_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with s3_server() as server:
+        yield server.endpoint
 
 
 def test_a_day_is_read_from_and_archived_to_s3_through_a_connection(

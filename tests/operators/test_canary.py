@@ -17,10 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
-from moto.server import ThreadedMotoServer
 from sqlalchemy import create_engine, delete, inspect, make_url, text
 
 from adobe_privacy.archive import iter_manifests
@@ -36,6 +34,7 @@ from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
 from adobe_privacy.sensors.privacy_jobs import PrivacyJobsSensor
 from adobe_privacy.storage import open_store
 from tests.fuzz.settings import EXAMPLES
+from tests.storage.servers import moto_server
 from tests.support.privacy import World, context, make_world
 from tests.support.simulator import Simulator, running_simulator
 
@@ -93,22 +92,8 @@ def adobe() -> Iterator[Simulator]:
 @pytest.fixture(scope="module")
 def kms() -> Iterator[tuple[str, str]]:
     """KMS of moto: its address and a key."""
-    logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
-    server = ThreadedMotoServer(port=0)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        endpoint = f"http://{host}:{port}"
-        client = boto3.client(
-            "kms",
-            endpoint_url=endpoint,
-            region_name="us-east-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
-        )
+    with moto_server("kms") as (endpoint, client):
         yield endpoint, client.create_key()["KeyMetadata"]["KeyId"]
-    finally:
-        server.stop()
 
 
 @pytest.fixture

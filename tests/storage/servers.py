@@ -54,7 +54,8 @@ class S3Server:
 
 
 @contextmanager
-def s3_server() -> Iterator[S3Server]:
+def moto_server(service: str) -> Iterator[tuple[str, Any]]:
+    """One of Amazon's services by moto over HTTP: its address, and Amazon's client of it."""
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -62,15 +63,21 @@ def s3_server() -> Iterator[S3Server]:
         host, port = server.get_host_and_port()
         endpoint = f"http://{host}:{port}"
         client = boto3.client(
-            "s3",
+            service,
             endpoint_url=endpoint,
             region_name="us-east-1",
             aws_access_key_id="testing",
             aws_secret_access_key="testing",
         )
-        yield S3Server(endpoint, client)
+        yield endpoint, client
     finally:
         server.stop()
+
+
+@contextmanager
+def s3_server() -> Iterator[S3Server]:
+    with moto_server("s3") as (endpoint, client):
+        yield S3Server(endpoint, client)
 
 
 @dataclass(frozen=True)

@@ -354,11 +354,9 @@ def meaning_of(message_code: str | None) -> OutcomeCode | None:
     if suffix >= "400" or (known is not None and known.verdict is Verdict.NOT_DONE):
         return _NEW_CODES["-400"]
     # With an odd suffix, a code says no more than it does with its own.
-    return (
-        known
-        if known is not None and known.verdict is not Verdict.DONE
-        else _NEW_CODES.get(code[-4:], _NEW_CODES[""])
-    )
+    if known is not None and known.verdict is not Verdict.DONE:
+        return known
+    return _NEW_CODES.get(f"-{suffix}", _NEW_CODES[""])
 
 
 def outcome_in_words(message_code: str | None, product: str = "the product") -> str:

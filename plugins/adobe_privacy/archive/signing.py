@@ -34,8 +34,7 @@ def signer(private_key: str) -> Sign:
     Raises ValueError, without repeating the key.
     """
     try:
-        lines = [line for line in private_key.split() if line]
-        encoded = "".join(re.sub(r"-----.*?-----", "", " ".join(lines)).split())
+        encoded = "".join(re.sub(r"-----.*?-----", "", private_key, flags=re.DOTALL).split())
         key = load_der_private_key(base64.b64decode(encoded, validate=True), None)
     except (ValueError, TypeError, binascii.Error, UnsupportedAlgorithm):
         key = None

@@ -42,11 +42,15 @@ class Receipt(BaseModel):
     @property
     def place(self) -> str:
         """Where it lies in the archive."""
-        name = self.request_id.replace("/", "~")
-        return f"{RECEIPTS}/{self.regulation}/{self.accepted_at.astimezone(UTC):%Y/%m/%d}/{name}.json"
+        day = f"{self.accepted_at.astimezone(UTC):%Y/%m/%d}"
+        return f"{RECEIPTS}/{self.regulation}/{day}/{_file_name(self.request_id)}"
 
     def to_json(self) -> bytes:
         return self.model_dump_json(indent=2).encode() + b"\n"
+
+
+def _file_name(request_id: str) -> str:
+    return f"{request_id.replace('/', '~')}.json"
 
 
 def receipt_of(job: Job) -> Receipt:
@@ -65,7 +69,7 @@ def receipt_of(job: Job) -> Receipt:
 
 def receipts_of(archive: Store, request_ids: Collection[str]) -> Iterator[tuple[Receipt | None, str, bytes]]:
     """The receipts of these requests, each with its place and its bytes; None for what is no receipt."""
-    names = {f"{request_id.replace('/', '~')}.json" for request_id in request_ids}
+    names = set(map(_file_name, request_ids))
     for info in archive.objects(RECEIPTS) if names else ():
         if info.key.rpartition("/")[2] not in names:
             continue
