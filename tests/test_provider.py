@@ -13,6 +13,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 
 import adobe_privacy
 from adobe_privacy._compat import warn_if_untested
@@ -48,6 +49,15 @@ def test_the_form_has_every_field_of_the_extra_and_an_untouched_one_is_not_set()
     plain = _read(given)
     for empty in (None, ""):
         assert _read(dict.fromkeys(fields, empty) | given) == plain
+
+
+def test_the_imported_connection_has_every_field_so_that_the_form_shows_it() -> None:
+    (connection_type,) = get_provider_info()["connection-types"]
+    root = Path(__file__).parent.parent
+    settings = yaml.safe_load((root / "airflow_settings.yaml").read_text())["airflow"]
+    (connection,) = settings["connections"]
+    assert set(connection["conn_extra"]) == set(connection_type["conn-fields"])
+    assert _read(connection["conn_extra"])
 
 
 SHOWN = {
