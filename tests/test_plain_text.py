@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from datetime import date
+from pathlib import Path
 
 import pytest
 from airflow.sdk.exceptions import AirflowException
 from hypothesis import given
 from hypothesis import strategies as st
 
+import adobe_privacy
 from adobe_privacy.api.models import JobDetail
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.archive import RetentionAction
@@ -20,7 +22,7 @@ from adobe_privacy.ledger.attention import KINDS
 from adobe_privacy.ledger.delete_plan import DeletePlan
 from adobe_privacy.ledger.schema import Batch, InboxProblem, Job, ProductAnswer
 from adobe_privacy.ledger.states import JobState
-from adobe_privacy.plain_text import csv_cell, markdown, plain
+from adobe_privacy.plain_text import csv_cell, markdown, plain, plain_logger
 from adobe_privacy.planning.approval import question
 from adobe_privacy.reporting.attention import _of_inbox, _of_job
 from adobe_privacy.reporting.export import _lines
@@ -117,3 +119,26 @@ def test_an_error_of_ours_is_one_plain_line_in_the_log(caplog: pytest.LogCapture
     assert str(failed.value).isprintable()
     [record] = caplog.records
     assert record.getMessage().isprintable()
+
+
+def test_a_logger_makes_every_message_plain(caplog: pytest.LogCaptureFixture) -> None:
+    log = plain_logger("adobe_privacy.somewhere")
+    with caplog.at_level(logging.INFO):
+        log.info("no arguments\x1b[2J, 100%")
+        log.warning("%s of %d\n", "\u202egnp.exe\x00", 3)
+        log.debug("%s", "never")
+    assert [record.getMessage() for record in caplog.records] == [
+        "no arguments [2J, 100%",
+        " gnp.exe  of 3 ",
+    ]
+    assert {record.filename for record in caplog.records} == {Path(__file__).name}
+
+
+def test_nobody_logs_in_another_way() -> None:
+    root = Path(adobe_privacy.__file__).parent
+    other = [
+        path.relative_to(root).as_posix()
+        for path in sorted(root.rglob("*.py"))
+        if any(way in path.read_text() for way in ("getLogger(", "self.log.", "structlog"))
+    ]
+    assert other == ["plain_text.py", "quiet_logs.py"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +9,15 @@ from airflow.sdk import exceptions
 from airflow.sdk import log as airflow_log
 from asgiref.sync import sync_to_async
 
+from adobe_privacy.plain_text import plain_logger
+
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 # `make test-versions` carries a whole run through on these.
 TESTED = ("3.2.1", "3.2.2", "3.3.1", "3.3.2")
 
-log = logging.getLogger(__name__)
+log = plain_logger(__name__)
 
 # How a task says that it waits for a person: since Airflow 3.3 in the scheduler, before in the triggerer. Both carry
 # `kwargs`, which the method that takes up the answer is called with.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import pkgutil
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,12 +10,13 @@ from airflow.sdk import BaseNotifier
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.settings import NotifierSettings
 
 NOTIFIER_VARIABLE = "privacy_alarm_notifier"
 PROVIDERS = "airflow.providers."
 
-log = logging.getLogger(__name__)
+log = plain_logger(__name__)
 
 
 def configured_notifiers(settings: Sequence[NotifierSettings]) -> list[BaseNotifier]:

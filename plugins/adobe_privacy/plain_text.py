@@ -5,8 +5,9 @@ HTML is escaped by its templates. JSON escapes by itself.
 
 from __future__ import annotations
 
+import logging
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
@@ -31,3 +32,16 @@ def csv_cell(text: str) -> str:
     """The same in a cell of a table that a spreadsheet may open: no formula."""
     shown = plain(text)
     return f"'{shown}" if shown.lstrip()[:1] in ("=", "+", "-", "@") or text[:1] in ("\t", "\r") else shown
+
+
+class PlainLogger(logging.LoggerAdapter[logging.Logger]):
+    """A logger each of whose messages is plain text, whatever its arguments hold."""
+
+    def log(self, level: int, msg: object, *args: object, **given: Any) -> None:
+        if self.isEnabledFor(level):
+            text = plain(str(msg) % args if args else str(msg))
+            super().log(level, "%s", text, **(given | {"stacklevel": given.get("stacklevel", 1) + 1}))
+
+
+def plain_logger(name: str) -> PlainLogger:
+    return PlainLogger(logging.getLogger(name), {})

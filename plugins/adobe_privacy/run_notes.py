@@ -6,12 +6,11 @@ the end of a run is decided, in the scheduler or in the API server, this listene
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from airflow.listeners import hookimpl
 
-from adobe_privacy.plain_text import markdown
+from adobe_privacy.plain_text import markdown, plain_logger
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 XCOM_KEY = "adobe_privacy_run_note"  # of nobody else: any run of this Airflow is looked at
 MAX_LENGTH = 1000  # of Airflow's column
 
-log = logging.getLogger(__name__)
+log = plain_logger(__name__)
 
 
 def push_figures(context: Context, figures: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -41,10 +40,11 @@ from adobe_privacy.api.models import (
     ListPage,
 )
 from adobe_privacy.api.transport import USER_AGENT, Call, Transport, content_coding, content_length
+from adobe_privacy.plain_text import plain_logger
 
 __all__ = ["ClientConfig", "Download", "PrivacyServiceClient"]
 
-logger = logging.getLogger(__name__)
+logger = plain_logger(__name__)
 
 MAX_REDIRECTS = 5
 # Seconds before a new token that was refused is tried again.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,9 +24,10 @@ from adobe_privacy.archive.manifest import (
 from adobe_privacy.archive.settings import ArchiveSettings
 from adobe_privacy.archive.transfer import OpenDownload, Transferred, transfer
 from adobe_privacy.archive.zip_rules import ZipLimits
+from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.storage import ObjectExists, StorageError, StorageUnavailable, Store
 
-log = logging.getLogger(__name__)
+log = plain_logger(__name__)
 
 _COMMIT_ATTEMPTS = 5
 

@@ -15,9 +15,12 @@ from adobe_privacy.failures import plain_failures
 from adobe_privacy.ledger.delete_plan import ANSWERED_WITHIN
 from adobe_privacy.links import AdobePrivacyLink, PrivacyPageLink, page_url
 from adobe_privacy.operators.privacy_requests import PrivacyOperator
+from adobe_privacy.plain_text import plain_logger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+log = plain_logger(__name__)
 
 APPROVE, REJECT = "Approve", "Reject"
 HOLD = "hold"
@@ -67,16 +70,16 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
         with plain_failures(self.log), self.ledger(context) as ledger:
             asked_for = self.settings.variables.approve_deletes
             if not ledger.approvals.unapproved_deletes(self.batch_id, approve_deletes=asked_for):
-                self.log.info("Nothing of batch %s needs an approval", self.batch_id)
+                log.info("Nothing of batch %s needs an approval", self.batch_id)
                 return None
             plan = ledger.approvals.delete_plan(self.batch_id)
             ledger.approvals.ask(self.batch_id, ledger.now() + (self.response_timeout or ANSWERED_WITHIN))
         asked = question(plan, page_url(self.organisation, batch=self.batch_id))
         self.subject, self.body = asked.subject, asked.body
         self.summary = f"{asked.subject} Plan {plan.hash}"
-        self.log.info("%s Plan %s, requests:", asked.subject, plan.hash)
+        log.info("%s Plan %s, requests:", asked.subject, plan.hash)
         for request_id in asked.request_ids:
-            self.log.info("%s", request_id)
+            log.info("%s", request_id)
         try:
             super().execute(context)
         except WAITS_FOR_A_PERSON as waiting:
@@ -98,7 +101,7 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
             f"{'Approved' if approved else 'Rejected'} by {user['name']}: {allowed} deletes may be sent, "
             f"{stopped} are on hold; plan {plan_hash}"
         )
-        self.log.info("%s", self.summary)
+        log.info("%s", self.summary)
         if not allowed:
             raise AirflowSkipException(f"nothing may be sent: {stopped} deletes were put on hold")
         return {"approved": allowed, "on_hold": stopped, "by": user["name"], "plan": plan_hash}

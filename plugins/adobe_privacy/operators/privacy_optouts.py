@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.operators.privacy_requests import PrivacyOperator, inbox_day, run_of
+from adobe_privacy.plain_text import plain_logger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from adobe_privacy.ledger.ledger import Ledger
     from adobe_privacy.opt_outs.opt_outs import OptOuts
     from adobe_privacy.storage import Store
+
+log = plain_logger(__name__)
 
 
 class SendPrivacyOptOutsOperator(PrivacyOperator):
@@ -49,7 +52,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                     late_days=0,
                 ),
             )
-            self.log.info(
+            log.info(
                 "Inbox: %d files, %d new requests, %d of them opt-outs, %d lines rejected",
                 len(intake.files),
                 intake.new,

@@ -20,6 +20,7 @@ from adobe_privacy.api.facts import LIST_LOOK_BACK
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.links import AdobePrivacyLink, PrivacyArchiveLink, PrivacyPageLink
 from adobe_privacy.organisations import DEFAULT
+from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.run_notes import push_figures
 
 # Everything else of ours is imported where it is used: the scheduler's parts and every task read this file,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from adobe_privacy.settings import Settings
     from adobe_privacy.storage import Store
     from adobe_privacy.submission.submission import Submission
+
+log = plain_logger(__name__)
 
 # What has not ended while Adobe lists it will not be seen to end.
 DEFAULT_TIMEOUT = LIST_LOOK_BACK + timedelta(days=1)
@@ -252,7 +255,7 @@ class PrivacyOperator(BaseOperator):
         try:
             yield
         except RateLimited as error:
-            self.log.warning("%s", error)
+            log.warning("%s", error)
             self.wait_until(ledger.limits.pause(error.retry_after))
 
     def after_pause(self, context: Context, event: Any = None) -> Any:
@@ -261,7 +264,7 @@ class PrivacyOperator(BaseOperator):
     def fail_for_a_person(self, problems: int, named: Sequence[str]) -> None:
         """Where anything needs a person; `named` tells of the first of it."""
         for problem in named:
-            self.log.error("%s", problem)
+            log.error("%s", problem)
         if problems:
             more = problems - 10
             raise AirflowFailException(
@@ -271,7 +274,7 @@ class PrivacyOperator(BaseOperator):
 
     def tell(self, context: Context, figures: str) -> None:
         """One line of counts: for the log, the summary and the run's note."""
-        self.log.info("%s", figures)
+        log.info("%s", figures)
         self.summary = figures
         push_figures(context, figures)
 
@@ -336,10 +339,10 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
                 )
         lines = plan_lines(plan)
         for line in lines:
-            self.log.info("%s", line)
+            log.info("%s", line)
         self.summary = "\n".join(lines)
         if dry_run:
-            self.log.info("Dry run: this was the plan; nothing was kept or sent")
+            log.info("Dry run: this was the plan; nothing was kept or sent")
             push_figures(context, "\n".join(("Dry run, nothing was kept or sent.", *lines)))
             return []
         labels = {planned.batch.id: batch_label(planned) for planned in plan.batches}
@@ -378,7 +381,7 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
         with plain_failures(self.log), self.ledger(context) as ledger:
             result = asyncio.run(self._submit(ledger, ledger.claims.batch(self.batch_id)))
         for note in result.notes:
-            self.log.warning("%s", note)
+            log.warning("%s", note)
         counts = {
             "submitted": result.submitted,
             "recognised": result.recognised,
@@ -389,7 +392,7 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
         self.summary = "\n".join(
             (", ".join(f"{count} {name}" for name, count in counts.items()), *result.notes)
         )
-        self.log.info("Batch %s: %s", self.batch_id, self.summary)
+        log.info("Batch %s: %s", self.batch_id, self.summary)
         if result.not_before is not None:
             self.wait_until(result.not_before)
         return counts
@@ -447,16 +450,16 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
             with self.heeding_pauses(ledger):
                 result = asyncio.run(self._complete(context, ledger, batch))
         for error in result.errors:
-            self.log.warning("Ended in error: %s", error)
+            log.warning("Ended in error: %s", error)
         for text in result.missed:
-            self.log.warning("Not done in whole: %s", text)
+            log.warning("Not done in whole: %s", text)
         for failure in result.failures:
-            self.log.error("Not archived: %s", failure)
+            log.error("Not archived: %s", failure)
         self.summary = (
             f"{result.archived} archived ({result.partial} not in whole, {result.bytes} bytes), "
             f"{len(result.errors)} in error, {result.open} not final yet, {len(result.failures)} failed"
         )
-        self.log.info("Batch %s: %s", self.batch_id, self.summary)
+        log.info("Batch %s: %s", self.batch_id, self.summary)
         if result.failures:
             raise AirflowException(
                 f"{len(result.failures)} jobs of batch {self.batch_id} could not be archived"
@@ -531,7 +534,7 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
         if self.batch_ids is None:
             raise AirflowFailException("the day was not planned: see the log of the task plan")
         if bool(context["params"].get("dry_run")):
-            self.log.info("Dry run: nothing was sent")
+            log.info("Dry run: nothing was sent")
             return {}
         with plain_failures(self.log), self.ledger(context) as ledger:
             ledger.approvals.run_ended(run_of(context))
@@ -544,8 +547,8 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
         push_figures(context, f"Inbox {inbox_day(context)}: {settlement.figures}")
         self.summary = "\n".join((*settlement.lines, *settlement.named[:50]))
         for line in settlement.lines:
-            self.log.info("%s", line)
+            log.info("%s", line)
         if settlement.waiting:
-            self.log.info("%d jobs wait for the next run", settlement.waiting)
+            log.info("%d jobs wait for the next run", settlement.waiting)
         self.fail_for_a_person(settlement.problems, settlement.named)
         return {"jobs": settlement.jobs, "waiting": settlement.waiting, "on_hold": settlement.on_hold}

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.operators.privacy_requests import PrivacyOperator
+from adobe_privacy.plain_text import plain_logger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from adobe_privacy.archive import Manifest, RetentionAction
     from adobe_privacy.intake.forgetting import InboxAction
     from adobe_privacy.ledger.ledger import Ledger
+
+log = plain_logger(__name__)
 
 RETENTION_VARIABLE = "privacy_retention_days"
 
@@ -37,7 +40,7 @@ class _RetentionOperator(PrivacyOperator):
         counts: Counter[str] = Counter()
         for action in actions:
             counts[action.action] += 1
-            self.log.info("%s%s: %s (%s)", "would be " * dry_run, action.action, action.key, action.detail)
+            log.info("%s%s: %s (%s)", "would be " * dry_run, action.action, action.key, action.detail)
         figures = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "nothing was due"
         self.tell(context, f"{subject}: {'dry run, nothing was changed: ' * dry_run}{figures}")
         if counts["failed"]:
@@ -200,7 +203,7 @@ class VerifyPrivacyArchiveOperator(PrivacyOperator):
             turn = ledger.now().toordinal()
             problems = check_history(ledger, archive, every=int(self.every_days), turn=turn)
             for problem in problems:
-                self.log.error("history: %s", problem)
+                log.error("history: %s", problem)
             verification = verify_sample(
                 archive,
                 every_days=int(self.every_days),
@@ -209,7 +212,7 @@ class VerifyPrivacyArchiveOperator(PrivacyOperator):
                 witness=ledger.chain,
             )
             for finding in verification:
-                self.log.log(40 if finding.severity == "error" else 20, "%s: %s", finding.key, finding.detail)
+                log.log(40 if finding.severity == "error" else 20, "%s: %s", finding.key, finding.detail)
         summary = verification.summary
         errors = summary.errors + len(problems)
         sealed = "nothing to seal" if seal is None else f"history sealed, head {seal.number} {seal.hash[:12]}"

@@ -20,12 +20,15 @@ from adobe_privacy.operators.privacy_requests import (
     report_archived,
 )
 from adobe_privacy.organisations import DEFAULT
+from adobe_privacy.plain_text import plain_logger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from adobe_privacy.ledger.ledger import Ledger
     from adobe_privacy.results.sweep import Sweep
+
+log = plain_logger(__name__)
 
 
 class SweepPrivacyJobsOperator(PrivacyOperator):
@@ -105,23 +108,23 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
 
     def _judge(self, result: Sweep) -> None:
         if result.left:
-            self.log.warning(
+            log.warning(
                 "%d jobs have the key of a request that is being sent at the moment: the submission will tell "
                 "whether they are its own",
                 result.left,
             )
         if result.doubtful:
-            self.log.warning(
+            log.warning(
                 "Adobe lists %d jobs that the ledger took for not sent: the ledger was restored, or lost what it had "
                 "written. They are looked up before anything of them is sent; run `airflow privacy reconcile`",
                 result.doubtful,
             )
         for failure in result.failures:
-            self.log.error("Not archived: %s", failure)
+            log.error("Not archived: %s", failure)
         for error in result.errors:
-            self.log.error("%s", error)
+            log.error("%s", error)
         for gone in result.gone:
-            self.log.error("Not archived, and Adobe keeps job data for 30 days after completion: %s", gone)
+            log.error("Not archived, and Adobe keeps job data for 30 days after completion: %s", gone)
         if result.failures:
             raise AirflowException(f"{len(result.failures)} jobs could not be archived: see the log")
         problems = len(result.errors) + len(result.gone)
@@ -138,7 +141,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
         from adobe_privacy.results.sweep import sweep
 
         if again := judge_again(ledger, self.archive()):
-            self.log.info("%d jobs that an older version judged were judged again by their manifests", again)
+            log.info("%d jobs that an older version judged were judged again by their manifests", again)
         async with self.client() as client:
             return await sweep(
                 first=first,

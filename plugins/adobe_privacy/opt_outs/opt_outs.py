@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -37,11 +36,12 @@ from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.opt_outs.receipts import receipt_of
 from adobe_privacy.ownership import claim
+from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.storage import ObjectExists, Store
 from adobe_privacy.submission.refusals import Refusals, halves
 from adobe_privacy.submission.sending import by_reason
 
-log = logging.getLogger(__name__)
+log = plain_logger(__name__)
 
 # No limit is documented. A call that is refused or lost concerns all requests in it.
 REQUESTS_PER_CALL = 100

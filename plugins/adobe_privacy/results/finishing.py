@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 import traceback
 from collections.abc import Iterable, Sequence
@@ -37,13 +36,14 @@ from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job, Origin
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.times import not_before
+from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.regulations.clocks import Clocks, due_dates
 from adobe_privacy.regulations.codes import RegulationError, canonical_regulation
 from adobe_privacy.results.permission import ReadPermission
 from adobe_privacy.results.verdicts import IN_WHOLE, Judgement, judge, kept_answer, missed
 from adobe_privacy.storage import StorageError, Store
 
-log = logging.getLogger(__name__)
+log = plain_logger(__name__)
 
 # A result that Adobe does not have so long after the job's completion does not come any more.
 RESULT_AWAITED = timedelta(days=7)

@@ -30,12 +30,13 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.others import OthersJob
 from adobe_privacy.ledger.schema import Job, Origin
 from adobe_privacy.ledger.states import OPEN_AT_ADOBE, JobState
+from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, due_dates
 from adobe_privacy.regulations.codes import REGULATIONS, listing_codes
 from adobe_privacy.results.completion import Completion, complete_jobs
 from adobe_privacy.storage import Store
 
-log = logging.getLogger(__name__)
+log = plain_logger(__name__)
 
 DAY = timedelta(days=1)
 # Adobe's list has a row per job and no regulation in it, and wants one code per call: so many calls at once.

@@ -22,6 +22,7 @@ from adobe_privacy.operators.privacy_requests import (
     is_backfill,
 )
 from adobe_privacy.organisations import DEFAULT
+from adobe_privacy.plain_text import plain_logger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from adobe_privacy.ledger.ledger import Ledger
     from adobe_privacy.settings import Settings
     from adobe_privacy.waiting.looks import JobWatch, Progress
+
+log = plain_logger(__name__)
 
 
 class PrivacyJobsSensor(BaseSensorOperator):
@@ -102,9 +105,9 @@ class PrivacyJobsSensor(BaseSensorOperator):
             created_at = ledger.claims.batch(self.batch_id).created_at
             waiting = ledger.claims.batch_jobs(self.batch_id, JobState.SUBMITTED)
         if not waiting:
-            self.log.info("Batch %s has no job at Adobe to wait for", self.batch_id)
+            log.info("Batch %s has no job at Adobe to wait for", self.batch_id)
             return None
-        self.log.info("Waiting for %d jobs of batch %s", len(waiting), self.batch_id)
+        log.info("Waiting for %d jobs of batch %s", len(waiting), self.batch_id)
         with plain_failures(self.log):
             interval = self._interval()
         deadline = created_at.timestamp() + self.timeout
@@ -129,19 +132,19 @@ class PrivacyJobsSensor(BaseSensorOperator):
         if is_backfill(context) and event.get("status") == "timeout":
             self._leave_to_sweep()
             return
-        self.log.info("Adobe is done with %d jobs of batch %s", finished_jobs(event), self.batch_id)
+        log.info("Adobe is done with %d jobs of batch %s", finished_jobs(event), self.batch_id)
 
     def poke(self, context: Context) -> bool:
         with plain_failures(self.log):
             progress = asyncio.run(self._look(context))
-        self.log.info("Batch %s: %d jobs open, %d finished", self.batch_id, progress.open, progress.finished)
+        log.info("Batch %s: %d jobs open, %d finished", self.batch_id, progress.open, progress.finished)
         if progress.open and is_backfill(context) and self._patience_is_over(context):
             self._leave_to_sweep()
             return True
         return progress.open == 0
 
     def _leave_to_sweep(self) -> None:
-        self.log.info(
+        log.info(
             "A backfill does not wait any longer: privacy_sweep archives what Adobe finishes of batch %s later",
             self.batch_id,
         )
@@ -173,6 +176,6 @@ class PrivacyJobsSensor(BaseSensorOperator):
                     )
                     return await watch.judge(jobs, listed, client, datetime.now(UTC))
             except RateLimited as error:
-                self.log.warning("%s", error)
+                log.warning("%s", error)
                 ledger.limits.pause(error.retry_after)
                 return Progress(len(jobs), 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import logging
 import os
 import re
 import stat
@@ -12,7 +11,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-log = logging.getLogger(__name__)
+from adobe_privacy.plain_text import plain_logger
+
+log = plain_logger(__name__)
 
 CLOSED_FOLDER, CLOSED_FILE = 0o700, 0o600
 STAGED_FILE = re.compile(r"(?P<name>.+)#\d+")

@@ -10,7 +10,6 @@ Opt-outs whose receipts are in the archive count as accepted. What only the lost
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -22,6 +21,7 @@ from adobe_privacy.api.models import JobSummary
 from adobe_privacy.ledger.identity import Lost
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ownership import accept, ownership
+from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.planning.scratch import scratch_ledger
 from adobe_privacy.planning.taking_in import PlanSettings, take_in_day
 from adobe_privacy.regulations.codes import REGULATIONS, listing_codes
@@ -34,7 +34,7 @@ from adobe_privacy.submission.archive_records import (
 )
 from adobe_privacy.submission.recognition import Place, Search, recognise
 
-log = logging.getLogger(__name__)
+log = plain_logger(__name__)
 
 RUN = "reconcile"
 ONLY_THE_LEDGER_KNEW = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import random
 from collections.abc import Collection, Sequence
 from datetime import date
@@ -30,11 +29,12 @@ from adobe_privacy.ledger.people import erased_file
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ownership import claim
+from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.submission.batch_work import BatchWork, intent_of
 from adobe_privacy.submission.recognition import folded
 from adobe_privacy.submission.refusals import Refusals, halves
 
-log = logging.getLogger(__name__)
+log = plain_logger(__name__)
 
 LINE_GONE = "the request's line is not in the inbox any more, or was changed"
 AT_ADOBE = (JobState.SUBMITTED, JobState.COMPLETE, JobState.ARCHIVED, JobState.ERROR)

@@ -13,7 +13,6 @@ Anything else stays unknown: it is not sent again, a person is told, and the nex
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,11 +23,12 @@ from adobe_privacy.api.models import JobStatus, JobSummary
 from adobe_privacy.ledger.doubts import may_be_made_since
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import OPEN_AT_ADOBE, JobState
+from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.regulations.codes import listing_codes
 from adobe_privacy.submission.batch_work import BatchWork, intent_of
 from adobe_privacy.submission.recognition import Search, recognise
 
-log = logging.getLogger(__name__)
+log = plain_logger(__name__)
 
 # Adobe rounds creation times to minutes, and clocks differ.
 CLOCK_TOLERANCE = timedelta(days=1)

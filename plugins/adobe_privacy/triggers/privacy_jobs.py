@@ -17,9 +17,12 @@ from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
 from adobe_privacy.hooks.ledger import shared_ledger
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.settings import SettingsError
 from adobe_privacy.waiting.looks import JobWatch, Progress, WaitingJob, look_interval, waiting_jobs
 from adobe_privacy.waiting.shared_looks import PASSING, SharedLooks, shared_looks
+
+log = plain_logger(__name__)
 
 # Looks that may fail in a row for a reason that does not pass by itself, such as a revoked credential.
 TOLERATED_FAILURES = 10
@@ -79,7 +82,7 @@ class PrivacyJobsTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         # Airflow up to 3.3.2 also calls it when a trigger moves to another host (apache/airflow#73454).
-        self.log.info(
+        log.info(
             "Batch %s is not waited for here any more. Adobe's API cannot cancel: its jobs go on there, and "
             "running the date again, or the DAG privacy_sweep, archives their results",
             self.batch_id,
@@ -105,7 +108,7 @@ class PrivacyJobsTrigger(BaseTrigger):
                 # A database's own text may quote more than belongs into a log.
                 reason = type(error).__name__ if isinstance(error, SQLAlchemyError) else str(error)
                 self._failures += 1
-                self.log.warning("Batch %s: %s", self.batch_id, reason)
+                log.warning("Batch %s: %s", self.batch_id, reason)
                 if self._failures >= TOLERATED_FAILURES:
                     return self._event("error", message=reason)
                 await asyncio.sleep(max(0.0, min(self.poll_interval, self._until - time.time())))
@@ -117,7 +120,7 @@ class PrivacyJobsTrigger(BaseTrigger):
                 async with asyncio.timeout(self._until - time.time()):
                     progress = await self._look(looks, watch, ledger)
             except RateLimited as error:
-                self.log.warning("Batch %s: %s", self.batch_id, error)
+                log.warning("Batch %s: %s", self.batch_id, error)
                 await asyncio.to_thread(ledger.limits.pause, error.retry_after)
                 continue
             except PASSING as error:

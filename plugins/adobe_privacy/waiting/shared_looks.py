@@ -8,7 +8,6 @@ nothing. Nothing here has to survive the process: after a restart the first look
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -26,9 +25,10 @@ from adobe_privacy.api.errors import (
     UnreadableAnswer,
 )
 from adobe_privacy.ledger.limits import Limits
+from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.waiting.looks import OpenJobs, OpenJobsList
 
-log = logging.getLogger(__name__)
+log = plain_logger(__name__)
 
 LONGEST_PAUSE = 3600.0
 JITTER = 0.1

@@ -6,7 +6,6 @@ Airflow does not guard what a plugin mounts. Here every route needs a login and 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
@@ -19,13 +18,14 @@ from starlette.exceptions import HTTPException
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.links import ORGANISATIONS
 from adobe_privacy.organisations import OrganisationError
+from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.settings import SettingsError
 from adobe_privacy.storage import StorageError
 from adobe_privacy.web import api, hand_in, pages, result, work
 from adobe_privacy.web.access import PREFIX, may_read
 from adobe_privacy.web.bodies import LimitedBodies
 
-log = logging.getLogger(__name__)
+log = plain_logger(__name__)
 
 HEADERS = {  # of every answer that has none of its own
     # Airflow shows the page in a frame of its own; nobody else may. Nothing comes from elsewhere.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
@@ -14,6 +13,7 @@ from fastapi import HTTPException, status
 from adobe_privacy.ledger.attention import LASTING, Kind, Level
 from adobe_privacy.ledger.protection import SETTINGS
 from adobe_privacy.ledger.schema import DailyFigures
+from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.reporting.attention import read_attention
 from adobe_privacy.reporting.reports import evidence, figures_report, manifest_content
 from adobe_privacy.settings import SettingsError
@@ -23,7 +23,7 @@ from adobe_privacy.web.filters import Period, Query
 from adobe_privacy.web.source import Source
 from adobe_privacy.web.words import job_words, moment_words, request_words
 
-log = logging.getLogger(__name__)
+log = plain_logger(__name__)
 
 DAYS = 60
 ARCHIVE_TIMEOUT = 8.0
