@@ -119,10 +119,13 @@ def test_the_page_and_the_commands_show_one_at_a_time(stack: Stack) -> None:
 def test_a_ledger_refuses_another_organisations_connection(stack: Stack) -> None:
     there = stack.environment["AIRFLOW_CONN_ADOBE_PRIVACY_EU"]
     stack.environment["AIRFLOW_CONN_ADOBE_PRIVACY_EU"] = stack.environment["AIRFLOW_CONN_ADOBE_PRIVACY_US"]
+    log = stack.logs / "commands.log"
+    before = log.stat().st_size
     try:
-        # Ends with 0 whatever became of the task (3.3.2).
+        # Ends with 0 whatever became of the task (3.3.2). The task's failure is told on standard error.
         told = stack.airflow("tasks", "test", "privacy_requests_eu", "plan", DAY)
     finally:
         stack.environment["AIRFLOW_CONN_ADOBE_PRIVACY_EU"] = there
+    told += log.read_bytes()[before:].decode()
     assert "the ledger belongs to the organisation EU@AdobeOrg" in told
     assert "the connection to Adobe is that of US@AdobeOrg" in told

@@ -99,7 +99,7 @@ def test_accesses_are_sent_at_once_and_deletes_when_they_are_approved(world: Wor
 
 
 def test_the_question_tells_counts_hash_and_where_the_list_is(
-    world: World, asked: Asked, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    world: World, asked: Asked, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/team")
     world.put(
@@ -116,7 +116,7 @@ def test_the_question_tells_counts_hash_and_where_the_list_is(
     assert plan_hash in question["body"]
     assert f"(https://airflow.example.com/team/privacy/?batch={batch_id})" in question["body"]
     assert list(question["params"]) == ["hold"]
-    assert "DSR-2" in capsys.readouterr().out
+    assert "DSR-2" in caplog.text
     assert "example.com" not in question["body"].replace("airflow.example.com", "")
 
 

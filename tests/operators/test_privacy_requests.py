@@ -65,12 +65,10 @@ def test_a_day_goes_from_the_inbox_to_the_archive(world: World) -> None:
     assert all(("object" in entry) == (entry["action"] == "access") for entry in manifests)
 
 
-def test_an_empty_day_is_a_quick_success_that_says_so(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_empty_day_is_a_quick_success_that_says_so(world: World, caplog: pytest.LogCaptureFixture) -> None:
     assert plan() == []
     assert settle([]) == {"jobs": 0, "waiting": 0, "on_hold": 0}
-    assert "nothing for this day" in capsys.readouterr().out
+    assert "nothing for this day" in caplog.text
     assert world.simulator.calls()["token"] == 0
 
 
@@ -123,16 +121,14 @@ def test_archive_keeps_a_pause_that_adobe_asks_for_and_goes_on_afterwards(world:
     assert task.after_pause(context()) == {"archived": 40 - before, "errors": 0}
 
 
-def test_a_dry_run_prints_the_plan_and_keeps_nothing(
-    world: World, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dry_run_prints_the_plan_and_keeps_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.put(request(1), {"request_id": "subject@example.com"})
     run = context(dry_run=True)
     assert PlanPrivacyRequestsOperator(task_id="plan").execute(run) == []
     note = run["ti"].xcoms[run_notes.XCOM_KEY]
     assert note.startswith("Dry run, nothing was kept or sent.")
     assert "1 users, 1 access" in note, "the plan is the run's note"
-    said = capsys.readouterr().out
+    said = caplog.text
     assert "1 users, 1 access" in said
     assert "line 2" in said
     assert not list(world.inbox.rglob("rejected"))

@@ -132,7 +132,7 @@ def test_attempts_that_no_manifest_names_are_swept_once_they_are_old(archived: W
 
 
 def test_a_changed_result_is_found_and_named_when_its_turn_comes(
-    archived: World, capsys: pytest.CaptureFixture[str]
+    archived: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     operator = VerifyPrivacyArchiveOperator(task_id="verify", every_days=1)
     assert operator.execute(context())["results"] == 2
@@ -140,7 +140,7 @@ def test_a_changed_result_is_found_and_named_when_its_turn_comes(
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(AirflowFailException, match="archived results are not what"):
         operator.execute(context())
-    assert path.name in capsys.readouterr().out
+    assert path.name in caplog.text
 
 
 def test_a_hold_says_what_it_comes_too_late_for(

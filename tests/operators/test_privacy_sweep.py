@@ -170,7 +170,7 @@ def test_a_result_that_finished_while_nobody_swept_is_archived_by_the_next_sweep
 
 
 def test_jobs_that_no_list_shows_are_asked_for_in_turn_and_who_was_left_out_is_told(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("adobe_privacy.results.sweep.ASKED_SINGLY", 3)
     # Under this reading of Adobe's date filters, unfinished jobs are in no list.
@@ -184,7 +184,7 @@ def test_jobs_that_no_list_shows_are_asked_for_in_turn_and_who_was_left_out_is_t
         sweep(today(world))
         asked.append(world.simulator.calls()["detail"] - before)
     assert asked == [3, 3, 3]
-    assert "3 in no list asked for singly, 4 left for the next runs" in capsys.readouterr().out
+    assert "3 in no list asked for singly, 4 left for the next runs" in caplog.text
     with Ledger(world.ledger_url, actor="test") as ledger:
         turns = [asked_id for asked_id, _ in ledger.others.least_recently_asked(FEW, moment)]
         jobs = {job.id: job.asked_at for job in ledger.others.ask(turns)}
@@ -341,7 +341,7 @@ def test_our_jobs_beyond_the_lists_are_asked_for_singly(world: World) -> None:
 
 
 def test_a_range_is_submitted_by_a_backfill_and_archived_by_the_sweep_as_it_comes(
-    world: World, capsys: pytest.CaptureFixture[str]
+    world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A backfilled run ends well with jobs at Adobe, and asks for no detail of those that Adobe lists as open."""
     world.simulator.switch(delete_delay_seconds="2000000")
@@ -356,7 +356,7 @@ def test_a_range_is_submitted_by_a_backfill_and_archived_by_the_sweep_as_it_come
     assert archive.execute(run) == {"archived": 2, "errors": 0}
     assert world.simulator.calls()["detail"] == 2
     assert settle.execute(run) == {"jobs": 3, "waiting": 0, "on_hold": 0}
-    assert "1 jobs are at Adobe: the DAG privacy_sweep archives" in capsys.readouterr().out
+    assert "1 jobs are at Adobe: the DAG privacy_sweep archives" in caplog.text
     with pytest.raises(AirflowFailException, match="1 need a person"):
         settle.execute(context(day))
     world.simulator.advance(2_000_000)
