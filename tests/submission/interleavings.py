@@ -43,6 +43,8 @@ from adobe_privacy.submission.submission import SubmissionSettings, submit_batch
 START = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
 DAY = START.date()
 LIST_LAG = 60.0
+# Of one task try, for six jobs at most: each may be refused alone and in halves, and lose an answer thrice.
+MAX_CALLS = 40
 CALL_TIMEOUT = 90.0  # of the product's own timeout, 60 s
 ORGANISATION = "0123456789ABCDEF01234567@AdobeOrg"
 # Calls around which a process may die: before one, or after what it did is committed.
@@ -104,6 +106,7 @@ class Process:
     post_started: datetime | None = None
     # What Adobe does with the call at the latest when its time is over.
     arrive: Callable[[], None] | None = None
+    calls: int = 0
 
 
 @dataclass
@@ -567,6 +570,8 @@ class Client:
 
     async def create_jobs(self, request: CreateJobsRequest) -> CreatedJobs:
         world, process = self._world, self._process
+        process.calls += 1
+        assert process.calls <= MAX_CALLS, f"{process.name} calls for ever"
         outcome = self._outcome(request)
         world.check_approved(request)
         process.post_started = world.now

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from adobe_privacy.api.errors import RequestRefused
+from adobe_privacy.api.models import CreatedJobs, CreateJobsRequest
 from adobe_privacy.ledger.schema import Batch
 from adobe_privacy.ledger.states import JobState
 from tests.submission.day import Day
@@ -115,6 +117,49 @@ async def test_lists_that_may_end_before_today_prove_nothing_about_today(
         await day.submit(again)
     assert day.made()["DSR-1"] == 1
     assert states(day, "DSR-1") == {JobState.SUBMITTED}
+
+
+def loses_the_answer_of(day: Day, key: str, patch: pytest.MonkeyPatch, kind: str, **options: Any) -> None:
+    """Where the user is sent alone."""
+    create_jobs = day.client.create_jobs
+
+    async def losing(request: CreateJobsRequest) -> CreatedJobs:
+        assert day.creates() < 20, "it sends the same for ever"
+        if [user.key for user in request.users] == [key]:
+            day.simulator.fault("create", kind, **options)
+        return await create_jobs(request)
+
+    patch.setattr(day.client, "create_jobs", losing)
+
+
+def one_bad_user(day: Day) -> Batch:
+    """The first of two; whether the second is there, no list shows."""
+    day.simulator.switch(list_dates="completed", refused_namespaces="bad")
+    bad = line(1) | {"identities": [{"namespace": "bad", "value": "x", "type": "custom"}]}
+    return day.planned(bad, line(2))
+
+
+async def test_a_bad_user_beside_a_job_that_stays_unknown_is_refused_once(
+    day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = one_bad_user(day)
+    loses_the_answer_of(day, "DSR-2", monkeypatch, "partial_response", amount=1)
+    result = await day.submit(batch)
+    assert (result.submitted, result.refused, result.unknown) == (1, 2, 1)
+    assert states(day, "DSR-1") == {JobState.REFUSED}, "Adobe took another of the batch"
+    assert (day.creates(), day.made()) == (4, {"DSR-2": 2}), "once more after it was looked for"
+
+
+async def test_a_bad_user_waits_where_it_stays_unknown_whether_anybody_was_taken(
+    day: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = one_bad_user(day)
+    loses_the_answer_of(day, "DSR-2", monkeypatch, "drop_after")
+    with pytest.raises(RequestRefused):
+        await day.submit(batch)
+    assert states(day, "DSR-1") == {JobState.RECEIVED}
+    assert states(day, "DSR-2") == {JobState.SUBMITTING}
+    assert (day.creates(), day.made()) == (4, {"DSR-2": 2}), "once more after it was looked for"
 
 
 # -- keys ------------------------------------------------------------------------------------------------------

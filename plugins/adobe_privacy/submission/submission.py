@@ -96,6 +96,8 @@ async def _submit(work: BatchWork) -> None:
             work.carry_over(unapproved, "not approved as a part of this batch")
         elif planned:
             await sending.send(planned)
-            sending.judge_suspects(unresolved=bool(ledger.claims.batch_jobs(batch.id, JobState.SUBMITTING)))
+            # What stays unknown tells no more whether anybody was taken: waiting for it, they would be sent for ever.
+            unresolved = {job.id for job in ledger.claims.batch_jobs(batch.id, JobState.SUBMITTING)}
+            sending.judge_suspects(unresolved=bool(unresolved - unknown.left))
         else:
             return
