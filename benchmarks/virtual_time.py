@@ -89,11 +89,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return future
 
 
-def run(
-    main: Callable[[VirtualClock], Awaitable[T]], start: datetime = datetime(2026, 1, 1, tzinfo=UTC)
-) -> T:
-    """Runs `main(clock)` in virtual time from `start` on."""
-    clock = VirtualClock(start)
+def run(main: Callable[[VirtualClock], Awaitable[T]], clock: VirtualClock | None = None) -> T:
+    """Runs `main(clock)` in virtual time; it begins in 2026 where no clock is given."""
+    clock = clock or VirtualClock(datetime(2026, 1, 1, tzinfo=UTC))
     with asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(clock)) as runner:
 
         async def entry() -> T:

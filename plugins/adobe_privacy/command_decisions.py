@@ -19,9 +19,8 @@ _PLACE = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)/(?P<file>.+?)(:(?P<line>\d+))?")
 
 def hold(options: argparse.Namespace, ledger: Ledger) -> bool:
     changed = _changed(options, ledger.people.hold(options.request_id, options.reason))
-    for erasure in ledger.erasures.of_request(options.request_id):
-        state = "is being erased already" if erasure.done_at is None else "is erased already"
-        print(f"too late: the result of Adobe's job {erasure.adobe_job_id} {state}", file=sys.stderr)
+    for line in ledger.erasures.too_late(options.request_id):
+        print(f"too late: {line}", file=sys.stderr)
     _say_erased(options, ledger, "too late: ")
     going_on = [job for job in _jobs(options, ledger) if job.state in NOT_STOPPED]
     _say(going_on, "Adobe is not stopped: its API cannot cancel, and it has, or may have, {} already")

@@ -35,6 +35,7 @@ def reconcile_with(options: argparse.Namespace, ledger: Ledger) -> int:
                 "requests": found.requests,
                 "at_adobe": found.at_adobe,
                 "archived": found.archived,
+                "erased": found.erased,
                 "unknown": found.unknown,
                 "doubtful": found.doubtful,
                 "receipts": found.receipts,
@@ -44,8 +45,13 @@ def reconcile_with(options: argparse.Namespace, ledger: Ledger) -> int:
         )
     else:
         print_rows(options, found.rows)
-        lists = ("at Adobe", found.at_adobe), ("archived", found.archived), ("receipt", found.receipts)
-        for what, names in lists:
+        lists = {
+            "at Adobe": found.at_adobe,
+            "archived": found.archived,
+            "erased": found.erased,
+            "receipt": found.receipts,
+        }
+        for what, names in lists.items():
             for name in names:
                 print(f"{what}: {plain(name)}")
         for note in found.notes:

@@ -15,6 +15,7 @@ from sqlalchemy import delete, insert, select
 
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.names import Verdict
+from adobe_privacy.archive import Manifest, RetentionAction, erase_expired, verify_archive
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.doubts import SeenJob
 from adobe_privacy.ledger.ledger import Ledger
@@ -23,8 +24,10 @@ from adobe_privacy.ledger.states import JobState
 from adobe_privacy.opt_outs.opt_outs import OptOuts, OptOutSettings, send_opt_outs
 from adobe_privacy.ownership import check_owner
 from adobe_privacy.planning.planning import PlanSettings
+from adobe_privacy.results.completion import complete_jobs
 from adobe_privacy.results.sweep import sweep
-from adobe_privacy.storage import open_store
+from adobe_privacy.storage import StorageUnavailable, Store, open_store
+from adobe_privacy.submission import archive_records
 from adobe_privacy.submission.reconciliation import ONLY_THE_LEDGER_KNEW, Reconciliation, reconcile
 from tests.submission.day import START, Day
 from tests.submission.test_submission import config, hand_in, line, plan
@@ -62,15 +65,16 @@ def restore(ledger: Ledger, backup: Backup) -> None:
 
 
 async def reconciled(day: Day, *, apply: bool) -> Reconciliation:
-    return await reconcile(
-        ledger=day.ledger,
-        inbox=day.inbox,
-        archive=day.archive,
-        client=day.client,
-        settings=PlanSettings(organisation=day.simulator.org_id),
-        apply=apply,
-        regulations=("gdpr",),
-    )
+    async with PrivacyServiceClient(config(day.simulator)) as client:
+        return await reconcile(
+            ledger=day.ledger,
+            inbox=day.inbox,
+            archive=day.archive,
+            client=client,
+            settings=PlanSettings(organisation=day.simulator.org_id),
+            apply=apply,
+            regulations=("gdpr",),
+        )
 
 
 async def run(day: Day, run_id: str) -> None:
@@ -358,3 +362,114 @@ async def test_the_ledger_that_had_the_archive_stops(drill: Day, tmp_path: Path)
     restore(drill.ledger, still_running)
     with pytest.raises(LedgerError, match="belongs to the ledger"):
         check_owner(drill.ledger, drill.archive, drill.simulator.org_id)
+
+
+class LedgersWord:
+    """What the retention asks, as its operator does."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.topic = ledger.erasures
+
+    def begin(self, manifest: Manifest) -> bool:
+        return self.topic.begin(manifest.job_id, manifest.request_id, manifest.folder)
+
+    def is_held(self, manifest: Manifest) -> bool:
+        return self.topic.is_held(manifest.job_id, manifest.request_id)
+
+    def done(self, manifest: Manifest) -> None:
+        self.topic.done(manifest.job_id, manifest.written_sha256)
+
+    def unfinished(self) -> list[str]:
+        return self.topic.unfinished()
+
+
+def erase(day: Day) -> list[RetentionAction]:
+    return list(erase_expired(day.archive, {"gdpr": 1}, erasures=LedgersWord(day.ledger), clock=day.clock))
+
+
+async def run_and_archive(day: Day) -> None:
+    day.simulator.switch(jobs_never_finish=False, access_delay_seconds="60", delete_delay_seconds="60")
+    await run(day, "run")
+    day.pass_time(timedelta(days=1))
+    jobs = [
+        job
+        for request in sorted({job["key"] for job in day.simulator.jobs()})
+        for job in day.ledger.people.request_jobs(request)
+        if job.state is JobState.SUBMITTED
+    ]
+    completion = await complete_jobs(jobs, ledger=day.ledger, archive=day.archive, client=day.client)
+    assert completion.archived == len(jobs)
+
+
+def findings(day: Day) -> list[str]:
+    return [each.problem for each in verify_archive(day.archive, witness=day.ledger.chain)]
+
+
+@pytest.mark.parametrize("archived", ["before the back-up", "after it"])
+async def test_a_restored_ledger_learns_what_was_erased(drill: Day, archived: str) -> None:
+    """It takes no erased result for one that is there, nor for one that was lost."""
+    hand_in(drill.inbox, line(1), line(2), line(3, "delete"))
+    drill.ledger.intake.fingerprint(b"")
+    backup = back_up(drill.ledger)
+    await run_and_archive(drill)
+    if archived == "before the back-up":
+        backup = back_up(drill.ledger)
+    drill.ledger.people.hold("DSR-2", "litigation")
+    drill.pass_time(timedelta(days=3))
+    assert sorted(each.action for each in erase(drill)) == ["erased", "held"]
+    assert findings(drill) == []
+    [erased] = drill.ledger.erasures.of_request("DSR-1")
+    restore(drill.ledger, backup)
+    assert findings(drill) != []
+
+    before = back_up(drill.ledger)
+    found = await reconciled(drill, apply=False)
+    assert (found.differs, found.erased) == (True, ["DSR-1 (access)"])
+    assert back_up(drill.ledger) == before
+    found = await reconciled(drill, apply=True)
+    assert (found.erased, found.notes) == (["DSR-1 (access)"], [])
+    [known] = drill.ledger.erasures.of_request("DSR-1")
+    assert (known.adobe_job_id, known.folder) == (erased.adobe_job_id, erased.folder)
+    assert known.done_at == erased.done_at
+    assert drill.ledger.erasures.of_request("DSR-2") == []
+    assert findings(drill) == [], "each manifest is the one that the ledger knows"
+    [history] = [each for each in drill.ledger.people.history("DSR-1") if "was erased" in each.reason]
+    assert history.adobe_job_id == erased.adobe_job_id
+    again = await reconciled(drill, apply=True)
+    assert (again.differs, again.erased) == (False, [])
+
+
+async def test_an_erasure_that_was_begun_is_brought_to_its_end(
+    drill: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tombstone says that it has begun. A hold that is placed after the restore comes too late."""
+    hand_in(drill.inbox, line(1, "access"))
+    await run_and_archive(drill)
+    backup = back_up(drill.ledger)
+    drill.pass_time(timedelta(days=3))
+    with monkeypatch.context() as broken:
+        broken.setattr(
+            Store, "delete", lambda *_: (_ for _ in ()).throw(StorageUnavailable("down", uri="file:"))
+        )
+        assert [each.action for each in erase(drill)] == ["failed"]
+    restore(drill.ledger, backup)
+    drill.ledger.people.hold("DSR-1", "litigation")
+    # The store's clock is not the simulator's.
+    monkeypatch.setattr(archive_records, "CLOCKS_DIFFER", timedelta(days=-365_000))
+    found = await reconciled(drill, apply=True)
+    assert found.erased == ["DSR-1 (access)"]
+    [known] = drill.ledger.erasures.of_request("DSR-1")
+    assert known.done_at is None, "hold says that it is being erased already"
+    assert [each.action for each in erase(drill)] == ["erased"]
+    assert findings(drill) == []
+
+
+async def test_results_that_lie_as_they_were_archived_are_not_read(
+    drill: Day, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(drill.inbox, line(1), line(2, "delete"))
+    await run_and_archive(drill)
+    monkeypatch.setattr(archive_records, "read_manifest", lambda *_: pytest.fail("it is known"))
+    monkeypatch.setattr(archive_records, "CLOCKS_DIFFER", timedelta(days=365_000))
+    found = await reconciled(drill, apply=False)
+    assert (found.differs, found.archived, found.erased) == (False, [], [])

@@ -125,6 +125,19 @@ class TestDecisions:
             == [("user/officer", "on hold: a lawsuit")] * 2 + [("user/officer", "hold ended: settled")] * 2
         )
 
+    def test_a_hold_that_comes_too_late_says_so(self, ledger: Ledger, log_in: LogIn) -> None:
+        ledger.intake.receive([received(1)])
+        assert ledger.erasures.begin("adobe-1", "DSR-1", "jobs/gdpr/2026/11/20/adobe-1")
+        client = log_in("officer")
+        assert client.post("/privacy/api/hold", json=HOLD).json() == {
+            "changed": 1,
+            "too_late": ["the result of Adobe's job adobe-1 is being erased already"],
+        }
+        ledger.erasures.done("adobe-1")
+        many = {"decision": "hold", "request_ids": ["DSR-1"], "reason": "a lawsuit"}
+        told = client.post("/privacy/api/decide", json=many).json()
+        assert told["too_late"] == {"DSR-1": ["the result of Adobe's job adobe-1 is erased already"]}
+
     def test_each_decision_has_a_button_and_does_one_thing(self, ledger: Ledger, log_in: LogIn) -> None:
         ledger.intake.receive([received(1)])
         batch = ledger.claims.claim_batch(run_id="r", inbox_date=DAY, daily_limit=10)

@@ -17,7 +17,7 @@ from adobe_privacy.archive.completeness import Completeness, ProductOutcome
 from adobe_privacy.archive.encryption import FORMAT
 from adobe_privacy.archive.errors import ArchiveError, UnreadableManifest
 from adobe_privacy.archive.zip_rules import ZipLimits
-from adobe_privacy.storage import ObjectNotFound, Store
+from adobe_privacy.storage import ObjectInfo, ObjectNotFound, Store
 
 JOBS = "jobs"
 REJECTED = "rejected"
@@ -163,15 +163,26 @@ def key_store(store: Store, keys: Store | None, manifest: Manifest) -> Store | N
 
 def iter_manifests(store: Store, regulation: str | None = None) -> Iterator[tuple[str, Manifest]]:
     """Every manifest with its key, in no promised order. Raises `UnreadableManifest` at the first bad one."""
-    for key in manifest_keys(store, regulation):
-        yield key, parse_manifest(key, store.read(key))
-
-
-def manifest_keys(store: Store, regulation: str | None = None) -> Iterator[str]:
-    """The key of every manifest, without reading it."""
     for info in store.objects(f"{JOBS}/{regulation}" if regulation else JOBS):
         if info.key.endswith(f"/{MANIFEST}"):
-            yield info.key
+            yield info.key, parse_manifest(info.key, store.read(info.key))
+
+
+def days_of(store: Store) -> Iterator[str]:
+    """The archive's folders of one day each."""
+    for regulation in store.folders(JOBS):
+        for year in store.folders(f"{JOBS}/{regulation}"):
+            for month in store.folders(f"{JOBS}/{regulation}/{year}"):
+                for day in store.folders(f"{JOBS}/{regulation}/{year}/{month}"):
+                    yield f"{JOBS}/{regulation}/{year}/{month}/{day}"
+
+
+def folders_of_day(store: Store, day: str) -> dict[str, dict[str, ObjectInfo]]:
+    """The jobs' folders of a day, each with what lies in it, by key."""
+    folders: dict[str, dict[str, ObjectInfo]] = {}
+    for info in store.objects(day):
+        folders.setdefault(info.key.rpartition("/")[0], {})[info.key] = info
+    return dict(sorted(folders.items()))
 
 
 def parse_manifest(key: str, data: bytes) -> Manifest:

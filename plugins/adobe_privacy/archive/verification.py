@@ -20,6 +20,8 @@ from adobe_privacy.archive.manifest import (
     REJECTED,
     Manifest,
     Sealed,
+    days_of,
+    folders_of_day,
     key_store,
     parse_manifest,
 )
@@ -80,12 +82,13 @@ class Verification:
 
     def __iter__(self) -> Iterator[Finding]:
         with ThreadPoolExecutor(self._workers, thread_name_prefix="verify") as pool:
-            for day in _days(self._store):
-                jobs = _jobs_of_day(self._store, day)
+            for day in days_of(self._store):
+                jobs = folders_of_day(self._store, day)
                 chosen = [job for job in jobs if self._selected is None or self._selected(_job_id(job))]
                 filed = self._witness.filed([_job_id(job) for job in chosen]) if self._witness else {}
                 looked_at = pool.map(
-                    lambda folder, keys=jobs, filed=filed: self._any_job(folder, keys[folder], filed), chosen
+                    lambda folder, keys=jobs, filed=filed: self._any_job(folder, set(keys[folder]), filed),
+                    chosen,
                 )
                 for findings, counts in looked_at:
                     self._add(counts)
@@ -179,7 +182,13 @@ class Verification:
             return [wrong("unknown-manifest", key, "the ledger knows no such job")]
         if known.sha256 is None or known.erasing or known.sha256 == manifest.written_sha256:
             return []
-        return [wrong("changed-manifest", key, "it is not the manifest that was archived")]
+        detail = "it is not the manifest that was archived"
+        if manifest.erasure is not None:
+            detail = (
+                "it says that the result was erased, and the ledger does not know of it: after a restore of the "
+                "ledger, run `airflow privacy reconcile`"
+            )
+        return [wrong("changed-manifest", key, detail)]
 
 
 @dataclass(frozen=True)
@@ -353,21 +362,6 @@ def verify_archive(
     that is not `keys`.
     """
     return Verification(store, opener, keys, selected, workers, witness, signers)
-
-
-def _days(store: Store) -> Iterator[str]:
-    for regulation in store.folders(JOBS):
-        for year in store.folders(f"{JOBS}/{regulation}"):
-            for month in store.folders(f"{JOBS}/{regulation}/{year}"):
-                for day in store.folders(f"{JOBS}/{regulation}/{year}/{month}"):
-                    yield f"{JOBS}/{regulation}/{year}/{month}/{day}"
-
-
-def _jobs_of_day(store: Store, day: str) -> dict[str, set[str]]:
-    jobs: dict[str, set[str]] = {}
-    for info in store.objects(day):
-        jobs.setdefault(info.key.rpartition("/")[0], set()).add(info.key)
-    return dict(sorted(jobs.items()))
 
 
 def _job_id(folder: str) -> str:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from sqlalchemy import exists, or_, select
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.results import with_hash
 from adobe_privacy.ledger.schema import HELD, Erasure, Job, Transition
-from adobe_privacy.ledger.unit import Topic
+from adobe_privacy.ledger.states import JobState
+from adobe_privacy.ledger.unit import Topic, chunks
+
+
+@dataclass(frozen=True)
+class FoundErasure:
+    """A tombstone in the archive. `done_at` is None where the erasure was not brought to its end."""
+
+    adobe_job_id: str
+    request_id: str
+    folder: str
+    begun_at: datetime
+    done_at: datetime | None
+    sha256: str
 
 
 class Erasures(Topic):
@@ -53,6 +70,44 @@ class Erasures(Topic):
         reason = with_hash("the result was erased", sha256)
         self.unit.note(session, [job], job.state, job.state, reason, adobe_job_id)
 
+    def record_found(self, found: Collection[FoundErasure]) -> None:
+        """The archive knows of erasures that this ledger has lost. Whatever is on hold by now, they have begun."""
+        with self.unit.write() as session:
+            for each in found:
+                erasure = session.get(Erasure, each.adobe_job_id)
+                if erasure is None:
+                    erasure = Erasure(
+                        adobe_job_id=each.adobe_job_id,
+                        request_id=each.request_id,
+                        folder=each.folder,
+                        begun_at=each.begun_at,
+                        actor=self.unit.actor[:512],
+                    )
+                    session.add(erasure)
+                if erasure.done_at is None and each.done_at is not None:
+                    erasure.done_at = each.done_at
+                    self._note(session, each.adobe_job_id, each.sha256)
+
+    def results_not_erased(self, adobe_job_ids: Collection[str]) -> dict[str, datetime]:
+        """Which of these of Adobe's jobs have a result in the archive for all that the ledger knows, and since when.
+        Those whose erasure has only begun are not among them."""
+        found: dict[str, datetime] = {}
+        with self.unit.read() as session:
+            for some in chunks(adobe_job_ids):
+                query = (
+                    select(Transition.adobe_job_id, func.min(Transition.at))
+                    .join(Job, Job.id == Transition.job_id)
+                    .where(
+                        Transition.adobe_job_id.in_(some),
+                        Transition.to_state.in_((JobState.ARCHIVED, JobState.ERROR)),
+                        Job.action == "access",
+                        ~exists().where(Erasure.adobe_job_id == Transition.adobe_job_id),
+                    )
+                    .group_by(Transition.adobe_job_id)
+                )
+                found |= {str(job_id): at for job_id, at in session.execute(query)}
+        return found
+
     def unfinished(self) -> list[str]:
         """The archive's folders in which an erasure has begun and is not done."""
         with self.unit.read() as session:
@@ -63,6 +118,14 @@ class Erasures(Topic):
         names = self.unit.names_of(request_id)
         with self.unit.read() as session:
             return list(session.scalars(select(Erasure).where(Erasure.request_id.in_(names))))
+
+    def too_late(self, request_id: str) -> list[str]:
+        """The same in words, one line each."""
+        return [
+            f"the result of Adobe's job {erasure.adobe_job_id} is "
+            f"{'being erased already' if erasure.done_at is None else 'erased already'}"
+            for erasure in self.of_request(request_id)
+        ]
 
     def is_held(self, adobe_job_id: str, request_id: str | None) -> bool:
         """Whether a job of Adobe, of whatever attempt, or its request is on legal hold."""

@@ -1,48 +1,80 @@
-"""What the archive knows and a restored ledger does not: results with their verdicts, and receipts of opt-outs."""
+"""What the archive knows and a restored ledger does not: results with their verdicts, tombstones, receipts of
+opt-outs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 
 from adobe_privacy.api.models import JobStatus
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.archive import Manifest, UnreadableManifest
-from adobe_privacy.archive.manifest import manifest_keys, read_manifest
+from adobe_privacy.archive.manifest import MANIFEST, days_of, folders_of_day, read_manifest
+from adobe_privacy.ledger.erasures import FoundErasure
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.opt_outs import FoundReceipt
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import OPEN_AT_ADOBE, Move
-from adobe_privacy.ledger.unit import chunks
 from adobe_privacy.opt_outs.receipts import receipts_of
 from adobe_privacy.results.judged_again import judgement_of
 from adobe_privacy.storage import Store
 
-CHUNK = 1000
 REASON = "found in the archive: reconcile"
+# A manifest that was written so long after its job was archived is another by now: the ledger's clock and the store's
+# differ by less.
+CLOCKS_DIFFER = timedelta(hours=12)
 
 
-def unrecorded(ledger: Ledger, archive: Store, notes: list[str]) -> Iterator[tuple[Manifest, str]]:
-    """What the archive has and the ledger does not have as archived: each manifest with its key."""
-    for keys in chunks(list(manifest_keys(archive)), CHUNK):
-        by_job = {key.split("/")[-2]: key for key in keys}
-        for job_id in by_job.keys() - ledger.others.settled(by_job):
-            key = by_job[job_id]
-            try:
-                yield read_manifest(archive, key.rpartition("/")[0]), key
-            except UnreadableManifest as error:
-                notes.append(str(error))
+@dataclass
+class ArchiveFound:
+    """`unrecorded` is what the ledger does not have as archived, each manifest with its key; `erased` are the
+    tombstones of results of which the ledger does not know that they were erased."""
+
+    unrecorded: list[tuple[Manifest, str]] = field(default_factory=list)
+    erased: list[Manifest] = field(default_factory=list)
+
+
+def compare_archive(ledger: Ledger, archive: Store, notes: list[str]) -> ArchiveFound:
+    """Reads what the ledger does not know, and nothing else: no manifest of a result that lies as it was archived."""
+    found = ArchiveFound()
+
+    def read(key: str) -> Manifest | None:
+        try:
+            return read_manifest(archive, key.rpartition("/")[0])
+        except UnreadableManifest as error:
+            notes.append(str(error))
+            return None
+
+    for day in days_of(archive):
+        folders = folders_of_day(archive, day)
+        keys = {folder.rpartition("/")[2]: f"{folder}/{MANIFEST}" for folder in folders}
+        keys = {job_id: key for job_id, key in keys.items() if key in folders[key.rpartition("/")[0]]}
+        unrecorded = keys.keys() - ledger.others.settled(keys)
+        for job_id in sorted(unrecorded):
+            if (manifest := read(keys[job_id])) is not None:
+                found.unrecorded.append((manifest, keys[job_id]))
+                if manifest.erasure is not None:
+                    found.erased.append(manifest)
+        for job_id, since in ledger.erasures.results_not_erased(keys.keys() - unrecorded).items():
+            objects = folders[keys[job_id].rpartition("/")[0]]
+            # Of a result whose erasure was not brought to its end, something may still lie there.
+            if len(objects) == 1 or objects[keys[job_id]].modified > since + CLOCKS_DIFFER:
+                manifest = read(keys[job_id])
+                if manifest is not None and manifest.erasure is not None:
+                    found.erased.append(manifest)
+    return found
 
 
 def record_archived(
-    ledger: Ledger, archive: Store, created: Mapping[str, datetime], notes: list[str]
+    ledger: Ledger, archive_found: ArchiveFound, created: Mapping[str, datetime]
 ) -> list[str]:
     """Records what is archived; returns the user keys with their actions. `created` says when Adobe made its jobs."""
     # Of several attempts, the one that is complete is the request's; the others come beside it.
-    found = sorted(unrecorded(ledger, archive, notes), key=lambda each: each[0].status != JobStatus.COMPLETE)
+    found = sorted(archive_found.unrecorded, key=lambda each: each[0].status != JobStatus.COMPLETE)
     wanted = ledger.doubts.candidates()
     recorded = []
     for manifest, key in found:
@@ -52,8 +84,12 @@ def record_archived(
             ledger.intents.record_submitted(made, adobe_request_id=None, reason=REASON, created=created)
         for job in ledger.others.jobs_at_adobe([manifest.job_id], *OPEN_AT_ADOBE):
             _record(ledger, job, manifest, key)
-            recorded.append(f"{manifest.request_key} ({manifest.action})")
+            recorded.append(named(manifest))
     return recorded
+
+
+def named(manifest: Manifest) -> str:
+    return f"{manifest.request_key} ({manifest.action})"
 
 
 def _record(ledger: Ledger, job: Job, manifest: Manifest, key: str) -> None:
@@ -75,6 +111,24 @@ def _record(ledger: Ledger, job: Job, manifest: Manifest, key: str) -> None:
         answers=answers,
         manifest=key,
         manifest_sha256=manifest.written_sha256,
+    )
+
+
+def record_erased(ledger: Ledger, manifests: Collection[Manifest]) -> None:
+    """What a tombstone says: so nobody takes the result for one that can be had, put on hold, or was lost."""
+    ledger.erasures.record_found(
+        [
+            FoundErasure(
+                adobe_job_id=each.job_id,
+                request_id=each.request_id,
+                folder=each.folder,
+                begun_at=each.erasure.started_at,
+                done_at=each.erasure.erased_at,
+                sha256=each.written_sha256,
+            )
+            for each in manifests
+            if each.erasure is not None
+        ]
     )
 
 

@@ -4,7 +4,8 @@ What Adobe lists, or the archive has, with the key and the action of a request t
 recognised. Of everything else that may have been sent in the time that the ledger has lost, nobody can say yet whether
 Adobe has it: those jobs are doubtful, and their submission looks for them before it sends anything.
 
-Opt-outs whose receipts are in the archive count as accepted. What only the lost ledger knew, nobody brings back:
+Results that the archive says were erased count as erased. Opt-outs whose receipts are in the archive count as
+accepted. What only the lost ledger knew, nobody brings back:
 `ONLY_THE_LEDGER_KNEW` says what that is, and `reconcile` tells it to the person.
 """
 
@@ -27,10 +28,12 @@ from adobe_privacy.planning.taking_in import PlanSettings, take_in_day
 from adobe_privacy.regulations.codes import REGULATIONS, listing_codes
 from adobe_privacy.storage import Store
 from adobe_privacy.submission.archive_records import (
+    compare_archive,
+    named,
     open_opt_outs,
     receipts_found,
     record_archived,
-    unrecorded,
+    record_erased,
 )
 from adobe_privacy.submission.recognition import Place, Search, recognise
 
@@ -55,6 +58,7 @@ class Reconciliation:
     requests: int = 0  # of the inbox, new to the ledger
     at_adobe: list[str] = field(default_factory=list)  # taken for not sent, and listed by Adobe
     archived: list[str] = field(default_factory=list)  # in the archive, and not archived by the ledger
+    erased: list[str] = field(default_factory=list)  # tombstones of the archive that the ledger does not know
     unknown: int = 0  # at Adobe, known neither to the ledger nor to the inbox: the sweep registers them
     doubtful: int = 0  # are looked up before they are sent
     receipts: list[str] = field(default_factory=list)  # in the archive, of opt-outs taken for not accepted
@@ -64,7 +68,7 @@ class Reconciliation:
     @property
     def something_lost(self) -> bool:
         """Whether Adobe or the archive show what the ledger should have known."""
-        return bool(self.at_adobe or self.archived or self.receipts)
+        return bool(self.at_adobe or self.archived or self.erased or self.receipts)
 
     def conclude(self) -> None:
         self.differs |= self.something_lost
@@ -86,6 +90,10 @@ class Reconciliation:
             {
                 "what": f"results {'recorded' if done else 'not recorded'} as archived",
                 "found": len(self.archived),
+            },
+            {
+                "what": f"results {'recorded' if done else 'not recorded'} as erased, by their tombstones",
+                "found": len(self.erased),
             },
             {
                 "what": f"opt-outs {'recorded' if done else 'not recorded'} as accepted, by their receipts",
@@ -123,8 +131,9 @@ async def reconcile(
             opt_outs = open_opt_outs(scratch) + open_opt_outs(ledger)
         result.requests = intake.new
         _compare(ledger, wanted, rows, result)
-        for manifest, _ in unrecorded(ledger, archive, result.notes):
-            result.archived.append(f"{manifest.request_key} ({manifest.action})")
+        archive_found = compare_archive(ledger, archive, result.notes)
+        result.archived = [named(manifest) for manifest, _ in archive_found.unrecorded]
+        result.erased = [named(manifest) for manifest in archive_found.erased]
         result.receipts = sorted(receipts_found(archive, opt_outs, result.notes))
         result.conclude()
         return result
@@ -135,7 +144,10 @@ async def reconcile(
     intake = take_in_day(inbox, ledger, day=day, run_id=RUN, settings=settings)
     result.requests = intake.new
     created = {row.job_id: row.created_at for row in rows if row.created_at is not None}
-    result.archived = record_archived(ledger, archive, created, result.notes)
+    archive_found = compare_archive(ledger, archive, result.notes)
+    result.archived = record_archived(ledger, archive_found, created)
+    record_erased(ledger, archive_found.erased)
+    result.erased = [named(manifest) for manifest in archive_found.erased]
     receipts = receipts_found(archive, open_opt_outs(ledger), result.notes)
     ledger.opt_outs.record_found(receipts.values())
     result.receipts = sorted(receipts)

@@ -130,4 +130,10 @@ def _decide(
     with source.ledger_of(user.get_name()) as ledger:
         changed = decided(ledger.people, decision.request_id, decision.reason)
         erased = erased_file(ledger.people.request_jobs(decision.request_id))
-        return {"changed": changed} | ({"inbox_file": erased} if erased else {})
+        # A hold comes too late for these, however the page's button looks now.
+        too_late = ledger.erasures.too_late(decision.request_id) if decided is People.hold else []
+        return (
+            {"changed": changed}
+            | ({"inbox_file": erased} if erased else {})
+            | ({"too_late": too_late} if too_late else {})
+        )

@@ -70,17 +70,22 @@ def find_person(source: SourceDep, user: GetUserDep, person: Person) -> dict[str
 
 @router.post("/decide", dependencies=[Depends(may_write)])
 def decide(source: SourceDep, user: GetUserDep, decisions: Decisions) -> dict[str, Any]:
-    """Decides on each request by itself. `unknown` are the ids that the ledger does not have."""
+    """Decides on each request by itself. `unknown` are the ids that the ledger does not have; `too_late` says by
+    request which results a hold does not keep any more."""
     changed: dict[str, int] = {}
+    too_late: dict[str, list[str]] = {}
     unknown = []
     decide_on = DECISIONS[decisions.decision]
     with source.ledger_of(user.get_name()) as ledger:
         for request_id in dict.fromkeys(filter(None, decisions.request_ids)):
             if ledger.people.request_jobs(request_id):
                 changed[request_id] = decide_on(ledger.people, request_id, decisions.reason)
+                if decisions.decision == "hold" and (late := ledger.erasures.too_late(request_id)):
+                    too_late[request_id] = late
             else:
                 unknown.append(request_id)
-    return {"changed": sum(changed.values()), "requests": changed, "unknown": unknown}
+    told = {"changed": sum(changed.values()), "requests": changed, "unknown": unknown}
+    return told | ({"too_late": too_late} if too_late else {})
 
 
 class Line(BaseModel):

@@ -100,8 +100,12 @@ document.addEventListener("DOMContentLoaded", () => {
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ ...about, reason: form.elements.reason.value }),
       });
-      if (answer.ok) return void window.location.reload();
-      const { detail } = await answer.json();
+      const { detail, too_late: late } = await answer.json();
+      if (answer.ok && !late) return void window.location.reload();
+      if (answer.ok) {
+        failure.textContent = `The hold is placed. It comes too late: ${late.join("; ")}.`;
+        return void dialog.addEventListener("close", () => window.location.reload());
+      }
       failure.textContent = typeof detail === "string" ? detail : "The reason must have 3 to 400 characters.";
     } catch {
       failure.textContent = "Airflow does not answer. Nothing was changed, as far as this page knows.";

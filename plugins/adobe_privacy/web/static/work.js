@@ -83,9 +83,14 @@ function manyDialog() {
     const told = await call("decide", json({
       decision: form.elements.decision.value, request_ids: ids, reason: form.elements.reason.value,
     }));
-    if (!told.unknown.length) return void window.location.reload();
+    const late = Object.entries(told.too_late ?? {}).map(([id, lines]) => `${id}: ${lines.join(", ")}`);
+    if (!told.unknown.length && !late.length) return void window.location.reload();
     form.elements.ids.value = told.unknown.join("\n");
-    failure.textContent = `${told.changed} jobs changed. The ledger does not have the ids that are left above.`;
+    failure.textContent = [
+      `${told.changed} jobs changed.`,
+      ...(told.unknown.length ? ["The ledger does not have the ids that are left above."] : []),
+      ...(late.length ? [`The hold comes too late. ${late.join("; ")}.`] : []),
+    ].join(" ");
   }, failure, submit));
 }
 
