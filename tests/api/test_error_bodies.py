@@ -83,7 +83,7 @@ def test_an_answer_to_a_get_becomes_the_error_that_says_what_to_do(
     assert str(failure).startswith(f"GET /jobs answered HTTP {status}")
 
 
-@pytest.mark.parametrize("status", [303, 408, 500, 501, 502, 503, 504, 520])
+@pytest.mark.parametrize("status", [303, 408, 460, 499, 500, 501, 502, 503, 504, 520])
 def test_a_post_may_have_happened_where_the_status_does_not_exclude_it(status: int) -> None:
     assert type(error(status, method="POST")) is errors.OutcomeUnknown
 

@@ -89,6 +89,8 @@ _LIMIT_WORD = re.compile(
 )
 _OF_A_DAY = frozenset({"daily", "day", "today", "quota"})
 _IS_REACHED = frozenset({"exceeded", "exhausted", "reached", "used"})
+# 460 and 499 are a proxy's words for a caller that went away, which may be the proxy before it: the call went on.
+_CUT_SHORT = frozenset({303, 408, 460, 499})
 _BAD_CREDENTIAL = frozenset({"401013", "403000", "403003", "403010"})
 
 # What each route needs, by Adobe's page "Manage permissions for Privacy Service".
@@ -196,7 +198,7 @@ def error_for(
     code = answer.code
     pause = retry_after(headers, now)
 
-    if status >= 500 or status in (303, 408):
+    if status >= 500 or status in _CUT_SHORT:
         if creates:
             return OutcomeUnknown(
                 "the request may have been carried out. Look for its jobs in the listing before "
