@@ -97,7 +97,7 @@ async def _submit(work: BatchWork) -> None:
         elif planned:
             await sending.send(planned)
             # What stays unknown tells no more whether anybody was taken: waiting for it, they would be sent for ever.
-            unresolved = {job.id for job in ledger.claims.batch_jobs(batch.id, JobState.SUBMITTING)}
-            sending.judge_suspects(unresolved=bool(unresolved - unknown.left))
+            under_way = {job.id for job in ledger.claims.batch_jobs(batch.id, JobState.SUBMITTING)}
+            sending.judge_suspects(unresolved=bool(under_way - unknown.left))
         else:
             return
