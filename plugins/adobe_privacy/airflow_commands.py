@@ -46,6 +46,8 @@ def _keep_logs_off_stdout() -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs one command and ends the process with its exit code."""
+    # First of all: what is imported below may log by itself.
+    _keep_logs_off_stdout()
     # Outside a task Airflow's SDK asks the environment alone for connections and variables, unless this says that
     # the metadata database is within reach, as it is for every command of `airflow`.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
@@ -56,8 +58,6 @@ def run(options: argparse.Namespace) -> None:
     from adobe_privacy.hooks.settings import location, read_settings
     from adobe_privacy.hooks.storage import open_archive, open_inbox
     from adobe_privacy.settings import SettingsError
-
-    _keep_logs_off_stdout()
 
     def places(organisation: str) -> Places:
         organisation_of(organisation)
