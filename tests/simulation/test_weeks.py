@@ -302,5 +302,5 @@ async def ten_weeks(weeks: Weeks) -> None:
     ended = {batch_id: (await waiting)["status"] for batch_id, waiting in weeks.waits.items()}
     # Of batches that the restored ledger does not know, the sweep archives what reconcile recognised.
     assert {batch_id for batch_id, status in ended.items() if status != "finished"} <= since_backup
-    assert weeks.taken_up > 100, "of each triggerer that stopped"
+    assert weeks.taken_up > 20, "after a triggerer stopped"
     assert weeks.archived_by_waits > 10
