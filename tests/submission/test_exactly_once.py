@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
+from functools import partial
 from random import Random
 from random import seed as seed_all
 from typing import Any
@@ -29,12 +30,13 @@ from adobe_privacy.ledger.unit import Unit
 from adobe_privacy.submission import unknown
 from adobe_privacy.submission.submission import SubmissionSettings
 from tests.submission.interleavings import DAY, World
+from tests.submission.restored_world import RestoredWorld
 
 INTERLEAVINGS = int(os.environ.get("ADOBE_PRIVACY_INTERLEAVINGS", "500"))
 SKEWS = (timedelta(), timedelta(seconds=90), timedelta(seconds=-90), timedelta(days=3), timedelta(days=-3))
 
 
-def play(seed: int, ledger: Ledger) -> World:
+def play(seed: int, ledger: Ledger, kind: type[World] = World) -> World:
     """One interleaving: some requests, some steps with everything that can go wrong, then peace."""
     random = Random(seed)
     seed_all(seed)  # the submission chooses by chance, too
@@ -44,7 +46,7 @@ def play(seed: int, ledger: Ledger) -> World:
     patch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=ids.getrandbits(128), version=4))
     loop = asyncio.new_event_loop()
     limit = random.choice((2, 4, 12, 50))
-    world = World(
+    world = kind(
         random,
         ledger,
         loop,
@@ -53,7 +55,7 @@ def play(seed: int, ledger: Ledger) -> World:
         # They leave room for one user of each day, though perhaps less than a batch needs.
         taken_by_others=tuple(random.randint(0, limit - 2) for _ in range(random.randint(1, 4))),
         ahead=random.choice(SKEWS),
-        approve_deletes=seed % 2 == 1,
+        approve_deletes=kind is World and seed % 2 == 1,
         shows_open_jobs=seed % 5 != 4,
     )
     try:
@@ -73,24 +75,27 @@ def play(seed: int, ledger: Ledger) -> World:
     return world
 
 
-def play_all(seeds: range) -> str | None:
+def play_all(seeds: range, kind: type[World] = World) -> str | None:
     """What went wrong at the first of `seeds` that went wrong."""
     logging.disable(logging.CRITICAL)
     with Ledger("sqlite:///:memory:", actor="test") as ledger:
         for seed in seeds:
             try:
-                play(seed, ledger)
+                play(seed, ledger, kind)
             except Exception:
                 return traceback.format_exc(limit=-8)
     return None
 
 
 @pytest.mark.timeout(0)
-def test_no_interleaving_submits_twice_loses_a_request_or_exceeds_the_quota() -> None:
+@pytest.mark.parametrize(("kind", "count"), [(World, INTERLEAVINGS), (RestoredWorld, INTERLEAVINGS // 5)])
+def test_no_interleaving_submits_twice_loses_a_request_or_exceeds_the_quota(
+    kind: type[World], count: int
+) -> None:
     processes = os.cpu_count() or 1
     with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
-        shares = [range(first, INTERLEAVINGS, processes) for first in range(processes)]
-        failures = [failure for failure in pool.map(play_all, shares) if failure]
+        shares = [range(first, count, processes) for first in range(processes)]
+        failures = [failure for failure in pool.map(partial(play_all, kind=kind), shares) if failure]
     assert not failures, failures[0]
 
 
