@@ -88,7 +88,7 @@ def play_all(seeds: range, kind: type[World] = World) -> str | None:
 
 
 @pytest.mark.timeout(0)
-@pytest.mark.parametrize(("kind", "count"), [(World, INTERLEAVINGS), (RestoredWorld, INTERLEAVINGS // 5)])
+@pytest.mark.parametrize(("kind", "count"), [(World, INTERLEAVINGS), (RestoredWorld, INTERLEAVINGS // 8)])
 def test_no_interleaving_submits_twice_loses_a_request_or_exceeds_the_quota(
     kind: type[World], count: int
 ) -> None:
