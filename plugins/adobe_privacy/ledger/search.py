@@ -60,12 +60,8 @@ def _ids(condition: ColumnElement[bool]) -> Select[tuple[str]]:
 def add_ids(session: Session, request_ids: Collection[str]) -> None:
     """Makes ids findable; those that are already stay so."""
     for some in chunks(set(request_ids)):
-        lower = {each.lower() for each in some}
-        query = select(RequestId.request_id).where(RequestId.lower_id.in_(lower))
-        known = set(session.scalars(query))
-        new = [{"lower_id": each.lower(), "request_id": each} for each in some if each not in known]
-        if new:
-            insert_rows(session, RequestId, new)
+        rows = [{"lower_id": each.lower(), "request_id": each} for each in some]
+        insert_rows(session, RequestId, rows, known_ones_stay=True)
 
 
 def add_prints(session: Session, prints: Mapping[str, Collection[str]]) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import ColumnElement, Engine, Table, insert, literal, null, select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.database import exclusive
@@ -190,9 +191,16 @@ class Topic:
         self.unit = unit
 
 
-def insert_rows(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+def insert_rows(
+    session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]], *, known_ones_stay: bool = False
+) -> None:
     """Adds many rows. Without the detour by objects, this takes half the time."""
-    session.execute(insert(cast(Table, table.__table__)), rows)
+    statement = insert(cast(Table, table.__table__))
+    if known_ones_stay:
+        statement = statement.prefix_with("OR IGNORE", dialect="sqlite")
+        if session.get_bind().dialect.name == "postgresql":
+            statement = postgresql.insert(cast(Table, table.__table__)).on_conflict_do_nothing()
+    session.execute(statement, rows)
 
 
 def chunks(items: Collection[T], size: int = 500) -> Iterator[list[T]]:

@@ -8,7 +8,7 @@ interrupted between the two.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -79,19 +79,19 @@ class Alarms:
         return "\n\n".join(blocks)
 
 
-def clock_moments(received_at: datetime, due_on: date) -> list[tuple[int, datetime]]:
+def clock_moments(received_at: datetime, due_on: date) -> Iterator[tuple[int, datetime]]:
     """When which percent of a request's time is used up.
 
     All of it is used when the last day begins in UTC: wherever the law holds, some hours of it are left then.
     """
     length = max(datetime.combine(due_on, time(), UTC) - received_at, timedelta())
-    return [(percent, received_at + length * percent / 100) for percent in CLOCK_PERCENTS]
+    return ((percent, received_at + length * percent / 100) for percent in CLOCK_PERCENTS)
 
 
 def next_alarm(received_at: datetime, due_on: date, after: datetime | None = None) -> datetime | None:
     """When a request's next alarm is due: its first, or the first after a moment."""
-    moments = [moment for _, moment in clock_moments(received_at, due_on)]
-    return next((moment for moment in moments if after is None or moment > after), None)
+    moments = clock_moments(received_at, due_on)
+    return next((moment for _, moment in moments if after is None or moment > after), None)
 
 
 def due_alarms(ledger: Ledger, *, daily_limit: int, swept_at: datetime | None = None) -> Alarms:
