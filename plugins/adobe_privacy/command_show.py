@@ -10,7 +10,7 @@ from adobe_privacy.api.names import meaning_of
 from adobe_privacy.command_output import job_row, print_json, print_rows
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job, ProductAnswer
-from adobe_privacy.ledger.times import as_told
+from adobe_privacy.ledger.times import as_told, within
 from adobe_privacy.results.verdicts import explained
 
 
@@ -59,7 +59,7 @@ def _answer(job: Job, answer: ProductAnswer) -> dict[str, Any]:
         "product": answer.name,
         "verdict": answer.verdict,
         "code": answer.code,
-        "processed": as_told(answer.processed_at),
+        "processed": as_told(within(answer.processed_at, job)),
         "adobe": ": ".join(filter(None, (title, answer.message, answer.detail))) or None,
         "to_do": explained(answer),
     }

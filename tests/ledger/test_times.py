@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import re
+from argparse import Namespace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import insert, update
 
 from adobe_privacy.api.names import Verdict
+from adobe_privacy.command_show import show
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.overview import Filters
 from adobe_privacy.ledger.results import FinishedJob
+from adobe_privacy.ledger.schema import Job, ProductAnswer
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.times import as_told, not_before
+from adobe_privacy.reporting.export import export_csv, export_rows
 from adobe_privacy.reporting.reports import evidence, evidence_html
 from adobe_privacy.results.verdicts import Answer
-from adobe_privacy.web.words import answer_words, job_words
+from adobe_privacy.web.words import answer_words, job_words, request_words
 from tests.support.ledgers import DAY, FakeClock, received
 
 MINUTE = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -62,10 +72,71 @@ def test_a_quick_job_ends_no_sooner_than_it_was_sent(
     [kept] = ledger.results.answers([job.id])[job.id]
     assert (job.completed_at, kept.processed_at) == (sent, sent)
     assert job_words(job, DAY)["completed_at"] == "2026-11-21T12:00:45Z"
-    assert answer_words(kept)["processed_at"] == "2026-11-21T12:00:45Z"
+    assert answer_words(kept, job)["processed_at"] == "2026-11-21T12:00:45Z"
     # What an older version wrote is not shown either.
     job.completed_at = MINUTE
     assert job_words(job, DAY)["completed_at"] == "2026-11-21T12:00:45Z"
+
+
+SENT = MINUTE + timedelta(seconds=45)
+LATER = MINUTE + timedelta(minutes=3)
+
+
+@pytest.mark.parametrize(
+    ("sent", "answered", "archived", "told"),
+    [
+        # Adobe's minutes, cut off; as an older version wrote them.
+        (SENT, MINUTE, LATER, ["2026-11-21T12:00:45Z"] * 2),
+        # Adobe's clock is ahead.
+        (SENT, LATER, MINUTE + timedelta(seconds=59), ["2026-11-21T12:00:45Z", "2026-11-21T12:00:59Z"]),
+        # A job that others made: all that is known are minutes.
+        (MINUTE, MINUTE, LATER, ["2026-11-21T12:00Z"] * 2),
+        (MINUTE, MINUTE, None, ["2026-11-21T12:00Z"] * 2),
+    ],
+)
+def test_no_surface_shows_an_end_before_its_beginning(
+    ledger: Ledger,
+    clock: FakeClock,
+    capsys: pytest.CaptureFixture[str],
+    sent: datetime,
+    answered: datetime,
+    archived: datetime | None,
+    told: list[str],
+) -> None:
+    clock.moment = MINUTE
+    ledger.intake.receive([received(1)])
+    [job] = ledger.people.request_jobs("DSR-1")
+    state = JobState.COMPLETE if archived is None else JobState.ARCHIVED
+    with ledger.unit.write() as session:
+        times = {"submitted_at": sent, "completed_at": answered, "archived_at": archived, "state": state}
+        session.execute(update(Job).values(times))
+        answer = {"job_id": job.id, "attempt": 1, "position": 0, "product": "analytics", "name": "Analytics"}
+        session.execute(insert(ProductAnswer), [answer | {"verdict": "done", "processed_at": answered}])
+
+    words = request_words(
+        jobs := ledger.people.request_jobs("DSR-1"), [], {}, ledger.results.answers([job.id]), [], DAY
+    )["jobs"][0]
+    pack = evidence(ledger, "DSR-1")
+    assert pack is not None
+    everything = Filters(states=tuple(JobState))
+    [exported] = export_rows(ledger, everything)
+    [in_table] = csv.DictReader("".join(export_csv(ledger, everything)).splitlines())
+    show(Namespace(request_id="DSR-1", json=True), ledger)
+    [shown] = json.loads(capsys.readouterr().out)["answers"]
+
+    sent_told, answered_told = told
+    assert len(jobs) == 1
+    for row in (words, pack["jobs"][0], exported):
+        assert row["submitted_at"] == sent_told
+        assert row["completed_at"] == answered_told
+    for row in (words["answers"][0], pack["jobs"][0]["answers"][0]):
+        assert row["processed_at"] == answered_told
+    assert shown["processed"] == answered_told
+    assert [in_table["submitted_at"], in_table["completed_at"]] == [sent_told, answered_told]
+    of_archive = f"{archived:%Y-%m-%dT%H:%M:%SZ}" if archived else None
+    assert [in_table["archived_at"] or None, words["archived_at"]] == [of_archive] * 2
+    clocks = re.findall(r'class="time">(\d\d:\d\d)<', evidence_html(pack))
+    assert clocks[1:3] == [str(each)[11:16] for each in (sent_told, answered_told)]
 
 
 def test_the_evidence_shows_minutes(ledger: Ledger, clock: FakeClock) -> None:

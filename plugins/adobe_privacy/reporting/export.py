@@ -11,7 +11,7 @@ from typing import Any
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.overview import Filters
 from adobe_privacy.ledger.schema import Job, ProductAnswer
-from adobe_privacy.ledger.times import as_told, not_before
+from adobe_privacy.ledger.times import as_told, within
 from adobe_privacy.plain_text import csv_cell
 from adobe_privacy.results.verdicts import explained
 
@@ -63,7 +63,8 @@ def _row(job: Job, answers: Sequence[ProductAnswer]) -> dict[str, Any]:
     said = [" ".join(filter(None, (f"{each.name}: {each.verdict}", each.code))) for each in answers]
     values = {
         "state": job.state.value,
-        "completed_at": as_told(not_before(job.completed_at, job.submitted_at)),
+        "submitted_at": as_told(job.submitted_at),
+        "completed_at": as_told(within(job.completed_at, job)),
         "answers": "; ".join(said),
         "to_do": " ".join(filter(None, map(explained, answers))),
     }

@@ -20,7 +20,7 @@ from sqlalchemy import select
 from adobe_privacy.ledger.figures import RequestFigures
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Approval, Job, ProductAnswer, Transition
-from adobe_privacy.ledger.times import as_told, not_before
+from adobe_privacy.ledger.times import as_told, within
 from adobe_privacy.regulations.clocks import DEFAULT, OPT_OUT, Clocks
 from adobe_privacy.regulations.working_days import add_calendar_months
 from adobe_privacy.storage import ObjectNotFound, StorageError, Store
@@ -125,7 +125,9 @@ def evidence(ledger: Ledger, request_id: str, archive: Store | None = None) -> d
         "request_id": request_id,
         "made_at": ledger.now(),
         "sealed": _sealed(ledger),
-        "jobs": [_job(job) | {"answers": [_answer(row) for row in answers.get(job.id, ())]} for job in jobs],
+        "jobs": [
+            _job(job) | {"answers": [_answer(row, job) for row in answers.get(job.id, ())]} for job in jobs
+        ],
         "approvals": _approvals(ledger, {step.batch_id for step in history if step.batch_id}),
         "history": [_step(step, by_id[step.job_id]) for step in history],
         "manifests": {}
@@ -168,10 +170,10 @@ def _job(job: Job) -> dict[str, Any]:
         "state": job.state.value,
         "on_hold": job.on_hold,
         "attempt": job.attempt,
-        "submitted_at": job.submitted_at,
+        "submitted_at": as_told(job.submitted_at),
         "adobe_request_id": job.adobe_request_id,
         "adobe_job_id": job.adobe_job_id,
-        "completed_at": as_told(not_before(job.completed_at, job.submitted_at)),
+        "completed_at": as_told(within(job.completed_at, job)),
         "outcome": job.outcome,
         "outcome_code": job.outcome_code,
         "archived_at": job.archived_at,
@@ -181,7 +183,7 @@ def _job(job: Job) -> dict[str, Any]:
     }
 
 
-def _answer(answer: ProductAnswer) -> dict[str, Any]:
+def _answer(answer: ProductAnswer, job: Job) -> dict[str, Any]:
     return {
         "product": answer.product,
         "name": answer.name,
@@ -189,7 +191,7 @@ def _answer(answer: ProductAnswer) -> dict[str, Any]:
         "status": answer.status,
         "code": answer.code,
         "verdict": answer.verdict,
-        "processed_at": as_told(answer.processed_at),
+        "processed_at": as_told(within(answer.processed_at, job)),
         "retry_count": answer.retry_count,
         "message": answer.message,
         "detail": answer.detail,

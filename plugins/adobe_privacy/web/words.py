@@ -13,7 +13,7 @@ from adobe_privacy.ledger.overview import expires_at
 from adobe_privacy.ledger.people import NOT_STOPPED, erased_file, may_be_resent
 from adobe_privacy.ledger.schema import Batch, Job, ProductAnswer, Transition
 from adobe_privacy.ledger.states import FAILED_STATES, OVER, JobState, Move
-from adobe_privacy.ledger.times import as_told, not_before
+from adobe_privacy.ledger.times import as_told, within
 from adobe_privacy.results.verdicts import explained
 from adobe_privacy.web.sentences import sentence
 
@@ -68,10 +68,10 @@ def job_words(job: Job, today: date) -> dict[str, Any]:
         "due_on": job.due_on.isoformat(),
         "days_left": late,
         "received_at": moment_words(job.received_at),
-        "submitted_at": moment_words(job.submitted_at),
-        "completed_at": as_told(not_before(job.completed_at, job.submitted_at)),
+        "submitted_at": as_told(job.submitted_at),
+        "completed_at": as_told(within(job.completed_at, job)),
         "archived_at": moment_words(job.archived_at),
-        "expires_at": moment_words(expires_at(job)),
+        "expires_at": as_told(expires_at(job)),
         "outcome": job.outcome,
         "outcome_code": job.outcome_code,
         "outcome_in_words": outcome_in_words(job.outcome_code) if job.outcome_code else None,
@@ -99,7 +99,7 @@ def change_words(change: Transition) -> dict[str, Any]:
     } | links_of(change.actor)
 
 
-def answer_words(answer: ProductAnswer) -> dict[str, Any]:
+def answer_words(answer: ProductAnswer, job: Job) -> dict[str, Any]:
     """What one product answered, in Adobe's words and ours, and what a person should do."""
     return {
         "product": answer.product,
@@ -109,7 +109,7 @@ def answer_words(answer: ProductAnswer) -> dict[str, Any]:
         "code": answer.code,
         "code_in_words": outcome_in_words(answer.code, answer.name) if answer.code else None,
         "code_of_adobe": meaning.title if (meaning := meaning_of(answer.code)) is not None else None,
-        "processed_at": as_told(answer.processed_at),
+        "processed_at": as_told(within(answer.processed_at, job)),
         "retry_count": answer.retry_count,
         "message": answer.message,
         "detail": answer.detail,
@@ -132,7 +132,7 @@ def request_words(
         batch = batches.get(job.batch_id or "")
         history = [change_words(change) for change in changes if change.job_id == job.id]
         run = links_of(batch.run_id).get("run") if batch else None
-        said = [answer_words(answer) for answer in answers.get(job.id, ())]
+        said = [answer_words(answer, job) for answer in answers.get(job.id, ())]
         words = job_words(job, today) | {"run": run, "history": history, "answers": said}
         told.append(words | ({"may_be_resent": True, "may_be_closed": True} if job.id in undone else {}))
     return {"request_id": jobs[0].request_id, "on_hold": any(job.on_hold for job in jobs), "jobs": told}
