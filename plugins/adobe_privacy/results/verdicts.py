@@ -16,7 +16,7 @@ from adobe_privacy.api.models import JobDetail, JobStatus, ProductResponse, User
 from adobe_privacy.api.names import VERDICT_MEANINGS, Verdict, meaning_of, product_code, retry_can_help
 from adobe_privacy.intake.catalogue import can_use
 from adobe_privacy.ledger.schema import ProductAnswer
-from adobe_privacy.results.masking import without_identities
+from adobe_privacy.results.masking import all_without_identities, without_identities
 
 # Verdicts of one product, the gravest first.
 PRODUCT_VERDICTS = (
@@ -245,6 +245,7 @@ def _answers(detail: JobDetail, asked: Collection[str] | None) -> Iterator[Answe
             verdict = Verdict.NOT_DONE
         elif response.product in pending:
             verdict = _graver(verdict, Verdict.PENDING)
+        message, said = all_without_identities([response.message, response.detail], identities)
         yield Answer(
             product=response.product[:64],
             name=(without_identities(response.name, identities) or "")[:128],
@@ -254,8 +255,8 @@ def _answers(detail: JobDetail, asked: Collection[str] | None) -> Iterator[Answe
             code=response.code,
             processed_at=response.processed_at,
             retry_count=response.retry_count,
-            message=without_identities(response.message, identities),
-            detail=without_identities(response.detail, identities),
+            message=message,
+            detail=said,
         )
     yield from children
 
