@@ -72,6 +72,12 @@ def test_a_name_that_no_product_has_is_not_guessed() -> None:
         ("someone@example.com", None, Verdict.RESERVED),
         ("", None, None),
         (None, None, None),
+        ("PRVCY\N{EN DASH}6053\N{EN DASH}200", "6053-200", Verdict.WRONG_NAMESPACE),
+        ("PRVCY-6000-200, PRVCY-6053-200", "6053-200", Verdict.WRONG_NAMESPACE),
+        ("1010-400 6054-200", "1010-400", Verdict.NOT_DONE),
+        ("Error 1010", "1010-400", Verdict.NOT_DONE),
+        ("PRVCY-6000-200 with warnings", None, Verdict.RESERVED),
+        ("in 2026", None, Verdict.RESERVED),
     ],
 )
 def test_an_outcome_code_is_read(wire: str | None, code: str | None, verdict: Verdict | None) -> None:

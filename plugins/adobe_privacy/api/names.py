@@ -320,6 +320,8 @@ OUTCOME_CODES: dict[str, OutcomeCode] = {
 }
 
 _OUTCOME_CODE = re.compile(r"(?:PRVCY)?[-_ ]*0*(\d{1,6})(?:[-_ ]+(\d{3}))?", re.IGNORECASE)
+_DASHES = re.compile("[\u2010-\u2015\u2212]")
+_CODE_WITHIN = re.compile(r"(?<!\d)(?:PRVCY[-_ ]*)?0*(\d{4})(?:[-_ ]+(\d{3}))?(?!\d)", re.IGNORECASE)
 _BY_NUMBER = {code.partition("-")[0]: code for code in OUTCOME_CODES}
 _NEW_CODES = {
     "": OutcomeCode("", "unknown code", Verdict.RESERVED, VERDICT_MEANINGS[Verdict.RESERVED].advice),
@@ -331,12 +333,25 @@ _NEW_CODES = {
 
 
 def outcome_code(message_code: str | None) -> str | None:
-    """`PRVCY-6054-200`, `6054-200` or `6054` -> `6054-200`; None for anything that has not that form."""
-    match = _OUTCOME_CODE.fullmatch((message_code or "").strip())
-    if match is None:
-        return None
+    """`PRVCY-6054-200`, `6054-200` or `6054` -> `6054-200`; of a text with several codes, the one that says least of
+    what was done; None where there is none."""
+    text = _DASHES.sub("-", message_code or "").strip()
+    if match := _OUTCOME_CODE.fullmatch(text):
+        return _code(match)
+    found = [code for match in _CODE_WITHIN.finditer(text) if (code := _code(match))]
+    code = max(found, key=_says_little, default=None)
+    # Other words are there as well: they may be a reservation.
+    return code if code is None or _says_little(code) else None
+
+
+def _code(match: re.Match[str]) -> str | None:
     number, suffix = match.groups()
     return f"{number}-{suffix}" if suffix else _BY_NUMBER.get(number)
+
+
+def _says_little(code: str) -> int:
+    meaning = meaning_of(code)
+    return list(Verdict).index(meaning.verdict) if meaning is not None else 0
 
 
 def meaning_of(message_code: str | None) -> OutcomeCode | None:
