@@ -5,18 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.command_line import main
+from adobe_privacy.command_places import Places
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.overview import Filters
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.reporting.export import export_csv
 from adobe_privacy.results.verdicts import Answer
+from adobe_privacy.setting_values import ConnectionFields
+from adobe_privacy.settings import Settings, read_all
 from tests.support.ledgers import DAY, received
 
 
@@ -88,6 +93,48 @@ def test_the_command_has_the_pages_filters(
     with pytest.raises(SystemExit):
         main(["export", "--ledger", ledger_url.replace("+psycopg", ""), "--output", str(file)])
     assert "cannot write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("extra", "found"),
+    [
+        ({"products": ["Adobe Target", "analytics"]}, ["DSR-9"]),
+        ({"products": ["marketo"]}, []),
+        # An export tells what the ledger holds, whatever is wrong with the connection.
+        ({"products": ["nonsense"]}, []),
+        (None, []),
+    ],
+)
+def test_a_request_without_products_is_found_by_the_connections_default_ones(
+    ledger: Ledger,
+    ledger_url: str,
+    extra: dict[str, Any] | None,
+    found: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ledger.intake.receive([received(9, products=""), received(8, products="campaign")])
+    connection = ConnectionFields(
+        "adobe_privacy_default",
+        conn_type="adobe_privacy",
+        login="client",
+        password="not-a-secret",
+        extra=json.dumps({"org_id": "X@AdobeOrg"} | (extra or {})),
+    )
+
+    def settings() -> Settings:
+        return read_all(
+            lambda name: connection if name == "adobe_privacy_default" else None, lambda _name: None
+        )
+
+    places = Places(
+        lambda actor, *, existing: Ledger(ledger_url, actor=actor, existing=existing),
+        lambda: pytest.fail("an export needs no archive"),
+        settings if extra is not None else None,
+    )
+    assert main(["export", "--product", "target"], places=lambda _organisation: places) == 0
+    assert [row["request_id"] for row in rows(capsys.readouterr().out)] == found
+    # Only where a product is asked for.
+    assert main(["export"], places=lambda _organisation: replace(places, settings=pytest.fail)) == 0
 
 
 @pytest.mark.parametrize("wrong", [("--code", "nonsense"), ("--verdict", "perfect"), ("--state", "lost")])
