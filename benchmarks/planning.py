@@ -159,7 +159,8 @@ def cpu_of(server: psutil.Process | None) -> float:
     """Seconds of CPU that a server's processes have used, those that have ended too."""
     if server is None:
         return 0.0
-    return sum(sum(process.cpu_times()[:2]) for process in server.children()) + sum(server.cpu_times()[:4])
+    running = sum(sum(process.cpu_times()[:2]) for process in server.children())
+    return float(running + sum(server.cpu_times()[:4]))
 
 
 @contextmanager

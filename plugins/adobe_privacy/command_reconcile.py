@@ -79,6 +79,7 @@ async def _reconcile(
                 clocks=settings.variables.legal_clocks,
                 strict_identities=settings.service.strict_identities,
                 organisation=settings.service.client.org_id,
+                contexts=settings.service.company_contexts,
             ),
             apply=options.apply,
         )

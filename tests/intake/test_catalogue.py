@@ -11,7 +11,9 @@ from adobe_privacy.intake.catalogue import (
     perhaps,
     standard_namespace,
     unknown_product,
+    without_tenant,
 )
+from adobe_privacy.intake.options import CompanyContext
 
 # The rows of "Which identities a product can use": what each can, and what people send it in vain.
 USABLE = [
@@ -71,6 +73,42 @@ def test_campaign_takes_one_namespace_a_request() -> None:
     (concern,) = concerns(("delete",), ("campaign",), two)
     assert "one namespace" in concern.text
     assert not concern.nobody
+
+
+TENANT = CompanyContext(namespace="campaign", value="acme-stg1")
+OTHER = CompanyContext(namespace="imsOrgID", value="X@AdobeOrg")
+
+
+@pytest.mark.parametrize(
+    ("actions", "products", "own", "connection", "told"),
+    [
+        (("access",), ("campaign",), (), (OTHER,), True),
+        (("delete", "opt_out_of_sale"), ("campaign", "target"), (OTHER,), (), True),
+        (("access",), ("campaign",), (), None, True),
+        (("access",), ("campaign",), (TENANT,), (OTHER,), False),
+        (("access",), ("campaign",), (), (OTHER, TENANT), False),
+        (("opt_out_of_sale",), ("campaign",), (), (), False),
+        (("access",), ("analytics",), (), (), False),
+    ],
+)
+def test_campaign_without_its_tenant_is_told_of(
+    actions: tuple[str, ...],
+    products: tuple[str, ...],
+    own: tuple[CompanyContext, ...],
+    connection: tuple[CompanyContext, ...] | None,
+    told: bool,
+) -> None:
+    warning = without_tenant(actions, products, own, connection)
+    assert (warning is not None) == told
+    if warning:
+        assert "campaign needs its tenant" in warning
+        assert warning.endswith("if the connection does not name it") == (connection is None)
+
+
+@pytest.mark.parametrize("name", ["campaign-acme-stg1", " Campaign-acme", "CAMPAIGN-x"])
+def test_which_tenant_is_meant_is_not_guessed_from_a_products_name(name: str) -> None:
+    assert "write campaign, and the tenant in company_contexts" in (unknown_product(name) or "")
+    assert unknown_product("Campaign Standard") is None
 
 
 @pytest.mark.parametrize(("product", "namespace", "type_"), IN_VAIN)

@@ -13,6 +13,7 @@ from adobe_privacy.intake.request import (
     PrivacyRequest,
     UnusableRequest,
     check_products,
+    check_request,
     parse_request,
     user_key,
 )
@@ -288,3 +289,34 @@ class TestProducts:
     ) -> None:
         found = check_products(actions, products)
         assert (found is None) if problem is None else (found is not None and problem in found)
+
+
+@pytest.mark.parametrize(
+    ("identities", "told"),
+    [
+        ([{"namespace": "email", "value": f"jane{number}@example.com"} for number in range(5)], False),
+        ([{"namespace": "Email", "value": f"jane{number}@example.com"} for number in range(6)], True),
+        (
+            [{"namespace": "email", "value": f"jane{number}@example.com"} for number in range(3)]
+            + [
+                {"namespace": "6", "value": f"jane{number}@example.com", "type": "namespaceId"}
+                for number in range(3, 6)
+            ],
+            True,
+        ),
+        ([{"namespace": "email", "value": value} for value in ("a@x.example", "A@X.example") * 5], False),
+        (
+            [
+                {"namespace": "ECID", "value": f"4436365767997586810210907212760000{number:04}"}
+                for number in range(30)
+            ],
+            False,
+        ),
+    ],
+)
+def test_addresses_of_many_people_are_told_of(identities: list[dict[str, str]], told: bool) -> None:
+    request = parse_request(
+        {"request_id": "DSR-1", "regulation": "gdpr", "actions": ["delete"], "identities": identities}, DAY
+    )
+    warnings = check_request(request, ("identity",)).warnings
+    assert any("are they all one person's?" in warning for warning in warnings) == told

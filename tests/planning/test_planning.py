@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from adobe_privacy.api.names import PRODUCTS
+from adobe_privacy.intake.options import CompanyContext
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.states import JobState
@@ -235,6 +236,18 @@ class TestWarnings:
         plan = make_plan(strict_identities=True)
         assert (plan.intake.new, plan.intake.rejected) == (1, 1)
         assert "products: analytics can use none" in rejected(inbox)[0]["reason"]
+
+    def test_campaign_without_its_tenant_is_told_and_kept(
+        self, inbox: Store, make_plan: MakePlan, ledger: Ledger
+    ) -> None:
+        tenant = [{"namespace": "Campaign", "value": "acme-stg1"}]
+        named = {"products": ["campaign"], "company_contexts": tenant}
+        hand_in(inbox, line(1, products=["campaign"]), line(2, **named))
+        (warning,) = make_plan(contexts=()).intake.warnings
+        assert warning.startswith("DSR-1: campaign needs its tenant")
+        assert [job.warnings for job in ledger.people.request_jobs("DSR-1")] == [warning[7:]]
+        hand_in(inbox, line(3, products=["campaign"]), name="2.jsonl")
+        assert make_plan(contexts=(CompanyContext(**tenant[0]),)).intake.warnings == []
 
     def test_a_request_for_another_organisation_is_refused(self, inbox: Store, make_plan: MakePlan) -> None:
         other = [{"namespace": "imsOrgID", "value": "OTHER@AdobeOrg"}]

@@ -485,7 +485,7 @@ async def test_requests_that_differ_in_their_options_go_in_calls_of_their_own(
 
     monkeypatch.setattr(place.client, "create_jobs", kept)
     contexts = [
-        {"namespace": "Campaign", "value": "acme-stg"},
+        {"namespace": "campaign", "value": "acme-stg"},
         {"namespace": "imsOrgID", "value": place.simulator.org_id},
     ]
     seen = {"namespace": "ECID", "value": "12", "type": "standard", "isDeletedClientSide": True}
@@ -498,8 +498,12 @@ async def test_requests_that_differ_in_their_options_go_in_calls_of_their_own(
     )
     batches = plan(place.inbox, place.ledger, organisation=place.simulator.org_id)
     assert len(batches) == 4
+    of_connection = (
+        CompanyContext.organisation(place.simulator.org_id),
+        CompanyContext(namespace="Campaign", value="other-stg"),
+    )
     for batch in batches:
-        await place.submit(batch, options={"priority": "low"})
+        await place.submit(batch, options={"priority": "low"}, company_contexts=of_connection)
     options = ("expandIds", "priority", "mergePolicyId", "analyticsDeleteMethod")
     told = {key: [wire.get(name) for name in options] for key, wire in sent.items()}
     assert told == {
@@ -508,7 +512,10 @@ async def test_requests_that_differ_in_their_options_go_in_calls_of_their_own(
         "DSR-3": [False, "normal", None, None],
         "DSR-4": [False, "low", None, "purge"],
     }
-    assert [context["namespace"] for context in sent["DSR-2"]["companyContexts"]] == ["imsOrgID", "Campaign"]
+    contexts_of = {key: [each["value"] for each in wire["companyContexts"]] for key, wire in sent.items()}
+    # Whichever way it is spelt, the request's tenant stands in the place of the connection's.
+    assert contexts_of["DSR-1"] == [place.simulator.org_id, "other-stg"]
+    assert contexts_of["DSR-2"] == [place.simulator.org_id, "acme-stg"]
     assert sent["DSR-3"]["users"][0]["userIDs"] == [seen]
     assert len(place.made()) == 8
 

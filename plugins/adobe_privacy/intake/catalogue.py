@@ -16,7 +16,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, Protocol, get_args
 
 from adobe_privacy.api.names import PRODUCT_NAMES, known_product
 
@@ -124,6 +124,10 @@ PRODUCT_USES: dict[str, ProductUse] = {
     "DPSC": _ALL,
 }
 
+CAMPAIGN = "campaign"
+# [14]: the company context that says which of an organisation's tenants is meant.
+_TENANT = "Campaign"
+
 PLATFORM = ("profileService", "identity", "aepDataLake")
 """The stores of the Experience Platform: a delete at one of them leaves the copies in the others."""
 
@@ -170,7 +174,12 @@ _PRODUCT_NAME = re.compile(r"[\w .()&'-]+")
 @lru_cache(maxsize=1000)
 def unknown_product(name: str) -> str | None:
     """Why a product cannot be asked for by this name, or None."""
-    if known_product(name) and _PRODUCT_NAME.fullmatch(name):
+    if (code := known_product(name)) and _PRODUCT_NAME.fullmatch(name):
+        if code == CAMPAIGN and name.strip().lower().startswith("campaign-"):
+            return (
+                "the name of a Campaign tenant: write campaign, and the tenant in company_contexts with the namespace "
+                "Campaign"
+            )
         return None
     return f"not one of Adobe's products{perhaps(name, PRODUCT_NAMES)}; docs/requests.md lists their include codes"
 
@@ -203,8 +212,8 @@ def _concerns(actions: frozenset[str], products: tuple[str, ...], shape: Shape) 
                     f"{product} can use none of the identities and would look for nobody; it uses {use.in_words}",
                     nobody=True,
                 )
-        if "campaign" in products and len({namespace for namespace, _ in shape}) > 1:
-            yield Concern("campaign takes one namespace a request; it leaves identities in others out")
+        if CAMPAIGN in products and len({namespace for namespace, _ in shape}) > 1:
+            yield Concern(f"{CAMPAIGN} takes one namespace a request; it leaves identities in others out")
     if "delete" in actions:
         for product in products:
             missing = [name for name in _DELETE_WITH.get(product, ()) if name not in products]
@@ -222,6 +231,32 @@ def _concerns(actions: frozenset[str], products: tuple[str, ...], shape: Shape) 
         without = [product for product in products if product in _NO_OPT_OUT]
         if without:
             yield Concern(f"an opt-out of sale has no effect at {', '.join(without)}")
+
+
+class Context(Protocol):
+    """A company context."""
+
+    @property
+    def namespace(self) -> str: ...
+
+
+def without_tenant(
+    actions: Collection[str],
+    products: Collection[str],
+    contexts: Iterable[Context],
+    of_connection: Iterable[Context] | None,
+) -> str | None:
+    """What a person should know of a request for Campaign of which neither its own company contexts nor the
+    connection's name the tenant. None `of_connection`: they are not known."""
+    if CAMPAIGN not in products or not set(actions) - {"opt_out_of_sale"}:
+        return None
+    if any(each.namespace.lower() == _TENANT.lower() for each in (*contexts, *(of_connection or ()))):
+        return None
+    unless = " if the connection does not name it" if of_connection is None else ""
+    return (
+        f"campaign needs its tenant in company_contexts, with the namespace {_TENANT}: without it, Adobe may look for "
+        f"nobody{unless}"
+    )
 
 
 def opt_out_reservations(warnings: str) -> tuple[str, ...]:

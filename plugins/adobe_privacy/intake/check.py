@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from adobe_privacy.intake.catalogue import Context
 from adobe_privacy.intake.inbox import Line, Reading, is_request_file
 from adobe_privacy.intake.options import as_text
 from adobe_privacy.intake.request import CONFLICT, PrivacyRequest, check_request
@@ -77,6 +78,7 @@ def check_content(
     *,
     strict: bool = False,
     organisation: str | None = None,
+    contexts: Sequence[Context] | None = None,
 ) -> Check:
     """The same for what a file of this name would hold; `open_` gives its bytes, each time from the beginning."""
     check = Check()
@@ -87,7 +89,8 @@ def check_content(
     reading = Reading(name, open_, day)
     seen: dict[str, bytes] = {}
     check.lines = [
-        _checked(line, products, seen, strict=strict, organisation=organisation) for line in reading
+        _checked(line, products, seen, strict=strict, organisation=organisation, contexts=contexts)
+        for line in reading
     ]
     check.taken_for = reading.taken_for
     return check
@@ -108,12 +111,15 @@ def _checked(
     *,
     strict: bool,
     organisation: str | None,
+    contexts: Sequence[Context] | None,
 ) -> CheckedLine:
     request = line.request
     if request is None:
         return CheckedLine(line.number, line.request_id, reason=line.reason)
     asked = request.products or tuple(products)
-    verdict = check_request(request, asked, strict=strict, organisation=organisation, places=line.places)
+    verdict = check_request(
+        request, asked, strict=strict, organisation=organisation, contexts=contexts, places=line.places
+    )
     # Without products, the connection's are asked, which are not known here.
     reason = verdict.problem if asked else None
     if seen.setdefault(request.request_id, request.content()) != request.content():

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
 
+from adobe_privacy.intake.catalogue import Context
 from adobe_privacy.intake.check import Check, CheckedLine, check_content
 from adobe_privacy.intake.inbox import JSON_KINDS, TABLE_KINDS
 from adobe_privacy.intake.options import as_text
@@ -88,11 +89,13 @@ class HandedIn:
 
 @dataclass(frozen=True)
 class Terms:
-    """By what intake judges: the connection's products, its organisation, and whether it is strict."""
+    """By what intake judges: the connection's products, its organisation, whether it is strict, and its company
+    contexts."""
 
     products: Sequence[str] = ()
     organisation: str | None = None
     strict: bool = False
+    contexts: Sequence[Context] | None = None
 
 
 def examine(data: bytes, kind: str, day: date, terms: Terms, ledger: Ledger) -> HandedIn:
@@ -148,6 +151,7 @@ def _check(data: bytes, kind: str, day: date, terms: Terms) -> Check:
         terms.products,
         strict=terms.strict,
         organisation=terms.organisation,
+        contexts=terms.contexts,
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -26,12 +27,14 @@ from adobe_privacy.api.names import include_codes
 from adobe_privacy.intake.catalogue import (
     PLATFORM,
     STANDARD_NAMESPACES,
+    Context,
     IdentityType,
     concerns,
     identity_type,
     perhaps,
     standard_namespace,
     unknown_product,
+    without_tenant,
 )
 from adobe_privacy.intake.explained import explain
 from adobe_privacy.intake.options import CompanyContext, RequestOptions, unusual
@@ -45,6 +48,8 @@ from adobe_privacy.regulations.codes import (
 
 # A person has a few dozen identifiers. What has more is a list of persons, and would use up a day's jobs.
 MAX_OF_ONE_PERSON = 200
+# A person may have more devices and cookies than addresses.
+MANY_ADDRESSES = 5
 # More fields than any request has; their faults would only fill the report.
 MAX_FIELDS = 40
 # How far `received_at` may lie from the folder's day: a day for the time zones, a year for old paper.
@@ -335,6 +340,15 @@ def _concern(identity: Identity) -> str | None:
     return value_concern(namespace, identity.value, identity.type)
 
 
+def _many(identities: Sequence[Identity]) -> Iterator[str]:
+    if len(identities) <= MANY_ADDRESSES:
+        return
+    values = {(standard_namespace(each.namespace, each.type), each.value.lower()) for each in identities}
+    for namespace, count in Counter(namespace for namespace, _ in values).items():
+        if namespace in ("email", "phone") and count > MANY_ADDRESSES:
+            yield f"identities: {count} different values of {namespace}: are they all one person's?"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a request's products would make of it: a `problem` why it cannot be sent, or `warnings`."""
@@ -349,12 +363,14 @@ def check_request(
     *,
     strict: bool = False,
     organisation: str | None = None,
+    contexts: Sequence[Context] | None = None,
     places: Sequence[str] | None = None,
 ) -> Verdict:
     """Looks at a request together with the products and the organisation that it will go to.
 
-    With `strict`, a product that can use none of the identities is a problem. `places` are what the identities are
-    called in the file, for the warnings.
+    With `strict`, a product that can use none of the identities is a problem. `contexts` are the
+    connection's company contexts, None where they are not known. `places` are what the identities are called in the
+    file, for the warnings.
     """
     actions = request.actions
     if organisation and request.company_contexts and request.organisation() not in (None, organisation):
@@ -368,9 +384,13 @@ def check_request(
     if strict and (nobody := next((concern.text for concern in found if concern.nobody), None)):
         return Verdict(f"products: {nobody}")
     values = [
-        f"{places[number] if places else f'identities: number {number}'}: {told}"
+        f"{places[number] if places else f'identities: number {number}'}: {odd}"
         for number, identity in enumerate(request.identities)
-        if (told := _concern(identity))
+        if (odd := _concern(identity))
     ]
+    told = [concern.text for concern in found]
+    told += _many(request.identities)
+    if tenant := without_tenant(actions, products, request.company_contexts, contexts):
+        told.append(tenant)
     problem = None if actions == (Action.OPT_OUT_OF_SALE,) else check_products(actions, products)
-    return Verdict(problem, (*(concern.text for concern in found), *values))
+    return Verdict(problem, (*told, *values))

@@ -10,66 +10,15 @@ import re
 import unicodedata
 
 from adobe_privacy.intake.catalogue import standard_namespace
+from adobe_privacy.intake.placeholders import is_doubtful, is_no_value, plain_word
 
-# Words in place of a value, as Adobe's libraries and reports, forms and exports in many languages write them. They are
-# compared without case, blanks and punctuation, and longer ones without accents too.
-_WORDS = """
-    infinity null nil none na nan undefined unknown empty blank test testing tbd tba dummy default anonymous anonym
-    missing
-    notset notavailable notapplicable notprovided notspecified notdefined notfound notknown unspecified unset
-    unavailable unassigned nodata novalue noemail noid objectobject xxx placeholder redacted deleted removed hidden
-    notloggedin loggedout notsignedin nologin nouser nocookie anonymoususer guestuser testuser
-    masked guest optout optedout notarget invalid error true false void other lowtraffic uniquesexceeded
-    unbekannt keine keiner keines leer nichtbekannt nichtvorhanden nichtverfügbar nichtzutreffend nichtangegeben
-    nichtgesetzt nichtdefiniert nichtspezifiziert undefiniert keineangabe keineangaben keinwert keinedaten ka entfällt
-    entfaellt fehlt
-    inconnu inconnue aucun aucune vide anonyme nondisponible nonrenseigné nonspécifié nonspécifiée nondéfini
-    nondéfinie indéfini indisponible nonapplicable sansobjet so néant manquant
-    desconocido desconocida ninguno ninguna vacío vacia vacía anónimo noespecificado nodefinido indefinido nodisponible
-    noaplica noaplicable noconsta sindatos sinvalor sinespecificar nulo prueba
-    desconhecido desconhecida nenhum nenhuma vazio vazia anônimo nãoespecificado nãodefinido nãodisponível indisponível
-    nãoaplicável nãoinformado semdados semvalor teste
-    sconosciuto sconosciuta nessuno nessuna vuoto vuota anonimo nonspecificato nondefinito indefinito nondisponibile
-    nonapplicabile nonimpostato assente
-    onbekend geen leeg nvt anoniem nietopgegeven nietgespecificeerd nietbeschikbaar nietvantoepassing ongedefinieerd
-    nietgedefinieerd nietingesteld
-    okänd okänt ingen inget saknas odefinierad ospecificerad ejangivet ejangiven ejtillgänglig ejtillämpligt
-    ukendt ukjent intet ikkeangivet ikkeoppgitt ikketilgængelig ikketilgjengelig udefineret udefinert uspecificeret
-    uspesifisert tuntematon tyhjä eimitään määrittämätön määrittelemätön eisaatavilla puuttuu testi
-    nieznany nieznana nieznane brak brakdanych pusty puste nieokreślony nieokreślono niezdefiniowany niedotyczy
-    niedostępny niepodano anonimowy neznámý neznámá neznámy žádný žádné žiadny prázdný prázdny nedefinováno
-    nespecifikováno nezadáno neuvedeno nenastaveno nedostupné anonymní ismeretlen nincs üres nincsmegadva nemdefiniált
-    teszt necunoscut nespecificat nedefinit bilinmiyor bilinmeyen yok boş hiçbiri belirtilmemiş belirtilmedi tanımsız
-    tanımlanmamış mevcutdeğil anonim
-    неизвестно неизвестный неизвестен нет пусто пустой неуказано неуказан неопределено неопределен неопределён
-    отсутствует недоступно неприменимо аноним анонимный тест невідомо невідомий немає порожньо невказано
-    άγνωστο άγνωστος κανένα κενό לאידוע ריק אין غيرمعروف مجهول فارغ لايوجد غيرمحدد غيرمتوفر
-    ไม่ทราบ ไม่ระบุ ไม่มี ว่าง khôngxácđịnh khôngrõ khôngcó tidakdiketahui tidakada kosong अज्ञात
-    未知 无 無 空 空白 空值 不明 不详 不詳 未指定 未設定 未设置 未定义 未定義 不适用 不適用
-    不可用 无数据 無資料 暂无 没有 沒有
-    缺失 未提供
-    测试 測試 なし 無し 匿名 該当なし 利用不可 使用不可 データなし 値なし 指定なし 未入力 未登録 テスト
-    알수없음 없음 미상 미지정 지정되지않음 정의되지않음 비어있음 해당없음 사용할수없음 익명 공백 테스트
-    """.split()  # noqa: SIM905 -- a list of words, by language
-_SPELLINGS = frozenset(["-1", "\\N"])
-_PLAIN = re.compile(r"[\W_]")
-
-
-def _without_accents(text: str) -> str:
-    return "".join(char for char in unicodedata.normalize("NFD", text) if not unicodedata.combining(char))
-
-
-def _plain(text: str) -> str:
-    return _PLAIN.sub("", text).casefold()
-
-
-_NO_VALUE = frozenset(
-    spelt
-    for word in _WORDS
-    for spelt in (_plain(word), _without_accents(_plain(word) if len(word) > 5 else ""))
-) - {""}
+# The last is the ANDROID_ID that all phones with one fault have.
+_SPELLINGS = frozenset(["-1", "\\N", "9774d56d682e549c"])
 # What a program sends where a part was not there: `auth0|null`, `undefined undefined`.
-_NOT_THERE = re.compile(r"(?:.*[\s|:=/,;])?(?:null|undefined|nan|\(null\)|\[object object\])", re.IGNORECASE)
+_NOT_THERE = re.compile(
+    r"(?:.*[\s|:=/,;])?(?:null|undefined|nan|\(null\)|\[object \w+\])|function ?\(.*|(?:symbol|promise) ?[({].*",
+    re.IGNORECASE,
+)
 _LONGEST = 32
 # `0000…` and `ffff…` of any length and grouping: many phones and browsers send the same.
 _ALL_SAME = re.compile(r"[\W_]*(?:0[xX])?(?:0[0\W_]*|[fF][fF\W_]*)")
@@ -82,13 +31,20 @@ _UNFILLED = re.compile(
 )
 
 _MONTH = (
-    r"(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sept?|o[ck]t|nov|de[cz]|janv|f[eé]vr?|mars|avr|juin|juil|ao[uû]t|d[eé]c"
+    r"(?:(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sept?|o[ck]t|nov|de[cz]|janv|f[eé]vr?|mars|avr|juin|juil|ao[uû]t|d[eé]c"
     r"|ene|abr|ago|dic|gen|mag|giu|lug|set|ott|fev|out|dez|mei|mrt)\.?"
+    r"|januar[yi]?|febr(?:uar[yi]?|ero)|march|märz|april|june|juni|july|juli|august|(?:sept|nov|dec|dez)em(?:ber|bre)"
+    r"|o[ck]tober|janvier|février|avril|juillet|octobre|décembre|enero|mar[zç]o|abril|mayo|junio|julio|agosto|septiembre"
+    r"|octubre|noviembre|diciembre|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|novembre|dicembre"
+    r"|janeiro|fevereiro|maio|junho|julho|setembro|outubro|novembro|dezembro)"
 )
 _QUOTES = "\"'‘’‚‛´`“”„«»"
 _DAMAGE: tuple[tuple[re.Pattern[str], str], ...] = (
     (
-        re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE][+-]\d{1,4}|[+-]?\d+[.,]\d+[eE]\d{1,4}"),
+        re.compile(
+            r"[+-]?\d+(?:[.,]\d+)?[eE][+-]\d{1,4}|[+-]?\d+[.,]\d+[eE] ?\d{1,4}"
+            r"|[+-]?\d+[.,]\d+ ?[x×*·] ?10 ?\^? ?[+-]?\d{1,4}"
+        ),
         "a number that a spreadsheet has rounded (4.4E+37); format the column as text and enter the id again",
     ),
     (
@@ -102,19 +58,32 @@ _DAMAGE: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(
-            rf"\d{{1,4}}[-./ ]+{_MONTH}(?:[-./ ]+\d{{2,4}})?|{_MONTH}[-./ ]+\d{{1,4}}"
+            rf"\d{{1,4}}[-./ ]+{_MONTH}(?:[-./ ]+\d{{2,4}})?|{_MONTH}[-./ ]+\d{{1,4}}(?:, \d{{4}})?"
             r"|\d{1,2}[./]\d{1,2}[./](?:19|20)\d\d(?: \d{1,2}:\d\d.*)?"
-            r"|(?:19|20)\d\d-\d\d-\d\d[ T]00:00(?::00)?(?:\.0+)?",
+            r"|\d{1,2}([/.-])\d{1,2}\1\d\d \d{1,2}:\d\d.*|(?:19|20)\d\d ?年 ?\d{1,2} ?月 ?\d{1,2} ?日"
+            r"|(?:19|20)\d\d-\d\d-\d\d[ T]00:00(?::00)?(?:\.0+)?(?:Z|\+00:?00)?",
             re.IGNORECASE,
         ),
         "a date, as spreadsheets make of some ids; format the column as text and enter the id again",
     ),
-    (re.compile(r"[\[{(].*[\"',:].*[\]})]"), "a list or an object; give one value a cell"),
+    (re.compile(r"[\[{(].*[\"',:].*[\]})]|\[.*\]"), "a list or an object; give one value a cell"),
+    (re.compile(r"[A-Za-z_.]+\((?:'.*'|\".*\")\)"), "an object as a program shows it; give the value alone"),
+    (
+        re.compile(
+            r".*&(?:quot|amp|lt|gt|apos|nbsp|#\d{2,5}|#x[0-9a-fA-F]{2,4});.*|<([A-Za-z]\w*)[^<>]*>.*</\1>"
+        ),
+        "holds HTML; give the value alone",
+    ),
+    (
+        re.compile(r"[$€£¥₹] ?[\d., '’]*\d|\d[\d., '’]* ?[$€£¥₹%]|\d[\d.,]*-|\(\d{4,}\)"),
+        "a number that a spreadsheet has formatted; format the column as text",
+    ),
     (re.compile(r"['‘’´`][^'‘’´`]*"), "begins with an apostrophe, as spreadsheets mark text; remove it"),
     (re.compile(rf"[{_QUOTES}].*|.*[{_QUOTES}]"), "begins or ends with a quotation mark; remove it"),
     (
         re.compile(
-            r"#{2,}|#N/A\b.*|#(?:[^\W\d_]+/)*[^\W\d_]+[!?]|#DIV/0!|#[^\W\d_]{1,8}/[^\W\d_]{1,6}|#N[DV]"
+            r"#{2,}|#N/A\b.*|#[¡¿]?(?:[^\W\d_]+/)*[^\W\d_]+[!?]|#[^\W\d_]{1,8}/0!|#[^\W\d_]{1,8}/[^\W\d_]{1,6}"
+            r"|#N[DV]|#(?:VALUE|REF|NAME|NUM|NULL|ERROR|BŁĄD|BLAD|GETTING_DATA)\W*|#?(?:LOADING|Loading)\.*|Err:\d{3}"
         ),
         "an error value of a spreadsheet",
     ),
@@ -124,12 +93,15 @@ _DAMAGE: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
 )
 # Groups of three digits. Points are in IP addresses, and blanks in telephone numbers, too.
-_GROUPED = re.compile(r"[+-]?\d{1,3}(?:[,'’]\d{3})+(?:[.,]\d+)?|[+-]?[1-9]\d{0,2}(?:[. ]\d{3}){2,}(?:,\d+)?")
+_GROUPED = re.compile(
+    r"[+-]?\d{1,3}(?:[,'’]\d{3})+(?:[.,]\d+)?|[+-]?\d{1,2}(?:,\d\d)+,\d{3}|[+-]?[1-9]\d{0,2}(?:[. ]\d{3}){2,}(?:,\d+)?"
+)
 _IP_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _OF_TELEPHONES = re.compile(r"phone|mobil|tel|fax|cell|msisdn|^7$")
 
 _LOCAL = r"[^\s@,;:<>()\[\]\\\"“”„«»'‘’][^\s@,;:<>()\[\]\\\"“”„«»]*"
 _EMAIL = re.compile(rf"{_LOCAL}@(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_][\w-]*[^\W_]")
+_OF_URLS = re.compile(r"%(?:2[0-9A-Fa-f]|3[A-Fa-f]|40|5[BDbd]|7[BCDbcd]|[C-Fc-f][0-9A-Fa-f]%)")
 _SEVERAL = re.compile(r"@[^@]*[\s,;|/&][^@]*@")
 _HASH = re.compile(r"[0-9a-fA-F]{32,128}")
 _AAID = re.compile(r"[1-9A-F][0-9A-F]{0,15}-[1-9A-F][0-9A-F]{0,15}")
@@ -161,7 +133,7 @@ def value_fault(namespace: str, value: str, type_: str) -> str | None:
     standard = (standard_namespace(namespace, type_) or "").lower()
     if seen is not value and _misread(value):
         return "holds characters that were read in a wrong encoding; save the file as UTF-8"
-    if fault := _damage(seen, namespace):
+    if fault := _damage(seen, namespace) or (seen is not value and _damage(value, namespace)):
         return NO_ADDRESS if standard == "email" and "@" in seen and first != "=" else fault
     if len(seen) < _LONGEST and "@" not in seen and _stands_for_none(seen):
         return "a placeholder, not a person's value"
@@ -196,10 +168,9 @@ def _misread(value: str) -> bool:
 
 
 def _stands_for_none(value: str) -> bool:
-    plain = _plain(value)
     return (
-        not plain
-        or plain in _NO_VALUE
+        not plain_word(value)
+        or is_no_value(value)
         or value in _SPELLINGS
         or any(each.fullmatch(value) for each in (_UNFILLED, _NOT_THERE, _SAME_SIGN))
     )
@@ -209,15 +180,15 @@ def _damage(value: str, namespace: str) -> str | None:
     """What a spreadsheet or another program has made of the value."""
     first, last = value[0], value[-1]
     if not (
-        first.isdigit()
-        or first in "=#+-@[{("
-        or first in _QUOTES
-        or last in _QUOTES
-        or (last.isdigit() and len(value) < 16)
+        not first.isalpha()
+        or not last.isalnum()
+        or (last.isdigit() and len(value) < 24)
+        or "&" in value
+        or first in "lL"
     ):
         return None
     for pattern, what in _DAMAGE:
-        if pattern.fullmatch(value):
+        if pattern.fullmatch(value) and not (first == "(" and _OF_TELEPHONES.search(namespace)):
             return what
     if not _GROUPED.fullmatch(value) or _IP_ADDRESS.fullmatch(value):
         return None
@@ -236,11 +207,17 @@ def _address_fault(value: str, namespace: str, standard: str) -> str | None:
     if standard == "email" or namespace in ("email", "e-mail", "emailaddress", "mail"):
         if not _EMAIL.fullmatch(value):
             return NO_ADDRESS
-        local, domain = (_plain(part) for part in value.rsplit(".", 1)[0].split("@"))
-        return "a placeholder, not a person's value" if {local, domain} <= _NO_VALUE else None
+        return "a placeholder, not a person's value" if _of_nobody(value) else None
     if standard:
         return "an e-mail address, which is never in this namespace"
+    if _EMAIL.fullmatch(value) and _of_nobody(value):
+        return "a placeholder, not a person's value"
     return "several e-mail addresses: one value a cell" if _SEVERAL.search(value) else None
+
+
+def _of_nobody(address: str) -> bool:
+    local, domain = address.rsplit(".", 1)[0].split("@")
+    return is_no_value(local) and is_no_value(domain)
 
 
 def _standard_fault(namespace: str, value: str) -> str | None:
@@ -268,19 +245,32 @@ def _aaid_fault(value: str) -> str | None:
 def value_concern(namespace: str, value: str, type_: str) -> str | None:
     """What may be wrong with a value that is sent all the same, or None."""
     standard = (standard_namespace(namespace, type_) or "").lower()
+    if "@" in value:
+        if odd := _odd_address(value):
+            return odd
+    elif is_doubtful(value) or (len(set(value.lower())) == 1 and not value.isdigit()):
+        return "hardly one person's: it may have been typed to fill the field"
+    if "%" in value and _OF_URLS.search(value):
+        return "holds a code as in addresses of the web (%40): it may have to be decoded"
+    if (";" in value or " / " in value or ", " in value) and "@" not in value and standard != "phone":
+        return "perhaps several values: give one value a cell"
+    if value[0].isdigit() and _DATE_OR_TIME.fullmatch(value):
+        return "looks like a date or a time, as spreadsheets make of some ids"
     if len(value) > 7 and (odd := _odd(value, namespace)):
         return odd
     if standard == "ecid" and len(value) != ECID_LENGTH:
         return f"an ECID has {ECID_LENGTH} digits, this one has {len(value)}"
-    if standard == "email":
-        local = _plain(value.partition("@")[0])
-        if local in _ROLES or local in _NO_VALUE:
-            return "the e-mail address is that of a role, not of a person"
-    elif standard in ("idfa", "gaid", "waid") and not _UUID.fullmatch(value):
+    if standard in ("idfa", "gaid", "waid") and not _UUID.fullmatch(value):
         return "an advertising id has 32 hexadecimal digits in five groups, this one has another form"
     elif value.lower() in _HASHES_OF_NOTHING:
         return "the hash of an empty value: it may be many people's"
     return None
+
+
+_IN_ORDER = "1234567890" * 5
+_DATE_OR_TIME = re.compile(
+    r"\d{1,2}([./-])\d{1,2}\1\d\d|(?:19|20)\d\d/\d{1,2}/\d{1,2}|\d{1,2}:\d\d:\d\d(?: ?[APap][Mm])?"
+)
 
 
 def _odd(value: str, namespace: str) -> str | None:
@@ -296,8 +286,19 @@ def _odd(value: str, namespace: str) -> str | None:
             return "hardly one person's: it holds one or two different signs only"
         if len(letters) == 1:
             return "hardly one person's: it holds one sign only"
-    if value.isdigit() and value in "12345678901234567890123456789012345678901234567890":
+    if value.isdigit() and (value in _IN_ORDER or value[::-1] in _IN_ORDER):
         return "hardly one person's: its digits are in order"
+    return None
+
+
+def _odd_address(value: str) -> str | None:
+    local, _, domain = value.partition("@")
+    if local.isalpha() or not any(map(str.isdigit, local)):
+        plain = plain_word(local)
+        if plain in _ROLES or is_no_value(local) or (is_doubtful(local) and len(plain) > 3):
+            return "the e-mail address is that of a role, not of a person"
+    if len(local) < 8 and domain.lower().startswith(f"{local.lower()}."):
+        return "hardly one person's: the e-mail address may have been typed to fill the field"
     return None
 
 

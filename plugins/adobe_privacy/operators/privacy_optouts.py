@@ -49,6 +49,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                     clocks=settings.variables.legal_clocks,
                     strict_identities=settings.service.strict_identities,
                     organisation=settings.service.client.org_id,
+                    contexts=settings.service.company_contexts,
                     late_days=0,
                 ),
             )

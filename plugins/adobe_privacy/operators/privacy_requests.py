@@ -329,6 +329,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
                         approve_deletes=settings.approve_deletes,
                         strict_identities=service.strict_identities,
                         organisation=service.client.org_id,
+                        contexts=service.company_contexts,
                         # A backfill has a run for each of its days.
                         late_days=0 if backfill else LATE_DAYS,
                         look_later=manual,

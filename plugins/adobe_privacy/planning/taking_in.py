@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from adobe_privacy.api.facts import DAILY_JOBS
+from adobe_privacy.intake.catalogue import Context
 from adobe_privacy.intake.files import InboxEntry, files_to_read
 from adobe_privacy.intake.inbox import Line, as_shown, read_file
 from adobe_privacy.intake.options import as_text
@@ -37,7 +38,7 @@ class PlanSettings:
     below 1 for a backfill, so that the schedule keeps its room. `products` replaces what requests ask for.
     With `approve_deletes`, deletes get batches of their own, for a person to approve. With `strict_identities`,
     a request for a product that can use none of its identities is refused; else that is a warning. A request that
-    names another `organisation` is refused.
+    names another `organisation` is refused. `contexts` are the connection's company contexts.
     What arrived late is looked for in the folders of `late_days` before; with `look_later`, unread files in folders of
     later days are counted. `inbox_retention_days` are told only: another DAG erases files of the inbox.
     """
@@ -50,6 +51,7 @@ class PlanSettings:
     approve_deletes: bool = False
     strict_identities: bool = False
     organisation: str | None = None
+    contexts: Sequence[Context] | None = None
     clocks: Clocks = DEFAULT
     late_days: int = LATE_DAYS
     look_later: bool = False
@@ -158,6 +160,7 @@ def _take_in(
             _products(request, settings),
             strict=settings.strict_identities,
             organisation=settings.organisation,
+            contexts=settings.contexts,
             places=line.places,
         )
         if verdict.problem:

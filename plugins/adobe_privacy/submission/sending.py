@@ -127,8 +127,8 @@ class Sending:
         settings, batch = self.work.settings, self.work.batch
         said = dict(settings.options) | (json.loads(batch.options) if batch.options else {})
         more = [CompanyContext(**context) for context in said.pop("company_contexts", [])]
-        instead = {context.namespace for context in more}
-        contexts = [each for each in settings.company_contexts if each.namespace not in instead]
+        instead = {context.namespace.lower() for context in more}
+        contexts = [each for each in settings.company_contexts if each.namespace.lower() not in instead]
         return said | {"company_contexts": (*contexts, *more)}
 
     def _payload(self, jobs: Sequence[Job]) -> tuple[Sequence[User], list[Job]] | None:

@@ -46,7 +46,9 @@ class Source:
     def terms(self) -> Terms:
         """By what intake judges a request. Raises SettingsError."""
         service = self.settings()
-        return Terms(service.products, service.client.org_id, service.strict_identities)
+        return Terms(
+            service.products, service.client.org_id, service.strict_identities, service.company_contexts
+        )
 
     def id_scheme(self) -> str:
         """Raises SettingsError."""
