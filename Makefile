@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-faults test-weeks test-versions test-everyday test-scale test-ui model docs bench lint format lock sbom audit
+.PHONY: help setup demo up test test-faults test-weeks test-versions test-everyday test-scale test-ui test-conformance model docs bench lint format lock sbom audit
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -44,6 +44,15 @@ test-scale: $(INSTALLED) ## CeleryExecutor with two workers, Redis, PostgreSQL, 
 test-ui: $(INSTALLED) ## the UI in a real browser; needs Chromium
 	@$(BIN)/python -m pytest tests/ui --timeout=1200
 
+test-conformance: $(INSTALLED) ## aepp and schemathesis on the simulator, OpenLineage on the tasks: in an environment of their own
+	@[ -x .venv-conformance/bin/python ] || $(BIN)/python -m venv .venv-conformance
+	@index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)}}; \
+		[ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; \
+		$(BIN)/uv pip sync --quiet --python .venv-conformance/bin/python --require-hashes tests/conformance/requirements.txt; \
+		$(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BIN)/python --target .venv-conformance/openlineage \
+		-r tests/conformance/openlineage.txt
+	@$(BIN)/python -m pytest tests/conformance
+
 model: $(INSTALLED) ## every form of the protocol's model, by Spin; needs spin and gcc
 	@$(BIN)/python -m tests.model.check
 
@@ -61,6 +70,7 @@ lint: $(INSTALLED) ## format check, lint, types, import rules, the pages that ar
 	@$(BIN)/python -m scripts.states_page --check
 	@$(BIN)/python -m scripts.verdicts_table --check
 	@$(BIN)/python -m scripts.commands_page --check
+	@$(BIN)/python -m scripts.metrics_page --check
 
 format: $(INSTALLED) ## formats and fixes what can be fixed
 	@$(BIN)/ruff check --fix .
@@ -70,6 +80,8 @@ lock: $(INSTALLED) ## resolves pyproject.toml into requirements.lock and require
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --generate-hashes \
 		--extra s3 --extra postgres --group dev pyproject.toml -o requirements.lock
 	@$(BIN)/python -m scripts.image_lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --generate-hashes \
+		tests/conformance/requirements.in -o tests/conformance/requirements.txt
 	@grep -o '^uv==[^ ]*' scripts/uv.txt | $(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --generate-hashes - -o scripts/uv.txt
 
 sbom: $(INSTALLED) ## a bill of materials (CycloneDX) and the licences of all that is locked, into data/sbom/

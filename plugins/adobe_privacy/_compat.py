@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import exceptions
+from airflow.sdk import conf, exceptions
 from airflow.sdk import log as airflow_log
 from asgiref.sync import sync_to_async
 
@@ -30,6 +31,34 @@ async def amask_secret(secret: str) -> None:
     """Airflow 3.2 masks from synchronous code only, which needs a thread beside a trigger's event loop."""
     mask = getattr(airflow_log, "amask_secret", None) or sync_to_async(airflow_log.mask_secret)
     await mask(secret)
+
+
+class Labels(Enum):
+    """How Airflow's statistics take labels."""
+
+    OFF = "nothing is measured"
+    IN_NAME = "plain StatsD has none: their values are part of the name"
+    AS_TAGS = "as tags or attributes"
+
+
+def labels_of_stats() -> Labels:
+    """By Airflow's configuration, in the order in which Airflow chooses where its statistics go."""
+
+    def on(option: str, fallback: bool = False) -> bool:
+        return bool(conf.getboolean("metrics", option, fallback=fallback))
+
+    if on("statsd_datadog_enabled"):
+        return Labels.AS_TAGS if on("statsd_datadog_metrics_tags", True) else Labels.IN_NAME
+    if on("statsd_on"):
+        return Labels.AS_TAGS if on("statsd_influxdb_enabled") else Labels.IN_NAME
+    return Labels.AS_TAGS if on("otel_on") else Labels.OFF
+
+
+def airflow_stats() -> Any:
+    """What has `incr`, `gauge` and `timing`: since Airflow 3.3 a module, before a class in it."""
+    from airflow.sdk.observability import stats
+
+    return stats if hasattr(stats, "incr") else stats.Stats
 
 
 def add_result(dag: DAG, result: Any) -> None:

@@ -44,11 +44,16 @@ class Organisation:
 THE_DEFAULT = Organisation()
 
 
+def is_name(name: str) -> bool:
+    """Whether an organisation may be called so."""
+    return _NAME.fullmatch(name) is not None
+
+
 def organisation_names(configured: Configuration) -> tuple[str, ...]:
     """All there are, `default` first. Raises OrganisationError."""
     names = [name.strip() for name in (configured("organisations") or "").split(",") if name.strip()]
     for name in names:
-        if not _NAME.fullmatch(name) or name == DEFAULT:
+        if not is_name(name) or name == DEFAULT:
             raise OrganisationError(
                 f"[{SECTION}] organisations: {name!r} is no name like eu: use lower-case letters, digits and _, and "
                 f"not {DEFAULT}, which there always is"

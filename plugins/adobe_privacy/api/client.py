@@ -79,6 +79,7 @@ class PrivacyServiceClient:
         self._transport = Transport(config, transport=transport, sleep=sleep, now=now, clock=clock)
         # A proxy looks up the names of hosts by itself.
         self._looks_up_hosts = transport is None and config.proxy is None
+        self.connections = self._transport.connections
         self._token = AccessToken(config, self._transport)
         self._listing = Listing(config.page_size)
         # Whether the service takes a `toDate` after today; None until that was seen.

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from adobe_privacy import __version__, quiet_logs
+from adobe_privacy import __version__, metrics, quiet_logs
 from adobe_privacy.api import bodies
 from adobe_privacy.api.config import ClientConfig
 from adobe_privacy.api.error_bodies import error_for
@@ -110,7 +110,7 @@ class Transport:
             # httpx limits each read; headers or an error that drip in need a limit as a whole.
             async with asyncio.timeout(self._total_timeout):
                 with quiet_logs.quiet():
-                    response = await self._send(call)
+                    response = await self._counted(call)
                 self._note_time(response)
                 if response.is_success or (response.has_redirect_location and not call.creates):
                     return response
@@ -119,6 +119,19 @@ class Transport:
             failure = self._translate(error, call)
         # Raised out here: an error chained to httpx's own could show headers or pieces of a body.
         raise failure
+
+    def connections(self) -> int:
+        return len(self._idle) + len(self._busy)
+
+    async def _counted(self, call: Call) -> httpx.Response:
+        status = metrics.NO_ANSWER
+        try:
+            with metrics.timed(metrics.API_TIME, method=call.method):
+                response = await self._send(call)
+            status = str(response.status_code)
+            return response
+        finally:
+            metrics.count(metrics.API_CALLS, method=call.method, status=status)
 
     async def _send(self, call: Call) -> httpx.Response:
         client = self._idle.pop() if self._idle else self._new_client()

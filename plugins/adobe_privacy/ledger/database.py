@@ -30,6 +30,12 @@ class LedgerError(Exception):
     """The ledger cannot be used as it is; the text says what to do."""
 
 
+def connections_of(engine: Engine) -> int:
+    """How many connections an engine holds at the moment, in use or kept."""
+    pool: Any = engine.pool
+    return pool.checkedin() + pool.checkedout() if hasattr(pool, "checkedin") else 1
+
+
 def create_ledger_engine(url: str, *, connections: int = 10, make_folder: bool = True) -> Engine:
     """An engine whose write transactions exclude each other and whose commits survive a power cut. It has at most
     so many connections to a server or a file at once; two of them are kept."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from adobe_privacy import metrics
 from adobe_privacy.ledger.access import Accesses
 from adobe_privacy.ledger.alarms import Alarms
 from adobe_privacy.ledger.approvals import Approvals
 from adobe_privacy.ledger.attention_reader import Attention
 from adobe_privacy.ledger.chain import Chain
 from adobe_privacy.ledger.claims import Claims
-from adobe_privacy.ledger.database import create_ledger_engine, require_ledger, upgrade
+from adobe_privacy.ledger.database import connections_of, create_ledger_engine, require_ledger, upgrade
 from adobe_privacy.ledger.doubts import Doubts
 from adobe_privacy.ledger.erasures import Erasures
 from adobe_privacy.ledger.figures import Figures
@@ -105,6 +106,10 @@ class Ledger:
 
     def now(self) -> datetime:
         return self.unit.now()
+
+    def tell_connections(self, component: str) -> None:
+        """Measures how many connections to the database this process holds."""
+        metrics.gauge(metrics.LEDGER_CONNECTIONS, connections_of(self.unit.engine), component=component)
 
     def close(self) -> None:
         self.unit.engine.dispose()

@@ -45,6 +45,15 @@ class Position(NamedTuple):
     job_id: int
 
 
+class Horizon(NamedTuple):
+    """When the oldest unfinished request was received, which day is the next to be due, and when the first of the jobs
+    that wait to be archived was complete; None where there is none."""
+
+    received_at: datetime | None
+    due_on: date | None
+    completed_at: datetime | None
+
+
 class Size(NamedTuple):
     """How many requests, and how many jobs of theirs."""
 
@@ -138,6 +147,16 @@ class Overview(Topic):
             counted = dict(session.execute(query).tuples().all())
             archived = session.scalar(select(func.sum(DailyFigures.archived))) or 0
         return {state: counted.get(state, 0) for state in COUNTED_STATES} | {JobState.ARCHIVED: archived}
+
+    def horizon(self) -> Horizon:
+        """The first and the last moments of what is unfinished."""
+        unfinished = select(func.min(Job.received_at), func.min(Job.due_on)).where(
+            UNFINISHED, Job.origin == Origin.INBOX
+        )
+        ready = select(func.min(Job.completed_at)).where(Job.state == JobState.COMPLETE)
+        with self.unit.read() as session:
+            received_at, due_on = session.execute(unfinished).one()
+            return Horizon(received_at, due_on, session.scalar(ready))
 
     def sizes(self, kinds: Sequence[Kind]) -> dict[str, Size]:
         """By the name of a kind of attention about jobs, how many requests and how many of their jobs it is about."""

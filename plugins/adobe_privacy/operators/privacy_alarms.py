@@ -69,6 +69,7 @@ class PrivacyAlarmsOperator(PrivacyOperator):
                     notifiers, rendered_with, subject=self._subject(alarms.subject), message=alarms.message
                 )
             record(ledger, alarms)
+            self.tell_figures(ledger)
         self.tell(context, self._subject(alarms.subject) if alarms.groups else "Nothing to tell")
         counts: dict[str, int] = {}
         for group in alarms.groups:

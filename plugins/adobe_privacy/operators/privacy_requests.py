@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from adobe_privacy import observing
 from adobe_privacy.airflow_organisations import organisation_of
 from adobe_privacy.api.facts import LIST_LOOK_BACK
 from adobe_privacy.failures import plain_failures
@@ -26,6 +27,7 @@ from adobe_privacy.run_notes import push_figures
 # Everything else of ours is imported where it is used: the scheduler's parts and every task read this file,
 # and what they don't need would cost each of them half a second.
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import BaseOperatorLink, Context
 
     from adobe_privacy.api.client import PrivacyServiceClient
@@ -199,6 +201,7 @@ class PrivacyOperator(BaseOperator):
         """Looked up once, when the task runs. Raises SettingsError."""
         from adobe_privacy.hooks.settings import read_settings
 
+        observing.start()
         return read_settings(
             self.adobe_privacy_conn_id,
             self.ledger_conn_id,
@@ -237,6 +240,29 @@ class PrivacyOperator(BaseOperator):
         from adobe_privacy.hooks.ledger import open_for_run
 
         return open_for_run(self.settings, actor, needs_archive=self.needs_archive)
+
+    def tell_figures(self, ledger: Ledger) -> None:
+        """Measures how things stand in the ledger, and how many connections to it this task holds."""
+        ledger.tell_connections("task")
+        observing.tell_ledger(
+            ledger, organisation=self.organisation, daily_limit=self.settings.service.daily_job_limit
+        )
+
+    def get_openlineage_facets_on_complete(self, _task_instance: Any) -> OperatorLineage:
+        """Called by the OpenLineage provider, where it is installed."""
+        from adobe_privacy.lineage import lineage
+
+        return lineage(reads=self._read, writes=self._written)
+
+    @property
+    def _read(self) -> str | None:
+        """The folder that the task reads requests from."""
+        return None
+
+    @property
+    def _written(self) -> str | None:
+        """The place that the task writes results to."""
+        return None
 
     def wait_until(self, moment: datetime) -> NoReturn:
         """Adobe asked for a pause: leaves the worker and starts anew when it is over."""
@@ -307,6 +333,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
         from adobe_privacy.reporting.run_report import batch_label, plan_lines
 
         dry_run = bool(context["params"].get("dry_run"))
+        self._day = inbox_day(context)
         with plain_failures(self.log):
             settings, service = self.settings.variables, self.settings.service
             # What has no place for its results is not sent.
@@ -317,7 +344,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
                 plan = plan_day(
                     self.inbox(),
                     ledger,
-                    day=inbox_day(context),
+                    day=self._day,
                     run_id=run_of(context),
                     settings=PlanSettings(
                         daily_limit=service.daily_job_limit,
@@ -350,6 +377,10 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
         context["ti"].xcom_push(key="batch_labels", value=labels)
         return [planned.batch.id for planned in plan.batches]
 
+    @property
+    def _read(self) -> str:
+        return f"{self.settings.location('inbox').rstrip('/')}/{self._day}"
+
 
 def _products(names: Sequence[str]) -> tuple[str, ...]:
     """The param `products` as include codes. It decides what is deleted, so nothing of it is guessed."""
@@ -379,7 +410,8 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
         self.batch_id = batch_id
 
     def execute(self, context: Context) -> dict[str, int]:
-        with plain_failures(self.log), self.ledger(context) as ledger:
+        submitting = observing.span("submit", batch_id=self.batch_id)
+        with plain_failures(self.log), self.ledger(context) as ledger, submitting:
             result = asyncio.run(self._submit(ledger, ledger.claims.batch(self.batch_id)))
         for note in result.notes:
             log.warning("%s", note)
@@ -448,7 +480,7 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
         backfill = is_backfill(context)
         with plain_failures(self.log), self.ledger(context) as ledger:
             batch = ledger.claims.batch(self.batch_id)
-            with self.heeding_pauses(ledger):
+            with self.heeding_pauses(ledger), observing.span("archive", batch_id=self.batch_id):
                 result = asyncio.run(self._complete(context, ledger, batch))
         for error in result.errors:
             log.warning("Ended in error: %s", error)
@@ -489,6 +521,10 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
             regulation=batch.regulation,
         )
         return counts
+
+    @property
+    def _written(self) -> str:
+        return self.settings.location("archive")
 
     async def _complete(self, context: Context, ledger: Ledger, batch: Batch) -> Completion:
         """Looks at every job of the batch; in a backfill at those only that Adobe does not list as open."""
@@ -545,6 +581,7 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
                 inbox_date=inbox_day(context),
                 left_to_sweep=is_backfill(context),
             )
+            self.tell_figures(ledger)
         push_figures(context, f"Inbox {inbox_day(context)}: {settlement.figures}")
         self.summary = "\n".join((*settlement.lines, *settlement.named[:50]))
         for line in settlement.lines:

@@ -85,6 +85,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
                     result = asyncio.run(self._sweep(context, ledger, first, last, regulations))
             except DayOutOfReach as error:
                 raise AirflowFailException(str(error)) from None
+            self.tell_figures(ledger)
         self.tell(
             context,
             f"{first} to {last}: Adobe finished {result.finished} jobs; {result.archived} archived now, "
@@ -105,6 +106,10 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             regulation=regulations[0] if len(regulations) == 1 else "*",
         )
         return {"finished": result.finished, "archived": result.archived, "adopted": result.adopted}
+
+    @property
+    def _written(self) -> str:
+        return self.settings.location("archive")
 
     def _judge(self, result: Sweep) -> None:
         if result.left:

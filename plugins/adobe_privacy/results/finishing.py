@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from adobe_privacy import metrics
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import (
     AddressDenied,
@@ -210,7 +211,8 @@ class Finishing:
     async def archive(self, ready: Ready) -> None:
         try:
             try:
-                manifest = await self._store(ready, ready.url)
+                with metrics.timed(metrics.ARCHIVE_TIME):
+                    manifest = await self._store(ready, ready.url)
             except AddressDenied:
                 # An address that was read a while ago may have expired since.
                 detail = await self.client.get_job(ready.completed.job_id)
@@ -226,6 +228,8 @@ class Finishing:
             # Whatever it is, the others are not to wait for this one.
             self._fail(ready.job, error)
             return
+        metrics.count(metrics.VERDICTS, action=ready.job.action, verdict=ready.judgement.verdict.value)
+        metrics.count(metrics.ARCHIVE_BYTES, manifest.size or 0)
         place = f"{manifest.folder}/manifest.json"
         if ready.completed.status != JobStatus.COMPLETE:
             self._record_error(ready, place, manifest.written_sha256)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator
 
+from adobe_privacy import observing
 from adobe_privacy.airflow_organisations import organisation_of
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.links import AdobePrivacyLink, PrivacyPageLink
@@ -80,6 +81,7 @@ class PrivacyJobsSensor(BaseSensorOperator):
     def _settings(self) -> Settings:
         from adobe_privacy.hooks.settings import read_settings
 
+        observing.start()
         return read_settings(self.adobe_privacy_conn_id, self.ledger_conn_id, organisation=self.organisation)
 
     def _ledger(self, context: Context) -> Ledger:

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from sqlalchemy.exc import SQLAlchemyError
 
+from adobe_privacy import observing
 from adobe_privacy.api.errors import PrivacyServiceError, RateLimited
 from adobe_privacy.hooks.adobe_privacy import AdobePrivacyHook
 from adobe_privacy.hooks.ledger import shared_ledger
@@ -77,8 +78,9 @@ class PrivacyJobsTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        observing.start()
         await asyncio.sleep(self.first_look_after)
-        yield await self._wait()
+        yield await self._observed()
 
     async def on_kill(self) -> None:
         # Airflow up to 3.3.2 also calls it when a trigger moves to another host (apache/airflow#73454).
@@ -87,6 +89,11 @@ class PrivacyJobsTrigger(BaseTrigger):
             "running the date again, or the DAG privacy_sweep, archives their results",
             self.batch_id,
         )
+
+    async def _observed(self) -> TriggerEvent:
+        # Not around a yield: what runs between two steps of a generator is another's.
+        with observing.span("wait", batch_id=self.batch_id):
+            return await self._wait()
 
     async def _wait(self) -> TriggerEvent:
         # After a restart past the deadline, too, what has finished meanwhile is seen.
@@ -144,6 +151,7 @@ class PrivacyJobsTrigger(BaseTrigger):
             new_since=watch.new_since(jobs),
             limits=ledger.limits,
         )
+        ledger.tell_connections("triggerer")
         return await watch.judge(jobs, listed, looks.client, datetime.now(UTC))
 
     async def _open_jobs(self, ledger: Ledger) -> list[WaitingJob]:

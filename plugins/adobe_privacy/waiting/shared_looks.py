@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from weakref import WeakKeyDictionary
 
+from adobe_privacy import metrics
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.config import ClientConfig
 from adobe_privacy.api.errors import (
@@ -152,9 +153,12 @@ class SharedLooks:
 
     async def _look(self, wishes: list[_Wish]) -> OpenJobs:
         new = [wish.new_since for wish in wishes if wish.new_since is not None]
-        return await self._list.look(
-            self.client, since=min(wish.since for wish in wishes), new_since=min(new, default=None)
-        )
+        with metrics.timed(metrics.LOOK_TIME):
+            listed = await self._list.look(
+                self.client, since=min(wish.since for wish in wishes), new_since=min(new, default=None)
+            )
+        metrics.gauge(metrics.API_CONNECTIONS, self.client.connections())
+        return listed
 
 
 def _jitter() -> float:

@@ -1,0 +1,135 @@
+"""The files to deploy with: read as Docker and the chart read them, as far as that can be without either."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+from airflow.configuration import conf
+
+from adobe_privacy.settings import ConnectionFields, ledger_settings, service_settings
+from adobe_privacy.storage import parse_location
+from scripts import metrics_page
+from tests.conftest import ROOT
+
+COMPOSE = ROOT / "deploy" / "compose" / "docker-compose.yaml"
+VALUES = ROOT / "deploy" / "helm" / "values.yaml"
+CHECK = ROOT / ".venv-conformance" / "bin" / "check-jsonschema"
+AIRFLOW = {"init", "api-server", "dag-processor", "scheduler", "worker", "triggerer"}
+
+
+def interpolated(text: str) -> str:
+    """With each variable of `.env` in its place."""
+    return re.sub(r"\$\{(\w+)(:\?[^}]*)?\}", lambda found: f"a-{found[1].lower().replace('_', '-')}", text)
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return dict(yaml.safe_load(interpolated(COMPOSE.read_text())))
+
+
+@pytest.fixture(scope="module")
+def values() -> dict[str, Any]:
+    return dict(yaml.safe_load(VALUES.read_text()))
+
+
+def fields(conn_id: str, text: str) -> ConnectionFields:
+    stored = json.loads(text)
+    extra = stored.get("extra")
+    return ConnectionFields(
+        conn_id=conn_id,
+        conn_type=stored["conn_type"],
+        host=stored.get("host"),
+        port=None,
+        login=stored.get("login"),
+        password=stored.get("password"),
+        schema=stored.get("schema"),
+        extra=None if extra is None else json.dumps(extra),
+    )
+
+
+@pytest.mark.skipif(not CHECK.exists(), reason="make test-conformance installs it")
+def test_the_compose_file_is_one_by_the_specification() -> None:
+    done = subprocess.run(
+        [CHECK, "--builtin-schema", "vendor.compose-spec", COMPOSE],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_there_are_two_of_what_may_fail(compose: dict[str, Any], values: dict[str, Any]) -> None:
+    for name in ("scheduler", "worker", "triggerer"):
+        assert compose["services"][name]["deploy"]["replicas"] == 2
+    assert (
+        values["scheduler"]["replicas"]
+        == values["triggerer"]["replicas"]
+        == values["workers"]["replicas"]
+        == 2
+    )
+    assert values["executor"] == compose["services"]["worker"]["environment"]["AIRFLOW__CORE__EXECUTOR"]
+    assert values["executor"] == "CeleryExecutor"
+
+
+def test_all_of_airflow_is_there_and_has_the_same_settings(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    settings = services["worker"]["environment"]
+    for name in AIRFLOW:
+        assert services[name]["environment"] == settings, name
+        for other in services[name]["depends_on"]:
+            assert other in services
+    assert set(services) == AIRFLOW | {"metadata", "ledger", "redis", "statsd-exporter"}
+    for service in services.values():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert source in compose["volumes"] or (COMPOSE.parent / source).exists(), volume
+
+
+def test_every_option_is_one_of_airflow(compose: dict[str, Any], values: dict[str, Any]) -> None:
+    known = conf.as_dict(display_sensitive=False, raw=True)
+    given = [
+        tuple(name.lower().removeprefix("airflow__").split("__"))
+        for name in compose["services"]["worker"]["environment"]
+        if name.startswith("AIRFLOW__")
+    ]
+    given += [(section, option) for section, options in values["config"].items() for option in options]
+    for section, option in given:
+        # Sections of providers are in their own defaults.
+        assert conf.has_option(section, option) or option in known.get(section, {}), (section, option)
+
+
+def test_our_settings_read_what_they_hold(compose: dict[str, Any], values: dict[str, Any]) -> None:
+    environment = compose["services"]["worker"]["environment"]
+    service = service_settings(
+        fields("adobe_privacy_default", environment["AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT"])
+    )
+    assert service.client.base_url == "https://platform.adobe.io/data/core/privacy"
+    assert service.client.client_secret == "a-adobe-client-secret"
+    ledger = ledger_settings(
+        fields("privacy_ledger", environment["AIRFLOW_CONN_PRIVACY_LEDGER"]), "privacy_ledger"
+    )
+    assert ledger.url.startswith("postgresql")
+    assert json.loads(environment["AIRFLOW_CONN_AWS_DEFAULT"])["conn_type"] == "aws"
+    for variable in ("AIRFLOW_VAR_PRIVACY_INBOX_URI", "AIRFLOW_VAR_PRIVACY_ARCHIVE_URI"):
+        assert parse_location(environment[variable]).scheme == "s3"
+        (given,) = [each["value"] for each in values["env"] if each["name"] == variable]
+        assert parse_location(given).conn_id == "aws_default"
+    assert yaml.safe_load(values["extraEnvFrom"]) == [{"secretRef": {"name": "adobe-privacy"}}]
+
+
+def test_no_secret_is_in_either_file() -> None:
+    for name, value in yaml.safe_load(COMPOSE.read_text())["services"]["worker"]["environment"].items():
+        if re.search(r"SECRET|KEY|PASSWORD", name):
+            assert re.fullmatch(r"\$\{\w+:\?.*\}", value), name
+    for match in re.finditer(r'"password": "([^"]*)"', COMPOSE.read_text()):
+        assert match[1].startswith("${")
+
+
+def test_the_chart_maps_our_metrics(values: dict[str, Any]) -> None:
+    assert values["statsd"]["enabled"] is True
+    assert values["statsd"]["extraMappings"] == yaml.safe_load(metrics_page.MAPPING.read_text())["mappings"]
