@@ -23,6 +23,9 @@ BENCHMARKS = (
     "page.py",
     "waiting.py",
     "waiting_connections.py",
+    "parsing.py",
+    "runs.py",
+    "patterns.py",
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import os
@@ -30,44 +29,14 @@ from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.attention import LASTING
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.metrics import METRICS, Metric, Type
-from adobe_privacy.operators.privacy_alarms import PrivacyAlarmsOperator
-from adobe_privacy.operators.privacy_requests import (
-    ArchivePrivacyResultsOperator,
-    CreatePrivacyJobsOperator,
-    PlanPrivacyRequestsOperator,
-    SettlePrivacyRequestsOperator,
-)
-from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger
 from scripts import metrics_page
 from tests.conftest import ROOT
-from tests.support.privacy import World, context, request
+from tests.support.day import main_job
+from tests.support.privacy import World, request
 
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
 DASHBOARD = ROOT / "deploy" / "grafana" / "adobe-privacy.json"
 PERSON = "subject1@example.com"
-
-
-def main_job(world_requests: list[dict[str, Any]] | None = None) -> str:
-    """Plan to settle, and the alarms, as tasks and trigger do them."""
-    (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
-    CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
-
-    async def wait() -> None:
-        trigger = PrivacyJobsTrigger(
-            batch_id=batch_id,
-            adobe_privacy_conn_id="adobe_privacy_default",
-            ledger_conn_id="privacy_ledger",
-            poll_interval=0.05,
-            deadline=4e9,
-        )
-        async for event in trigger.run():
-            assert event.payload["status"] == "finished"
-
-    asyncio.run(wait())
-    ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(context())
-    SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[batch_id]).execute(context())
-    PrivacyAlarmsOperator(task_id="alarms").execute(context())
-    return str(batch_id)
 
 
 @pytest.fixture
@@ -157,7 +126,7 @@ def test_a_day_over_statsd_tells_every_metric_with_labels_of_closed_sets(
     assert jobs["archived"] == 3
     assert sum(value for _, value in told["airflow_adobe_privacy_verdicts_total"]) == 3
     archived = sum(value for _, value in told["airflow_adobe_privacy_archive_bytes_total"])
-    assert archived == sum(manifest["size"] or 0 for manifest in world.manifests()) > 0
+    assert archived == sum(manifest.get("size") or 0 for manifest in world.manifests()) > 0
     assert told["airflow_adobe_privacy_due_in_seconds"][-1][1] == metrics.FAR, "nothing is open any more"
     everything = "\n".join(lines)
     assert "subject" not in everything
@@ -315,7 +284,7 @@ from airflow.sdk.observability.metrics.stats_utils import get_stats_factory
 configure_otel(conf)
 stats.initialize(factory=get_stats_factory(), export_legacy_names=True)
 
-from tests.test_metrics import main_job
+from tests.support.day import main_job
 
 with trace.get_tracer("airflow").start_as_current_span("task"):
     print("BATCH", main_job())

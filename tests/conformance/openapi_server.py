@@ -41,6 +41,7 @@ class OpenApi:
 class Service:
     def __init__(self) -> None:
         self.api = OpenApi()
+        self.url = ""
         self.jobs: dict[str, dict[str, Any]] = {}
         self.calls: list[str] = []
         self.consents: list[dict[str, Any]] = []
@@ -120,7 +121,7 @@ class Service:
             ],
         }
         if status == "complete" and job["row"]["action"] == "access":
-            answer["downloadUrl"] = f"https://platform.adobe.io{BASE}/jobs/{job_id}/content"
+            answer["downloadUrl"] = f"{self.url}{BASE}/jobs/{job_id}/content"
         return 200, self._checked(answer, "Job")
 
     def consent(self, body: Any) -> Any:
@@ -216,8 +217,9 @@ def running(service: Service) -> Iterator[str]:
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
+    service.url = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield service.url
     finally:
         server.shutdown()
         thread.join()

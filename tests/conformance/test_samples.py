@@ -78,9 +78,18 @@ async def test_the_client_reads_what_adobe_writes(sample: dict[str, Any]) -> Non
     text = sample["text"] if "text" in sample else json.dumps(sample["body"])
     answered = http(sample.get("status", 200), text.encode(), headers=sample.get("headers"))
 
+    listed = 0
+
     async def answer(received: Received, writer: asyncio.StreamWriter) -> None:
+        nonlocal listed
         of_token = received.path.startswith("/ims")
-        writer.write(answered if of_token == (sample["call"] == "token") else http(200, TOKEN))
+        listed += sample["call"] == "list" and not of_token
+        if of_token != (sample["call"] == "token"):
+            writer.write(http(200, TOKEN))
+        else:
+            # Of a list with rows, the sample is the first page and the only one.
+            first = listed < 2 or "status" in sample
+            writer.write(answered if first else http(200, b'{"jobDetails": [], "totalRecords": 0}'))
 
     async with raw_server(answer) as server:
         config = ClientConfig(
