@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import promql_parser
 import pytest
 import yaml
@@ -30,6 +31,7 @@ from adobe_privacy.ledger.attention import LASTING
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.metrics import METRICS, Metric, Type
 from scripts import metrics_page
+from tests.api.fake_service import FakeService
 from tests.conftest import ROOT
 from tests.support.day import main_job
 from tests.support.privacy import World, request
@@ -146,26 +148,6 @@ def test_statsd_with_tags_gets_labels_as_tags(
     ), lines
 
 
-def test_a_full_rate_limit_and_no_answer_are_counted(world: World, statsd: socket.socket) -> None:
-    meter = Kept()
-    metrics.send_to(meter)
-    try:
-        metrics.count(metrics.API_CALLS, method="GET", status="429")
-        metrics.count(metrics.API_CALLS, method="GET", status="299")
-        metrics.count(metrics.VERDICTS, action=PERSON, verdict=Verdict.NOTHING_TO_DO)
-        metrics.gauge(metrics.JOBS, 1, organisation="eu", state="planned")
-        metrics.gauge(metrics.JOBS, 1, organisation=PERSON, state=PERSON)
-    finally:
-        metrics.send_to(None)
-    assert meter.told == [
-        ("api_calls", {"method": "GET", "status": "429"}),
-        ("api_calls", {"method": "GET", "status": "other"}),
-        ("verdicts", {"action": "other", "verdict": "nothing_to_do"}),
-        ("jobs", {"organisation": "eu", "state": "planned"}),
-        ("jobs", {"organisation": "other", "state": "other"}),
-    ]
-
-
 class Kept:
     """A meter that keeps what it was told."""
 
@@ -180,6 +162,41 @@ class Kept:
 
     def time(self, metric: Metric, seconds: float, labels: Mapping[str, str]) -> None:
         self.told.append((metric.name, dict(labels)))
+
+
+@pytest.fixture
+def kept() -> Iterator[Kept]:
+    meter = Kept()
+    metrics.send_to(meter)
+    yield meter
+    metrics.send_to(None)
+
+
+async def test_every_try_is_counted_with_its_status_or_none(kept: Kept) -> None:
+    service = FakeService(
+        [
+            httpx.Response(429, json={"error_code": "429050"}),
+            httpx.Response(507, json={}),
+            httpx.ConnectError("no"),
+            httpx.Response(200, json={"jobId": "job-1", "status": "complete"}),
+        ]
+    )
+    async with service.client(retry_attempts=4) as client:
+        await client.get_job("job-1")
+    calls = [labels for name, labels in kept.told if name == "api_calls"]
+    assert calls[0] == {"method": "POST", "status": "200"}, "the token"
+    assert [labels["status"] for labels in calls[1:]] == ["429", "other", "none", "200"]
+
+
+def test_a_label_is_of_its_closed_set_whatever_is_given(kept: Kept) -> None:
+    metrics.count(metrics.VERDICTS, action=PERSON, verdict=Verdict.NOTHING_TO_DO)
+    metrics.gauge(metrics.JOBS, 1, organisation="eu", state="planned")
+    metrics.gauge(metrics.JOBS, 1, organisation=PERSON, state=PERSON)
+    assert kept.told == [
+        ("verdicts", {"action": "other", "verdict": "nothing_to_do"}),
+        ("jobs", {"organisation": "eu", "state": "planned"}),
+        ("jobs", {"organisation": "other", "state": "other"}),
+    ]
 
 
 def test_the_closed_sets_are_those_of_the_code() -> None:
