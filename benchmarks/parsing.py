@@ -33,7 +33,7 @@ def parse(path: str, answers: multiprocessing.Queue[float | str]) -> None:
     from airflow.dag_processing.dagbag import DagBag
 
     began = time.perf_counter()
-    bag = DagBag(path, include_examples=False, bundle_path=Path(path).parent)
+    bag = DagBag(path, bundle_path=Path(path).parent)
     seconds = time.perf_counter() - began
     answers.put(seconds if bag.dags and not bag.import_errors else f"{path}: {bag.import_errors}")
 

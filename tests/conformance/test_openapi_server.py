@@ -81,7 +81,8 @@ def test_a_lost_answer_is_found_in_its_lists(world: World, service: Service) -> 
     from adobe_privacy.hooks.ledger import open_ledger
 
     world.put(request(1, "access", "delete"))
-    create, lost = service.create, []
+    create = service.create
+    lost: list[bool] = []
 
     def made_and_not_told(body: object) -> object:
         made = create(body)
