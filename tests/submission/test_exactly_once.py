@@ -24,6 +24,7 @@ from typing import Any
 import pytest
 
 from adobe_privacy.ledger import approvals, intents
+from adobe_privacy.ledger.doubts import Doubts
 from adobe_privacy.ledger.intents import Intents
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.unit import Unit
@@ -145,6 +146,10 @@ def _takes_an_approval_for_the_next_attempt_too(patch: pytest.MonkeyPatch) -> No
     patch.setattr(Unit, "new_attempt", keeping)
 
 
+def _doubts_nothing_after_a_restore(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Doubts, "begin", lambda _topic, _lost: 0)
+
+
 # Each with a seed that shows it today. Where it does not any more, the search goes on from there: note the new one.
 @pytest.mark.parametrize(
     ("fault", "first"),
@@ -156,6 +161,7 @@ def _takes_an_approval_for_the_next_attempt_too(patch: pytest.MonkeyPatch) -> No
         (_charges_nothing, 0),
         (_asks_nobody, 0),
         (_takes_an_approval_for_the_next_attempt_too, 0),
+        (_doubts_nothing_after_a_restore, 24),
     ],
 )
 @pytest.mark.timeout(0)
@@ -167,10 +173,11 @@ def test_the_interleavings_show_a_submission_that(
 ) -> None:
     fault(monkeypatch)
     monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
+    kind = RestoredWorld if fault is _doubts_nothing_after_a_restore else World
 
     def play_many() -> None:
         for seed in range(first, first + 1500):
-            play(seed, memory_ledger)
+            play(seed, memory_ledger, kind)
 
     with pytest.raises(AssertionError):
         play_many()
