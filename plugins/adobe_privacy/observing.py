@@ -5,7 +5,6 @@ What is observed never fails what is done.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from adobe_privacy import metrics
 from adobe_privacy._compat import Labels, airflow_stats, labels_of_stats
+from adobe_privacy.plain_text import plain_logger
 
 if TYPE_CHECKING:
     from adobe_privacy.ledger.ledger import Ledger
     from adobe_privacy.metrics import Metric
 
-log = logging.getLogger(__name__)
+log = plain_logger(__name__)
 
 
 class AirflowMeter:
