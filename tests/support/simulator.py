@@ -26,7 +26,13 @@ class Simulator:
         self.url = url
         # Of the simulator's process, where this one started it.
         self.pid = pid
-        self._control = httpx.Client(base_url=f"{url}/_simulator", timeout=60, trust_env=False)
+        # The simulator may close a kept connection at the moment of the next call.
+        self._control = httpx.Client(
+            base_url=f"{url}/_simulator",
+            timeout=60,
+            trust_env=False,
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
 
     def __enter__(self) -> Simulator:
         return self
@@ -149,12 +155,7 @@ class Simulator:
         self._post("reset")
 
     def _get(self, path: str) -> Any:
-        try:
-            answer = self._control.get(path)
-        except httpx.NetworkError:
-            # A connection that was kept, and reset by a simulator with many others.
-            answer = self._control.get(path)
-        return answer.raise_for_status().json()
+        return self._control.get(path).raise_for_status().json()
 
     def _post(self, path: str, content: Mapping[str, Any] | None = None) -> Any:
         return self._control.post(path, json=content).raise_for_status().json()
