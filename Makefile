@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-faults test-weeks test-versions test-everyday test-scale test-ui test-conformance model docs bench lint format lock sbom audit
+.PHONY: help setup demo up test test-faults test-weeks test-versions test-everyday test-start test-scale test-ui test-conformance model docs bench lint format lock sbom audit
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -34,6 +34,9 @@ test-weeks: $(INSTALLED) ## backfills of 60 days and 30, waiting and alarms on a
 
 test-versions: $(INSTALLED) ## the wheel on each supported Airflow under its constraints: the main job, an approval, the page
 	@$(BIN)/python -m tests.versions.run
+
+test-start: $(INSTALLED) ## follows docs/index.md (Start) word for word on a fresh clone, the simulator in Adobe's place
+	@$(BIN)/python -m tests.start.run
 
 test-everyday: $(INSTALLED) ## what operators do every day: clear, mark, delete, backfill again, try a DAG, ask by command
 	@$(BIN)/python -m pytest tests/everyday
@@ -71,6 +74,7 @@ lint: $(INSTALLED) ## format check, lint, types, import rules, the pages that ar
 	@$(BIN)/python -m scripts.verdicts_table --check
 	@$(BIN)/python -m scripts.commands_page --check
 	@$(BIN)/python -m scripts.metrics_page --check
+	@$(BIN)/python -m scripts.api_page --check
 
 format: $(INSTALLED) ## formats and fixes what can be fixed
 	@$(BIN)/ruff check --fix .

@@ -23,7 +23,14 @@ def main() -> int:
     days = sample_days(datetime.now(UTC).date())
     arguments = ("--scenario", str(SAMPLES / "scenario.json"))
     try:
-        stack = Stack(HOME, DATA, simulator_arguments=arguments, keep=True)
+        stack = Stack(
+            HOME,
+            DATA,
+            simulator_arguments=arguments,
+            keep=True,
+            # Without a ledger nothing can be handed in on the page, and the first run would have to make it.
+            prepare=lambda stack: stack.airflow("privacy", "upgrade"),
+        )
         if first_start:
             lay_out_samples(DATA / "inbox", days)
         with stack:

@@ -34,6 +34,7 @@ router = APIRouter()
 
 @router.get("/overview")
 def overview(source: SourceDep) -> dict[str, Any]:
+    """Jobs by state, how much there is of each kind of attention, the day's quota, the figures of the last 60 days."""
     return read_overview(source)
 
 
@@ -41,6 +42,7 @@ def overview(source: SourceDep) -> dict[str, Any]:
 def attention(
     source: SourceDep, query: QueryDep, limit: Annotated[int, Parameter(ge=1, le=500)] = 100
 ) -> list[dict[str, Any]]:
+    """What there is of one kind of `attention`; without it, all that needs a person. Each says what to do."""
     return read_needs(source, query.attention, limit)
 
 
@@ -48,12 +50,13 @@ def attention(
 def jobs(
     source: SourceDep, query: QueryDep, limit: Annotated[int, Parameter(ge=1, le=500)] = 50
 ) -> dict[str, Any]:
+    """A page of the jobs that the filters leave. `next` is the query of the following page."""
     return read_page(source, query, limit)
 
 
 @router.get("/export.csv")
 def export(source: SourceDep, query: QueryDep) -> StreamingResponse:
-    """All the jobs that the filters leave, as CSV."""
+    """All the jobs that the filters leave, as CSV. It holds no formula and no identity."""
     return StreamingResponse(export_csv(source.ledger(), query.filters), media_type="text/csv; charset=utf-8")
 
 
@@ -73,21 +76,26 @@ def export_json(source: SourceDep, query: QueryDep) -> StreamingResponse:
 
 @router.get("/request")
 def request(source: SourceDep, id: str) -> dict[str, Any]:
+    """One request: its jobs, each with its history and what each product answered."""
     return read_request(source, id)
 
 
 @router.get("/manifest")
 def manifest(source: SourceDep, job: int) -> dict[str, Any]:
+    """The manifest of an archived job, or the receipt of an opt-out. `job` is the ledger's number."""
     return read_manifest(source, job)
 
 
 @router.get("/report")
 def report(source: SourceDep, period: PeriodDep) -> Response:
+    """The figures of the requests received `from` one day `to` another, of one `regulation` or all: what the command
+    `report` prints. Without days, of the last calendar year."""
     return _as_the_command(read_report(source, period))
 
 
 @router.get("/evidence")
 def evidence(source: SourceDep, id: str) -> Response:
+    """All that ledger and archive know of a request: what the command `evidence` prints."""
     return _as_the_command(read_evidence(source, id))
 
 
@@ -105,21 +113,25 @@ class Decision(BaseModel):
 
 @router.post("/hold", dependencies=[Depends(may_write)])
 def hold(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, Any]:
+    """Puts a request on legal hold. Adobe is not stopped."""
     return _decide(source, user, decision, People.hold)
 
 
 @router.post("/release", dependencies=[Depends(may_write)])
 def release(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, Any]:
+    """Ends a hold."""
     return _decide(source, user, decision, People.release)
 
 
 @router.post("/resend", dependencies=[Depends(may_write)])
 def resend(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, Any]:
+    """Lets the next run send again what failed, was refused, is gone, or was not done by some product."""
     return _decide(source, user, decision, People.resend)
 
 
 @router.post("/close", dependencies=[Depends(may_write)])
 def close(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, Any]:
+    """Nothing more happens to the request, for ever."""
     return _decide(source, user, decision, People.close)
 
 

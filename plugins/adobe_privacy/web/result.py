@@ -23,7 +23,8 @@ router = APIRouter()
 
 @router.get("/result", dependencies=[Depends(may_download)])
 def result(source: SourceDep, user: GetUserDep, job: int) -> FileResponse:
-    """Nothing is sent before all of it was checked. Who took it out is in the ledger before the first byte leaves."""
+    """The result of an archived job, as a ZIP file. Nothing is sent before all of it was checked. The ledger notes who
+    took it out before the first byte leaves."""
     found = source.overview().job(job)
     if found is None or found.manifest is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "This job has no result: it is not archived.")

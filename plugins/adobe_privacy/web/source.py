@@ -74,7 +74,8 @@ class Source:
         if path is not None and not path.exists():
             raise LedgerError(
                 f"There is no ledger yet: {path} does not exist. The first run of "
-                f"{organisation_settings(self.organisation).own('privacy_requests')} makes it. If there has been "
+                f"{organisation_settings(self.organisation).own('privacy_requests')} makes it, or the command "
+                f"`airflow privacy upgrade`. If there has been "
                 f"one, the connection {settings.conn_id} leads this api-server to another place than the workers."
             )
         # A ledger of another version may have been upgraded meanwhile.

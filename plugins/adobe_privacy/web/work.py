@@ -53,13 +53,13 @@ class Decisions(BaseModel):
 
 @router.post("/find", dependencies=[Depends(may_ask)])
 def find(source: SourceDep, sought: Sought) -> dict[str, list[str]]:
-    """Request ids. The text is in the body: what a person types may be an identity, which no address may hold."""
+    """Finds request ids. The text is in the body: what a person types may be an identity, which no address may hold."""
     return {"request_ids": source.ledger().search.by_text(sought.text)}
 
 
 @router.post("/find-person", dependencies=[Depends(may_ask)])
 def find_person(source: SourceDep, user: GetUserDep, person: Person) -> dict[str, list[str]]:
-    """The ids of the requests that hold this identity. Who asked is kept, what was asked is not."""
+    """Finds the ids of the requests that hold this identity. The ledger keeps who asked, and not what was asked."""
     known = {name.lower(): name for name in STANDARD_NAMESPACES}
     with source.ledger_of(user.get_name()) as ledger:
         found = ledger.search.by_prints([ledger.intake.person_print(person.namespace, person.value)])
@@ -99,7 +99,7 @@ class Line(BaseModel):
 
 @router.post("/close-line", dependencies=[Depends(may_write)])
 def close_line(source: SourceDep, user: GetUserDep, line: Line) -> dict[str, int]:
-    """A person says that the line or the file needs nothing more."""
+    """Notes that a rejected line, or an unread file, needs nothing more."""
     with source.ledger_of(user.get_name()) as ledger:
         changed = ledger.inbox.close(line.folder, line.file, line.reason, line=line.line)
     if not changed:
