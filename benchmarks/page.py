@@ -145,7 +145,7 @@ def request_of(job: int) -> str:
     return f"DSR-2026-{job:07}"
 
 
-def fill(url: str, jobs: int, folder: Path) -> None:
+def fill(url: str, jobs: int, folder: Path | None = None) -> None:
     """The oldest jobs come first; what is not archived is among the youngest tenth. The middle job's result is in the
     archive."""
     with Ledger(url, actor="benchmark") as ledger:
@@ -156,7 +156,8 @@ def fill(url: str, jobs: int, folder: Path) -> None:
         if ledger.unit.engine.dialect.name == "postgresql":
             with ledger.unit.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
                 connection.exec_driver_sql("VACUUM ANALYZE")
-        _archive(ledger, jobs // 2, folder)
+        if folder is not None:
+            _archive(ledger, jobs // 2, folder)
 
 
 def _statements(connection: Connection, jobs: int, key: str) -> Iterator[str]:
