@@ -171,7 +171,7 @@ def _read_products(include: Any, checks: _Checks) -> list[str]:
 def _read_user(user: Any, checks: _Checks) -> NewUser:
     checks.require(isinstance(user, dict), "users must hold objects")
     key, actions, identities = user.get("key"), user.get("action"), user.get("userIDs")
-    checks.require(key is None or isinstance(key, str), "users.key must be a string")
+    checks.require("key" not in user or (isinstance(key, str) and key), "users.key must be a string")
     checks.require(isinstance(actions, list) and actions, "users.action must hold at least one action")
     known = all(action in ("access", "delete") for action in actions)
     checks.require(known and len(set(actions)) == len(actions), "users.action must be access, delete or both")
@@ -187,8 +187,12 @@ def _read_identity(identity: Any, checks: _Checks) -> dict[str, Any]:
     checks.require(isinstance(identity, dict), "users.userIDs must hold objects")
     namespace, value, kind = identity.get("namespace"), identity.get("value"), identity.get("type")
     namespace_id = identity.get("namespaceId")
-    has_namespace = (isinstance(namespace, str) and namespace) or isinstance(namespace_id, int)
-    checks.require(has_namespace, "users.userIDs.namespace is mandatory")
+    # A truth value is an integer to Python alone.
+    numbered = isinstance(namespace_id, int) and not isinstance(namespace_id, bool)
+    checks.require("namespaceId" not in identity or numbered, "users.userIDs.namespaceId must be an integer")
+    deleted_there = identity.get("isDeletedClientSide", False)
+    checks.require(isinstance(deleted_there, bool), "users.userIDs.isDeletedClientSide must be true or false")
+    checks.require(isinstance(namespace, str) and namespace, "users.userIDs.namespace is mandatory")
     checks.require(namespace not in checks.switches.refused_namespaces, f"Invalid namespace: {namespace}")
     checks.require(isinstance(value, str) and value, "users.userIDs.value is mandatory")
     checks.require(
@@ -199,7 +203,7 @@ def _read_identity(identity: Any, checks: _Checks) -> dict[str, Any]:
     number = _namespace_id(str(namespace), str(kind)) if namespace_id is None else namespace_id
     if number is not None:
         resolved["namespaceId"] = number
-    return resolved | {"isDeletedClientSide": bool(identity.get("isDeletedClientSide", False))}
+    return resolved | {"isDeletedClientSide": deleted_there}
 
 
 def _namespace_id(namespace: str, kind: str) -> int | None:
