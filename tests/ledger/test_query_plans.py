@@ -314,6 +314,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "erasures.done": lambda ledger: ledger.erasures.done("adobe-2"),
     "erasures.unfinished": lambda ledger: ledger.erasures.unfinished(),
     "erasures.of_request": lambda ledger: ledger.erasures.of_request("OLD-8"),
+    "erasures.too_late": lambda ledger: ledger.erasures.too_late("OLD-8"),
     "people.release": lambda ledger: ledger.people.release("OLD-7", "settled"),
     "people.resend": lambda ledger: ledger.people.resend("OLD-7", "mended"),
     "people.close": lambda ledger: ledger.people.close("OLD-7", "settled"),
@@ -324,6 +325,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "figures.requests": lambda ledger: ledger.figures.requests(DAY - timedelta(days=3), DAY),
     "evidence": lambda ledger: evidence(ledger, "OLD-7"),
     "overview.due": lambda ledger: ledger.overview.due(DAY + timedelta(days=400), limit=100),
+    "overview.horizon": lambda ledger: ledger.overview.horizon(),
     "overview.counts": lambda ledger: ledger.overview.counts(),
     "attention.counts": lambda ledger: ledger.attention.counts(),
     "overview.sizes": lambda ledger: ledger.overview.sizes([kind for kind in LASTING if kind.states]),
@@ -398,6 +400,8 @@ NIGHTLY = {
 AFTER_A_RESTORE = {
     "doubts.begin",
     "doubts.candidates",
+    "erasures.record_found",
+    "erasures.results_not_erased",
     "identity.known",
     "identity.own",
     "identity.renew",
@@ -514,6 +518,7 @@ WHOLE_INDEXES: dict[str, str | tuple[str, ...]] = {
     "erasures.unfinished": "USING INDEX ix_privacy_erasures_unfinished",
     "overview.page, held": "USING INDEX ix_privacy_jobs_held",
     "overview.page, expiring": "USING INDEX ix_privacy_jobs_at_adobe",
+    "overview.horizon": "USING INDEX ix_privacy_jobs_alarm",
 }
 SORTED_BY_INDEX = (
     "claims.claim_batch",
