@@ -171,9 +171,9 @@ def by_the_page(url: str, request_id: str) -> None:
         frame.get_by_role("link", name=new).click()
         form = frame.get_by_role("form", name=new)
         form.get_by_label("Request id").fill(request_id)
-        form.get_by_label(_said(r"choose the action `(\w+)`")).check()
-        expect(form.get_by_label("Namespace")).to_have_value(_said(r"value of the namespace `(\w+)`"))
-        form.get_by_label("Value").fill(_said(r"enter `(\S+@example.com)`"))
+        form.get_by_role("checkbox", name=_said(r"choose the action `(\w+)`"), exact=True).check()
+        expect(form.locator("[name=namespace]")).to_have_value(_said(r"value of the namespace `(\w+)`"))
+        form.locator("[name=value]").fill(_said(r"enter `(\S+@example.com)`"))
         form.get_by_role("button", name=hand_in, exact=True).click()
         frame.get_by_role("button", name=send).click()
         address = frame.get_by_role("link", name=run_link).get_attribute("href") or ""
