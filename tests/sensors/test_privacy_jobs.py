@@ -16,6 +16,7 @@ from tests.support.privacy import World, context, request
 
 @pytest.fixture
 def batch_id(world: World) -> str:
+    world.simulator.set_clock(rate=0)  # its jobs are done when the test says so
     world.put(request(1), request(2, "delete"))
     (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
     CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
