@@ -192,7 +192,8 @@ def _read_identity(identity: Any, checks: _Checks) -> dict[str, Any]:
     checks.require("namespaceId" not in identity or numbered, "users.userIDs.namespaceId must be an integer")
     deleted_there = identity.get("isDeletedClientSide", False)
     checks.require(isinstance(deleted_there, bool), "users.userIDs.isDeletedClientSide must be true or false")
-    checks.require(isinstance(namespace, str) and namespace, "users.userIDs.namespace is mandatory")
+    has_namespace = (isinstance(namespace, str) and namespace) or ("namespace" not in identity and numbered)
+    checks.require(has_namespace, "users.userIDs.namespace is mandatory")
     checks.require(namespace not in checks.switches.refused_namespaces, f"Invalid namespace: {namespace}")
     checks.require(isinstance(value, str) and value, "users.userIDs.value is mandatory")
     checks.require(
