@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import Asset, BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from adobe_privacy import observing
 from adobe_privacy.airflow_organisations import organisation_of
 from adobe_privacy.api.facts import LIST_LOOK_BACK
 from adobe_privacy.failures import plain_failures
@@ -200,8 +199,9 @@ class PrivacyOperator(BaseOperator):
     def settings(self) -> Settings:
         """Looked up once, when the task runs. Raises SettingsError."""
         from adobe_privacy.hooks.settings import read_settings
+        from adobe_privacy.observing import start
 
-        observing.start()
+        start()
         return read_settings(
             self.adobe_privacy_conn_id,
             self.ledger_conn_id,
@@ -243,10 +243,10 @@ class PrivacyOperator(BaseOperator):
 
     def tell_figures(self, ledger: Ledger) -> None:
         """Measures how things stand in the ledger, and how many connections to it this task holds."""
+        from adobe_privacy.observing import tell_ledger
+
         ledger.tell_connections("task")
-        observing.tell_ledger(
-            ledger, organisation=self.organisation, daily_limit=self.settings.service.daily_job_limit
-        )
+        tell_ledger(ledger, organisation=self.organisation, daily_limit=self.settings.service.daily_job_limit)
 
     def get_openlineage_facets_on_complete(self, _task_instance: Any) -> OperatorLineage:
         """Called by the OpenLineage provider, where it is installed."""
@@ -410,7 +410,9 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
         self.batch_id = batch_id
 
     def execute(self, context: Context) -> dict[str, int]:
-        submitting = observing.span("submit", batch_id=self.batch_id)
+        from adobe_privacy.observing import span
+
+        submitting = span("submit", batch_id=self.batch_id)
         with plain_failures(self.log), self.ledger(context) as ledger, submitting:
             result = asyncio.run(self._submit(ledger, ledger.claims.batch(self.batch_id)))
         for note in result.notes:
@@ -473,6 +475,7 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
         self.batch_id = batch_id
 
     def execute(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, int]:
+        from adobe_privacy.observing import span
         from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger, finished_jobs
 
         if event is not None:
@@ -480,7 +483,7 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
         backfill = is_backfill(context)
         with plain_failures(self.log), self.ledger(context) as ledger:
             batch = ledger.claims.batch(self.batch_id)
-            with self.heeding_pauses(ledger), observing.span("archive", batch_id=self.batch_id):
+            with self.heeding_pauses(ledger), span("archive", batch_id=self.batch_id):
                 result = asyncio.run(self._complete(context, ledger, batch))
         for error in result.errors:
             log.warning("Ended in error: %s", error)

@@ -23,7 +23,7 @@ def tell(ledger: Ledger, *, organisation: str, daily_limit: int) -> None:
     left = 0 if quota.refused else max(0, daily_limit - quota.used)
     metrics.gauge(metrics.QUOTA_LEFT, left, organisation=organisation)
     horizon = ledger.overview.horizon()
-    age = now - horizon.received_at if horizon.received_at is not None else now - now
+    age = now - (horizon.received_at or now)
     metrics.gauge(metrics.OLDEST_OPEN, int(age.total_seconds()), organisation=organisation)
     due = None if horizon.due_on is None else datetime.combine(horizon.due_on, time(), UTC)
     expires = None if horizon.completed_at is None else horizon.completed_at + DETAIL_KEPT

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator
 
-from adobe_privacy import observing
 from adobe_privacy.airflow_organisations import organisation_of
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.links import AdobePrivacyLink, PrivacyPageLink
@@ -80,8 +79,9 @@ class PrivacyJobsSensor(BaseSensorOperator):
     @cached_property
     def _settings(self) -> Settings:
         from adobe_privacy.hooks.settings import read_settings
+        from adobe_privacy.observing import start
 
-        observing.start()
+        start()
         return read_settings(self.adobe_privacy_conn_id, self.ledger_conn_id, organisation=self.organisation)
 
     def _ledger(self, context: Context) -> Ledger:
