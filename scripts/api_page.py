@@ -7,12 +7,11 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from scripts.made_pages import write_or_check
+from scripts.made_pages import ROOT, write_or_check
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "api.md"
+PAGE = ROOT / "docs" / "reference" / "api.md"
 HEAD = """# API
 
 The page *Privacy requests* and this API show the same. All calls are below `/privacy/api` of Airflow's address. The
