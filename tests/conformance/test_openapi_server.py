@@ -13,7 +13,6 @@ import jsonschema
 import pytest
 
 from adobe_privacy.api.client import PrivacyServiceClient
-from adobe_privacy.api.config import ClientConfig
 from adobe_privacy.api.models import ConsentEntity, ConsentRequest
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.operators.privacy_requests import (
@@ -22,6 +21,7 @@ from adobe_privacy.operators.privacy_requests import (
     PlanPrivacyRequestsOperator,
     SettlePrivacyRequestsOperator,
 )
+from tests.api.fake_service import config as client_config
 from tests.conformance.openapi_server import BASE, OpenApi, Service, running
 from tests.support.day import finished
 from tests.support.privacy import World, context, request
@@ -103,13 +103,7 @@ def test_a_lost_answer_is_found_in_its_lists(world: World, service: Service) -> 
 async def test_an_opt_out_has_the_form_of_the_file() -> None:
     service = Service()
     with running(service) as url:
-        config = ClientConfig(
-            client_id="id",
-            client_secret="s",
-            org_id=ORG,
-            base_url=f"{url}{BASE}",
-            token_url=f"{url}/ims/token/v3",
-        )
+        config = client_config(org_id=ORG, base_url=f"{url}{BASE}", token_url=f"{url}/ims/token/v3")
         async with PrivacyServiceClient(config) as client:
             entity = ConsentEntity(namespace="email", values=("subject1@example.com",))
             await client.send_consent(ConsentRequest(entities=(entity,)))

@@ -13,7 +13,6 @@ import yaml
 
 from adobe_privacy.api import errors
 from adobe_privacy.api.client import PrivacyServiceClient
-from adobe_privacy.api.config import ClientConfig
 from adobe_privacy.api.models import (
     Action,
     CompanyContext,
@@ -24,6 +23,7 @@ from adobe_privacy.api.models import (
     User,
 )
 from adobe_privacy.results.verdicts import judge
+from tests.api.fake_service import config as client_config
 from tests.api.raw_server import TOKEN, Received, http, raw_server
 
 ORG = "0123456789ABCDEF01234567@AdobeOrg"
@@ -92,9 +92,7 @@ async def test_the_client_reads_what_adobe_writes(sample: dict[str, Any]) -> Non
             writer.write(answered if first else http(200, b'{"jobDetails": [], "totalRecords": 0}'))
 
     async with raw_server(answer) as server:
-        config = ClientConfig(
-            client_id="id",
-            client_secret="secret",
+        config = client_config(
             org_id=ORG,
             base_url=f"{server.url}/data/core/privacy",
             token_url=f"{server.url}/ims/token/v3",
