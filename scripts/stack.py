@@ -111,6 +111,7 @@ class Stack:
         self.passwords = {name: secrets.token_urlsafe(12) for name in users or {}}
         self.environment = {
             **os.environ,
+            "PATH": f"{bin}{os.pathsep}{os.environ['PATH']}",
             **self._airflow_environment(),
             **self._login_environment(users or {}),
             **(environment or {}),

@@ -247,10 +247,7 @@ def to_adobe(folder: Path) -> None:
         folder / "data",
         port=29080,
         simulator_arguments=("--port", "0"),
-        environment={
-            "AIRFLOW__CORE__PARALLELISM": "4",
-            "PATH": f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        },
+        environment={"AIRFLOW__CORE__PARALLELISM": "4"},
         bin=venv / "bin",
         dags=dags,
         prepare=lambda stack: (

@@ -99,7 +99,6 @@ def try_version(version: str, wheel: Path, home: Path) -> dict[str, str]:
         environment={
             "AIRFLOW_VAR_PRIVACY_APPROVE_DELETES": "true",
             "AIRFLOW__CORE__PARALLELISM": "4",
-            "PATH": f"{home / 'venv' / 'bin'}{os.pathsep}{os.environ['PATH']}",
         },
         bin=home / "venv" / "bin",
         dags=home / "dags",
