@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -116,16 +117,35 @@ def test_the_page_and_the_commands_show_one_at_a_time(stack: Stack) -> None:
             assert '"archived"' in printed
 
 
-def test_a_ledger_refuses_another_organisations_connection(stack: Stack) -> None:
-    there = stack.environment["AIRFLOW_CONN_ADOBE_PRIVACY_EU"]
-    stack.environment["AIRFLOW_CONN_ADOBE_PRIVACY_EU"] = stack.environment["AIRFLOW_CONN_ADOBE_PRIVACY_US"]
-    log = stack.logs / "commands.log"
-    before = log.stat().st_size
-    try:
-        # Ends with 0 whatever became of the task (3.3.2). The task's failure is told on standard error.
-        told = stack.airflow("tasks", "test", "privacy_requests_eu", "plan", DAY)
-    finally:
-        stack.environment["AIRFLOW_CONN_ADOBE_PRIVACY_EU"] = there
-    told += log.read_bytes()[before:].decode()
+def test_archive_and_ledger_refuse_another_organisations_connection(stack: Stack) -> None:
+    there = stack.environment["AIRFLOW_CONN_ADOBE_PRIVACY_US"]
+    with changed(stack, AIRFLOW_CONN_ADOBE_PRIVACY_EU=there):
+        told = tried(stack, "privacy_requests_eu", "plan")
+        assert "eu/archive belongs to the organisation EU@AdobeOrg" in told
+        assert "the connection to Adobe is that of US@AdobeOrg" in told
+        # An archive that is nobody's yet: the ledger is asked.
+        new = stack.home.parent / "eu" / "new-archive"
+        new.mkdir()
+        with changed(stack, AIRFLOW__ADOBE_PRIVACY__EU_ARCHIVE_URI=f"file://{new}"):
+            told = tried(stack, "privacy_requests_eu", "plan")
     assert "the ledger belongs to the organisation EU@AdobeOrg" in told
     assert "the connection to Adobe is that of US@AdobeOrg" in told
+    assert list(new.iterdir()) == []
+
+
+@contextmanager
+def changed(stack: Stack, **environment: str) -> Iterator[None]:
+    before = dict(stack.environment)
+    stack.environment.update(environment)
+    try:
+        yield
+    finally:
+        stack.environment = before
+
+
+def tried(stack: Stack, dag_id: str, task_id: str) -> str:
+    """All that `airflow tasks test` says. It ends with 0 whatever became of the task (3.3.2)."""
+    log = stack.logs / "commands.log"
+    before = log.stat().st_size
+    told = stack.airflow("tasks", "test", dag_id, task_id, DAY)
+    return told + log.read_bytes()[before:].decode()
