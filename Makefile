@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-faults test-weeks test-versions test-everyday test-start test-scale test-ui test-conformance model docs bench lint format lock sbom audit
+.PHONY: help setup demo up test test-faults test-weeks test-versions test-everyday test-start test-scale test-chaos test-ui test-conformance model docs bench lint format lock sbom audit
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -41,8 +41,12 @@ test-start: $(INSTALLED) ## follows docs/index.md (Start) word for word on a fre
 test-everyday: $(INSTALLED) ## what operators do every day: clear, mark, delete, backfill again, try a DAG, ask by command
 	@$(BIN)/python -m pytest tests/everyday
 
-test-scale: $(INSTALLED) ## CeleryExecutor with two workers, Redis, PostgreSQL, S3; needs redis-server
+test-scale: $(INSTALLED) ## CeleryExecutor, two of each, Redis, PostgreSQL, S3; ARGS="--jobs 20000 --waiting 60" for Adobe's full day; needs redis-server
 	@$(BIN)/python -m pytest tests/scale
+	@$(BIN)/python -m tests.scale.day $(ARGS)
+
+test-chaos: $(INSTALLED) ## every component killed and suspended meanwhile, disks full, clocks stepped; ARGS="--rounds 10" for hours; needs redis-server
+	@$(BIN)/python -m tests.chaos.run $(ARGS)
 
 test-ui: $(INSTALLED) ## the UI in a real browser; needs Chromium
 	@$(BIN)/python -m pytest tests/ui --timeout=1200

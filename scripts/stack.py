@@ -106,7 +106,7 @@ class Stack:
         self.metadata_url = ""
         self._simulator_arguments = simulator_arguments
         self._connection = dict(connection or {})
-        self._database: PostgresServer | None = None
+        self.database: PostgresServer | None = None
         self._processes: dict[str, subprocess.Popen[Any]] = {}
         self.passwords = {name: secrets.token_urlsafe(12) for name in users or {}}
         self.environment = {
@@ -211,9 +211,9 @@ class Stack:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         self._processes.clear()
-        if self._database is not None:
-            self._database.cleanup()
-            self._database = None
+        if self.database is not None:
+            self.database.cleanup()
+            self.database = None
 
     def start_process(self, name: str, *command: str) -> subprocess.Popen[Any]:
         """Starts a process whose output goes to `<home>/process-logs/<name>.log`, ended with the stack."""
@@ -240,10 +240,10 @@ class Stack:
         """Airflow's metadata database. With SQLite, on a busy machine, a backfill's creation meets locks and
         is answered 503, and Airflow 3.3 then deletes runs."""
         try:
-            self._database = postgres_server(self.home / "postgres")
+            self.database = postgres_server(self.home / "postgres")
         except PermissionError as error:
             raise StackError(str(error)) from error
-        self.metadata_url = self._database.get_uri(driver="psycopg")
+        self.metadata_url = self.database.get_uri(driver="psycopg")
         self.environment |= {
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": self.metadata_url,
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": self.metadata_url,

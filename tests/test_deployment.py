@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from airflow.configuration import conf
@@ -18,6 +20,8 @@ from tests.conftest import ROOT
 
 COMPOSE = ROOT / "deploy" / "compose" / "docker-compose.yaml"
 VALUES = ROOT / "deploy" / "helm" / "values.yaml"
+# Of the official chart; its first lines say where it is from.
+SCHEMA = ROOT / "tests" / "helm_chart_values.schema.json"
 CHECK = ROOT / ".venv-conformance" / "bin" / "check-jsonschema"
 AIRFLOW = {"init", "api-server", "dag-processor", "scheduler", "worker", "triggerer"}
 
@@ -63,13 +67,40 @@ def test_the_compose_file_is_one_by_the_specification() -> None:
     assert done.returncode == 0, done.stdout
 
 
+def test_the_values_are_ones_by_the_charts_schema(values: dict[str, Any]) -> None:
+    check = jsonschema.Draft7Validator(json.loads(SCHEMA.read_text()))
+    assert [error.message for error in check.iter_errors(values)] == []
+    for wrong in (
+        {"tirggerer": {"replicas": 2}},
+        {"scheduler": {"replicas": "two"}},
+        {"dagProcessor": {"enabled": "yes"}},
+    ):
+        assert list(check.iter_errors(values | wrong)), wrong
+
+
+def test_each_of_the_values_is_known_to_the_chart(values: dict[str, Any]) -> None:
+    assert sorted(_unknown(values, json.loads(SCHEMA.read_text()))) == []
+    assert list(_unknown({"workers": {"celery": {"replica": 2}}}, json.loads(SCHEMA.read_text())))
+
+
+def _unknown(values: dict[str, Any], schema: dict[str, Any], place: str = "") -> Iterator[str]:
+    """The chart leaves out of account what it does not know."""
+    known = schema.get("properties", {})
+    for name, value in values.items():
+        if name not in known:
+            if not schema.get("additionalProperties"):
+                yield f"{place}{name}"
+        elif isinstance(value, dict):
+            yield from _unknown(value, known[name], f"{place}{name}.")
+
+
 def test_there_are_two_of_what_may_fail(compose: dict[str, Any], values: dict[str, Any]) -> None:
     for name in ("scheduler", "worker", "triggerer"):
         assert compose["services"][name]["deploy"]["replicas"] == 2
     assert (
         values["scheduler"]["replicas"]
         == values["triggerer"]["replicas"]
-        == values["workers"]["replicas"]
+        == values["workers"]["celery"]["replicas"]
         == 2
     )
     assert values["executor"] == compose["services"]["worker"]["environment"]["AIRFLOW__CORE__EXECUTOR"]

@@ -33,6 +33,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scenario-json", default=None, metavar="JSON", help="the same, given here")
     parser.add_argument("--switch", action="append", default=[], metavar="NAME=VALUE", help="may be repeated")
     parser.add_argument(
+        "--state", type=Path, default=None, help="file that keeps jobs and opt-outs over a kill"
+    )
+    parser.add_argument(
         "--access-log", action="store_true", help="method, route and status of each call on stderr"
     )
     parser.add_argument(
@@ -77,7 +80,7 @@ def main() -> None:
     if arguments.print_reference:
         print(reference())
         return
-    simulation = Simulation(_starting_point(arguments))
+    simulation = Simulation(_starting_point(arguments), arguments.state)
     try:
         if arguments.port is None:
             listener = listening_socket(_DEFAULT_PORT, further_tries=_FURTHER_PORTS)

@@ -290,6 +290,7 @@ class PrivacyService:
             )
         ]
         simulation.jobs.add(jobs, charged_at=now)
+        simulation.keep()
         simulation.counters.jobs_created += len(jobs)
         ordered = simulation.jobs.shuffled(jobs) if switches.create_order == "shuffled" else jobs
         return created_answer(ordered, request_id, switches)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import pickle
 import secrets
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from simulator_catalogue import STANDARD_NAMESPACE_IDS
@@ -64,11 +67,14 @@ class StartingPoint:
 class Simulation:
     """The state behind all routes. Not thread-safe: it lives on the server's event loop."""
 
-    def __init__(self, starting_point: StartingPoint) -> None:
+    def __init__(self, starting_point: StartingPoint, state: Path | None = None) -> None:
         self._starting_point = starting_point
+        self._state = state
         # Set once the second socket listens.
         self.blob_port = 0
         self.reset()
+        if state is not None and state.exists():
+            self.jobs, self.consents, self.consent_hashes = pickle.loads(state.read_bytes())
 
     def reset(self) -> None:
         """As just started: no jobs, tokens, faults or counts; switches and clock as on the command line."""
@@ -82,6 +88,17 @@ class Simulation:
         self.consents = 0
         self.consent_hashes: list[str] = []
         self._token_ends: dict[str, float] = {}
+
+    def keep(self) -> None:
+        """Where there is a state file: what was created outlives this process, however it ends."""
+        if self._state is None:
+            return
+        written = self._state.with_suffix(".new")
+        with written.open("wb") as file:
+            pickle.dump((self.jobs, self.consents, self.consent_hashes), file)
+            file.flush()
+            os.fsync(file.fileno())
+        written.replace(self._state)
 
     def change_switches(self, patch: dict[str, Any]) -> None:
         self.switches = changed(self.switches, patch)
@@ -255,6 +272,7 @@ class Simulation:
                 )
             )
         self.jobs.add(jobs, charged_at=None)
+        self.keep()
         self.counters.jobs_made_elsewhere += count
         return jobs
 
@@ -265,6 +283,7 @@ class Simulation:
             for value in entity["values"]:
                 text = f"{entity['nameSpace'].lower()}:{value}"
                 self.consent_hashes.append(hashlib.sha256(text.encode()).hexdigest())
+        self.keep()
 
 
 def _echo(key: str | None, how: str) -> str | None:

@@ -1,38 +1,42 @@
-"""The set-up of production, as far as one machine can be it: CeleryExecutor with two workers, Redis, PostgreSQL for
-Airflow and for the ledger, inbox and archive in S3. One worker dies as a host does, in the midst of a submission.
+"""The set-up of production, as far as one machine can be it: CeleryExecutor with two workers, two schedulers, two
+triggerers, Redis, PostgreSQL for Airflow and for the ledger, inbox and archive in S3. One worker dies as a host does,
+in the midst of a submission.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import pytest
-from sqlalchemy import make_url
 
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.states import JobState
-from scripts.stack import BIN, Stack, free_port
-from tests.storage.servers import S3Server, s3_server
+from scripts.stack import Stack
+from tests.storage.servers import s3_server
 from tests.support.airflow import callers, retry_at_once, until
+from tests.support.distributed import (
+    DAG_ID,
+    WORKERS,
+    Redis,
+    fill_inbox,
+    production,
+    start_second,
+    start_workers,
+    worker_command,
+)
 from tests.support.ledgers import Postgres, counted
 from tests.support.privacy import request
 from tests.support.simulator import Simulator
 
-DAG_ID = "privacy_requests"
 DAYS = 10
 REQUESTS_PER_DAY = 40
-WORKERS = ("worker-1", "worker-2")
 # Longer than the test: the worker does not live to see an answer.
 HANGING = 900
 
@@ -54,13 +58,6 @@ class Distributed:
         self.archive = archive
         today = datetime.now(UTC).date()
         self.days = [today - timedelta(days=ago) for ago in range(DAYS, 0, -1)]
-
-    def start_worker(self, name: str) -> None:
-        self.stack.start_process(
-            name,
-            *(str(BIN / "airflow"), "celery", "worker", "--concurrency", "2", "--skip-serve-logs"),
-            *("--celery-hostname", f"{name}@%h", "--without-mingle", "--without-gossip"),
-        )
 
     def submitting_worker(self) -> str | None:
         """The worker that waits for the simulator's answer."""
@@ -88,63 +85,17 @@ class Distributed:
         }
 
 
-@contextmanager
-def redis_server(folder: Path) -> Iterator[str]:
-    executable = shutil.which("redis-server")
-    if executable is None:
-        pytest.fail("redis-server is not installed: apt-get install redis-server")
-    port = free_port(16379)
-    process = subprocess.Popen(
-        [executable, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _fill_inbox(s3: S3Server, bucket: str, days: list[date]) -> None:
-    for day in days:
-        lines = "".join(json.dumps(line) + "\n" for line in requests_of(day))
-        s3.client.put_object(Bucket=bucket, Key=f"inbox/{day}/requests.jsonl", Body=lines.encode())
-
-
 @pytest.fixture(scope="module")
 def distributed(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Distributed]:
     """Ten days backfilled, and a worker lost on the way."""
     home = tmp_path_factory.mktemp("distributed")
     retry_at_once(home / "airflow")
     ledger_url, results_url = (postgres.new_database(name) for name in ("shared_ledger", "celery"))
-    ledger = make_url(ledger_url)
-    with redis_server(home) as broker, s3_server() as s3:
+    with Redis(home) as redis, s3_server() as s3:
         bucket = s3.new_bucket()
-        aws = {
-            "conn_type": "aws",
-            "login": s3.options.access_key_id,
-            "password": s3.options.secret_access_key,
-            "extra": {"endpoint_url": s3.endpoint, "region_name": "us-east-1"},
-        }
-        environment = {
-            "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
-            "AIRFLOW__CELERY__BROKER_URL": broker,
-            "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{results_url}",
-            "AIRFLOW__CELERY__SYNC_PARALLELISM": "1",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-            "AIRFLOW_CONN_SHARED_S3": json.dumps(aws),
-            "AIRFLOW_CONN_PRIVACY_LEDGER": json.dumps(
-                {
-                    "conn_type": "postgres",
-                    "host": ledger.query["host"],
-                    "login": ledger.username,
-                    "schema": ledger.database,
-                }
-            ),
-            "AIRFLOW_VAR_PRIVACY_INBOX_URI": f"s3://shared_s3@{bucket}/inbox",
-            "AIRFLOW_VAR_PRIVACY_ARCHIVE_URI": f"s3://shared_s3@{bucket}/archive",
-        }
+        environment = production(
+            redis=redis.url, ledger_url=ledger_url, results_url=results_url, s3=s3, bucket=bucket
+        )
         stack = Stack(
             home / "airflow",
             home / "data",
@@ -154,9 +105,10 @@ def distributed(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) ->
         )
         with stack, Simulator(stack.simulator_url) as simulator:
             it = Distributed(stack, simulator, ledger_url, s3.store(bucket))
-            _fill_inbox(s3, bucket, it.days)
-            for name in WORKERS:
-                it.start_worker(name)
+            fill_inbox(s3, bucket, {str(day): requests_of(day) for day in it.days})
+            start_workers(stack)
+            for component in ("scheduler", "triggerer"):
+                start_second(stack, component)
             stack.wait_for_dag(DAG_ID)
             simulator.fault("create", "hang_after", times=1, seconds=HANGING)
             stack.backfill(DAG_ID, str(it.days[0]), str(it.days[-1]))
@@ -164,7 +116,7 @@ def distributed(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) ->
             lost = until(stack, it.submitting_worker, "no worker waits for the simulator")
             assert lost is not None
             it.kill_worker(lost)
-            it.start_worker(lost)
+            stack.start_process(lost, *worker_command(lost))
             it.run_to_the_end()
             yield it
     shutil.rmtree(home, ignore_errors=True)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -106,6 +107,22 @@ def started(*arguments: str) -> Iterator[tuple[str, Callable[[], str]]]:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+def test_what_was_created_outlives_a_kill(tmp_path: Path) -> None:
+    state = str(tmp_path / "state")
+
+    def created(number: int) -> list[dict[str, Any]]:
+        with started("--state", state) as (url, _), Simulator(url) as simulator:
+            AdobeCaller(simulator).create(f"DSR-{number}")
+            simulator.create_jobs(count=2)
+            return simulator.jobs()
+
+    first = created(1)
+    # `started` kills it.
+    second = created(2)
+    assert len(second) == 2 * len(first) == 6
+    assert [(job["jobId"], job["key"]) for job in second[:3]] == [(job["jobId"], job["key"]) for job in first]
 
 
 def test_the_connection_is_one_that_airflow_reads(simulator: Simulator) -> None:

@@ -44,7 +44,7 @@ class Postgres:
     """A PostgreSQL server of the tests' own."""
 
     def __init__(self, folder: Path) -> None:
-        self._server = postgres_server(folder)
+        self.server = postgres_server(folder)
         # Nothing here has to outlive a power cut.
         for setting in ("fsync = off", "full_page_writes = off"):
             self._run(f"ALTER SYSTEM SET {setting}")
@@ -55,7 +55,7 @@ class Postgres:
     def new_database(self, name: str) -> str:
         """One without tables. A database is some three hundred files: many of them take their time."""
         self._run(f"CREATE DATABASE {name}")
-        with psycopg.connect(self._server.get_uri()) as connection:
+        with psycopg.connect(self.server.get_uri()) as connection:
             return f"postgresql+psycopg://{connection.info.user}@/{name}?host={connection.info.host}"
 
     def empty_ledger(self) -> str:
@@ -65,10 +65,10 @@ class Postgres:
         return self._emptied
 
     def stop(self) -> None:
-        self._server.cleanup()
+        self.server.cleanup()
 
     def _run(self, statement: str, database: str | None = None) -> None:
-        with psycopg.connect(self._server.get_uri(database), autocommit=True) as connection:
+        with psycopg.connect(self.server.get_uri(database), autocommit=True) as connection:
             connection.execute(statement)
 
 

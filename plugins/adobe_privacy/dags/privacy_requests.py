@@ -122,7 +122,7 @@ def privacy_requests(
             approve >> submit >> wait >> archive
 
         settle = SettlePrivacyRequestsOperator(
-            task_id="settle", batch_ids=plan.output, retries=0, trigger_rule=TriggerRule.ALL_DONE
+            task_id="settle", batch_ids=plan.output, trigger_rule=TriggerRule.ALL_DONE
         )
 
         batch.expand(batch_id=plan.output) >> settle
