@@ -18,6 +18,7 @@ from adobe_privacy.ledger.schema import (
     AT_ADOBE,
     HELD,
     UNFINISHED,
+    WARNED,
     Batch,
     Job,
     Origin,
@@ -293,8 +294,9 @@ KINDS = (
         to_do="Read the warning. If the request is wrong, close it before it is sent, and hand in a corrected one "
         "under a new id.",
         states=WAITING_OR_OPEN,
-        where=lambda _: and_(Job.warnings != "", Job.origin == Origin.INBOX),
+        where=lambda _: and_(WARNED, Job.origin == Origin.INBOX),
         since=lambda: Job.taken_in_at,
+        few=True,
     ),
     Kind(
         name="held",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.attention import LASTING, Kind
@@ -40,9 +40,12 @@ class Attention(Topic):
 
     def counts(self, kinds: Sequence[Kind] = LASTING, scope: RunScope | None = None) -> dict[str, int]:
         """By the name of the kind, how many jobs or lines or files it is about."""
+        if not kinds:
+            return {}
         with self.unit.read() as session:
             batches = _batches(session, scope)
-            return {kind.name: session.scalar(self._counting(kind, scope, batches)) or 0 for kind in kinds}
+            rows = session.execute(union_all(*(self._counting(kind, scope, batches) for kind in kinds)))
+            return {name: int(count or 0) for name, count in rows.tuples()}
 
     def jobs(
         self, kind: Kind, *, limit: int, scope: RunScope | None = None
@@ -77,8 +80,10 @@ class Attention(Topic):
 
     def _counting(self, kind: Kind, scope: RunScope | None, batches: Sequence[str]) -> Any:
         if kind.problems:
-            return select(func.sum(InboxProblem.lines)).where(*_problem_conditions(kind, scope))
-        return select(func.count()).select_from(Job).where(*self._job_conditions(kind, scope, batches))
+            lines = func.coalesce(func.sum(InboxProblem.lines), 0)
+            return select(literal(kind.name), lines).where(*_problem_conditions(kind, scope))
+        jobs = select(literal(kind.name), func.count()).select_from(Job)
+        return jobs.where(*self._job_conditions(kind, scope, batches))
 
     def _job_conditions(
         self, kind: Kind, scope: RunScope | None, batches: Sequence[str]

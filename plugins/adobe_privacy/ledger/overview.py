@@ -7,17 +7,28 @@ an old ledger, are not counted but summed up from the daily figures.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.attention import Kind
 from adobe_privacy.ledger.schema import (
+    ARCHIVED,
     UNFINISHED,
     Batch,
     DailyFigures,
@@ -32,6 +43,9 @@ from adobe_privacy.results.verdicts import JOB_VERDICTS
 
 # So many answers are looked up one by one; of more, the jobs are read in their order until a page is full.
 FEW_ANSWERS = 2000
+# Of more lists of products, and of longer periods, the archived jobs are read in their order until a page is full.
+FEW_LISTS = 100
+FEW_DAYS = 62
 EXPORTED_AT_ONCE = 500
 # What the page shows where nobody chose: what is in the archive, and what a person closed, needs nobody.
 SHOWN_STATES = tuple(state for state in JobState if state not in (JobState.ARCHIVED, JobState.CLOSED))
@@ -161,38 +175,30 @@ class Overview(Topic):
     def sizes(self, kinds: Sequence[Kind]) -> dict[str, Size]:
         """By the name of a kind of attention about jobs, how many requests and how many of their jobs it is about."""
         now = self.unit.now()
-        found = {}
+        queries = []
+        for kind in kinds:
+            of_kind = select(func.count().label("jobs")).select_from(Job).where(kind.jobs(now))
+            each = of_kind.group_by(Job.request_id).subquery()
+            sums = (func.count(), func.coalesce(func.sum(each.c.jobs), 0))
+            queries.append(select(literal(kind.name), *sums).select_from(each))
+        if not queries:
+            return {}
         with self.unit.read() as session:
-            for kind in kinds:
-                jobs = func.count().label("jobs")
-                of_kind = select(jobs).select_from(Job).where(kind.jobs(now))
-                each = of_kind.group_by(Job.request_id).subquery()
-                query = select(func.count(), func.coalesce(func.sum(each.c.jobs), 0))
-                requests, of_all = session.execute(query.select_from(each)).one()
-                found[kind.name] = Size(requests, int(of_all))
-        return found
+            rows = session.execute(union_all(*queries)).tuples()
+            return {name: Size(requests, int(jobs)) for name, requests, jobs in rows}
 
     def page(self, filters: Filters, *, after: Position | None = None, limit: int = 50) -> Page:
         """The first `limit` jobs that `filters` leave, behind the position `after`."""
-        states = filters.chosen_states
-        latest_first = JobState.ARCHIVED in states
-        order = tuple_(Job.due_on, Job.id)
-        query = select(Job.due_on, Job.id).where(*self._conditions(filters))
-        if after is not None:
-            query = query.where(order < after if latest_first else order > after)
-        directions = (column.desc() if latest_first else column for column in (Job.due_on, Job.id))
-        query = query.order_by(*directions).limit(limit + 1)
+        latest_first = JobState.ARCHIVED in filters.chosen_states
         with self.unit.read() as session:
-            few_answers = filters.by_answer and self._few_answers(session, filters)
-            if few_answers:
-                query = query.where(Job.id.in_(select(ProductAnswer.job_id).where(*_answer(filters))))
-            if filters.leave_few or few_answers:
-                # A plain comparison would let the database read all jobs of a state instead of these few.
-                queries = [query.where(func.trim(Job.state).in_(states))]
-            else:
-                queries = [query.where(Job.state == state) for state in states]
-            found = [Position(*row) for each in queries for row in session.execute(each)]
-            found = sorted(found, reverse=latest_first)[: limit + 1]
+            queries = [
+                self._ordered(query, after, limit, latest_first) for query in self._queries(session, filters)
+            ]
+            if not queries:
+                return Page([], None)
+            places = union_all(*(select(query.subquery()) for query in queries))
+            found = sorted((Position(*row) for row in session.execute(places)), reverse=latest_first)
+            found = found[: limit + 1]
             rows = session.scalars(select(Job).where(Job.id.in_([place.job_id for place in found[:limit]])))
             jobs = sorted(rows, key=lambda job: (job.due_on, job.id), reverse=latest_first)
         return Page(jobs, found[limit - 1] if len(found) > limit else None)
@@ -236,6 +242,73 @@ class Overview(Topic):
         ]
 
     # -- inside -------------------------------------------------------------------------------------------
+
+    def _queries(self, session: Session, filters: Filters) -> Iterator[Select[tuple[date, int]]]:
+        """The places of the jobs that `filters` leave, in one or more parts. Each part follows an index."""
+        states = filters.chosen_states
+        query = select(Job.due_on, Job.id).where(*self._conditions(filters))
+        few_answers = filters.by_answer and self._few_answers(session, filters)
+        if few_answers:
+            query = query.where(Job.id.in_(select(ProductAnswer.job_id).where(*_answer(filters))))
+        if filters.leave_few or few_answers:
+            # A plain comparison would let the database read all jobs of a state instead of these few.
+            yield query.where(func.trim(Job.state).in_(states))
+            return
+        for state in states:
+            if state is JobState.ARCHIVED:
+                yield from self._archived(session, filters, query)
+            elif filters.by_answer and state is JobState.SUBMITTED:
+                # Nearly none of very many has an answer yet.
+                yield query.where(Job.state == state, Job.outcome.is_not(None))
+            else:
+                yield query.where(Job.state == state)
+
+    def _archived(
+        self, session: Session, filters: Filters, query: Select[tuple[date, int]]
+    ) -> Iterator[Select[tuple[date, int]]]:
+        """Of the archived jobs, which are nearly all: each part follows an index of its own."""
+        query = query.where(ARCHIVED)
+        first, last = filters.first_day, filters.last_day
+        lists = None
+        if filters.product is not None and not filters.by_answer:
+            lists = self._lists_with(session, filters, filters.product)
+        if lists is not None:
+            rest = select(Job.due_on, Job.id).where(
+                *self._conditions(replace(filters, product=None)), ARCHIVED
+            )
+            for products in lists:
+                yield (rest if products else query).where(Job.products == products)
+        elif first is not None and last is not None and (last - first).days < FEW_DAYS:
+            for number in range((last - first).days + 1):
+                yield query.where(Job.inbox_date == first + timedelta(days=number))
+        else:
+            yield query
+
+    def _lists_with(self, session: Session, filters: Filters, product: str) -> list[str] | None:
+        """Of the archived jobs, the lists of products that may have this one; None where there are too many. The empty
+        list stands for what a batch or the connection asked for."""
+        # Not `DISTINCT`, which would read all of them.
+        first = select(func.min(Job.products).label("products")).where(ARCHIVED).cte("lists", recursive=True)
+        following = select(func.min(Job.products)).where(ARCHIVED, Job.products > first.c.products)
+        lists = first.union_all(select(following.scalar_subquery()).where(first.c.products.is_not(None)))
+        found = session.scalars(select(lists.c.products).limit(FEW_LISTS + 1)).all()
+        if len(found) > FEW_LISTS:
+            return None
+        asked = product in filters.default_products or session.scalar(
+            select(Batch.id).where(_is_in(Batch.products, product)).limit(1)
+        )
+        return [
+            each for each in found if each is not None and (product in each.split(",") if each else asked)
+        ]
+
+    def _ordered(
+        self, query: Select[tuple[date, int]], after: Position | None, limit: int, latest_first: bool
+    ) -> Select[tuple[date, int]]:
+        order = tuple_(Job.due_on, Job.id)
+        if after is not None:
+            query = query.where(order < after if latest_first else order > after)
+        directions = (column.desc() if latest_first else column for column in (Job.due_on, Job.id))
+        return query.order_by(*directions).limit(limit + 1)
 
     def _few_answers(self, session: Session, filters: Filters) -> bool:
         """Whether so few answers are like this that their jobs are found quicker by them."""

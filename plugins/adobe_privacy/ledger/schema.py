@@ -78,6 +78,7 @@ WAITING = text("state = 'received' AND NOT on_hold AND action <> 'opt_out_of_sal
 PLANNED = text("state = 'planned'")
 UNFINISHED = text("state NOT IN ('archived', 'gone', 'closed')")
 HELD = text("on_hold")
+WARNED = text("warnings <> '' AND state NOT IN ('archived', 'gone', 'closed')")
 OPT_OUTS = text("action = 'opt_out_of_sale' AND state NOT IN ('archived', 'gone', 'closed')")
 AT_ADOBE = text("state IN ('submitted', 'complete')")
 ARCHIVED = text("state = 'archived'")
@@ -118,7 +119,18 @@ class Job(Base):
             sqlite_where=WAITING,
             postgresql_where=WAITING,
         ),
-        Index("ix_privacy_jobs_due", "due_on", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED),
+        # Holds what is counted of them, too.
+        Index(
+            "ix_privacy_jobs_due",
+            "due_on",
+            "id",
+            "state",
+            "on_hold",
+            "request_id",
+            sqlite_where=UNFINISHED,
+            postgresql_where=UNFINISHED,
+        ),
+        Index("ix_privacy_jobs_warned", "due_on", "id", sqlite_where=WARNED, postgresql_where=WARNED),
         Index(
             "ix_privacy_jobs_opt_outs",
             "due_on",
@@ -159,6 +171,18 @@ class Job(Base):
             "action",
             "products",
             "outcome",
+        ),
+        # Of the archived jobs, which are nearly all: for each filter of the page one in the order of its list.
+        *(
+            Index(
+                f"ix_privacy_jobs_archived_{column}",
+                column,
+                "due_on",
+                "id",
+                sqlite_where=ARCHIVED,
+                postgresql_where=ARCHIVED,
+            )
+            for column in ("regulation", "action", "outcome", "products", "inbox_date")
         ),
         Index(
             "ix_privacy_jobs_at_adobe",

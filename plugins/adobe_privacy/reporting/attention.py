@@ -84,16 +84,27 @@ def read_attention(
     counts = ledger.attention.counts(kinds, scope)
     found = Attention({kind: counts[kind.name] for kind in kinds})
     for kind in kinds:
-        if not counts[kind.name]:
-            continue
-        if kind.problems:
-            problems = ledger.attention.problems(kind, limit=limit, scope=scope)
-            found.items += [_of_inbox(kind, problem) for problem in problems]
-        else:
-            jobs = ledger.attention.jobs(kind, limit=limit, scope=scope)
-            answers = ledger.results.answers([job.id for job, _ in jobs]) if "{undone}" in kind.says else {}
-            found.items += [_of_job(kind, job, since, answers.get(job.id, ())) for job, since in jobs]
+        if counts[kind.name]:
+            found.items += _items(ledger, kind, limit, scope)
     return found
+
+
+def first_items(ledger: Ledger, kinds: Sequence[Kind], limit: int) -> list[Item]:
+    """The first `limit` of these kinds together, in the order of the table. Nothing is counted."""
+    found: list[Item] = []
+    for kind in kinds:
+        if len(found) < limit:
+            found += _items(ledger, kind, limit - len(found))
+    return found
+
+
+def _items(ledger: Ledger, kind: Kind, limit: int, scope: RunScope | None = None) -> list[Item]:
+    if kind.problems:
+        problems = ledger.attention.problems(kind, limit=limit, scope=scope)
+        return [_of_inbox(kind, problem) for problem in problems]
+    jobs = ledger.attention.jobs(kind, limit=limit, scope=scope)
+    answers = ledger.results.answers([job.id for job, _ in jobs]) if "{undone}" in kind.says else {}
+    return [_of_job(kind, job, since, answers.get(job.id, ())) for job, since in jobs]
 
 
 def attention_of_run(ledger: Ledger, scope: RunScope) -> Attention:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -51,6 +52,15 @@ def export_rows(ledger: Ledger, filters: Filters) -> Iterator[dict[str, Any]]:
     """The same, a job at a time."""
     for rows in _rows(ledger, filters):
         yield from rows
+
+
+def as_json_list(ledger: Ledger, filters: Filters) -> Iterator[str]:
+    """The same as one JSON list, some hundred jobs at a time."""
+    before = "["
+    for rows in _rows(ledger, filters):
+        yield before + ",\n".join(json.dumps(row, default=str) for row in rows)
+        before = ",\n"
+    yield "]\n" if before != "[" else "[]\n"
 
 
 def _rows(ledger: Ledger, filters: Filters) -> Iterator[list[dict[str, Any]]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
@@ -14,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, StringConstraints
 
 from adobe_privacy.ledger.people import People, erased_file
-from adobe_privacy.reporting.export import export_csv, export_rows
+from adobe_privacy.reporting.export import as_json_list, export_csv
 from adobe_privacy.reporting.reports import as_json
 from adobe_privacy.web.access import may_write
 from adobe_privacy.web.filters import PeriodDep, QueryDep
@@ -63,15 +62,7 @@ def export(source: SourceDep, query: QueryDep) -> StreamingResponse:
 @router.get("/export.json")
 def export_json(source: SourceDep, query: QueryDep) -> StreamingResponse:
     """The same as a JSON list."""
-
-    def pieces() -> Iterator[str]:
-        before = "["
-        for row in export_rows(source.ledger(), query.filters):
-            yield before + json.dumps(row, default=str)
-            before = ",\n"
-        yield "]\n" if before != "[" else "[]\n"
-
-    return StreamingResponse(pieces(), media_type="application/json")
+    return StreamingResponse(as_json_list(source.ledger(), query.filters), media_type="application/json")
 
 
 @router.get("/request")

@@ -106,7 +106,9 @@ def page(request: Request, source: SourceDep, query: QueryDep, may_write: MayWri
             "chart": chart(overview["days"]),
             "found": found,
             # Jobs of one kind are listed below, page by page.
-            "needs": [] if query.filters.attention else read_needs(source, query.attention, SHOWN),
+            "needs": []
+            if query.filters.attention
+            else read_needs(source, query.attention, SHOWN, overview["attention"]),
             "query": query,
             "may_write": may_write,
             "namespaces": [*STANDARD_NAMESPACES],

@@ -14,7 +14,7 @@ from adobe_privacy.ledger.attention import LASTING, Kind, Level
 from adobe_privacy.ledger.protection import SETTINGS
 from adobe_privacy.ledger.schema import DailyFigures
 from adobe_privacy.plain_text import plain_logger
-from adobe_privacy.reporting.attention import read_attention
+from adobe_privacy.reporting.attention import first_items
 from adobe_privacy.reporting.reports import evidence, figures_report, manifest_content
 from adobe_privacy.settings import SettingsError
 from adobe_privacy.storage import ObjectNotFound, StorageError
@@ -116,10 +116,14 @@ def read_page(source: Source, query: Query, limit: int) -> dict[str, Any]:
     }
 
 
-def read_needs(source: Source, kind: Kind | None, limit: int) -> list[dict[str, Any]]:
-    """What there is of one kind of attention; without one, all that needs a person."""
+def read_needs(
+    source: Source, kind: Kind | None, limit: int, counts: Mapping[str, int] | None = None
+) -> list[dict[str, Any]]:
+    """What there is of one kind of attention; without one, all that needs a person. Where `counts` says that there is
+    nothing of a kind, it is not asked for."""
     kinds = [each for each in LASTING if each.level is Level.PERSON] if kind is None else [kind]
-    items = read_attention(source.ledger(), kinds=kinds, limit=limit).items[:limit]
+    some = [each for each in kinds if counts is None or counts[each.name]]
+    items = first_items(source.ledger(), some, limit)
     return [item.as_row() | {"since": moment_words(item.since)} for item in items]
 
 
