@@ -103,3 +103,13 @@ def test_the_list_is_exported_as_json(ledger: Ledger, log_in: LogIn) -> None:
     ledger.intake.receive([received(1), received(2)])
     rows = log_in("reader").get("/privacy/api/export.json").json()
     assert [row["request_id"] for row in rows] == ["DSR-1", "DSR-2"]
+
+
+def test_who_exported_is_in_the_history(ledger: Ledger, log_in: LogIn) -> None:
+    for kind in ("csv", "json"):
+        assert log_in("reader").get(f"/privacy/api/export.{kind}").status_code == 200
+    deeds = ledger.accesses.deeds(what="exported")
+    assert [(deed.actor, deed.why) for deed in deeds] == [
+        ("user/reader", "the list of jobs, as JSON"),
+        ("user/reader", "the list of jobs, as CSV"),
+    ]

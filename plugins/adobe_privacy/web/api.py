@@ -13,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, StringConstraints
 
 from adobe_privacy.ledger.people import People, erased_file
+from adobe_privacy.ledger.schema import AccessKind
 from adobe_privacy.reporting.export import as_json_list, export_csv
 from adobe_privacy.reporting.reports import as_json
 from adobe_privacy.web.access import may_write
@@ -54,15 +55,22 @@ def jobs(
 
 
 @router.get("/export.csv")
-def export(source: SourceDep, query: QueryDep) -> StreamingResponse:
-    """All the jobs that the filters leave, as CSV. It holds no formula and no identity."""
+def export(source: SourceDep, user: GetUserDep, query: QueryDep) -> StreamingResponse:
+    """All the jobs that the filters leave, as CSV. It holds no formula and no identity. The ledger notes who asked."""
+    _note_export(source, user, "CSV")
     return StreamingResponse(export_csv(source.ledger(), query.filters), media_type="text/csv; charset=utf-8")
 
 
 @router.get("/export.json")
-def export_json(source: SourceDep, query: QueryDep) -> StreamingResponse:
+def export_json(source: SourceDep, user: GetUserDep, query: QueryDep) -> StreamingResponse:
     """The same as a JSON list."""
+    _note_export(source, user, "JSON")
     return StreamingResponse(as_json_list(source.ledger(), query.filters), media_type="application/json")
+
+
+def _note_export(source: Source, user: BaseUser, kind: str) -> None:
+    with source.ledger_of(user.get_name()) as ledger:
+        ledger.accesses.note(AccessKind.EXPORTED, f"the list of jobs, as {kind}")
 
 
 @router.get("/request")

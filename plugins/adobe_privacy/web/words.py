@@ -34,7 +34,7 @@ STATES = {
     JobState.RECEIVED: "waits for a batch",
     JobState.PLANNED: "in a batch, nothing sent yet",
     JobState.SUBMITTING: "being sent: Adobe may have it already",
-    JobState.SUBMITTED: "at Adobe, which works on it",
+    JobState.SUBMITTED: "in progress at Adobe",
     JobState.COMPLETE: "done at Adobe, not archived yet",
     JobState.ARCHIVED: "archived, the manifest is written",
     JobState.ERROR: "Adobe ended it in error",
