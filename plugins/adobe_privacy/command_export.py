@@ -14,8 +14,7 @@ from adobe_privacy.ledger.attention import BY_NAME, LASTING
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.overview import Filters
 from adobe_privacy.ledger.states import JobState
-from adobe_privacy.reporting.export import export_csv, export_rows
-from adobe_privacy.reporting.reports import as_json
+from adobe_privacy.reporting.export import as_json_list, export_csv
 from adobe_privacy.settings import SettingsError
 
 ALL = "all"
@@ -60,10 +59,7 @@ def export_jobs(options: argparse.Namespace, ledger: Ledger) -> bool:
 
 
 def _write(file: TextIO, options: argparse.Namespace, ledger: Ledger, filters: Filters) -> None:
-    if options.json:
-        file.write(as_json(list(export_rows(ledger, filters))) + "\n")
-        return
-    for text in export_csv(ledger, filters):
+    for text in (as_json_list if options.json else export_csv)(ledger, filters):
         file.write(text)
 
 

@@ -26,6 +26,7 @@ from tests.support.ledgers import DAY, FakeClock, Postgres, received
 
 OLDER = (
     "DROP TABLE privacy_attention_told",
+    "DROP INDEX ix_privacy_jobs_warned",
     "ALTER TABLE privacy_jobs DROP COLUMN warnings",
     "ALTER TABLE privacy_jobs DROP COLUMN outcome_code",
     "ALTER TABLE privacy_batches DROP COLUMN options",

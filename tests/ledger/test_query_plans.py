@@ -76,7 +76,7 @@ def _fill(ledger: Ledger) -> None:
                     "fingerprint": f"{number:064d}",
                     "source": f"{DAY - timedelta(days=age)}/requests.jsonl",
                     "inbox_date": DAY - timedelta(days=age),
-                    "products": "analytics",
+                    "products": "" if number % 7 == 0 else "analytics",
                     "received_at": NOON - timedelta(days=age),
                     "due_on": DAY + timedelta(days=(15 if opt_out else 30) - age),
                     "alarm_at": NOON + timedelta(days=15 - age),
@@ -351,6 +351,12 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "overview.page, archived of a rare kind": _page(
         states=(JobState.ARCHIVED,), regulation="lgpd_bra", action="access", product="target"
     ),
+    "overview.page, archived of a product that none has": _page(
+        states=(JobState.ARCHIVED,), product="marketo"
+    ),
+    "overview.page, archived of a product of all": _page(states=(JobState.ARCHIVED,), product="analytics"),
+    "overview.page, archived of a rare law": _page(states=(JobState.ARCHIVED,), regulation="lgpd_bra"),
+    "overview.page, a verdict of a job": _page(verdict=Verdict.DONE),
     "overview.page, a month": _page(
         states=(JobState.ARCHIVED,), first_day=DAY - timedelta(days=30), last_day=DAY
     ),

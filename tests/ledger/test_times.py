@@ -19,7 +19,7 @@ from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job, ProductAnswer
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.times import as_told, not_before
-from adobe_privacy.reporting.export import export_csv, export_rows
+from adobe_privacy.reporting.export import as_json_list, export_csv
 from adobe_privacy.reporting.reports import evidence, evidence_html
 from adobe_privacy.results.verdicts import Answer
 from adobe_privacy.web.words import answer_words, job_words, request_words
@@ -119,7 +119,7 @@ def test_no_surface_shows_an_end_before_its_beginning(
     pack = evidence(ledger, "DSR-1")
     assert pack is not None
     everything = Filters(states=tuple(JobState))
-    [exported] = export_rows(ledger, everything)
+    [exported] = json.loads("".join(as_json_list(ledger, everything)))
     [in_table] = csv.DictReader("".join(export_csv(ledger, everything)).splitlines())
     show(Namespace(request_id="DSR-1", json=True), ledger)
     [shown] = json.loads(capsys.readouterr().out)["answers"]

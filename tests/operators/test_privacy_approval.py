@@ -109,7 +109,7 @@ def test_the_question_tells_counts_hash_and_where_the_list_is(
     [batch_id] = plan()
     plan_hash = ask(batch_id)
     [question] = asked
-    assert question["subject"] == "Send 2 deletes under gdpr to Adobe?"
+    assert question["subject"] == "Send 2 deletes (gdpr) to Adobe?"
     assert question["options"] == ["Approve", "Reject"]
     assert question["defaults"] is None
     assert "| gdpr | analytics | 2 |\n| gdpr | campaign | 2 |" in question["body"]

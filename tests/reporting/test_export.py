@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import pytest
+from sqlalchemy import event
 
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.command_line import main
 from adobe_privacy.command_places import Places
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.overview import Filters
+from adobe_privacy.ledger.overview import EXPORTED_AT_ONCE, Filters
 from adobe_privacy.ledger.results import FinishedJob
-from adobe_privacy.reporting.export import export_csv
+from adobe_privacy.ledger.schema import Job
+from adobe_privacy.reporting.export import as_json_list, export_csv
 from adobe_privacy.results.verdicts import Answer
 from adobe_privacy.setting_values import ConnectionFields
 from adobe_privacy.settings import Settings, read_all
@@ -64,6 +69,30 @@ def test_a_row_says_what_each_product_answered_and_what_to_do(ledger_with_verdic
 
 def test_nothing_found_is_the_headings_alone(ledger_with_verdicts: Ledger) -> None:
     assert rows("".join(export_csv(ledger_with_verdicts, Filters(request_id="nobody")))) == []
+
+
+@pytest.mark.parametrize("exported", [export_csv, as_json_list])
+def test_of_a_long_list_only_some_rows_are_held(
+    ledger: Ledger, exported: Callable[[Ledger, Filters], Iterator[str]]
+) -> None:
+    ledger.intake.receive([received(number) for number in range(6 * EXPORTED_AT_ONCE)])
+    alive: WeakSet[Job] = WeakSet()
+
+    def note(job: Job, _: Any) -> None:
+        alive.add(job)
+
+    event.listen(Job, "load", note)
+    try:
+        parts, most = [], 0
+        for part in exported(ledger, Filters()):
+            parts.append(part)
+            gc.collect()
+            most = max(most, len(alive))
+    finally:
+        event.remove(Job, "load", note)
+    assert "".join(parts).count("DSR-") >= 6 * EXPORTED_AT_ONCE
+    assert len(parts) <= 8, "each part is a hop between threads: they are pages, not rows"
+    assert 0 < most <= 2 * EXPORTED_AT_ONCE
 
 
 def export(ledger_url: str, *arguments: str, capsys: pytest.CaptureFixture[str]) -> str:

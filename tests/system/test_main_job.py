@@ -293,7 +293,7 @@ def test_a_person_approves_deletes_and_holds_one_back(stack: Stack, home: Path) 
         until(stack, lambda: len(stack.runs(DAG_ID)) == 3 and questions(api, stack), seconds=240)
         [question] = questions(api, stack)
         instance = question["task_instance"]
-        assert question["subject"] == "Send 3 deletes under gdpr to Adobe?"
+        assert question["subject"] == "Send 3 deletes (gdpr) to Adobe?"
         assert instance["rendered_map_index"].startswith(f"{day} · gdpr · delete · 3 users · due ")
         here = f"/dags/{DAG_ID}/dagRuns/{instance['dag_run_id']}/taskInstances/batch.approve"
         until(stack, lambda: at_adobe(stack, first) == ["access"], seconds=240)

@@ -31,7 +31,7 @@ def test_a_person_approves_a_batch_and_holds_others_back(
         wait_for_questions(stack, run_id, 2)
         waiting = opened(page).get_by_role("row", name=SENT)
         click(waiting.get_by_role("link", name="Answer the questions"))
-        click(page.get_by_role("link", name="Send 3 deletes under gdpr to Adobe?"))
+        click(page.get_by_role("link", name="Send 3 deletes (gdpr) to Adobe?"))
         approve = page.get_by_role("button", name="Approve")
         expect(approve).to_be_visible()
         question = page.url
@@ -46,7 +46,7 @@ def test_a_person_approves_a_batch_and_holds_others_back(
         expect(page.get_by_text("officer")).to_be_visible()
         assert click.count == 3
 
-        open_question(page, "Send 1 deletes under ccpa to Adobe?")
+        open_question(page, "Send 1 delete (ccpa) to Adobe?")
         page.get_by_role("button", name="Reject").click()
         expect(page.get_by_text("officer")).to_be_visible()
         wait_for_runs(stack, RUNS + 1)

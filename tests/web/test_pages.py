@@ -535,6 +535,7 @@ def test_the_page_reads_a_ledger_of_another_version_and_changes_nothing(
 ) -> None:
     ledger.intake.receive([received(1)])
     with ledger.unit.engine.begin() as connection:
+        connection.execute(text("DROP INDEX ix_privacy_jobs_warned"))
         connection.execute(text("ALTER TABLE privacy_jobs DROP COLUMN warnings"))
         connection.execute(text("UPDATE privacy_ledger_version SET version_num = '0013'"))
     officer = log_in("officer")

@@ -103,6 +103,7 @@ def test_the_list_is_exported_as_json(ledger: Ledger, log_in: LogIn) -> None:
     ledger.intake.receive([received(1), received(2)])
     rows = log_in("reader").get("/privacy/api/export.json").json()
     assert [row["request_id"] for row in rows] == ["DSR-1", "DSR-2"]
+    assert rows[0]["received_at"] == "2026-11-20T09:30:00+00:00"
 
 
 def test_who_exported_is_in_the_history(ledger: Ledger, log_in: LogIn) -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Select,
+    TextClause,
     and_,
     func,
     literal,
@@ -287,19 +288,19 @@ class Overview(Topic):
     def _lists_with(self, session: Session, filters: Filters, product: str) -> list[str] | None:
         """Of the archived jobs, the lists of products that may have this one; None where there are too many. The empty
         list stands for what a batch or the connection asked for."""
-        # Not `DISTINCT`, which would read all of them.
-        first = select(func.min(Job.products).label("products")).where(ARCHIVED).cte("lists", recursive=True)
-        following = select(func.min(Job.products)).where(ARCHIVED, Job.products > first.c.products)
-        lists = first.union_all(select(following.scalar_subquery()).where(first.c.products.is_not(None)))
-        found = session.scalars(select(lists.c.products).limit(FEW_LISTS + 1)).all()
-        if len(found) > FEW_LISTS:
+        found = _lists(session, Job.products, ARCHIVED)
+        if found is None:
             return None
-        asked = product in filters.default_products or session.scalar(
-            select(Batch.id).where(_is_in(Batch.products, product)).limit(1)
-        )
-        return [
-            each for each in found if each is not None and (product in each.split(",") if each else asked)
-        ]
+        named = [each for each in found if product in each.split(",")]
+        if "" in found:
+            asked = _lists(session, Batch.products)
+            if (
+                product in filters.default_products
+                or asked is None
+                or any(product in each.split(",") for each in asked)
+            ):
+                named.append("")
+        return named
 
     def _ordered(
         self, query: Select[tuple[date, int]], after: Position | None, limit: int, latest_first: bool
@@ -347,6 +348,16 @@ class Overview(Topic):
                 _is_in(Job.products, filters.product),
             )
             yield or_(named, and_(Job.products == "", by_default))
+
+
+def _lists(session: Session, column: InstrumentedAttribute[str], *conditions: TextClause) -> list[str] | None:
+    """The lists of products that a column holds; None where there are too many. An index leads from each to the
+    following one: `DISTINCT` would read every row."""
+    lists = select(func.min(column).label("products")).where(*conditions).cte("lists", recursive=True)
+    following = select(func.min(column)).where(*conditions, column > lists.c.products).scalar_subquery()
+    lists = lists.union_all(select(following).where(lists.c.products.is_not(None)))
+    found = session.scalars(select(lists.c.products).limit(FEW_LISTS + 1)).all()
+    return None if len(found) > FEW_LISTS else [each for each in found if each is not None]
 
 
 def _is_in(products: ColumnElement[str] | InstrumentedAttribute[str], product: str) -> ColumnElement[bool]:

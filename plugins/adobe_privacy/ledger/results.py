@@ -128,7 +128,9 @@ class Results(Topic):
         present = and_(Job.id == ProductAnswer.job_id, Job.attempt == ProductAnswer.attempt)
         with self.unit.read() as session:
             for some in chunks(job_ids):
-                query = select(ProductAnswer).join(Job, present).where(ProductAnswer.job_id.in_(some))
+                # Both by their keys: PostgreSQL does not conclude one list from the other.
+                of_these = and_(ProductAnswer.job_id.in_(some), Job.id.in_(some))
+                query = select(ProductAnswer).join(Job, present).where(of_these)
                 for row in session.scalars(query.order_by(ProductAnswer.job_id, ProductAnswer.position)):
                     found[row.job_id].append(row)
         return dict(found)

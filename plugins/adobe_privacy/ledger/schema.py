@@ -306,7 +306,10 @@ class Batch(Base):
     """Jobs that are submitted together, by the run that claimed them."""
 
     __tablename__ = "privacy_batches"
-    __table_args__ = (Index("ix_privacy_batches_run", "run_id"),)
+    __table_args__ = (
+        Index("ix_privacy_batches_run", "run_id"),
+        Index("ix_privacy_batches_products", "products"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     regulation: Mapped[str] = mapped_column(String(32))

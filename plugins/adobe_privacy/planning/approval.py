@@ -25,9 +25,9 @@ def question(plan: DeletePlan, list_url: str) -> Question:
     people = len({job.request_id for job in sendable})
     products = batch.products.split(",")
     lines = [
-        f"**{len(sendable)} deletes** of {people} requests, the first to be answered by "
+        f"**{_counted(len(sendable), 'delete')}** of {_counted(people, 'request')}. The first answer is due on "
         f"{min(job.due_on for job in sendable)}."
-        + (f" {on_hold} more are on hold and are not sent." if on_hold else ""),
+        + (f" {on_hold} more on hold: not sent." if on_hold else ""),
         "",
         "| regulation | product | deletes |",
         "|---|---|---|",
@@ -38,10 +38,14 @@ def question(plan: DeletePlan, list_url: str) -> Question:
         "",
         f"[The requests]({list_url}), also in this task's log. Plan `{plan.hash}`: exactly this is sent.",
         "",
-        "**Approve** sends them, but for those named below. **Reject** puts all of them on hold.",
+        "**Approve** sends them, except the requests that you name below. **Reject** puts all of them on hold.",
     ]
-    subject = f"Send {len(sendable)} deletes under {batch.regulation} to Adobe?"
+    subject = f"Send {_counted(len(sendable), 'delete')} ({batch.regulation}) to Adobe?"
     return Question(subject, "\n".join(lines), tuple(dict.fromkeys(job.request_id for job in plan.jobs)))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def held_ids(answer: object) -> set[str]:

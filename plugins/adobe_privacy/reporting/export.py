@@ -1,4 +1,4 @@
-"""Jobs as CSV, for a spreadsheet or another program: the same jobs that the page shows. It holds no identity."""
+"""Jobs as CSV or JSON, for a spreadsheet or another program: those that the page shows. It holds no identity."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from adobe_privacy.ledger.overview import Filters
 from adobe_privacy.ledger.schema import Job, ProductAnswer
 from adobe_privacy.ledger.times import as_told, within
 from adobe_privacy.plain_text import csv_cell
+from adobe_privacy.reporting.reports import iso
 from adobe_privacy.results.verdicts import explained
 
 COLUMNS = (
@@ -48,17 +49,11 @@ def export_csv(ledger: Ledger, filters: Filters) -> Iterator[str]:
         yield _lines([list(row.values()) for row in rows])
 
 
-def export_rows(ledger: Ledger, filters: Filters) -> Iterator[dict[str, Any]]:
-    """The same, a job at a time."""
-    for rows in _rows(ledger, filters):
-        yield from rows
-
-
 def as_json_list(ledger: Ledger, filters: Filters) -> Iterator[str]:
-    """The same as one JSON list, some hundred jobs at a time."""
+    """The same as one JSON list, some hundred jobs at a time. Times are in ISO 8601."""
     before = "["
     for rows in _rows(ledger, filters):
-        yield before + ",\n".join(json.dumps(row, default=str) for row in rows)
+        yield before + ",\n".join(json.dumps(row, default=iso, ensure_ascii=False) for row in rows)
         before = ",\n"
     yield "]\n" if before != "[" else "[]\n"
 

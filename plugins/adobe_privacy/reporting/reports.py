@@ -143,11 +143,12 @@ def evidence_html(pack: dict[str, Any]) -> str:
 
 def as_json(value: Any) -> str:
     """A report as JSON text; times in ISO 8601."""
+    return json.dumps(value, default=iso, indent=2, ensure_ascii=False)
 
-    def plain(item: Any) -> str:
-        return item.isoformat() if isinstance(item, date) else str(item)
 
-    return json.dumps(value, default=plain, indent=2, ensure_ascii=False)
+def iso(value: Any) -> str:
+    """What JSON has no form for, as text."""
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _sealed(ledger: Ledger) -> dict[str, Any] | None:

@@ -27,9 +27,11 @@ def upgrade() -> None:
     make("ix_privacy_jobs_warned", ["due_on", "id"], WARNED)
     for column in FILTERS:
         make(f"ix_privacy_jobs_archived_{column}", [column, "due_on", "id"], ARCHIVED)
+    op.create_index("ix_privacy_batches_products", "privacy_batches", ["products"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_privacy_batches_products", "privacy_batches")
     for column in FILTERS:
         op.drop_index(f"ix_privacy_jobs_archived_{column}", JOBS)
     op.drop_index("ix_privacy_jobs_warned", JOBS)
