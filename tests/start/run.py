@@ -159,7 +159,7 @@ def archived(api: httpx.Client, request_id: str) -> bool:
 
 def by_the_page(url: str, request_id: str) -> None:
     """Clicks what the page has in bold, in its order."""
-    in_airflow, new, hand_in, send, run_link, find, result, *_ = bold(2)
+    in_airflow, new, hand_in, send, unpause, run_link, find, result, *_ = bold(2)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(base_url=url, viewport={"width": 1400, "height": 900})
@@ -176,6 +176,7 @@ def by_the_page(url: str, request_id: str) -> None:
         form.locator("[name=value]").fill(_said(r"enter `(\S+@example.com)`"))
         form.get_by_role("button", name=hand_in, exact=True).click()
         frame.get_by_role("button", name=send).click()
+        frame.get_by_role("button", name=unpause).click()
         address = frame.get_by_role("link", name=run_link).get_attribute("href") or ""
         run_id = address.rpartition("/")[2]
         with client(url) as api:

@@ -86,8 +86,13 @@ def test_a_new_request_lies_in_todays_folder_and_is_sent_now(
     assert PERSON not in officer.url
     (file,) = (stack_inbox(stack) / f"{today}").glob("page-*.json")
     assert PERSON in file.read_text()
-    told.get_by_role("button", name="Send now").click()
-    expect(told.get_by_role("link", name="Open the run")).to_be_visible()
+    with stack.api() as api:
+        api.patch("/dags/privacy_requests", json={"is_paused": True}).raise_for_status()
+        told.get_by_role("button", name="Send now").click()
+        expect(told.get_by_role("link", name="Open the run")).to_be_visible()
+        told.get_by_role("button", name="Unpause the DAG").click()
+        expect(told).to_contain_text("The DAG privacy_requests is no longer paused.")
+        assert not api.get("/dags/privacy_requests").raise_for_status().json()["is_paused"]
     officer.goto(f"/privacy/request?id={CASE}")
     expect(officer.get_by_text(CASE).first).to_be_visible()
     officer.goto("/privacy/new")

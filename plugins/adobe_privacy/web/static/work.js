@@ -199,33 +199,51 @@ function handIn() {
   const now = document.getElementById("send-now");
   now?.addEventListener("click", asked(async () => {
     const day = new Date().toISOString().slice(0, 10);
-    const link = await startRun(document.body.dataset.dag, { inbox_day: day });
-    if (!link) throw new Error("Airflow did not start a run. The next scheduled run takes the request in.");
-    told.querySelector(".run").replaceChildren(link);
+    const started = await startRun(document.body.dataset.dag, { inbox_day: day }, told.querySelector(".run"));
+    if (!started) throw new Error("Airflow did not start a run. The next scheduled run takes the request in.");
     now.hidden = true;
   }, failure, now));
 }
 
-// A link to the run that Airflow has started; nothing where it did not.
-async function startRun(dag, conf) {
+// Starts a run and shows its link in `place`; false where Airflow did not start one. A run of a paused DAG waits: the
+// page says so, and a person can unpause it.
+async function startRun(dag, conf, place) {
   const { root } = document.body.dataset;
   const answer = await fetch(`${root}api/v2/dags/${dag}/dagRuns`, {
     method: "POST", ...json({ logical_date: null, conf }),
   });
-  if (!answer.ok) return null;
+  if (!answer.ok) return false;
   const { dag_run_id: run } = await answer.json();
-  return element("a", "Open the run", {
+  place.replaceChildren(element("a", "Open the run", {
     href: `${root}dags/${dag}/runs/${encodeURIComponent(run)}`, "data-airflow": "",
+  }));
+  const found = await fetch(`${root}api/v2/dags/${dag}`);
+  if (found.ok && (await found.json()).is_paused) {
+    const told = element("span", "");
+    told.append(` The DAG ${dag} is paused. Its runs wait until it is unpaused. `, unpauseButton(dag, told));
+    place.append(told);
+  }
+  return true;
+}
+
+function unpauseButton(dag, told) {
+  const button = element("button", "Unpause the DAG", { type: "button" });
+  button.addEventListener("click", async () => {
+    const answer = await fetch(`${document.body.dataset.root}api/v2/dags/${dag}`, {
+      method: "PATCH", ...json({ is_paused: false }),
+    }).catch(() => ({ ok: false }));
+    told.textContent = answer.ok
+      ? ` The DAG ${dag} is no longer paused. The run begins.`
+      : ` Airflow did not unpause the DAG ${dag}. Ask somebody with the permission to edit it.`;
   });
+  return button;
 }
 
 function runButtons() {
   for (const button of document.querySelectorAll("[data-run]")) {
     const ran = button.parentElement.querySelector(".ran");
     button.addEventListener("click", asked(async () => {
-      const link = await startRun(button.dataset.run, {});
-      if (!link) throw new Error("Airflow did not start a run.");
-      ran.replaceChildren(link);
+      if (!(await startRun(button.dataset.run, {}, ran))) throw new Error("Airflow did not start a run.");
     }, ran, button));
   }
 }
