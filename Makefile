@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-faults test-weeks test-versions test-everyday test-start test-scale test-chaos test-ui test-conformance model docs bench lint format lock sbom audit
+.PHONY: help setup demo up test test-faults test-weeks test-versions test-everyday test-start test-scale test-chaos test-ui pictures test-conformance model docs bench lint format lock sbom audit
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -50,6 +50,9 @@ test-chaos: $(INSTALLED) ## every component killed and suspended meanwhile, disk
 
 test-ui: $(INSTALLED) ## the UI in a real browser; needs Chromium
 	@$(BIN)/python -m pytest tests/ui --timeout=1200
+
+pictures: $(INSTALLED) ## takes the pictures of the README and the documents anew; needs Chromium
+	@PICTURES=1 $(BIN)/python -m pytest tests/ui/test_pictures.py --timeout=1200
 
 test-conformance: $(INSTALLED) ## aepp and schemathesis on the simulator, OpenLineage on the tasks: in an environment of their own
 	@[ -x .venv-conformance/bin/python ] || $(BIN)/python -m venv .venv-conformance

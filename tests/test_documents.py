@@ -56,3 +56,11 @@ def test_the_page_on_the_api_has_every_call() -> None:
         "GET /result",
     ):
         assert f"\n## {call}\n" in described
+
+
+def test_each_picture_is_there_and_is_taken_by_a_test() -> None:
+    pages = [ROOT / "README.md", *DOCS.rglob("*.md")]
+    shown = {name for page in pages for name in re.findall(r"images/([\w-]+)\.png", page.read_text())}
+    taken = re.findall(r'take\(page, f?"([^"]+)"\)', (ROOT / "tests" / "ui" / "test_pictures.py").read_text())
+    assert shown <= {name.replace("{theme}", theme) for name in taken for theme in ("light", "dark")}
+    assert shown <= {path.stem for path in (DOCS / "images").iterdir()}

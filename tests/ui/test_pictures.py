@@ -1,4 +1,4 @@
-"""The documents' pictures: `PICTURES=1 make test-ui` takes them anew. Look at them."""
+"""The pictures of the README and the documents: `make pictures` takes them anew. Look at them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from scripts.stack import ROOT, Stack
 from tests.ui.conftest import DONE, OpenAs
-from tests.ui.test_page import opened
+from tests.ui.test_page import alone, opened
 
 IMAGES = ROOT / "docs" / "images"
 pytestmark = pytest.mark.skipif(not os.environ.get("PICTURES"), reason="PICTURES is not set")
@@ -38,6 +38,12 @@ def test_a_request(open_as: OpenAs) -> None:
     page = open_as("admin", theme="light")
     expect(opened(page, f"request?id={DONE}").locator(".timeline").first).to_be_visible()
     take(page, "request")
+
+
+def test_the_page_on_a_phone(open_as: OpenAs) -> None:
+    page = open_as("admin", width=375, height=812)
+    expect(alone(page).locator("ul.concerns")).to_be_visible()
+    take(page, "phone")
 
 
 def test_a_new_request(open_as: OpenAs) -> None:
