@@ -38,6 +38,6 @@ with DAG(
     archive = ArchivePrivacyResultsOperator.partial(task_id="archive").expand(batch_id=plan.output)
     # It names what a person must look at, also where a task before it failed.
     settle = SettlePrivacyRequestsOperator(
-        task_id="settle", batch_ids=plan.output, retries=0, trigger_rule=TriggerRule.ALL_DONE, **of_the_team
+        task_id="settle", batch_ids=plan.output, trigger_rule=TriggerRule.ALL_DONE, **of_the_team
     )
     submit >> wait >> archive >> settle

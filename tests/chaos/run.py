@@ -5,8 +5,9 @@ again after three seconds, as a supervisor of services does it. Afterwards nothi
 each manifest must be true, and no run may need a person: prints the table, exits 0 only then.
 
 The simulator keeps its jobs in a file. The S3 server's data is not hurt: the way to it is, so connections are cut or
-hang. The disks are small ones of their own, which needs the right to mount. The clocks of workers and triggerer are
-stepped by a library that is preloaded, which needs a C compiler. What the machine does not allow is left out, and the
+hang. The disks are small ones of their own, which needs the right to mount. The clocks of both workers are stepped by
+a library that is preloaded, which needs a C compiler. A triggerer's is not: the heartbeat that Airflow writes an hour
+ahead keeps its triggers from any other for that hour. What the machine does not allow is left out, and the
 table says so.
 """
 
@@ -24,7 +25,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import Any, TypeVar
@@ -40,8 +41,8 @@ from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.states import JobState
 from scripts.stack import BIN, ROOT, Stack, StackError, free_port, stop_on_signals
-from tests.chaos.parts import Clock, Supervisor, full, signal_all, small_disk, tree
-from tests.storage.servers import s3_server
+from tests.chaos.parts import Clock, Supervisor, full, signal_all, small_disk
+from tests.storage.servers import S3Server, s3_server
 from tests.support.distributed import DAG_ID, WORKERS, Redis, fill_inbox, production, worker_command
 from tests.support.ledgers import Postgres, counted
 from tests.support.privacy import request
@@ -57,6 +58,7 @@ COMPONENTS = (
 )
 CLOCKS = {"clock +1h": 3600, "clock -1h": -3600}
 BACKFILLED = 10
+A_DAY = 3
 T = TypeVar("T")
 
 
@@ -76,7 +78,7 @@ class Outcome:
 def rounds_of(components: tuple[str, ...], number: int, choose: random.Random) -> list[Round]:
     each = [Round(component, blow) for component in components for blow in ("SIGKILL", "SIGSTOP")]
     each += [Round(LEDGERS_DATABASE, "disk full"), Round(WORKER, "disk full")]
-    each += [Round("worker, triggerer", blow) for blow in CLOCKS]
+    each += [Round(WORKER, blow) for blow in CLOCKS]
     ordered = []
     for _ in range(number):
         choose.shuffle(each)
@@ -96,6 +98,36 @@ def retried(what: Callable[[], T], seconds: float = 120) -> T:
             time.sleep(1)
 
 
+class Inbox:
+    """Days of the inbox, from yesterday backwards, as many as are asked for. `asked` is what they ask of Adobe."""
+
+    def __init__(self, s3: S3Server, bucket: str) -> None:
+        self._s3, self._bucket = s3, bucket
+        self._days = 0
+        self.asked: set[tuple[str, str]] = set()
+
+    @property
+    def requests(self) -> int:
+        return self._days * A_DAY
+
+    def next_day(self) -> str:
+        """One more day, with its requests; each is for access and deletion."""
+        self._days += 1
+        day = str(datetime.now(UTC).date() - timedelta(days=self._days))
+        lines = [
+            request(
+                number,
+                *("access", "delete"),
+                request_id=f"DSR-{number:04d}",
+                regulation=REGULATIONS[self._days % len(REGULATIONS)],
+            )
+            for number in range(self.requests - A_DAY, self.requests)
+        ]
+        fill_inbox(self._s3, self._bucket, {day: lines})
+        self.asked |= {(line["request_id"], action) for line in lines for action in line["actions"]}
+        return day
+
+
 class Chaos:
     def __init__(
         self,
@@ -103,18 +135,16 @@ class Chaos:
         simulator: Simulator,
         supervisor: Supervisor,
         *,
-        home: Path,
         disks: dict[str, Path],
         clock: Clock,
-        requests: dict[str, list[dict[str, Any]]],
+        inbox: Inbox,
         suspended: float,
         choose: random.Random,
         say: Callable[[str], None],
     ) -> None:
         self.stack, self.simulator, self.supervisor = stack, simulator, supervisor
-        self.home, self.disks, self.clock = home, disks, clock
-        self.requests, self.suspended, self.choose, self.say = requests, suspended, choose, say
-        self._days = list(requests)
+        self.disks, self.clock, self.inbox = disks, clock, inbox
+        self.suspended, self.choose, self.say = suspended, choose, say
 
     # -- work ---------------------------------------------------------------------------------------------
 
@@ -136,13 +166,13 @@ class Chaos:
         return self._count("SELECT count(*) FROM dag_run WHERE state IN ('queued', 'running')")
 
     def backfill(self) -> None:
-        days, self._days = self._days[:BACKFILLED], self._days[BACKFILLED:]
-        self.stack.backfill(DAG_ID, days[0], days[-1])
+        days = [self.inbox.next_day() for _ in range(BACKFILLED)]
+        self.stack.backfill(DAG_ID, days[-1], days[0])
 
     def feed(self) -> None:
-        """Three runs are under way while there are days left."""
-        while self._days and self.under_way() < 3:
-            self._trigger(self._days.pop(0))
+        """Three runs are under way: after those of the backfill one more for each that has ended."""
+        while self.under_way() < 3:
+            self._trigger(self.inbox.next_day())
 
     def _trigger(self, day: str) -> None:
         def post() -> None:
@@ -230,9 +260,6 @@ class Chaos:
     def settle(self, seconds: float) -> None:
         """Until each run has ended; then a day passes: the sweep archives what the backfill has left to it."""
         deadline = time.monotonic() + seconds
-        while self._days and time.monotonic() < deadline:
-            self.feed()
-            time.sleep(1)
         while self.under_way() and time.monotonic() < deadline:
             time.sleep(1)
 
@@ -259,30 +286,8 @@ class Chaos:
         return [f"{run} is {state}: {tasks}" for run, state, tasks in rows]
 
 
-def inbox(number: int) -> dict[str, list[dict[str, Any]]]:
-    """This many requests, some a day, each for access and deletion."""
-    a_day = 3 if number <= 300 else 4
-    today = datetime.now(UTC).date()
-    days: dict[str, list[dict[str, Any]]] = {}
-    for place, first in enumerate(range(0, number, a_day)):
-        day: date = today - timedelta(days=1 + place)
-        days[str(day)] = [
-            request(
-                each,
-                "access",
-                "delete",
-                request_id=f"DSR-{each:04d}",
-                regulation=REGULATIONS[place % len(REGULATIONS)],
-            )
-            for each in range(first, min(first + a_day, number))
-        ]
-    # The oldest first.
-    return dict(reversed(days.items()))
-
-
 @contextmanager
 def set_up(home: Path, options: argparse.Namespace, say: Callable[[str], None]) -> Iterator[Any]:
-    requests = inbox(options.requests)
     with ExitStack() as opened:
         disks: dict[str, Path] = {}
         for name, folder in ((LEDGERS_DATABASE, "ledger-disk"), (WORKER, "worker-disk")):
@@ -295,7 +300,6 @@ def set_up(home: Path, options: argparse.Namespace, say: Callable[[str], None]) 
         opened.callback(ledgers.stop)
         s3 = opened.enter_context(s3_server())
         bucket = s3.new_bucket()
-        fill_inbox(s3, bucket, requests)
         way, simulators_port = free_port(18481), free_port(18581)
         redis = Redis(home)
         ledger_url, results_url = ledgers.new_database("shared_ledger"), ledgers.new_database("celery")
@@ -338,7 +342,7 @@ def set_up(home: Path, options: argparse.Namespace, say: Callable[[str], None]) 
             S3_WAY, sys.executable, str(ROOT / "tests/chaos/relay.py"), str(way), "127.0.0.1", s3_port
         )
         supervisor.adopt("simulator", sys.executable, str(SIMULATOR), *simulator_arguments)
-        for component in ("api-server", "scheduler", "dag-processor"):
+        for component in ("api-server", "scheduler", "dag-processor", "triggerer"):
             supervisor.adopt(component, str(BIN / "airflow"), component)
         clock = Clock(home)
         supervisor.start("Redis", *redis.command)
@@ -348,18 +352,14 @@ def set_up(home: Path, options: argparse.Namespace, say: Callable[[str], None]) 
         }
         for name in WORKERS:
             supervisor.start(name, *worker_command(name), **own_disk, **clock.environment)
-        # Once more, with a clock that can be stepped.
-        signal_all(tree(stack.process("triggerer").pid), SIGKILL)
-        supervisor.start("triggerer", str(BIN / "airflow"), "triggerer", **clock.environment)
         opened.enter_context(supervisor)
         chaos = Chaos(
             stack,
             simulator,
             supervisor,
-            home=home,
             disks=disks,
             clock=clock,
-            requests=requests,
+            inbox=Inbox(s3, bucket),
             suspended=options.suspended,
             choose=random.Random(options.seed),
             say=say,
@@ -371,12 +371,10 @@ def set_up(home: Path, options: argparse.Namespace, say: Callable[[str], None]) 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make test-chaos", description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=1, help="of each component and blow (1)")
-    parser.add_argument("--requests", type=int, help="in the inbox (90, or 1000 with more rounds)")
     parser.add_argument("--suspended", type=float, help="seconds of a SIGSTOP (12, or 60 with more rounds)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", help="components, separated by commas")
     options = parser.parse_args()
-    options.requests = options.requests or (90 if options.rounds == 1 else 1000)
     options.suspended = options.suspended or (12.0 if options.rounds == 1 else 60.0)
     stop_on_signals()
     started = time.monotonic()
@@ -407,12 +405,7 @@ def main() -> int:
         chaos.settle(1200)
         need_a_person = chaos.runs_that_need_a_person()
         made = Counter((job["key"], job["action"]) for job in chaos.simulator.jobs())
-        asked = {
-            (line["request_id"], action)
-            for lines in chaos.requests.values()
-            for line in lines
-            for action in line["actions"]
-        }
+        asked = chaos.inbox.asked
         twice = {job: number for job, number in made.items() if number > 1}
         lost = asked - made.keys()
         with Ledger(ledger_url, actor="chaos") as ledger:
@@ -433,7 +426,7 @@ def main() -> int:
         restarts = chaos.supervisor.restarts
     print_table(outcomes, left_out, seed=options.seed)
     print(
-        f"{len(asked)} jobs of {options.requests} requests; {len(outcomes)} blows, {restarts} restarts in "
+        f"{len(asked)} jobs of {chaos.inbox.requests} requests; {len(outcomes)} blows, {restarts} restarts in "
         f"{time.monotonic() - started:.0f} s: {len(twice)} twice, {len(lost)} lost, {unarchived} not archived, "
         f"{len(false)} false manifests, {len(need_a_person) + len(attention)} need a person"
     )
