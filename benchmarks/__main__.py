@@ -41,7 +41,8 @@ def main() -> int:
         "# Benchmarks",
         "",
         f"`make bench`, {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {machine()}. "
-        "Ratios hold within this run; absolute figures do not travel.",
+        "Ratios hold within this run; absolute figures do not travel. A whole distributed Airflow, and what "
+        "became of it when its parts were killed: [SCALE.md](SCALE.md).",
         "",
     ]
     failed = False
