@@ -1,10 +1,13 @@
 """`make bench`: runs every benchmark and writes what they print to benchmarks/RESULTS.md.
 
-`python benchmarks --weeks` has waiting.py live through its 45 days too, which takes a quarter of an hour.
+`python benchmarks planning.py page.py` runs these alone: the others keep their sections. What a section said before is
+kept in benchmarks/PREVIOUS.md, so that a loss shows. `python benchmarks --weeks` has waiting.py live through its 45
+days too, which takes a quarter of an hour.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import re
@@ -14,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+RESULTS, PREVIOUS = HERE / "RESULTS.md", HERE / "PREVIOUS.md"
 # Each prints a Markdown section: what was measured, beside what it is compared with, in the same run.
 BENCHMARKS = (
     "archive.py",
@@ -36,32 +40,61 @@ def machine() -> str:
     return f"{os.cpu_count()} cores ({models[0] if models else platform.machine()}), {memory:.0f} GiB"
 
 
+def sections_of(text: str) -> dict[str, str]:
+    """Each benchmark's section, with the line above it that says when it was measured."""
+    found = re.split(r"(?m)^(?=<!-- \w+\.py: )", text)[1:]
+    return {re.match(r"<!-- (\w+\.py): ", each)[1]: each.strip() for each in found}  # type: ignore[index]
+
+
+def written(title: str, sections: dict[str, str]) -> str:
+    ordered = [sections[name] for name in BENCHMARKS if name in sections]
+    return "\n\n".join([title, *ordered]) + "\n"
+
+
 def main() -> int:
-    sections = [
-        "# Benchmarks",
-        "",
-        f"`make bench`, {datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {machine()}. "
-        "Ratios hold within this run; absolute figures do not travel. A whole distributed Airflow, and what "
-        "became of it when its parts were killed: [SCALE.md](SCALE.md).",
-        "",
-    ]
-    failed = False
-    for name in BENCHMARKS:
-        arguments = ["--only", "looks,weeks"] if name == "waiting.py" and "--weeks" in sys.argv else []
+    parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("benchmarks", nargs="*", metavar="NAME.py", help="all of them, where none is named")
+    parser.add_argument("--weeks", action="store_true")
+    options = parser.parse_args()
+    unknown = set(options.benchmarks) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"no benchmark: {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    failed = []
+    for name in options.benchmarks or BENCHMARKS:
         print(f"Running {name}", flush=True)
+        arguments = ["--only", "looks,weeks"] if name == "waiting.py" and options.weeks else []
         done = subprocess.run(
             [sys.executable, str(HERE / name), *arguments], stdout=subprocess.PIPE, text=True, check=False
         )
-        failed = failed or done.returncode != 0
-        text = (
-            done.stdout.strip()
-            if done.returncode == 0
-            else f"`{name}` failed with exit code {done.returncode}."
-        )
-        print(text, flush=True)
-        sections += [text, ""]
-    (HERE / "RESULTS.md").write_text("\n".join(sections))
+        print(done.stdout.strip(), flush=True)
+        if done.returncode:
+            failed.append(f"{name} failed with exit code {done.returncode}")
+        if done.stdout.strip():
+            keep(name, done.stdout.strip())
+    print(*failed, sep="\n", end="\n" * bool(failed), file=sys.stderr)
     return 1 if failed else 0
+
+
+def keep(name: str, text: str) -> None:
+    """The section takes the place of the last one, which goes to PREVIOUS.md."""
+    load = os.getloadavg()[0]
+    measured = f"<!-- {name}: {datetime.now(UTC):%Y-%m-%d %H:%M}, load {load:.0f} -->"
+    section = f"{measured}\n\n{text}\n\n*{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {machine()}, load {load:.0f} at the end.*"
+    results, previous = (
+        sections_of(path.read_text() if path.exists() else "") for path in (RESULTS, PREVIOUS)
+    )
+    if name in results:
+        previous[name] = results[name]
+    results[name] = section
+    RESULTS.write_text(
+        written(
+            "# Benchmarks\n\nBy `make bench`. Ratios hold within one section; absolute figures do not travel. What each "
+            "section said before is in [PREVIOUS.md](PREVIOUS.md). A whole distributed Airflow, and what became of it "
+            "when its parts were killed: [SCALE.md](SCALE.md).",
+            results,
+        )
+    )
+    PREVIOUS.write_text(written("# Benchmarks, the run before", previous))
 
 
 if __name__ == "__main__":
