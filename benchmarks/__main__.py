@@ -77,9 +77,9 @@ def main() -> int:
 
 def keep(name: str, text: str) -> None:
     """The section takes the place of the last one, which goes to PREVIOUS.md."""
-    load = os.getloadavg()[0]
-    measured = f"<!-- {name}: {datetime.now(UTC):%Y-%m-%d %H:%M}, load {load:.0f} -->"
-    section = f"{measured}\n\n{text}\n\n*{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {machine()}, load {load:.0f} at the end.*"
+    now, load = datetime.now(UTC), os.getloadavg()[0]
+    where = f"Python {platform.python_version()}, {machine()}, load {load:.0f} at the end"
+    section = f"<!-- {name}: {now:%Y-%m-%d %H:%M} -->\n\n{text}\n\n*{now:%Y-%m-%d}, {where}.*"
     results, previous = (
         sections_of(path.read_text() if path.exists() else "") for path in (RESULTS, PREVIOUS)
     )
@@ -88,9 +88,9 @@ def keep(name: str, text: str) -> None:
     results[name] = section
     RESULTS.write_text(
         written(
-            "# Benchmarks\n\nBy `make bench`. Ratios hold within one section; absolute figures do not travel. What each "
-            "section said before is in [PREVIOUS.md](PREVIOUS.md). A whole distributed Airflow, and what became of it "
-            "when its parts were killed: [SCALE.md](SCALE.md).",
+            "# Benchmarks\n\nBy `make bench`. Ratios hold within one section; absolute figures do not travel. What "
+            "each section said before is in [PREVIOUS.md](PREVIOUS.md). A whole distributed Airflow, and what became of "
+            "it when its parts were killed: [SCALE.md](SCALE.md).",
             results,
         )
     )

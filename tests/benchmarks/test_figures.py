@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
+import pytest
+
+from benchmarks import __main__ as bench
 from benchmarks.figures import COLOURS, chart, keep
 
 
@@ -31,3 +34,19 @@ def test_a_chart_is_svg_with_a_title_and_a_bar_for_each() -> None:
         bars = [each for each in root.iter(f"{space}rect") if each.get("fill") == colours["bar"]]
         assert [float(bar.get("width", "")) for bar in bars] == [19.0, 380.0]
         assert "<theirs> & more" in [each.text for each in root.iter(f"{space}text")]
+
+
+def test_one_benchmark_takes_its_own_sections_place_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "RESULTS", tmp_path / "RESULTS.md")
+    monkeypatch.setattr(bench, "PREVIOUS", tmp_path / "PREVIOUS.md")
+    for name, text in (("page.py", "first page"), ("planning.py", "planning"), ("page.py", "second page")):
+        bench.keep(name, text)
+    results = (tmp_path / "RESULTS.md").read_text()
+    assert "first page" not in results
+    # In the order of the benchmarks, whichever ran first.
+    assert results.index("planning") < results.index("second page")
+    previous = (tmp_path / "PREVIOUS.md").read_text()
+    assert "first page" in previous
+    assert "planning" not in previous
