@@ -89,8 +89,8 @@ def keep(name: str, text: str) -> None:
     RESULTS.write_text(
         written(
             "# Benchmarks\n\nBy `make bench`. Ratios hold within one section; absolute figures do not travel. What "
-            "each section said before is in [PREVIOUS.md](PREVIOUS.md). A whole distributed Airflow, and what became of "
-            "it when its parts were killed: [SCALE.md](SCALE.md).",
+            "each section said before is in [PREVIOUS.md](PREVIOUS.md). A whole distributed Airflow, and what became "
+            "of it when its parts were killed: [SCALE.md](SCALE.md).",
             results,
         )
     )
