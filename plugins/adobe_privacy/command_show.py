@@ -6,11 +6,12 @@ import argparse
 import sys
 from typing import Any
 
+from adobe_privacy.api.moments import as_told
 from adobe_privacy.api.names import meaning_of
 from adobe_privacy.command_output import job_row, print_json, print_rows
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job, ProductAnswer
-from adobe_privacy.ledger.times import as_told, within
+from adobe_privacy.ledger.times import within
 from adobe_privacy.results.verdicts import explained
 
 

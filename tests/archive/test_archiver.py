@@ -85,7 +85,7 @@ async def test_the_manifest_holds_what_readers_rely_on(file_store: Store, result
         "regulation": "gdpr",
         "action": "access",
         "status": "complete",
-        "completed_at": "2026-11-20T23:30:00Z",
+        "completed_at": "2026-11-20T23:30Z",
         "archived_at": "2026-11-22T08:00:00Z",
         "products": [
             {"name": "Analytics", "status": "complete", "code": "6000-200", "verdict": "done"},

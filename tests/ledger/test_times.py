@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, update
 
+from adobe_privacy.api.moments import as_told
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.command_show import show
 from adobe_privacy.ledger.ledger import Ledger
@@ -18,7 +19,7 @@ from adobe_privacy.ledger.overview import Filters
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job, ProductAnswer
 from adobe_privacy.ledger.states import JobState
-from adobe_privacy.ledger.times import as_told, not_before
+from adobe_privacy.ledger.times import not_before
 from adobe_privacy.reporting.export import as_json_list, export_csv
 from adobe_privacy.reporting.reports import evidence, evidence_html
 from adobe_privacy.results.verdicts import Answer

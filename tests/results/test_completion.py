@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import AddressDenied, AuthenticationFailed, PermissionDenied
 from adobe_privacy.api.models import CompanyContext, CreateJobsRequest, Identity, User
 from adobe_privacy.archive import iter_manifests, verify_archive
+from adobe_privacy.archive.manifest import parse_manifest
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import Results
 from adobe_privacy.ledger.schema import Job
@@ -22,7 +25,7 @@ from adobe_privacy.ledger.states import JobState
 from adobe_privacy.reporting.run_report import Settlement, settle
 from adobe_privacy.results.completion import Completion, complete_jobs
 from adobe_privacy.storage import FileOptions, StorageError, Store, open_store
-from tests.support.ledgers import DAY, received
+from tests.support.ledgers import DAY, FakeClock, received
 from tests.support.simulator import Simulator, running_simulator
 
 
@@ -456,3 +459,66 @@ async def test_of_archivers_that_race_each_counts_what_it_archived(
     assert sum(result.archived for result in results) == 6
     assert all(result.dealt_with == 6 for result in results)
     assert set(states(ledger).values()) == {"archived"}
+
+
+@pytest.mark.parametrize(
+    "ahead", [timedelta(minutes=-40), timedelta(), timedelta(minutes=40), timedelta(days=1)]
+)
+@pytest.mark.parametrize("outcome", ["complete", "error"])
+async def test_no_manifest_tells_an_end_before_its_beginning(
+    sqlite_url: str,
+    client: PrivacyServiceClient,
+    simulator: Simulator,
+    archive: Store,
+    ahead: timedelta,
+    outcome: str,
+) -> None:
+    """Adobe's clock is its own: what it says in minutes is told so, between the sending and the archiving."""
+    clock = FakeClock()
+    if outcome == "error":
+        simulator.scenario({"rules": [{"key": "DSR-0", "code": "1000-400"}]})
+    simulator.set_clock(now=(clock.moment + ahead).isoformat(), rate=0)
+    with Ledger(sqlite_url, actor="privacy_requests/run/archive", now=clock) as ledger:
+        clock.moment += timedelta(seconds=17, microseconds=5)
+        [job] = await submitted(ledger, client, simulator, count=1)
+        assert job.submitted_at == clock.moment
+        clock.moment += timedelta(seconds=70)
+        simulator.advance(70)
+        await complete_jobs([job], ledger=ledger, archive=archive, client=client)
+        [job] = ledger.people.request_jobs("DSR-0")
+        [(key, manifest)] = iter_manifests(archive)
+        assert job.manifest == key
+        written = json.loads(archive.read(key))
+        times = [written["completed_at"], *(product["processed_at"] for product in written["products"])]
+        for text in times:
+            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\dZ", text), "Adobe tells minutes"
+        sent = clock.moment - timedelta(seconds=70 + 17)
+        for moment in map(datetime.fromisoformat, times):
+            assert sent.replace(second=0, microsecond=0) <= moment <= manifest.archived_at
+        assert manifest.archived_at == clock.moment
+        assert not list(verify_archive(archive))
+        assert parse_manifest(key, manifest.to_json()) == manifest
+
+
+async def test_a_green_run_says_plainly_what_a_person_closed(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any
+) -> None:
+    """It is no error any more, and nobody is to take it for done."""
+    await submitted(ledger, client, simulator)
+    ledger.people.close("DSR-1", "handed in twice")
+    await complete()
+    settlement = settled(ledger)
+    assert settlement.problems == 0
+    assert settlement.figures.endswith("2 archived, 1 closed by a person and not shown to be done")
+
+
+async def test_a_green_run_says_what_was_not_done_although_a_person_closed_it(
+    ledger: Ledger, client: PrivacyServiceClient, simulator: Simulator, complete: Any
+) -> None:
+    await submitted(ledger, client, simulator, count=1, asked="profileService,target")
+    await complete()
+    assert settled(ledger).problems == 1
+    ledger.people.close("DSR-0", "answered by mail")
+    settlement = settled(ledger)
+    assert settlement.problems == 0
+    assert settlement.figures.endswith("1 of 1 accesses not done: 1 no answer from target")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from adobe_privacy.api.moments import as_exact
 from adobe_privacy.archive.completeness import ProductOutcome, compare
 from adobe_privacy.archive.encryption import SUFFIX, DataKey
 from adobe_privacy.archive.errors import DownloadIncomplete, InvalidArchive
@@ -152,6 +153,8 @@ def _describe(
         ignored=job.ignored_count,
         folders=result.summary.folders if result else (),
     )
+    told = job.completed_at.astimezone(UTC)
+    completed_at = as_exact(min(told, archived_at), told)
     manifest = Manifest(
         job_id=job.job_id,
         request_id=job.request_id,
@@ -159,10 +162,11 @@ def _describe(
         regulation=job.regulation,
         action=job.action,
         status=job.status,
-        completed_at=job.completed_at.astimezone(UTC),
+        completed_at=completed_at,
         archived_at=archived_at,
-        products=list(job.products),
+        products=[_answered(product, archived_at) for product in job.products],
         completeness=completeness,
+        filed_under=None if told.date() == completed_at.date() else told.date(),
     )
     if stored is None or result is None:
         return manifest
@@ -179,6 +183,13 @@ def _describe(
             "sealed": stored.sealed,
         }
     )
+
+
+def _answered(product: ProductOutcome, archived_at: datetime) -> ProductOutcome:
+    if product.processed_at is None:
+        return product
+    processed_at = as_exact(min(told := product.processed_at, archived_at), told)
+    return product.model_copy(update={"processed_at": processed_at})
 
 
 async def _commit(store: Store, job: CompletedJob, manifest: Manifest, settings: ArchiveSettings) -> Manifest:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
+from adobe_privacy.api.moments import Told
 from adobe_privacy.api.names import product_code
 
 
@@ -19,7 +20,7 @@ class ProductOutcome(BaseModel):
     status: str
     code: str | None = None
     verdict: str | None = None
-    processed_at: AwareDatetime | None = None
+    processed_at: Told | None = None
     retry_count: int | None = None
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
+from adobe_privacy.api.moments import Told
 from adobe_privacy.archive.completeness import Completeness, ProductOutcome
 from adobe_privacy.archive.encryption import FORMAT
 from adobe_privacy.archive.errors import ArchiveError, UnreadableManifest
@@ -71,6 +72,10 @@ class Manifest(BaseModel):
     jobs, jobs without a result). `limits` are the caps it was checked with, absent where they are the usual.
     `etag` and `version_id` are the store's, absent where it has none; `sealed` is there where the object is
     encrypted. Once `erasure` is there, the fields stay, and the object and its data key are gone.
+
+    `completed_at` and the products' `processed_at` are as Adobe told them, in minutes. One that would lie before the
+    job was sent, or after `archived_at`, is that moment, in minutes: Adobe has a clock of its own. `filed_under` is
+    the day of the folder where it is not that of `completed_at`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -82,7 +87,7 @@ class Manifest(BaseModel):
     regulation: str
     action: str
     status: str
-    completed_at: AwareDatetime
+    completed_at: Told
     archived_at: AwareDatetime
     products: list[ProductOutcome]
     completeness: Completeness
@@ -95,6 +100,7 @@ class Manifest(BaseModel):
     etag: str | None = None
     version_id: str | None = None
     sealed: Sealed | None = None
+    filed_under: date | None = None
     erasure: Erasure | None = None
     _read_as: str | None = PrivateAttr(default=None)
 
@@ -106,7 +112,7 @@ class Manifest(BaseModel):
     @property
     def folder(self) -> str:
         """The job's folder within the archive."""
-        return job_folder(self.regulation, self.completed_at, self.job_id)
+        return job_folder(self.regulation, self.filed_under or self.completed_at, self.job_id)
 
     @property
     def object_key(self) -> str | None:
@@ -123,16 +129,18 @@ class Manifest(BaseModel):
         return self.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
 
 
-def job_folder(regulation: str, completed_at: datetime, job_id: str) -> str:
+def job_folder(regulation: str, completed: date, job_id: str) -> str:
     """Where a job is archived. Raises `ArchiveError` for ids that cannot be part of a path."""
     for what, value in (("regulation", regulation), ("job id", job_id)):
         if not _SEGMENT.fullmatch(value):
             raise ArchiveError(
                 f"this {what} cannot name a folder: only letters, digits and . _ - are allowed"
             )
-    if completed_at.tzinfo is None:
-        raise ArchiveError("the completion time needs a time zone")
-    return f"{JOBS}/{regulation}/{completed_at.astimezone(UTC):%Y/%m/%d}/{job_id}"
+    if isinstance(completed, datetime):
+        if completed.tzinfo is None:
+            raise ArchiveError("the completion time needs a time zone")
+        completed = completed.astimezone(UTC)
+    return f"{JOBS}/{regulation}/{completed:%Y/%m/%d}/{job_id}"
 
 
 async def find_manifest(

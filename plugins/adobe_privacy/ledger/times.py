@@ -1,8 +1,8 @@
-"""Times as Adobe tells them: mostly in whole minutes, and by a clock of its own."""
+"""Times of Adobe's about a job, beside our own."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from adobe_privacy.ledger.schema import Job
 
@@ -19,11 +19,3 @@ def within(moment: datetime | None, job: Job) -> datetime | None:
     if moment is not None and job.archived_at is not None and moment > job.archived_at:
         return not_before(job.archived_at, job.submitted_at)
     return moment
-
-
-def as_told(moment: datetime | None) -> str | None:
-    """A time of Adobe's in ISO 8601, in UTC: minutes stay minutes, since no second is known."""
-    if moment is None:
-        return None
-    precision = "seconds" if moment.second else "minutes"
-    return moment.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from adobe_privacy.api.moments import as_told
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.overview import Filters
 from adobe_privacy.ledger.schema import Job, ProductAnswer
-from adobe_privacy.ledger.times import as_told, within
+from adobe_privacy.ledger.times import within
 from adobe_privacy.plain_text import csv_cell
 from adobe_privacy.reporting.reports import iso
 from adobe_privacy.results.verdicts import explained

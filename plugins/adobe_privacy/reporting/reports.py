@@ -17,10 +17,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import select
 
+from adobe_privacy.api.moments import as_told
 from adobe_privacy.ledger.figures import RequestFigures
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Approval, Job, ProductAnswer, Transition
-from adobe_privacy.ledger.times import as_told, within
+from adobe_privacy.ledger.times import within
 from adobe_privacy.regulations.clocks import DEFAULT, OPT_OUT, Clocks
 from adobe_privacy.regulations.working_days import add_calendar_months
 from adobe_privacy.storage import ObjectNotFound, StorageError, Store

@@ -22,6 +22,7 @@ from adobe_privacy.api.errors import (
 )
 from adobe_privacy.api.facts import DETAIL_KEPT
 from adobe_privacy.api.models import JobDetail, JobStatus
+from adobe_privacy.api.moments import as_exact
 from adobe_privacy.api.names import Verdict, retry_can_help
 from adobe_privacy.archive import (
     ArchiveError,
@@ -29,6 +30,7 @@ from adobe_privacy.archive import (
     CompletedJob,
     InvalidArchive,
     Manifest,
+    OpenDownload,
     ProductOutcome,
     archive_job,
 )
@@ -41,7 +43,7 @@ from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.regulations.clocks import Clocks, due_dates
 from adobe_privacy.regulations.codes import RegulationError, canonical_regulation
 from adobe_privacy.results.permission import ReadPermission
-from adobe_privacy.results.verdicts import IN_WHOLE, Judgement, judge, kept_answer, missed
+from adobe_privacy.results.verdicts import IN_WHOLE, Answer, Judgement, judge, kept_answer, missed
 from adobe_privacy.storage import StorageError, Store
 
 log = plain_logger(__name__)
@@ -281,7 +283,7 @@ class Finishing:
             witnesses = 1 if url is None and ready.job.id not in self._without_detail else 2
             download = partial(self.permission.download, self.client, job_id, url, witnesses=witnesses)
             try:
-                return await archive_job(self.store, ready.completed, download, settings=self.settings)
+                return await self._archive(ready, download)
             except (NotFound, RequestRefused, InvalidArchive) as error:
                 if complete:
                     raise
@@ -289,7 +291,12 @@ class Finishing:
                 log.warning(
                     "job %s is in error, and its result cannot be had: %s", ready.job.adobe_job_id, error
                 )
-        return await archive_job(self.store, ready.completed, None, settings=self.settings)
+        return await self._archive(ready, None)
+
+    async def _archive(self, ready: Ready, download: OpenDownload | None) -> Manifest:
+        return await archive_job(
+            self.store, ready.completed, download, settings=self.settings, clock=self.ledger.now
+        )
 
     def _asked(self, job: Job) -> tuple[str, ...]:
         """The products that were asked; of jobs that are not ours it is not known."""
@@ -337,6 +344,11 @@ def _end_of(job: Job, detail: JobDetail) -> datetime:
     return not_before(told, job.submitted_at) or NEVER
 
 
+def _processed(answer: Answer, job: Job) -> datetime | None:
+    moment = not_before(answer.processed_at, job.submitted_at)
+    return None if moment is None else as_exact(moment, answer.processed_at)
+
+
 def _completed_job(
     job: Job, detail: JobDetail, judgement: Judgement, completed_at: datetime, products: Sequence[str]
 ) -> CompletedJob:
@@ -348,7 +360,7 @@ def _completed_job(
         regulation=job.regulation,
         action=job.action,
         status=detail.status.value,
-        completed_at=completed_at,
+        completed_at=as_exact(completed_at, detail.last_modified_at),
         verdict=judgement.verdict.value,
         products=tuple(
             ProductOutcome(
@@ -356,7 +368,7 @@ def _completed_job(
                 status=answer.status,
                 code=answer.code,
                 verdict=answer.verdict.value,
-                processed_at=not_before(answer.processed_at, job.submitted_at),
+                processed_at=_processed(answer, job),
                 retry_count=answer.retry_count,
             )
             for answer in judgement.answers

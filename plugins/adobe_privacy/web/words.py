@@ -8,12 +8,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import quote
 
+from adobe_privacy.api.moments import as_told
 from adobe_privacy.api.names import meaning_of, outcome_in_words
 from adobe_privacy.ledger.overview import expires_at
 from adobe_privacy.ledger.people import NOT_STOPPED, erased_file, may_be_resent
 from adobe_privacy.ledger.schema import Batch, Job, ProductAnswer, Transition
 from adobe_privacy.ledger.states import FAILED_STATES, OVER, JobState, Move
-from adobe_privacy.ledger.times import as_told, within
+from adobe_privacy.ledger.times import within
 from adobe_privacy.results.verdicts import explained
 from adobe_privacy.web.sentences import sentence
 
