@@ -290,6 +290,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "accesses.note": lambda ledger: ledger.accesses.note(AccessKind.DOWNLOADED, request_id="OLD-7"),
     "accesses.of_request": lambda ledger: ledger.accesses.of_request("OLD-7"),
     "accesses.deeds": lambda ledger: ledger.accesses.deeds(),
+    "accesses.people": lambda ledger: ledger.accesses.people(),
     "doubts.lost": lambda ledger: ledger.doubts.lost(),
     "doubts.count": lambda ledger: ledger.doubts.count(),
     "doubts.jobs": lambda ledger: ledger.doubts.jobs(range(1, 500)),
@@ -511,10 +512,9 @@ WHOLE_INDEXES: dict[str, str | tuple[str, ...]] = {
     # One row, the last of the primary key.
     "chain.head": "SCAN privacy_seals",
     # What people did, the newest first: an index that holds nothing else.
-    "accesses.deeds": (
-        "USING INDEX ix_privacy_transitions_people",
-        "SCAN privacy_accesses",
-        "SCAN privacy_approvals",
+    **dict.fromkeys(
+        ("accesses.deeds", "accesses.people"),
+        ("USING INDEX ix_privacy_transitions_people", "SCAN privacy_accesses", "SCAN privacy_approvals"),
     ),
     # SQLite has no index for a part of a text: it reads the ids, a narrow table.
     "search.by_text": "SCAN privacy_request_ids",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -125,13 +126,33 @@ class TestDecisions:
         assert found("what=put on hold") == 2
         assert found("what=searched") == 1
         assert found("what=closed") == 0
-        assert found("who=offi") == 3
-        assert found("who=nobody") == 0
+        people = officer.get(f"{API}/decisions").json()["people"]
+        assert list(people.values()) == ["officer"]
+        assert found(f"who={next(iter(people))}") == 3
         assert found("before=2020-01-01T00:00:00Z") == 0
         assert officer.get(f"{API}/decisions?before=never").status_code == 422
         text = officer.get("/privacy/decisions?what=put+on+hold").text
         assert "DSR-1" in text
         assert "a lawsuit" in text
+
+    def test_who_is_chosen_by_a_key_and_never_by_a_name(self, filled: Ledger, log_in: LogIn) -> None:
+        """A name in an address is in every access log."""
+        log_in("officer").post(f"{API}/decide", json=HOLD)
+        filled.unit.actor = "user privacy officer"
+        filled.people.hold("DSR-3", "another lawsuit")
+        officer = log_in("officer")
+        people = officer.get(f"{API}/decisions").json()["people"]
+        assert sorted(people.values()) == ["officer", "privacy officer"]
+        for key, name in people.items():
+            assert re.fullmatch("[0-9a-f]{16}", key)
+            found = officer.get(f"{API}/decisions?who={key}").json()["decisions"]
+            assert {each["who"] for each in found} == {name}
+            page = officer.get(f"/privacy/decisions?who={key}").text
+            assert f'<option value="{key}" selected>{name}</option>' in page
+        for typed in ("officer", "dsmith@example.com"):
+            answer = officer.get(f"{API}/decisions?who={typed}")
+            assert answer.status_code == 400
+            assert typed not in answer.text
 
 
 class TestWho:

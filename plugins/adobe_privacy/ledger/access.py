@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -32,6 +34,14 @@ class Deed:
     request_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who did something, and the actors by which the ledger knows that."""
+
+    name: str
+    actors: tuple[str, ...]
+
+
 class Accesses(Topic):
     """Notes who did what. Nothing here holds an identity: `about` is the ledger's own words."""
 
@@ -53,18 +63,35 @@ class Accesses(Topic):
         with self.unit.read() as session:
             return list(session.scalars(query))
 
+    def people(self) -> dict[str, Person]:
+        """All who ever did something, by a keyed hash of the name: it may stand in an address, and a name may not."""
+        with self.unit.read() as session:
+            actors = {
+                *session.scalars(select(Transition.actor).where(BY_PEOPLE).distinct()),
+                *session.scalars(select(Access.actor).distinct()),
+                *session.scalars(select(Approval.decided_by).distinct()),
+            }
+        by_name: dict[str, list[str]] = {}
+        for actor in sorted(actors):
+            by_name.setdefault(name_of(actor), []).append(actor)
+        key = self.unit.known_fingerprint_key() or b"no key"
+        return {
+            hmac.digest(key, b"login " + name.encode(), "sha256").hex()[:16]: Person(name, tuple(found))
+            for name, found in by_name.items()
+        }
+
     def deeds(
-        self, *, who: str = "", what: str = "", before: datetime | None = None, limit: int = 100
+        self, *, who: Collection[str] = (), what: str = "", before: datetime | None = None, limit: int = 100
     ) -> list[Deed]:
-        """What people did, the newest first. `who` is a part of the name, `what` one of `WHAT`. A decision about a
+        """What people did, the newest first. `who` are actors, `what` one of `WHAT`. A decision about a
         request with several jobs is told once."""
         changes = select(Transition, Job.request_id).join(Job, Job.id == Transition.job_id).where(BY_PEOPLE)
         accesses = select(Access)
         approvals = select(Approval)
         if who:
-            changes = changes.where(Transition.actor.contains(who, autoescape=True))
-            accesses = accesses.where(Access.actor.contains(who, autoescape=True))
-            approvals = approvals.where(Approval.decided_by.contains(who, autoescape=True))
+            changes = changes.where(Transition.actor.in_(who))
+            accesses = accesses.where(Access.actor.in_(who))
+            approvals = approvals.where(Approval.decided_by.in_(who))
         if before is not None:
             changes = changes.where(Transition.at < before)
             accesses = accesses.where(Access.at < before)
@@ -91,6 +118,10 @@ class Accesses(Topic):
                     why = f"{row.jobs} deletes of batch {row.batch_id}"
                     found.append(Deed(row.decided_at, row.decided_by, word, why))
         return sorted(found, key=lambda deed: deed.at, reverse=True)[:limit]
+
+
+def name_of(actor: str) -> str:
+    return actor.removeprefix("user").lstrip("/ ")
 
 
 def _is_same(one: Deed, other: Deed) -> bool:

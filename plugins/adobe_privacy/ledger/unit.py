@@ -47,13 +47,14 @@ class Unit:
     @property
     def fingerprint_key(self) -> bytes:
         """The key of the ledger's keyed hashes. Raises LedgerError where another one was configured before."""
-        if self._known_key() is None:
+        if self.known_fingerprint_key() is None:
             with self.write() as session:
                 self._key = chosen_key(session, self.configured_key)
         assert self._key is not None
         return self._key
 
-    def _known_key(self) -> bytes | None:
+    def known_fingerprint_key(self) -> bytes | None:
+        """The same for readers: None where it is another, or not yet chosen."""
         if self._key is None:
             with self.read() as session:
                 self._key = known_key(session, self.configured_key)
@@ -62,7 +63,7 @@ class Unit:
     def names_of(self, request_id: str) -> tuple[str, ...]:
         """What the ledger may call a request: its id, and, where the key is known, what stands in the place of an id
         that was forgotten."""
-        key = self._known_key()
+        key = self.known_fingerprint_key()
         return (request_id,) if key is None else (request_id, forgotten_id(key, request_id))
 
     @contextmanager

@@ -11,6 +11,7 @@ from fastapi import Query as Parameter
 from pydantic import BaseModel, Field, StringConstraints
 
 from adobe_privacy.intake.catalogue import STANDARD_NAMESPACES
+from adobe_privacy.ledger.access import name_of
 from adobe_privacy.ledger.people import People
 from adobe_privacy.ledger.schema import AccessKind
 from adobe_privacy.web.access import may_ask, may_write
@@ -108,7 +109,7 @@ def close_line(source: SourceDep, user: GetUserDep, line: Line) -> dict[str, int
 
 
 class Filter(BaseModel):
-    """Of people's decisions. `before` is where the next page begins."""
+    """Of people's decisions. `who` is a key of `people` in the answer, `before` where the next page begins."""
 
     who: Annotated[str, StringConstraints(strip_whitespace=True, max_length=128)] = ""
     what: Annotated[str, StringConstraints(strip_whitespace=True, max_length=128)] = ""
@@ -120,7 +121,10 @@ FilterDep = Annotated[Filter, Parameter()]
 
 @router.get("/decisions")
 def decisions(source: SourceDep, chosen: FilterDep) -> dict[str, Any]:
-    """What people decided and looked at: who, what, when, about which request, and why. The newest first."""
+    """What people decided and looked at: who, what, when, about which request, and why. The newest first.
+
+    `people` are all who did something, each name by its key; `who` takes such a key, since no name belongs in an
+    address."""
     return read_decisions(source, chosen)
 
 
@@ -128,17 +132,23 @@ def read_decisions(source: Source, chosen: Filter, limit: int = 100) -> dict[str
     before = chosen.before
     if before is not None and before.tzinfo is None:
         before = before.replace(tzinfo=UTC)
-    deeds = source.ledger().accesses.deeds(who=chosen.who, what=chosen.what, before=before, limit=limit + 1)
+    accesses = source.ledger().accesses
+    people = accesses.people()
+    if chosen.who and chosen.who not in people:
+        raise HTTPException(status.HTTP_400_BAD_REQUEST, "who: a key of `people`, as this call answers it")
+    who = people[chosen.who].actors if chosen.who else ()
+    deeds = accesses.deeds(who=who, what=chosen.what, before=before, limit=limit + 1)
     return {
         "decisions": [
             {
                 "at": moment_words(deed.at),
-                "who": deed.actor.removeprefix("user").lstrip("/ "),
+                "who": name_of(deed.actor),
                 "what": deed.what,
                 "request_id": deed.request_id,
                 "why": deed.why,
             }
             for deed in deeds[:limit]
         ],
+        "people": {key: person.name for key, person in people.items()},
         "next": deeds[limit - 1].at.isoformat() if len(deeds) > limit else None,
     }
