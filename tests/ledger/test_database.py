@@ -16,8 +16,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
-from sqlalchemy.exc import SQLAlchemyError, StatementError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError, StatementError
 
+from adobe_privacy.ledger import database
 from adobe_privacy.ledger.database import (
     MIGRATIONS,
     VERSION_TABLE,
@@ -170,6 +171,32 @@ def test_one_write_transaction_keeps_every_other_out(ledger_url: str) -> None:
     assert order == ["first", "second"]
     for engine in engines:
         engine.dispose()
+
+
+def test_nobody_waits_for_a_writer_for_ever(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process may stand still, or its machine be gone, within its transaction."""
+    url = postgres.empty_ledger()
+    monkeypatch.setattr(database, "LOCK_WAIT", "50ms")
+    with Ledger(url, actor="stopped") as stopped, Ledger(url, actor="waiting") as waiting:
+        with (
+            stopped.unit.write(),
+            pytest.raises(OperationalError, match="lock timeout"),
+            waiting.unit.write(),
+        ):
+            pass
+        waiting.intake.receive([received(1)])
+        assert sum(counted(waiting).values()) == 1
+
+
+def test_a_server_that_is_silent_is_given_up(postgres: Postgres) -> None:
+    """What the address says by itself stays."""
+    url = postgres.empty_ledger()
+    engine = create_ledger_engine(f"{url}&connect_timeout=7")
+    with engine.connect() as connection:
+        told = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
+    engine.dispose()
+    assert told["connect_timeout"] == "7"
+    assert (told["keepalives_idle"], told["tcp_user_timeout"]) == ("30", "60000")
 
 
 def test_readers_do_not_wait_for_a_writer(ledger_url: str) -> None:

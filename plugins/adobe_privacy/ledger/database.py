@@ -24,6 +24,16 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "privacy_ledger_version"
 # Any number does, as long as every process that opens the ledger uses the same one.
 ADVISORY_LOCK = 0x5052_4956
+# How long a writer waits for another before it gives up, and its task is tried again.
+LOCK_WAIT = "300s"
+# A server that is silent is given up after a minute, where the ledger's address says nothing else.
+PATIENCE = {
+    "connect_timeout": 15,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 
 class LedgerError(Exception):
@@ -53,8 +63,14 @@ def create_ledger_engine(url: str, *, connections: int = 10, make_folder: bool =
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
+    arguments = {name: value for name, value in PATIENCE.items() if name not in parsed.query}
     return create_engine(
-        parsed, hide_parameters=True, pool_pre_ping=True, pool_size=2, max_overflow=connections - 2
+        parsed,
+        connect_args=arguments,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=2,
+        max_overflow=connections - 2,
     )
 
 
@@ -119,7 +135,8 @@ def lock(connection: Connection) -> None:
     """Keeps other writers out until the connection's transaction ends."""
     # SQLite's BEGIN IMMEDIATE has done so already.
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
+        waiting = text("SELECT set_config('lock_timeout', :wait, true), pg_advisory_xact_lock(:lock)")
+        connection.execute(waiting, {"wait": LOCK_WAIT, "lock": ADVISORY_LOCK})
 
 
 def require_ledger(engine: Engine) -> str | None:
