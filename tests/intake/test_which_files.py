@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import stat
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,23 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.planning.planning import Plan, PlanSettings, plan_day
 from adobe_privacy.reporting.run_report import plan_lines, settle
 from adobe_privacy.storage import AccessDenied, ObjectNotFound, Store, open_store
+from tests.storage.servers import S3Server, s3_server
 from tests.support.inbox import line, put
 from tests.support.ledgers import DAY
 
 NEXT = DAY + timedelta(days=1)
 
 
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    with s3_server() as server:
+        yield server
+
+
 @pytest.fixture
-def inbox(tmp_path: Path) -> Store:
+def inbox(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if getattr(request, "param", "file") == "s3":
+        return request.getfixturevalue("s3").store()  # type: ignore[no-any-return]
     (tmp_path / "inbox").mkdir()
     return open_store(f"file://{tmp_path}/inbox")
 
@@ -196,6 +206,64 @@ def test_what_is_no_file_is_named_and_passed_over(inbox: Store, ledger: Ledger, 
     assert plan(inbox, ledger).intake.new == 1
     left = settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).named
     assert not any("pipe.jsonl" in text for text in left)
+
+
+@pytest.mark.parametrize("inbox", ["file", "s3"], indirect=True)
+def test_a_folder_whose_files_nobody_would_read_is_named(inbox: Store, ledger: Ledger) -> None:
+    put(inbox, line(1))
+    for name in ("crm/today/r.jsonl", "old.csv/readme.txt"):
+        inbox.write(f"{DAY}/{name}", b"{}\n")
+    # What other programs leave, and our own report, hold nothing to be read.
+    for name in ("done/notes.txt", "_temporary/0/part.jsonl", ".trash/r.jsonl", "rejected/r.jsonl"):
+        inbox.write(f"{DAY}/{name}", b"{}\n")
+    for _ in range(2):
+        found = plan(inbox, ledger)
+        assert found.intake.files + ["r.jsonl"] * found.intake.unchanged
+    assert [job.request_id for job in ledger.people.request_jobs("DSR-1")] == ["DSR-1"]
+    named = settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).named
+    told = [text.partition(": ")[2] for text in named if "nothing of it was read" in text]
+    assert told == ["nothing of it was read: it is a folder: put a file in its place, or remove it"] * 2
+    inbox.delete(f"{DAY}/crm/today/r.jsonl")
+    inbox.delete(f"{DAY}/old.csv/readme.txt")
+    if inbox.location.scheme == "file":
+        Path(inbox.location.prefix, str(DAY), "old.csv").rmdir()
+    plan(inbox, ledger)
+    assert settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).problems == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "astray"),
+    [
+        ("requests.csv", 1),
+        ("20261120/r.jsonl", 1),
+        ("2026/11/20/r.jsonl", 1),
+        ("day=2026-11-20/r.jsonl", 1),
+        ("20.11.2026/r.jsonl", 1),
+        ("readme.txt", 0),
+        ("archive/r.jsonl", 0),
+        (f"{DAY - timedelta(days=3)}/r.jsonl", 0),
+    ],
+)
+def test_what_lies_beside_the_days_folders_is_told(
+    inbox: Store, ledger: Ledger, key: str, astray: int
+) -> None:
+    put(inbox, line(1))
+    inbox.write(key, b"{}\n")
+    planned = plan(inbox, ledger)
+    assert planned.intake.astray == astray
+    assert any("that no run reads; move the files" in text for text in plan_lines(planned)) == bool(astray)
+
+
+def test_the_marker_of_a_folder_in_s3_is_no_file(s3: S3Server, ledger: Ledger) -> None:
+    """Consoles make `2026-11-20/` and `2026-11-20/crm/` as empty objects."""
+    inbox = s3.store()
+    put(inbox, line(1))
+    for key in (f"{DAY}/", f"{DAY}/crm/", "2026-11-19/"):
+        key = f"{inbox.location.prefix}/{key}"
+        s3.client.put_object(Bucket=inbox.location.bucket, Key=key, Body=b"")
+    found = plan(inbox, ledger)
+    assert (found.intake.files, found.intake.not_read) == ([f"{DAY}/r.jsonl"], [])
+    assert plan(inbox, ledger).intake.not_read == []
 
 
 def shown_pipe(named: list[str]) -> str:

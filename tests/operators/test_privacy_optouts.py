@@ -71,6 +71,7 @@ def test_what_an_opt_out_does_not_reach_is_in_receipt_figures_and_history(world:
     operator = SendPrivacyOptOutsOperator(task_id="send")
     assert operator.execute(context())["accepted"] == 2
     assert "2 accepted (1 not for all that was asked)" in operator.summary
+    assert operator.summary.endswith("2 receipts, Adobe says that it accepted, and not what it did")
     first, second = receipts(world)
     assert [text.split(":")[0] for text in first["reservations"]] == [
         "Adobe takes an opt-out of sale in standard namespaces only",

@@ -5,8 +5,9 @@ A file is read once it is complete, and not again before it changes. It is recog
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -18,6 +19,8 @@ from adobe_privacy.storage import ObjectInfo, Store
 # A file that changed less than this ago is looked at twice, so many seconds apart.
 SETTLED_AFTER = timedelta(minutes=1)
 SECOND_LOOK = 3.0
+FOLDER = "a folder"
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +44,14 @@ class InboxEntry:
 class InboxFiles:
     """What is to be read, in the order of the days, the run's own first. `not_read` hold no requests, or
     are no files; `growing` ones were still being written; `later` counts what nobody has
-    read in folders of later days."""
+    read in folders of later days, `astray` what is named like requests or a day and lies where no run reads."""
 
     requests: list[InboxEntry] = field(default_factory=list)
     not_read: list[InboxEntry] = field(default_factory=list)
     unchanged: int = 0
     growing: int = 0
     later: dict[date, int] = field(default_factory=dict)
+    astray: int = 0
     present: dict[date, set[str]] = field(default_factory=dict)  # of each folder that was listed, the keys
 
 
@@ -64,7 +68,10 @@ def files_to_read(
     a second time."""
     found = InboxFiles()
     listed: list[InboxEntry] = []
-    folders = _folders(store) if late_days or look_later else set()
+    folders: set[date] = set()
+    if late_days or look_later:
+        folders, odd = _folders(store)
+        found.astray = odd + sum(is_request_file(info.key) for info in store.objects_directly_in())
     late = sorted((each for each in folders if day - timedelta(days=late_days) <= each < day), reverse=True)
     later = sorted(each for each in folders if each > day) if look_later else []
     known = ledger.inbox.read_files(day - timedelta(days=late_days), max([day, *later]))
@@ -90,30 +97,56 @@ def _is_readable(entry: InboxEntry) -> bool:
     return not entry.what and is_request_file(entry.source)
 
 
-def _folders(store: Store) -> set[date]:
-    found = set()
+def _folders(store: Store) -> tuple[set[date], int]:
+    """The days that have a folder, and how many others are named like a day: `20261120`, or `2026` with months."""
+    found, odd = set(), 0
     for name in store.folders():
         try:
-            found.add(date.fromisoformat(name))
+            day = date.fromisoformat(name)
         except ValueError:
-            continue
-    return found
+            odd += bool(_YEAR.search(name))
+        else:
+            # Python reads other spellings, too, which no run looks for.
+            odd += f"{day:%Y-%m-%d}" != name
+            found.add(day)
+    return found, odd
+
+
+_YEAR = re.compile(r"(?<!\d)20\d\d(?!\d{5})")
 
 
 def entries_of(store: Store, ledger: Ledger, day: date) -> list[InboxEntry]:
-    """The visible files of a folder, and what is named or lies there like one and is none; markers that hold nothing,
-    such as `_SUCCESS`, and folders are not among them."""
+    """The visible files of a folder, and what is named or lies there like one and is none; a folder too, if it is
+    named like a file or holds one that nobody would read. Markers that hold nothing, such as `_SUCCESS`, are not
+    among them."""
     folder = f"{day:%Y-%m-%d}"
     files = [
         _entry(ledger, day, info)
         for info in store.objects_directly_in(folder)
         if "/." not in info.key and (info.size or is_request_file(info.key))
     ]
-    return files + [
-        _entry(ledger, day, info, what)
-        for info, what in store.not_files(folder)
-        if "/." not in info.key and (what != "a folder" or is_request_file(info.key))
-    ]
+    return (
+        files
+        + [
+            _entry(ledger, day, info, what)
+            for info, what in store.not_files(folder)
+            if "/." not in info.key and what != FOLDER
+        ]
+        + [_entry(ledger, day, info, FOLDER) for info in _folders_with_files(store, folder)]
+    )
+
+
+def _folders_with_files(store: Store, folder: str) -> Iterator[ObjectInfo]:
+    for name in store.folders(folder):
+        # What begins with `_` is another program's.
+        if name == "rejected" or name.startswith((".", "_")):
+            continue
+        key = f"{folder}/{name}"
+        files = [
+            info.modified for info in store.objects(key) if is_request_file(info.key) and "/." not in info.key
+        ]
+        if files or is_request_file(name):
+            yield ObjectInfo(key, 0, max(files, default=NEVER), None, None)
 
 
 def _entry(ledger: Ledger, day: date, info: ObjectInfo, what: str = "") -> InboxEntry:

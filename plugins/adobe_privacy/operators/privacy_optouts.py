@@ -82,6 +82,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                     f"{counts['sent_again']} sent again",
                     f"{counts['receipts']} receipts",
                     *left.figures(Level.PERSON),
+                    *(["Adobe says that it accepted, and not what it did"] if counts["receipts"] else []),
                 ]
             ),
         )

@@ -64,7 +64,8 @@ class Intake:
     reasons, no identity.
 
     `files` were read now, `late` ones among them lie in folders of earlier days; `unchanged` ones were read before.
-    `growing` ones were still being written: the next run reads them. `later` counts unread files of later folders.
+    `growing` ones were still being written: the next run reads them. `later` counts unread files of later folders,
+    `astray` files and folders beside the days' folders, which no run reads.
     `opt_outs`, `at_risk` and `warnings` are of new requests only; `warnings` are the first of `warned`, with their
     request ids. `empty` files hold no request at all; `taken_for` says of the first files what they were read as;
     `not_read` are files of another kind. Files are named as they may be shown. `rejected_lines` are
@@ -78,6 +79,7 @@ class Intake:
     unchanged: int = 0
     growing: int = 0
     later: dict[date, int] = field(default_factory=dict)
+    astray: int = 0
     empty: list[str] = field(default_factory=list)
     taken_for: dict[str, str] = field(default_factory=dict)
     not_read: list[str] = field(default_factory=list)
@@ -101,6 +103,7 @@ def take_in_day(
     intake = Intake(day, store.location.uri)
     found = files_to_read(store, ledger, day, late_days=settings.late_days, look_later=settings.look_later)
     intake.unchanged, intake.growing, intake.later = found.unchanged, found.growing, found.later
+    intake.astray = found.astray
     latencies = observed_latencies(ledger) if found.requests else Latencies()
     for entry in found.requests:
         intake.files.append(entry.shown)

@@ -96,6 +96,11 @@ def _other_folders(intake: Intake) -> list[str]:
         )
     if intake.growing:
         lines.append(f"Still being written: {intake.growing} files; the next run reads them")
+    if intake.astray:
+        lines.append(
+            f"Beside the days' folders: {intake.astray} files or folders that no run reads; move the files into the "
+            f"folder of their day, such as {intake.day}"
+        )
     for day, count in intake.later.items():
         lines.append(
             f"Not for this run: {count} files in {day} that no run has read; give this day as inbox_day"
@@ -259,7 +264,7 @@ class _Summary:
             "ended in error": states[JobState.ERROR],
             "refused": states[JobState.REFUSED],
             "gone at Adobe": states[JobState.GONE],
-            "closed": states[JobState.CLOSED],
+            "closed by a person and not shown to be done": states[JobState.CLOSED],
             "not submitted yet": states[JobState.PLANNED],
             "of unknown outcome": states[JobState.SUBMITTING],
             "for the next run": states[JobState.RECEIVED] - self.on_hold,
