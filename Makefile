@@ -25,8 +25,8 @@ test: $(INSTALLED) ## the whole test suite, but for those below; on two processe
 		--ignore=tests/system --ignore=tests/faults --ignore=tests/archive/test_faults.py
 	@$(BIN)/python -m pytest tests/system tests/faults tests/archive/test_faults.py --ignore=tests/system/test_weeks.py
 
-test-faults: $(INSTALLED) ## the long crash suite: every step of a submission, every fault of the archive on every store, long fuzzing
-	@ADOBE_PRIVACY_INTERLEAVINGS=3000 ADOBE_PRIVACY_FUZZ=20000 $(BIN)/python -m pytest tests/faults tests/fuzz tests/operators/test_canary.py \
+test-faults: $(INSTALLED) ## the long crash suite: every step of a submission, every fault of the archive on every store, ten minutes of fuzzing for each reader
+	@ADOBE_PRIVACY_INTERLEAVINGS=3000 ADOBE_PRIVACY_FUZZ_MINUTES=10 $(BIN)/python -m pytest tests/faults tests/fuzz tests/operators/test_canary.py \
 		tests/archive/test_faults.py tests/submission/test_exactly_once.py --full-faults
 
 test-weeks: $(INSTALLED) ## backfills of 60 days and 30, waiting and alarms on a real Airflow (minutes)

@@ -91,14 +91,14 @@ bodies = values.map(lambda value: json.dumps(value).encode()) | st.binary(max_si
 
 
 @pytest.mark.parametrize("model", [ListPage, JobDetail, CreatedJobs])
-@fuzzed
+@fuzzed("answers")
 @given(bodies)
 def test_any_answer_is_read_or_none(model: type[BaseModel], body: bytes) -> None:
     found = parse(model, body)
     assert found is None or isinstance(found, model)
 
 
-@fuzzed
+@fuzzed("answers")
 @given(
     st.integers(300, 599),
     bodies,
@@ -110,7 +110,7 @@ def test_any_refusal_is_one_of_our_errors(status: int, body: bytes, headers: dic
     assert len(str(error)) < 2000
 
 
-@fuzzed
+@fuzzed("manifests")
 @given(bodies)
 def test_any_manifest_is_read_or_named(body: bytes) -> None:
     with pytest.raises(UnreadableManifest, match=r"^jobs/gdpr/2026/11/20/x/manifest\.json"):
@@ -121,7 +121,7 @@ INNER = make_zip(RESULT)
 ARCHIVES = [make_zip(RESULT), make_zip([("inner.zip", INNER)], streamed=True), make_zip(RESULT, zip64=True)]
 
 
-@fuzzed
+@fuzzed("ZIP check")
 @given(st.sampled_from(ARCHIVES), st.integers(0, 2**32), st.integers(0, 12), st.integers(1, 4000))
 def test_any_damage_of_a_result_is_taken_or_refused(
     archive: bytes, seed: int, times: int, piece: int
@@ -151,7 +151,7 @@ parameters: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
 )
 
 
-@fuzzed
+@fuzzed("page parameters")
 @given(parameters)
 def test_any_parameters_of_the_page_are_read_or_refused(given_: dict[str, Any]) -> None:
     query = None

@@ -131,7 +131,7 @@ def same(line: Line, request: PrivacyRequest | None) -> None:
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@fuzzed
+@fuzzed("inbox readers")
 @given(tables, st.sampled_from(ENCODINGS), st.integers(1, 5000))
 def test_json_of_any_layout_is_the_same_requests(
     name: str, table: list[dict[str, Any]], encoding: str, pieces: int
@@ -145,7 +145,7 @@ def test_json_of_any_layout_is_the_same_requests(
         same(line, expected(fields))
 
 
-@fuzzed
+@fuzzed("inbox readers")
 @given(
     tables,
     st.sampled_from([",", ";", "\t"]),
@@ -202,7 +202,7 @@ MUTATIONS: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
 @pytest.mark.parametrize("column", ["email:standard", "ECID:standard", "crm:custom"])
-@fuzzed
+@fuzzed("inbox readers")
 @given(st.integers(10**11, 10**38 - 1), st.sampled_from(["x.csv", "x.jsonl"]))
 def test_no_mutated_value_is_another_persons_without_a_word(
     column: str, mutation: str, number: int, kind: str
@@ -230,7 +230,7 @@ def test_no_mutated_value_is_another_persons_without_a_word(
         assert value not in str(line.reason)
 
 
-@fuzzed
+@fuzzed("inbox readers")
 @given(
     st.sampled_from(["request_id", "regulation", "actions", "products", "received_at", "email"]),
     st.integers(0, 20),
@@ -288,7 +288,7 @@ json_values = st.recursive(
 )
 
 
-@fuzzed
+@fuzzed("inbox readers")
 @given(json_values, st.sampled_from(["x.json", "x.jsonl"]), st.booleans())
 def test_any_json_is_read_or_refused(value: object, name: str, pretty: bool) -> None:
     for line in read(json.dumps(value, indent=1 if pretty else None).encode(), name):
@@ -336,7 +336,7 @@ alphabet = st.sampled_from(
 )
 
 
-@fuzzed
+@fuzzed("inbox readers")
 @given(
     st.lists(alphabet | st.binary(max_size=4), max_size=60).map(b"".join),
     st.sampled_from(["x.json", "x.jsonl", "x.csv", "x.tsv"]),
