@@ -104,10 +104,8 @@ CALLS = (
     Call("the same, as HTML", "/manifest?job={number}"),
     Call("people's decisions", "/api/decisions"),
     Call("people's decisions of half a year ago", "/api/decisions?before={half_year_ago}"),
-    Call(
-        "one kind of decisions of a part of a name that nobody has", "/api/decisions?who=nobody&what=released"
-    ),
-    Call("the same of all kinds, as HTML", "/decisions?who=nobody"),
+    Call("one kind of decisions", "/api/decisions?what=released"),
+    Call("the same, as HTML", "/decisions?what=released"),
     Call("a small result, checked", "/api/result?job={number}"),
     Call("the form of a new request", "/new"),
     Call("a file of the page", "/static/page.css"),
