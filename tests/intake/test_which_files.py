@@ -140,6 +140,23 @@ def test_a_file_with_a_control_character_in_its_name_costs_itself_only(
     assert name not in problem
 
 
+@pytest.mark.parametrize("bad", [False, True], ids=["nothing to report", "a report"])
+@pytest.mark.parametrize("leads_to", ["../2026-11-19", "../../outside"])
+def test_a_folder_of_reports_that_is_a_link_is_left_alone(
+    inbox: Store, ledger: Ledger, tmp_path: Path, leads_to: str, bad: bool
+) -> None:
+    """A report, or its removal, would take what lies there: a day's requests, or files of others."""
+    put(inbox, line(1), *(["junk"] if bad else []))
+    folder = tmp_path / "inbox" / str(DAY)
+    there = folder / leads_to / "r.jsonl"
+    there.parent.mkdir()
+    there.write_text(text := line(2) + "\n")
+    (folder / "rejected").symlink_to(leads_to)
+    found = plan(inbox, ledger, late_days=0).intake
+    assert (found.new, found.rejected, found.unreported) == (1, int(bad), bad)
+    assert there.read_text() == text
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_an_inbox_that_may_only_be_read_on_disk(inbox: Store, ledger: Ledger, tmp_path: Path) -> None:
     put(inbox, line(1), "junk")
@@ -228,7 +245,8 @@ def test_a_folder_whose_files_nobody_would_read_is_named(inbox: Store, ledger: L
     if inbox.location.scheme == "file":
         Path(inbox.location.prefix, str(DAY), "old.csv").rmdir()
     plan(inbox, ledger)
-    assert settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).problems == 0
+    named = settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).named
+    assert not any("nothing of it was read" in text for text in named)
 
 
 @pytest.mark.parametrize(

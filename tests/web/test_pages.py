@@ -498,6 +498,24 @@ def test_what_a_person_types_about_a_request_never_gets_into_an_address(
     assert not typed.fields
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"manifest?job={2**70}",
+        f"jobs?after=2026-11-20.{2**70}",
+        "decisions?before=0001-01-01T00:00:00%2B14:00",
+        "decisions?before=9999-12-31T23:59:59-12:00",
+    ],
+)
+def test_a_value_that_no_ledger_holds_is_the_callers_error(
+    ledger: Ledger, reader: TestClient, address: str
+) -> None:
+    for where in (f"/privacy/api/{address}", f"/privacy/{address.replace('jobs', '')}"):
+        answer = reader.get(where)
+        assert answer.status_code in (400, 404), where
+        assert "cannot be looked for" in answer.text or answer.status_code == 404
+
+
 def test_day_names_are_those_of_the_calendar(ledger: Ledger, reader: TestClient) -> None:
     days = reader.get("/privacy/api/overview").json()["days"]
     assert [date.fromisoformat(day["day"]) for day in days] == [

@@ -155,6 +155,30 @@ class TestDecisions:
             assert typed not in answer.text
 
 
+class TestOddText:
+    """Half a character, and a number that is none, cannot even be told in an answer."""
+
+    @pytest.mark.parametrize(
+        ("path", "body"),
+        [
+            ("find", '{"text": "\\ud800"}'),
+            ("find-person", '{"namespace": "email", "value": "\\ud800"}'),
+            ("decide", '{"decision": "hold", "request_ids": ["\\ud800"], "reason": "a lawsuit"}'),
+            ("decide", '{"decision": "\\ud800", "request_ids": ["DSR-1"], "reason": "a lawsuit"}'),
+            ("close-line", '{"folder": "2026-11-20", "file": "r.csv", "line": NaN, "reason": "none"}'),
+            ("close-line", '{"folder": "2026-11-20", "file": "r.csv", "line": 1e400, "reason": "none"}'),
+            ("close-line", f'{{"folder": "2026-11-20", "file": "r.csv", "line": {2**70}, "reason": "none"}}'),
+            ("hold", '{"request_id": "\\ud800", "reason": "a lawsuit"}'),
+        ],
+    )
+    def test_it_is_refused(self, filled: Ledger, log_in: LogIn, path: str, body: str) -> None:
+        answer = log_in("officer").post(
+            f"{API}/{path}", content=body, headers={"Content-Type": "application/json"}
+        )
+        assert answer.status_code in (400, 404, 422)
+        assert answer.json()["detail"]
+
+
 class TestWho:
     @pytest.mark.parametrize("path", ["find", "find-person", "decide"])
     def test_each_route_by_each_caller(self, filled: Ledger, log_in: LogIn, path: str) -> None:

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from adobe_privacy.intake.files import InboxEntry, entries_of
-from adobe_privacy.intake.inbox import as_shown, is_request_file, read_file, report_key
+from adobe_privacy.intake.inbox import as_shown, delete_report, is_request_file, read_file
 from adobe_privacy.ledger.inbox_erasures import Begun, FileAsRead, Standing
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.storage import ObjectNotFound, StorageError, StorageUnavailable, Store
@@ -126,7 +126,7 @@ class _Run:
         try:
             if not self._dry_run:
                 with as_shown(entry.source, entry.shown):
-                    self._store.delete(report_key(entry.source))
+                    delete_report(self._store, entry.source)
                     if self._is_still(entry):
                         self._store.delete(entry.source)
         except StorageError as error:

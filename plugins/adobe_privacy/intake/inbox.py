@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from urllib.parse import quote
 
 from adobe_privacy.intake.readers.documents import read_json
@@ -20,7 +21,7 @@ from adobe_privacy.intake.readers.text import Found, text_file
 from adobe_privacy.intake.request import PrivacyRequest, UnusableRequest, parse_request
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job
-from adobe_privacy.storage import ObjectNotFound, StorageError, Store
+from adobe_privacy.storage import AccessDenied, ObjectNotFound, StorageError, Store
 
 JSON_KINDS = (".jsonl", ".ndjson", ".json")
 TABLE_KINDS = (".csv", ".tsv")
@@ -212,7 +213,8 @@ def report_key(source: str) -> str:
 
 def write_rejected(store: Store, source: str, rejected: Iterable[Line]) -> int:
     """Writes the report of one file's unusable lines; without any, removes an older report. Returns how many.
-    Raises AccessDenied, after all were read, where the inbox may only be read.
+    Raises AccessDenied, after all were read, where the inbox may only be read, or its
+    folder of reports is a link.
 
     Only the report's text is kept in memory, not the lines, and of that no more than `MAX_REPORTED` lines.
     """
@@ -231,7 +233,25 @@ def write_rejected(store: Store, source: str, rejected: Iterable[Line]) -> int:
         row = {"file": name, "line": 0, "reason": f"and {count - MAX_REPORTED} more lines"}
         report += json.dumps(row).encode() + b"\n"
     if report:
+        _no_link(store, key)
         store.write(key, bytes(report))
     else:
-        store.delete(key)
+        delete_report(store, source)
     return count
+
+
+def delete_report(store: Store, source: str) -> None:
+    """Raises AccessDenied where the folder of reports is a link."""
+    key = report_key(source)
+    _no_link(store, key)
+    store.delete(key)
+
+
+def _no_link(store: Store, key: str) -> None:
+    """What a link leads to is not ours: in another day's folder, a report would replace requests."""
+    folder = key.rpartition("/")[0]
+    if store.location.scheme == "file" and Path(store.location.prefix, folder).is_symlink():
+        raise AccessDenied(
+            f"{folder} is a link: put a folder in its place, or remove it",
+            uri=store.location.object_uri(folder),
+        )

@@ -11,14 +11,15 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, FastAPI, Request, Response, status
 from fastapi.exception_handlers import http_exception_handler
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError, StatementError
 from starlette.exceptions import HTTPException
 
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.links import ORGANISATIONS
 from adobe_privacy.organisations import OrganisationError
-from adobe_privacy.plain_text import plain_logger
+from adobe_privacy.plain_text import plain, plain_logger
 from adobe_privacy.settings import SettingsError
 from adobe_privacy.storage import StorageError
 from adobe_privacy.web import api, hand_in, pages, result, work
@@ -56,6 +57,9 @@ def create_app() -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     for kind in (LedgerError, OrganisationError, SettingsError, SQLAlchemyError, StorageError):
         app.add_exception_handler(kind, _no_ledger)
+    for wrong in (UnicodeError, OverflowError):
+        app.add_exception_handler(wrong, _no_value)
+    app.add_exception_handler(RequestValidationError, _not_valid)
     # The innermost first: between the other and a route, what it raises is an answer.
     app.add_middleware(LimitedBodies)
     app.middleware("http")(_with_headers)
@@ -98,8 +102,26 @@ async def _refused(request: Request, error: Exception) -> Response:
     return _problem(request, str(error.detail), error.status_code)
 
 
+async def _no_value(request: Request, _: Exception) -> Response:
+    """Half of a character, a number or a date that no ledger can hold: there is nothing of that name."""
+    error = HTTPException(status.HTTP_400_BAD_REQUEST, "A value cannot be looked for: correct the call.")
+    return await _refused(request, error)
+
+
+async def _not_valid(_: Request, error: Exception) -> Response:
+    """What is wrong, without what was sent: an answer may not be able to hold that."""
+    assert isinstance(error, RequestValidationError)
+    detail = [
+        {"type": each["type"], "loc": [plain(str(part)) for part in each["loc"]], "msg": plain(each["msg"])}
+        for each in error.errors()
+    ]
+    return JSONResponse({"detail": detail}, status.HTTP_422_UNPROCESSABLE_CONTENT)
+
+
 async def _no_ledger(request: Request, error: Exception) -> Response:
     text = str(error)
+    if isinstance(error, DataError) or type(error) is StatementError:
+        return await _no_value(request, error)
     if isinstance(error, SQLAlchemyError):
         # The database's own text may quote its address with the password.
         log.error("the ledger does not answer: %s", type(error).__name__)
