@@ -17,8 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import text
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
@@ -67,14 +70,18 @@ def measure(ledger_jobs: int, requests: int) -> dict[str, Any]:
     from benchmarks.patterns import fill as fill_inbox
     from tests.support.simulator import running_simulator
 
-    switches = {"access_delay_seconds": "0", "delete_delay_seconds": "0"}
+    switches = {f"{name}_delay_seconds": "0" for name in ("processing", "access", "delete")}
     with tempfile.TemporaryDirectory() as folder, running_simulator(switches=switches) as simulator:
         home = Path(folder)
         (home / "archive").mkdir(mode=0o700)
-        day = fill_inbox(home / "inbox", requests)
+        # Of today: the history in the ledger ends yesterday.
+        day = f"{datetime.now(UTC):%Y-%m-%d}"
+        (home / "inbox" / fill_inbox(home / "inbox", requests)).rename(home / "inbox" / day)
+        # Older than a minute, so that planning does not look at it twice.
+        os.utime(home / "inbox" / day / "requests.jsonl", (0, time.time() - 3600))
         if ledger_jobs:
             fill(f"sqlite:///{home / 'ledger.db'}", ledger_jobs)
-            claim(home)
+            claim(home, simulator.org_id)
         environment = {
             "AIRFLOW_HOME": str(home / "airflow"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -98,13 +105,19 @@ def measure(ledger_jobs: int, requests: int) -> dict[str, Any]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def claim(home: Path) -> None:
+def claim(home: Path, organisation: str) -> None:
     """The archive belongs to the ledger, as after its first run."""
     from adobe_privacy.ledger.ledger import Ledger
     from adobe_privacy.ownership import claim
     from adobe_privacy.storage import open_store
 
     with Ledger(f"sqlite:///{home / 'ledger.db'}", actor="benchmark") as ledger:
+        # The run has its own requests to send, and no others'.
+        with ledger.unit.engine.begin() as connection:
+            connection.execute(
+                text("UPDATE privacy_jobs SET state = 'archived' WHERE state IN ('received', 'planned')")
+            )
+        ledger.protection.check({"organisation": organisation})
         claim(ledger, open_store(f"file://{home / 'archive'}"))
 
 
