@@ -57,7 +57,7 @@ COMPONENTS = (
     *(AIRFLOWS_DATABASE, LEDGERS_DATABASE, "Redis", S3_WAY, "simulator"),
 )
 CLOCKS = {"clock +1h": 3600, "clock -1h": -3600}
-BACKFILLED = 10
+BACKFILLED = 5
 A_DAY = 3
 T = TypeVar("T")
 
