@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 import pytest
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import update
 from sqlalchemy.exc import DBAPIError
 
 from adobe_privacy.api.names import Verdict
@@ -267,6 +268,30 @@ class TestPages:
         # The connection's default products have changed since.
         assert found("target", "campaign", "target") == ["DSR-in a batch", "DSR-of today"]
         assert found("campaign", "campaign") == ["DSR-of today"]
+
+    def test_so_does_one_that_is_archived(self, ledger: Ledger, overview: Overview) -> None:
+        def archived(number: int, products: str, asked: str) -> None:
+            ledger.intake.receive([received(number, products=products)])
+            batch = ledger.claims.claim_batch(
+                run_id="run", inbox_date=DAY, daily_limit=10, default_products=asked
+            )
+            assert batch is not None
+            with ledger.unit.write() as session:
+                of_batch = update(Job).where(Job.batch_id == batch.id)
+                session.execute(of_batch.values(state=JobState.ARCHIVED))
+
+        def found(product: str, *defaults: str) -> list[str]:
+            filters = Filters(states=(JobState.ARCHIVED,), product=product, default_products=defaults)
+            return sorted(ids(overview.page(filters).jobs))
+
+        archived(1, "", "analytics,target")
+        assert found("target", "target") == found("target") == ["DSR-1"]
+        assert found("campaign") == found("campaign", "campaign") == []
+        archived(2, "", "analytics,campaign")
+        archived(3, "campaign,target", "analytics")
+        assert found("analytics", "analytics") == ["DSR-1", "DSR-2"]
+        assert found("target") == ["DSR-1", "DSR-3"]
+        assert found("campaign", "target") == ["DSR-2", "DSR-3"]
 
     def test_a_batch_shows_all_its_jobs(self, ledger: Ledger, overview: Overview) -> None:
         ledger.intake.receive([received(n) for n in range(3)])

@@ -127,6 +127,22 @@ def test_an_upload_is_shown_line_by_line_before_it_is_kept(
     assert [path.read_bytes() for path in folder.glob("page-*.csv")] == [file.read_bytes()]
 
 
+def test_a_file_is_dropped_onto_the_form(officer: Page) -> None:
+    frame = opened(officer, "new")
+    upload = frame.get_by_role("form", name="Upload a file")
+    upload.evaluate(
+        """(form, text) => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([text], "dropped.csv", { type: "text/csv" }));
+            form.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+        }""",
+        "request_id,regulation,actions,email\nDROP-1,gdpr,access,drop1@example.com\n",
+    )
+    upload.get_by_role("button", name="Preview").click()
+    expect(frame.locator("#told")).to_contain_text("DROP-1")
+    expect(upload.get_by_role("button", name="Hand in 1 of 1 request", exact=True)).to_be_visible()
+
+
 def test_a_person_is_looked_for_in_a_body(officer: Page, click: Clicks) -> None:
     frame = opened(officer)
     click(frame.get_by_text("Find a person's requests"))

@@ -272,35 +272,29 @@ class Overview(Topic):
         first, last = filters.first_day, filters.last_day
         lists = None
         if filters.product is not None and not filters.by_answer:
-            lists = self._lists_with(session, filters, filters.product)
-        if lists is not None:
-            rest = select(Job.due_on, Job.id).where(
-                *self._conditions(replace(filters, product=None)), ARCHIVED
-            )
+            lists = _lists(session, Job.products, ARCHIVED)
+        if lists is not None and filters.product is not None:
+            without = replace(filters, product=None)
+            rest = select(Job.due_on, Job.id).where(*self._conditions(without), ARCHIVED)
             for products in lists:
-                yield (rest if products else query).where(Job.products == products)
+                if filters.product in products.split(","):
+                    yield rest.where(Job.products == products)
+                elif not products and (asked := self._asked(session, filters, filters.product)) is not False:
+                    yield (rest if asked else query).where(Job.products == products)
         elif first is not None and last is not None and (last - first).days < FEW_DAYS:
             for number in range((last - first).days + 1):
                 yield query.where(Job.inbox_date == first + timedelta(days=number))
         else:
             yield query
 
-    def _lists_with(self, session: Session, filters: Filters, product: str) -> list[str] | None:
-        """Of the archived jobs, the lists of products that may have this one; None where there are too many. The empty
-        list stands for what a batch or the connection asked for."""
-        found = _lists(session, Job.products, ARCHIVED)
-        if found is None:
+    def _asked(self, session: Session, filters: Filters, product: str) -> bool | None:
+        """Whether every job that names no products asks for this one, by its batch or the connection; False where none
+        does, None where some do."""
+        by_batch = _lists(session, Batch.products)
+        if by_batch is None:
             return None
-        named = [each for each in found if product in each.split(",")]
-        if "" in found:
-            asked = _lists(session, Batch.products)
-            if (
-                product in filters.default_products
-                or asked is None
-                or any(product in each.split(",") for each in asked)
-            ):
-                named.append("")
-        return named
+        named = {product in each.split(",") for each in by_batch} | {product in filters.default_products}
+        return named.pop() if len(named) == 1 else None
 
     def _ordered(
         self, query: Select[tuple[date, int]], after: Position | None, limit: int, latest_first: bool

@@ -189,7 +189,8 @@ function handIn() {
     const answer = show(await call("upload/check", sent(chosen())));
     const { counts } = answer;
     keep.hidden = !counts.new || counts.conflict > 0;
-    keep.textContent = `Hand in ${counts.new} of ${counts.new + counts.known + counts.refused} requests`;
+    const all = counts.new + counts.known + counts.refused;
+    keep.textContent = `Hand in ${counts.new} of ${all} request${all === 1 ? "" : "s"}`;
   }, failure));
   keep.addEventListener("click", asked(async () => {
     show(await call("upload", sent(chosen(), { "X-Accept-Refused": "true" })));
