@@ -14,11 +14,12 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.command_line import main
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.overview import Filters
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
@@ -545,6 +546,20 @@ def test_the_page_shows_the_protective_settings_in_force(ledger: Ledger, reader:
         assert f"<td>{by}</td>" in row
     shown = reader.get("/privacy/api/overview").json()["in_force"]
     assert {each["setting"]: each["value"] for each in shown}["the daily limit of jobs"] == "30000"
+
+
+def test_reads_that_go_together_share_one_transaction(ledger: Ledger) -> None:
+    ledger.intake.receive([received(1)])
+    begun: list[object] = []
+    event.listen(ledger.unit.engine, "begin", lambda connection: begun.append(connection))
+    with ledger.unit.read_together():
+        ledger.overview.counts()
+        with ledger.unit.read_together():
+            assert ledger.quotas.today().used == 0
+        assert len(ledger.overview.page(Filters()).jobs) == 1
+    assert len(begun) == 1
+    ledger.overview.counts()
+    assert len(begun) == 2
 
 
 def test_the_page_reads_a_ledger_of_another_version_and_changes_nothing(

@@ -95,8 +95,12 @@ router = APIRouter()
 
 @router.get("/", response_class=HTMLResponse)
 def page(request: Request, source: SourceDep, query: QueryDep, may_write: MayWriteDep) -> Response:
-    overview = read_overview(source)
-    found = read_page(source, query, limit=50)
+    with source.ledger().unit.read_together():
+        overview = read_overview(source)
+        found = read_page(source, query, limit=50)
+        # Jobs of one kind are listed below, page by page.
+        one_kind = query.filters.attention is not None
+        needs = [] if one_kind else read_needs(source, query.attention, SHOWN, overview["attention"])
     return templates.TemplateResponse(
         request,
         "page.html",
@@ -105,10 +109,7 @@ def page(request: Request, source: SourceDep, query: QueryDep, may_write: MayWri
             "bar": list(_bar(overview["states"])),
             "chart": chart(overview["days"]),
             "found": found,
-            # Jobs of one kind are listed below, page by page.
-            "needs": []
-            if query.filters.attention
-            else read_needs(source, query.attention, SHOWN, overview["attention"]),
+            "needs": needs,
             "query": query,
             "may_write": may_write,
             "namespaces": [*STANDARD_NAMESPACES],

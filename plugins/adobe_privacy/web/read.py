@@ -36,17 +36,18 @@ def today() -> date:
 def read_overview(source: Source) -> dict[str, Any]:
     """Jobs by state, what needs attention, the day's quota, protective settings in force, the last days' figures."""
     overview = source.overview()
-    sizes = overview.sizes([kind for kind in LASTING if not kind.problems])
-    lines = source.ledger().attention.counts([kind for kind in LASTING if kind.problems])
-    return {
-        "states": {state.value: count for state, count in overview.counts().items()},
-        "attention": lines | {name: size.jobs for name, size in sizes.items()},
-        "attention_requests": {name: size.requests for name, size in sizes.items()},
-        "quota": _quota(source),
-        "in_force": _in_force(source),
-        "sealed": _sealed(source),
-        "days": [_day(figures) for figures in overview.daily_figures(DAYS)],
-    }
+    with source.ledger().unit.read_together():
+        sizes = overview.sizes([kind for kind in LASTING if not kind.problems])
+        lines = source.ledger().attention.counts([kind for kind in LASTING if kind.problems])
+        return {
+            "states": {state.value: count for state, count in overview.counts().items()},
+            "attention": lines | {name: size.jobs for name, size in sizes.items()},
+            "attention_requests": {name: size.requests for name, size in sizes.items()},
+            "quota": _quota(source),
+            "in_force": _in_force(source),
+            "sealed": _sealed(source),
+            "days": [_day(figures) for figures in overview.daily_figures(DAYS)],
+        }
 
 
 def _quota(source: Source) -> dict[str, Any]:
