@@ -46,6 +46,7 @@ def seconds_of_child(path: str) -> float:
     """CPU time of the whole process, its fork and its end included."""
     child = os.fork()
     if child == 0:
+        os.dup2(2, 1)  # where Airflow logs
         status = 1
         try:
             parse(path)
@@ -101,7 +102,11 @@ def main() -> int:
         unit="ms",
     )
     kept = max(medians.values()) <= PROMISED * base
-    print(f"\nPromised: at most {PROMISED} times an empty DAG: **{'kept' if kept else 'NOT KEPT'}**.")
+    print(
+        f"\nPromised: at most {PROMISED} times an empty DAG: **{'kept' if kept else 'NOT KEPT'}**. What is "
+        "beyond it is the import of our operators, and, for privacy_requests, of Airflow's task groups and of its "
+        "operator that asks a person."
+    )
     return 0 if kept else 1
 
 
