@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from adobe_privacy.api.client import PrivacyServiceClient
+from adobe_privacy.api.errors import RequestRefused
+from adobe_privacy.api.facts import LIST_REACH
 from adobe_privacy.api.models import JobStatus, JobSummary
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job
+from adobe_privacy.regulations.codes import listing_codes
 
 Place = tuple[str, str]  # user key and action
 
@@ -16,6 +20,26 @@ Place = tuple[str, str]  # user key and action
 def folded(key: str) -> str:
     """A user key without what a service may change of it: case and blanks."""
     return "".join(key.split()).casefold()
+
+
+async def listed_jobs(client: PrivacyServiceClient, regulations: Collection[str]) -> list[JobSummary]:
+    """All that Adobe lists under these regulations, of the last 45 days. Raises PrivacyServiceError where the lists
+    cannot be read; a code that Adobe refuses, as it may a retired one, has none as long as another is taken."""
+    await client.learn_server_time()
+    now = client.server_time()
+    first, last = (now - LIST_REACH).date(), now.date() + timedelta(days=1)
+    rows: dict[str, JobSummary] = {}
+    refusals: list[RequestRefused] = []
+    codes = [code for regulation in regulations for code in listing_codes(regulation)]
+    for code in codes:
+        try:
+            async for row in client.list_jobs(code, from_date=first, to_date=last, thorough=True):
+                rows[row.job_id] = row
+        except RequestRefused as error:
+            refusals.append(error)  # a retired code
+    if len(refusals) == len(codes):
+        raise refusals[0]
+    return list(rows.values())
 
 
 @dataclass

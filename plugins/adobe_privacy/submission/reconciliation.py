@@ -13,11 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from adobe_privacy.api.client import PrivacyServiceClient
-from adobe_privacy.api.errors import RequestRefused
-from adobe_privacy.api.facts import LIST_REACH
 from adobe_privacy.api.models import JobSummary
 from adobe_privacy.ledger.identity import Lost
 from adobe_privacy.ledger.ledger import Ledger
@@ -25,7 +22,7 @@ from adobe_privacy.ownership import accept, ownership
 from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.planning.scratch import scratch_ledger
 from adobe_privacy.planning.taking_in import PlanSettings, take_in_day
-from adobe_privacy.regulations.codes import REGULATIONS, listing_codes
+from adobe_privacy.regulations.codes import REGULATIONS
 from adobe_privacy.storage import Store
 from adobe_privacy.submission.archive_records import (
     compare_archive,
@@ -35,7 +32,7 @@ from adobe_privacy.submission.archive_records import (
     record_archived,
     record_erased,
 )
-from adobe_privacy.submission.recognition import Place, Search, recognise
+from adobe_privacy.submission.recognition import Place, Search, listed_jobs, recognise
 
 log = plain_logger(__name__)
 
@@ -122,7 +119,7 @@ async def reconcile(
     """
     standing = ownership(ledger, archive, settings.organisation or "")
     result = Reconciliation(standing.words, standing.differs, apply)
-    rows = await _listed(client, regulations)
+    rows = await listed_jobs(client, regulations)
     day = ledger.now().date()
     if not apply:
         with scratch_ledger(ledger, run_id=RUN, inbox_date=day) as scratch:
@@ -167,24 +164,6 @@ async def reconcile(
     if standing.differs:
         accept(ledger, archive)
     return result
-
-
-async def _listed(client: PrivacyServiceClient, regulations: Collection[str]) -> list[JobSummary]:
-    await client.learn_server_time()
-    now = client.server_time()
-    first, last = (now - LIST_REACH).date(), now.date() + timedelta(days=1)
-    rows: dict[str, JobSummary] = {}
-    refusals: list[RequestRefused] = []
-    codes = [code for regulation in regulations for code in listing_codes(regulation)]
-    for code in codes:
-        try:
-            async for row in client.list_jobs(code, from_date=first, to_date=last, thorough=True):
-                rows[row.job_id] = row
-        except RequestRefused as error:
-            refusals.append(error)  # a retired code
-    if len(refusals) == len(codes):
-        raise refusals[0]
-    return list(rows.values())
 
 
 def _compare(

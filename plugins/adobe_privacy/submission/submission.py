@@ -28,6 +28,7 @@ from adobe_privacy.ledger.schema import Batch
 from adobe_privacy.ledger.states import UNSENT_STATES, JobState
 from adobe_privacy.storage import Store
 from adobe_privacy.submission.batch_work import BatchWork, Submission, SubmissionSettings
+from adobe_privacy.submission.first_submission import refuse_what_adobe_has
 from adobe_privacy.submission.sending import Sending
 from adobe_privacy.submission.unknown import UnknownOutcomes
 
@@ -49,13 +50,15 @@ async def submit_batch(
     when. May be called again after any failure or pause, and beside another call for the same batch.
 
     Before anything is sent, the archive says how far the ledger has written. Raises LedgerError where the archive
-    belongs to another ledger, or knows more than this one, and StorageError where it cannot be written.
+    belongs to another ledger, or knows more than this one, or where Adobe has jobs of requests of a ledger that has
+    never sent anything, and StorageError where the archive cannot be written.
 
     Raises PrivacyServiceError where Adobe cannot be used as it is (credentials, permission, outage), and
     RequestRefused where the fault is the whole batch's: its jobs wait for the next plan then.
     """
     work = BatchWork(batch, inbox, archive, ledger, client, settings, sleep)
     try:
+        await refuse_what_adobe_has(ledger, client)
         await _submit(work)
     except Paused as pause:
         work.result.not_before = pause.until
