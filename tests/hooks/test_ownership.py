@@ -31,6 +31,7 @@ from adobe_privacy.operators.privacy_retention import (
 )
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
 from adobe_privacy.ownership import MARK
+from adobe_privacy.submission import first_submission
 from tests.support.privacy import World, context, request
 
 
@@ -121,6 +122,8 @@ def test_another_ledger_of_the_same_organisation(
     mine = copy_of(world)
     restore(world, {})
     monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI", f"file://{world.folder}/other-archive")
+    # A ledger that has sent nothing does not send what Adobe has.
+    monkeypatch.setattr(first_submission, "_has_sent", lambda _ledger: True)
     submit(plan()[0])
     monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI", f"file://{world.archive}")
     nothing_is_done(world, submitted, r"the archive .* belongs to the ledger .*: nothing was done\.")

@@ -307,7 +307,9 @@ async def test_a_job_of_an_earlier_attempt_is_never_adopted(place: Place) -> Non
 
 
 async def test_a_job_that_somebody_else_made_twice_is_told(place: Place) -> None:
-    batch = place.planned(line(1, "access"))
+    await place.submit(place.planned(line(2)))
+    hand_in(place.inbox, line(1, "access"), name="more.jsonl")
+    batch = plan(place.inbox, place.ledger, run_id="next")[-1]
     place.simulator.create_jobs(count=1, regulation="gdpr", action="access", key="DSR-1")
     place.simulator.fault("create", "drop_after")
     result = await place.submit(batch)

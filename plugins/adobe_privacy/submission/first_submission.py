@@ -19,19 +19,26 @@ async def refuse_what_adobe_has(ledger: Ledger, client: PrivacyServiceClient) ->
     Raises LedgerError where Adobe lists jobs with the key and the action of requests that this ledger has never sent,
     and PrivacyServiceError where the lists cannot be read.
     """
-    own = ledger.identity.known()
-    if own is not None and own.counter:
+    if _has_sent(ledger):
         return
     wanted = ledger.doubts.candidates()
-    regulations = {job.regulation for job in ledger.doubts.jobs(wanted.values())}
-    search = Search(wanted)
-    for row in await listed_jobs(client, sorted(regulations)):
+    jobs = ledger.doubts.jobs(wanted.values())
+    # What is doubtful is looked up in any case.
+    doubtful = {job.id for job in jobs if job.doubt_until is not None}
+    search = Search(place for place, job_id in wanted.items() if job_id not in doubtful)
+    for row in await listed_jobs(client, sorted({job.regulation for job in jobs})):
         search.note(row)
     found = search.found(ledger)
-    if found:
+    # Another process of this ledger may have sent them while the lists were read.
+    if found and not _has_sent(ledger):
         raise LedgerError(
             f"this ledger has never sent anything, and Adobe lists jobs of {len(found)} of its requests: another "
             "ledger has sent them, which was lost or is not the one that the connection privacy_ledger leads to. "
             "Nothing was sent. Correct the connection, or restore that ledger. If it is lost for good, run "
             "`airflow privacy reconcile`: with `--apply` it recognises these, and the next run sends only the rest"
         )
+
+
+def _has_sent(ledger: Ledger) -> bool:
+    own = ledger.identity.known()
+    return own is not None and own.counter > 0
