@@ -172,6 +172,7 @@ def by_the_page(url: str, request_id: str) -> None:
         form = frame.get_by_role("form", name=new)
         form.get_by_label("Request id").fill(request_id)
         form.get_by_role("checkbox", name=_said(r"choose the action `(\w+)`"), exact=True).check()
+        form.get_by_role("checkbox", name=re.compile(_said(r"the product `(\w+)`"))).check()
         expect(form.locator("[name=namespace]")).to_have_value(_said(r"value of the namespace `(\w+)`"))
         form.locator("[name=value]").fill(_said(r"enter `(\S+@example.com)`"))
         form.get_by_role("button", name=hand_in, exact=True).click()
