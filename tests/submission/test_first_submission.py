@@ -100,3 +100,14 @@ async def test_a_ledger_that_has_sent_something_asks_no_more(
             await it.submit(batch)
         it.check_once("DSR-1", "DSR-2")
         assert adobe.calls()["list"] == before
+
+
+async def test_a_batch_whose_requests_a_person_closed_leaves_nothing_to_ask(
+    adobe: Simulator, inbox: Store, client: PrivacyServiceClient, tmp_path: Path
+) -> None:
+    with Ledger(f"sqlite:///{tmp_path}/ledger.db", actor="test") as ledger:
+        it = place("archive", adobe, inbox, ledger, client)
+        batch = it.planned(line(1))
+        ledger.people.close("DSR-1", "handled elsewhere")
+        assert (await it.submit(batch)).submitted == 0
+        assert not it.made()

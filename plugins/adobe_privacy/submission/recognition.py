@@ -37,7 +37,7 @@ async def listed_jobs(client: PrivacyServiceClient, regulations: Collection[str]
                 rows[row.job_id] = row
         except RequestRefused as error:
             refusals.append(error)  # a retired code
-    if len(refusals) == len(codes):
+    if refusals and len(refusals) == len(codes):
         raise refusals[0]
     return list(rows.values())
 
