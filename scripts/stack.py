@@ -46,13 +46,26 @@ class StackError(Exception):
 
 def free_port(preferred: int) -> int:
     """`preferred`, or the next free port above it."""
-    for port in range(preferred, preferred + 100):
-        with socket.socket() as probe:
+    with _held_port(preferred) as held:
+        return int(held.getsockname()[1])
+
+
+def _held_port(preferred: int, count: int = 100) -> socket.socket:
+    """Holds `preferred`, or the next free port above it, until it is closed. Airflow listens a minute after its port
+    was chosen; until then only UDP's port of the same number keeps another stack from it."""
+    for port in range(preferred, preferred + count):
+        held = socket.socket(type=socket.SOCK_DGRAM)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            held.bind(("127.0.0.1", port))
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return port
-    raise StackError(f"no free port from {preferred} to {preferred + 99}")
+            probe.bind(("127.0.0.1", port))
+            return held
+        held.close()
+    raise StackError(
+        f"port {preferred} is taken"
+        if count == 1
+        else f"no free port from {preferred} to {preferred + count - 1}"
+    )
 
 
 def stop_on_signals() -> None:
@@ -98,7 +111,8 @@ class Stack:
         self.home, self.data, self.say = home, data, say
         self.bin, self._dags, self._keep, self._prepare = bin, dags, keep, prepare
         self.logs = home / "process-logs"
-        self.port = free_port(port)
+        self._port_lock = _held_port(port)
+        self.port = int(self._port_lock.getsockname()[1])
         if self.port != port:
             say(f"Port {port} is taken: Airflow listens on {self.port}")
         self.url = f"http://localhost:{self.port}"
@@ -185,6 +199,8 @@ class Stack:
         self.stop()
 
     def start(self) -> None:
+        if self._port_lock.fileno() < 0:
+            self._port_lock = _held_port(self.port, 1)  # started again
         self.logs.mkdir(parents=True, exist_ok=True)
         for folder in ("inbox", "archive"):
             (self.data / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -211,6 +227,7 @@ class Stack:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         self._processes.clear()
+        self._port_lock.close()
         if self.database is not None:
             self.database.cleanup()
             self.database = None

@@ -56,6 +56,54 @@ def fields(conn_id: str, text: str) -> ConnectionFields:
     )
 
 
+def left_out(path: str) -> bool:
+    """Whether Docker leaves a file out of the image, by the rules of .dockerignore: the last pattern that matches the
+    file, or a folder it lies in, decides."""
+    out = False
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        pattern = line.strip().removeprefix("!").strip("/")
+        if not pattern or pattern.startswith("#"):
+            continue
+        signs = re.escape(pattern).replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+        if re.fullmatch(f"{signs}(/.*)?", path):
+            out = not line.startswith("!")
+    return out
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ".env",
+        ".env.production",
+        # docs/production.md has people write it.
+        "deploy/compose/.env",
+        "airflow_settings.yaml",
+        "private.pem",
+        "keys/age.key",
+        ".git/config",
+        ".venv/bin/python",
+        ".airflow/up/privacy_ledger.db",
+        "privacy_ledger.db",
+        "privacy_ledger.db-wal",
+        "include/privacy_ledger.db-shm",
+        "data/up/inbox/2026-11-20/requests.csv",
+        "data/demo/archive/ledger.json",
+        "inbox/2026-11-20/requests.csv",
+        "archive/jobs/gdpr/2026/11/20/x/manifest.json",
+    ],
+)
+def test_no_secret_and_no_persons_data_is_in_the_image(path: str) -> None:
+    assert left_out(path)
+
+
+def test_what_airflow_needs_is_in_the_image() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    needed = [path for path in listed.stdout.splitlines() if path.startswith(("plugins/", "dags/"))]
+    assert needed
+    for path in (*needed, "pyproject.toml", "README.md", "requirements.txt", "packages.txt"):
+        assert not left_out(path), path
+
+
 @pytest.mark.skipif(not CHECK.exists(), reason="make test-conformance installs it")
 def test_the_compose_file_is_one_by_the_specification() -> None:
     done = subprocess.run(

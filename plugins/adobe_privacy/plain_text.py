@@ -23,6 +23,11 @@ def plain(text: str) -> str:
 PlainText = Annotated[str, AfterValidator(plain)]
 
 
+def counted(count: int, noun: str) -> str:
+    """ "1 job", "2 jobs"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def markdown(text: str) -> str:
     """The same in Markdown: no markup, link or table cell begins or ends in it."""
     return _MARKUP.sub(r"\\\1", plain(text))

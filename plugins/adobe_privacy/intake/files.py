@@ -14,12 +14,11 @@ from datetime import UTC, date, datetime, timedelta
 from adobe_privacy.intake.inbox import file_key, is_request_file, shown_name
 from adobe_privacy.ledger.inbox import FileName
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.storage import ObjectInfo, Store
+from adobe_privacy.storage import ObjectInfo, Store, local
 
 # A file that changed less than this ago is looked at twice, so many seconds apart.
 SETTLED_AFTER = timedelta(minutes=1)
 SECOND_LOOK = 3.0
-FOLDER = "a folder"
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -130,9 +129,9 @@ def entries_of(store: Store, ledger: Ledger, day: date) -> list[InboxEntry]:
         + [
             _entry(ledger, day, info, what)
             for info, what in store.not_files(folder)
-            if "/." not in info.key and what != FOLDER
+            if "/." not in info.key and what != local.FOLDER
         ]
-        + [_entry(ledger, day, info, FOLDER) for info in _folders_with_files(store, folder)]
+        + [_entry(ledger, day, info, local.FOLDER) for info in _folders_with_files(store, folder)]
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from adobe_privacy.ledger.delete_plan import DeletePlan
-from adobe_privacy.plain_text import markdown
+from adobe_privacy.plain_text import counted, markdown
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ def question(plan: DeletePlan, list_url: str) -> Question:
     people = len({job.request_id for job in sendable})
     products = batch.products.split(",")
     lines = [
-        f"**{_counted(len(sendable), 'delete')}** of {_counted(people, 'request')}. The first answer is due on "
+        f"**{counted(len(sendable), 'delete')}** of {counted(people, 'request')}. The first answer is due on "
         f"{min(job.due_on for job in sendable)}."
         + (f" {on_hold} more on hold: not sent." if on_hold else ""),
         "",
@@ -40,12 +40,8 @@ def question(plan: DeletePlan, list_url: str) -> Question:
         "",
         "**Approve** sends them, except the requests that you name below. **Reject** puts all of them on hold.",
     ]
-    subject = f"Send {_counted(len(sendable), 'delete')} ({batch.regulation}) to Adobe?"
+    subject = f"Send {counted(len(sendable), 'delete')} ({batch.regulation}) to Adobe?"
     return Question(subject, "\n".join(lines), tuple(dict.fromkeys(job.request_id for job in plan.jobs)))
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def held_ids(answer: object) -> set[str]:

@@ -8,7 +8,7 @@ interrupted between the two.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -17,6 +17,7 @@ from adobe_privacy.ledger.alarms import ClockJob, Raised
 from adobe_privacy.ledger.attention import Kind, Level
 from adobe_privacy.ledger.late import LateJobs
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.plain_text import counted
 from adobe_privacy.reporting.attention import Item, read_attention
 
 CLOCK_PERCENTS = (50, 80, 100)
@@ -162,9 +163,9 @@ def _clocks(ledger: Ledger, result: Alarms) -> None:
             AlarmGroup(
                 CLOCK,
                 percent,
-                f"{_count(some, 'unfinished request')} on the last day or later"
+                f"{counted(len(some), 'unfinished request')} on the last day or later"
                 if percent == 100
-                else f"{_count(some, 'unfinished request')} with {percent} % of the time used",
+                else f"{counted(len(some), 'unfinished request')} with {percent} % of the time used",
                 tuple(by_case[case][0].request_id for case in some),
                 tuple(_case_line(by_case[case]) for case in some),
             )
@@ -199,7 +200,8 @@ def _results(ledger: Ledger, result: Alarms) -> None:
             AlarmGroup(
                 RESULT,
                 percent,
-                f"{_count(some, 'result')} not archived, {days} of Adobe's {RESULT_KEPT_FOR_CERTAIN.days} days over",
+                f"{counted(len(some), 'result')} not archived, {days} of Adobe's "
+                f"{RESULT_KEPT_FOR_CERTAIN.days} days over",
                 tuple(jobs[job_id].request_id for job_id in some),
                 tuple(
                     f"{jobs[job_id].request_id} ({jobs[job_id].action}, Adobe job {job_id}), "
@@ -236,7 +238,7 @@ def _late(ledger: Ledger, result: Alarms) -> None:
             AlarmGroup(
                 LATE,
                 percent,
-                f"{jobs} job{'' if jobs == 1 else 's'} late: not known to be at Adobe",
+                f"{counted(jobs, 'job')} late: not known to be at Adobe",
                 tuple(str(each.inbox_date) for each in some),
                 tuple(_late_line(each) for each in some),
             )
@@ -279,7 +281,3 @@ def _new(
             groups.setdefault(percent, []).append(subject)
             result.raised.append(Raised(kind, subject, percent))
     return [(percent, groups[percent]) for percent in sorted(groups, reverse=True)]
-
-
-def _count(some: Collection[object], noun: str) -> str:
-    return f"{len(some)} {noun}{'' if len(some) == 1 else 's'}"

@@ -16,6 +16,7 @@ from adobe_privacy.plain_text import plain_logger
 log = plain_logger(__name__)
 
 CLOSED_FOLDER, CLOSED_FILE = 0o700, 0o600
+FOLDER = "a folder"
 STAGED_FILE = re.compile(r"(?P<name>.+)#\d+")
 
 _warned: set[str] = set()
@@ -102,7 +103,7 @@ def not_files(folder: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
 
 
 _WHAT = {
-    stat.S_IFDIR: "a folder",
+    stat.S_IFDIR: FOLDER,
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
     stat.S_IFCHR: "a device",
