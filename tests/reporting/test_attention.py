@@ -145,6 +145,56 @@ def test_a_person_closes_a_line(inbox: Store, ledger: Ledger, run: Run) -> None:
     assert ledger.inbox.close(DAY, "r.jsonl", "a comment", line=2) == 0
 
 
+@pytest.mark.parametrize("name", ["requests.xlsx", "r.csv"])
+def test_a_file_that_was_taken_away_and_comes_again_is_told_again(
+    inbox: Store, ledger: Ledger, run: Run, name: str
+) -> None:
+    content = b"request_id,regulation,actions,emial\nDSR-1,gdpr,delete,a@example.com\n"
+    inbox.write(f"{DAY}/{name}", content)
+    assert run().problems == 1
+    inbox.delete(f"{DAY}/{name}")
+    assert run().problems == 0
+    inbox.write(f"{DAY}/{name}", content + b"\n")
+    assert run().problems == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "worse"),
+    [
+        ("r.jsonl", "# exported by hand", "# DSR-3, delete"),
+        ("r.jsonl", line(1, actions=["delete"]), line(1, regulation="ccpa")),
+        ("requests.xlsx", "one", "other"),
+    ],
+)
+def test_what_a_person_closed_is_told_again_when_it_may_be_another_request(
+    inbox: Store, ledger: Ledger, run: Run, name: str, bad: str, worse: str
+) -> None:
+    put(inbox, line(1), bad, name=name)
+    assert run().problems == 1
+    assert ledger.inbox.close(DAY, ledger_name(ledger), "no request") == 1
+    assert run().problems == 0
+    put(inbox, line(1), worse, line(2), name=name)
+    assert run().problems == 1
+    assert run().problems == 1, "also when it is read once more"
+    assert ledger.inbox.close(DAY, ledger_name(ledger), "no request either") == 1
+    assert run().problems == 0
+
+
+def test_a_line_that_a_person_closed_stays_closed_by_its_request_id(
+    inbox: Store, ledger: Ledger, run: Run
+) -> None:
+    put(inbox, line(1), line(2, regulation="gdrp"))
+    assert run().problems == 1
+    ledger.inbox.close(DAY, "r.jsonl", "a test", line=2)
+    put(inbox, line(1), line(2, regulation="gdrp"), line(3))
+    assert run().problems == 0
+
+
+def ledger_name(ledger: Ledger) -> str:
+    """The name by which the one problem's file is shown."""
+    return {problem.file for kind in KINDS for problem in ledger.attention.problems(kind, limit=9)}.pop()
+
+
 def test_a_file_full_of_bad_lines_is_counted_whole(inbox: Store, ledger: Ledger, run: Run) -> None:
     put(inbox, *["junk"] * 2500)
     assert run().figures == "0 jobs: 2500 lines rejected"

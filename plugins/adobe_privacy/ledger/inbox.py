@@ -58,12 +58,14 @@ class Inbox(Topic):
         self, file: FileName, problems: Sequence[Problem], *, size: int, mark: str, run_id: str
     ) -> None:
         """The file was read as it is now, and these are its problems. What is known stays as it is, closed or open;
-        open ones that are not found any more are closed."""
+        open ones that are not found any more are closed. What a person closed stays closed as long as it is surely
+        the same: in another content, it may be another request."""
         with self.unit.write() as session:
             of_file = (InboxProblem.inbox_date == file.day, InboxProblem.file_key == file.key)
-            known = list(session.scalars(select(InboxProblem).where(*of_file)))
-            # A correction that was undone is a problem again.
-            kept = {_identity(row): row for row in known if row.closed_reason != CORRECTED}
+            known = list(session.scalars(select(InboxProblem).where(*of_file).order_by(InboxProblem.id)))
+            before = session.get(InboxFile, (file.day, file.key))
+            same = before is not None and (before.size, before.mark) == (size, mark[:255])
+            kept = {_identity(row): row for row in known if _stands(row, same_content=same)}
             found = [_row(file, problem, run_id) for problem in problems]
             now = self.unit.now()
             for row in found:
@@ -128,6 +130,15 @@ class Inbox(Topic):
 
 def _open(*conditions: ColumnElement[bool]) -> Select[tuple[InboxProblem]]:
     return select(InboxProblem).where(InboxProblem.closed_at.is_(None), *conditions)
+
+
+def _stands(row: InboxProblem, *, same_content: bool) -> bool:
+    """Whether a problem that is found again is this one, and not a new one."""
+    if row.closed_at is None or row.closed_reason == ACCEPTED:
+        return True
+    if row.closed_reason in (CORRECTED, REMOVED):  # and was undone
+        return False
+    return same_content or (row.kind == ProblemKind.LINE and row.request_id is not None)
 
 
 def _identity(row: InboxProblem) -> tuple[str, int | None, int, str, str | None]:
