@@ -51,12 +51,16 @@ def run(options: argparse.Namespace) -> None:
     # Outside a task Airflow's SDK asks the environment alone for connections and variables, unless this says that
     # the metadata database is within reach, as it is for every command of `airflow`.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    from airflow.sdk.exceptions import AirflowException
+
     from adobe_privacy.airflow_organisations import organisation_of
     from adobe_privacy.command_line import WRONG_DATA, main
     from adobe_privacy.command_places import Places
+    from adobe_privacy.hooks.archive import archive_opener
     from adobe_privacy.hooks.ledger import open_ledger
     from adobe_privacy.hooks.settings import location, read_settings
     from adobe_privacy.hooks.storage import open_archive, open_inbox
+    from adobe_privacy.plain_text import plain
     from adobe_privacy.settings import SettingsError
 
     def places(organisation: str) -> Places:
@@ -66,6 +70,7 @@ def run(options: argparse.Namespace) -> None:
             lambda: open_archive(location("archive", organisation), create=False),
             lambda: read_settings(organisation=organisation),
             lambda settings: open_inbox(settings.location("inbox")),
+            lambda: archive_opener(read_settings(organisation=organisation)),
         )
 
     try:
@@ -73,5 +78,12 @@ def run(options: argparse.Namespace) -> None:
         sys.stdout.flush()
         sys.exit(code)
     except SettingsError as problem:
-        print(problem, file=sys.stderr)
+        print(plain(str(problem)), file=sys.stderr)
+        sys.exit(WRONG_DATA)
+    except AirflowException as error:
+        # Its text may be another's, and hold more than belongs on a terminal.
+        print(
+            f"a connection that a setting names cannot be used ({type(error).__name__}): see docs/settings.md",
+            file=sys.stderr,
+        )
         sys.exit(WRONG_DATA)

@@ -1,4 +1,4 @@
-"""The commands that read an archive: `verify` and `open`."""
+"""The command `verify`, and by which key an archive is opened."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from adobe_privacy.archive import (
     AgeKeys,
+    ArchiveError,
     KmsKey,
     Opener,
     Verification,
     changed_history,
-    job_place,
-    open_result,
-    result_manifest,
     verify_archive,
 )
 from adobe_privacy.archive.signing import public_keys
 from adobe_privacy.command_output import print_json, progress
 from adobe_privacy.command_places import WrongUsage
+from adobe_privacy.ownership import holds_something
 from adobe_privacy.seals import check_history, unproven_heads
 from adobe_privacy.storage import Store, open_store
 
@@ -34,7 +33,7 @@ def verify(options: argparse.Namespace) -> int:
     with nullcontext() if options.ledger is None else options.open_ledger(options) as ledger:
         verification = verify_archive(
             store,
-            opener=_opener(options),
+            opener=given_opener(options),
             keys=_key_place(options),
             witness=None if ledger is None else ledger.chain,
             signers=signers,
@@ -42,10 +41,12 @@ def verify(options: argparse.Namespace) -> int:
         history = [] if ledger is None else check_history(ledger, store)
         if signers:
             history += [problem for problem in unproven_heads(store, signers) if problem not in history]
-        return _verified(options, verification, history)
+        return _verified(options, verification, history, store)
 
 
-def _verified(options: argparse.Namespace, verification: Verification, history: list[str]) -> int:
+def _verified(
+    options: argparse.Namespace, verification: Verification, history: list[str], store: Store
+) -> int:
     findings = []
     with progress(verification.summary):
         for finding in chain(map(changed_history, history), verification):
@@ -54,6 +55,10 @@ def _verified(options: argparse.Namespace, verification: Verification, history: 
                 print(f"{finding.severity}: {finding.key}: {finding.detail}")
     summary = verification.summary
     summary.errors += len(history)
+    if not summary.errors and not summary.manifests and not holds_something(store):
+        raise ArchiveError(
+            f"{store.location.uri} is no archive: no ledger has worked with it, and there was nothing to check"
+        )
     if options.json:
         print_json(
             {
@@ -68,30 +73,6 @@ def _verified(options: argparse.Namespace, verification: Verification, history: 
             f"{summary.erased} erased: {summary.errors} errors, {summary.notes} notes"
         )
     return 0 if summary.ok else 1
-
-
-def open_(options: argparse.Namespace) -> int:
-    """Takes one result out."""
-    if options.output.exists():
-        raise WrongUsage(f"{options.output} exists already")
-    location, folder = job_place(options.uri)
-    store = open_store(location)
-    manifest = result_manifest(store, folder)
-    opener = _opener(options)
-    if manifest.sealed is not None and opener is None:
-        raise WrongUsage(
-            f"the result is encrypted, its data key wrapped by {manifest.sealed.wrapped_by}: give --key or --kms"
-        )
-    findings = open_result(store, manifest, options.output, opener)
-    opened = {"job_id": manifest.job_id, "bytes": manifest.size, "sha256": manifest.sha256}
-    if options.json:
-        print_json({"ok": not findings, **opened, "findings": [each.model_dump() for each in findings]})
-    else:
-        for finding in findings:
-            print(f"{finding.severity}: {finding.key}: {finding.detail}")
-        if not findings:
-            print(f"{options.output}: {manifest.size} bytes, SHA-256 {manifest.sha256}")
-    return 1 if findings else 0
 
 
 def _signers(options: argparse.Namespace) -> tuple[Ed25519PublicKey, ...]:
@@ -110,7 +91,8 @@ def _key_place(options: argparse.Namespace) -> Store | None:
     return None if options.keys is None else open_store(options.keys)
 
 
-def _opener(options: argparse.Namespace) -> Opener | None:
+def given_opener(options: argparse.Namespace) -> Opener | None:
+    """What `--key` or `--kms` opens. Raises WrongUsage."""
     keys = _key_place(options)
     if options.kms:
         import boto3

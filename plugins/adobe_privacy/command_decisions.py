@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Collection
-from datetime import date
 
+from adobe_privacy.command_arguments import inbox_place
 from adobe_privacy.command_output import print_rows
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.people import NOT_STOPPED, erased_file, may_be_resent
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
-
-_PLACE = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)/(?P<file>.+?)(:(?P<line>\d+))?")
+from adobe_privacy.plain_text import plain
 
 
 def hold(options: argparse.Namespace, ledger: Ledger) -> bool:
-    changed = _changed(options, ledger.people.hold(options.request_id, options.reason))
+    changed = _changed(options, ledger, ledger.people.hold(options.request_id, options.reason))
     for line in ledger.erasures.too_late(options.request_id):
         print(f"too late: {line}", file=sys.stderr)
     _say_erased(options, ledger, "too late: ")
@@ -28,13 +26,13 @@ def hold(options: argparse.Namespace, ledger: Ledger) -> bool:
 
 
 def release(options: argparse.Namespace, ledger: Ledger) -> bool:
-    changed = _changed(options, ledger.people.release(options.request_id, options.reason))
+    changed = _changed(options, ledger, ledger.people.release(options.request_id, options.reason))
     _say_erased(options, ledger)
     return changed
 
 
 def resend(options: argparse.Namespace, ledger: Ledger) -> bool:
-    changed = _changed(options, ledger.people.resend(options.request_id, options.reason))
+    changed = _changed(options, ledger, ledger.people.resend(options.request_id, options.reason))
     unknown = [job for job in _jobs(options, ledger) if job.state is JobState.GONE and not may_be_resent(job)]
     _say(
         unknown,
@@ -47,19 +45,19 @@ def resend(options: argparse.Namespace, ledger: Ledger) -> bool:
 
 def close(options: argparse.Namespace, ledger: Ledger) -> bool:
     """Of a request, or of a line or a file of the inbox that could not be used."""
-    place = _PLACE.fullmatch(options.request_id)
-    if place and not _jobs(options, ledger):
-        line = int(place["line"]) if place["line"] else None
-        day = date.fromisoformat(place["day"])
-        return _changed(options, ledger.inbox.close(day, place["file"], options.reason, line=line))
-    changed = _changed(options, ledger.people.close(options.request_id, options.reason))
+    place = inbox_place(options.request_id)
+    if place is not None and not _jobs(options, ledger):
+        day, file, line = place
+        closed = ledger.inbox.close(day, file, options.reason, line=line)
+        return _told(options, closed, f"nothing is open about {options.request_id}: see attention")
+    changed = _changed(options, ledger, ledger.people.close(options.request_id, options.reason))
     sending = [job for job in _jobs(options, ledger) if job.state is JobState.SUBMITTING]
     _say(sending, "not closed: {}, which is being sent. Close it once it is known whether Adobe has it")
     return changed
 
 
 def extend(options: argparse.Namespace, ledger: Ledger) -> bool:
-    return _changed(options, ledger.people.extend(options.request_id, options.until, options.reason))
+    return _changed(options, ledger, ledger.people.extend(options.request_id, options.until, options.reason))
 
 
 def _jobs(options: argparse.Namespace, ledger: Ledger) -> list[Job]:
@@ -77,8 +75,18 @@ def _say(jobs: Collection[Job], text: str) -> None:
         print(text.format(", ".join(sorted({job.action for job in jobs}))), file=sys.stderr)
 
 
-def _changed(options: argparse.Namespace, count: int) -> bool:
+def _changed(options: argparse.Namespace, ledger: Ledger, count: int) -> bool:
+    name = options.request_id
+    there = count or _jobs(options, ledger)
+    return _told(
+        options,
+        count,
+        f"nothing to change for {name}: see show {name}" if there else f"the ledger has no request {name}",
+    )
+
+
+def _told(options: argparse.Namespace, count: int, otherwise: str) -> bool:
     print_rows(options, [{"request_id": options.request_id, "jobs_changed": count}])
     if not count:
-        print(f"nothing to change for {options.request_id}: see show {options.request_id}", file=sys.stderr)
+        print(plain(otherwise), file=sys.stderr)
     return bool(count)

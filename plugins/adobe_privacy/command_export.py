@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from datetime import date
 from pathlib import Path
-from typing import TextIO
+from typing import IO
 
+from adobe_privacy import command_arguments
 from adobe_privacy.api.names import Verdict, find_outcome_code, product_code
+from adobe_privacy.command_output import closed_file
 from adobe_privacy.command_places import Places
+from adobe_privacy.intake.catalogue import unknown_product
 from adobe_privacy.ledger.attention import BY_NAME, LASTING
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.overview import Filters
 from adobe_privacy.ledger.states import JobState
+from adobe_privacy.plain_text import plain
 from adobe_privacy.reporting.export import as_json_list, export_csv
 from adobe_privacy.settings import SettingsError
 
@@ -25,8 +28,8 @@ def add_export_arguments(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--state", choices=[*(state.value for state in JobState), ALL], help="else as on the page")
     add("--attention", choices=[kind.name for kind in LASTING if kind.states], help="a kind of attention")
-    add("--regulation", metavar="CODE")
-    add("--action", metavar="ACTION", help="access, delete or opt_out_of_sale")
+    add("--regulation", type=command_arguments.regulation, metavar="CODE")
+    add("--action", type=command_arguments.action, metavar="ACTION", help="access, delete or opt_out_of_sale")
     add(
         "--product",
         metavar="CODE",
@@ -39,7 +42,7 @@ def add_export_arguments(command: argparse.ArgumentParser) -> None:
     add("--request", metavar="ID")
     add("--batch", metavar="ID")
     for flag in ("--from", "--to"):
-        add(flag, dest=f"{flag[2:]}_day", type=date.fromisoformat, metavar="DATE", help="of the inbox")
+        add(flag, dest=f"{flag[2:]}_day", type=command_arguments.day, metavar="DATE", help="of the inbox")
     add("--output", type=Path, metavar="FILE", help="must not exist yet; else standard output")
 
 
@@ -50,20 +53,28 @@ def export_jobs(options: argparse.Namespace, ledger: Ledger) -> bool:
         _write(sys.stdout, options, ledger, filters)
         return True
     try:
-        place = options.output.open("x", encoding="utf-8", newline="")
+        place = closed_file(options.output, "x")
     except OSError as error:
         options.usage_error(f"cannot write {options.output}: {error.strerror}")
-    with place as file:
-        _write(file, options, ledger, filters)
+    try:
+        with place as file:
+            _write(file, options, ledger, filters)
+    except BaseException:
+        # A part of the jobs would look like all of them.
+        options.output.unlink(missing_ok=True)
+        raise
     return True
 
 
-def _write(file: TextIO, options: argparse.Namespace, ledger: Ledger, filters: Filters) -> None:
+def _write(file: IO[str], options: argparse.Namespace, ledger: Ledger, filters: Filters) -> None:
     for text in (as_json_list if options.json else export_csv)(ledger, filters):
         file.write(text)
 
 
 def _filters(options: argparse.Namespace) -> Filters:
+    if options.product and (fault := unknown_product(options.product)):
+        # Not refused: Adobe may answer for a product that this version does not know.
+        print(plain(f"--product: {fault}"), file=sys.stderr)
     states = tuple(JobState) if options.state == ALL else (JobState(options.state),) if options.state else ()
     return Filters(
         states=states,

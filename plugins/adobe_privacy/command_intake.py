@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
+from adobe_privacy import command_arguments
 from adobe_privacy.api.names import include_codes
 from adobe_privacy.command_output import print_json, print_rows
 from adobe_privacy.command_places import WrongUsage
@@ -18,7 +19,7 @@ def add_check_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", type=Path, metavar="FILE", help="*.csv, *.tsv, *.jsonl, *.ndjson or *.json")
     command.add_argument(
         "--day",
-        type=date.fromisoformat,
+        type=command_arguments.day,
         metavar="DATE",
         help="of its inbox folder; else the folder's name, or today",
     )

@@ -10,17 +10,19 @@ import os
 import pwd
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from adobe_privacy import command_archive, command_decisions
+from adobe_privacy import command_archive, command_arguments, command_decisions
 from adobe_privacy.archive import ArchiveError
 from adobe_privacy.command_export import add_export_arguments, export_jobs
+from adobe_privacy.command_find import find
 from adobe_privacy.command_intake import add_check_arguments, check_intake
 from adobe_privacy.command_names import COMMANDS
+from adobe_privacy.command_open import open_
 from adobe_privacy.command_output import job_row, print_json, print_rows, printed
 from adobe_privacy.command_places import Places, WrongUsage, ledger_address, places_of_environment
 from adobe_privacy.command_reconcile import reconcile_with
@@ -37,6 +39,9 @@ from adobe_privacy.reporting.attention import read_attention
 from adobe_privacy.storage import InvalidLocation, StorageError, open_store
 
 FINE, WRONG_DATA, WRONG_USAGE = 0, 1, 2
+ARCHIVE_HELP = "as for verify; else $AIRFLOW_VAR_PRIVACY_ARCHIVE_URI or Airflow's variable"
+# The ledger that no option names.
+USUAL = object()
 REPORTED = (
     *("regulation", "requests_to", "received", "complied", "part", "denied", "failed", "open"),
     *("median_days", "mean_days", "in_time", "late", "overdue", "extended"),
@@ -51,7 +56,13 @@ def main(
 ) -> int:
     """Runs one command and returns its exit code. `places` gives those of an organisation; without it the environment
     is asked for them."""
-    options = parser_of(prog).parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        "".join(given).encode()
+    except UnicodeEncodeError:
+        print("an argument is no text in UTF-8", file=sys.stderr)
+        return WRONG_USAGE
+    options = parser_of(prog).parse_args(given)
     options.open_ledger = _open_ledger
     try:
         options.places = places(options.organisation)
@@ -106,7 +117,7 @@ def parser_of(prog: str) -> argparse.ArgumentParser:
         "--ledger",
         metavar="URL",
         nargs="?",
-        const="",
+        const=USUAL,
         help="compare it with the ledger, whose history is checked, too; without URL the usual ledger",
     )
     verify.add_argument(
@@ -115,10 +126,19 @@ def parser_of(prog: str) -> argparse.ArgumentParser:
         metavar="FILE",
         help="Ed25519 public keys in PEM, one of which must have signed each manifest and each head of the history",
     )
-    open_ = add("open", command_archive.open_, ledger=False)
-    open_.add_argument("uri", help="a job's manifest.json or the folder it lies in")
-    open_.add_argument("--output", required=True, type=Path, metavar="FILE", help="must not exist yet")
-    for command in (verify, open_):
+    opening = add("open", open_)
+    opening.add_argument(
+        "what", metavar="REQUEST_ID", help="or the URI of a job's manifest.json, or of the folder it lies in"
+    )
+    opening.add_argument(
+        "--output",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="must not exist yet; or a folder that exists",
+    )
+    opening.add_argument("--archive", metavar="URI", help=ARCHIVE_HELP)
+    for command in (verify, opening):
         command.add_argument(
             "--key", type=Path, metavar="FILE", help="age identities, as age-keygen writes them"
         )
@@ -135,27 +155,34 @@ def parser_of(prog: str) -> argparse.ArgumentParser:
         "what", nargs="?", choices=["accept"], help="what is set now is meant, although it protects less"
     )
     add("attention", _attention)
+    add("find", _decide(find)).add_argument("--namespace", required=True, help="such as email or ECID")
     add("show", _decide(show)).add_argument("request_id")
     add_export_arguments(add("export", _decide(export_jobs)))
     decisions = {
         name: add(name, _decide(getattr(command_decisions, name)))
         for name in ("hold", "release", "resend", "close", "extend")
     }
-    decisions["extend"].add_argument("--until", required=True, type=date.fromisoformat, metavar="DATE")
+    decisions["extend"].add_argument(
+        "--until", required=True, type=command_arguments.later_day, metavar="DATE"
+    )
     for command in decisions.values():
         command.add_argument("request_id")
-        command.add_argument("--reason", required=True, help="kept in the history")
+        command.add_argument(
+            "--reason", required=True, type=command_arguments.reason, help="kept in the history"
+        )
     reconciling = add("reconcile", _reconcile)
     reconciling.add_argument("--apply", action="store_true", help="mend what differs; else it is only said")
     due = add("due", _due)
-    due.add_argument("--within", type=int, default=7, metavar="DAYS", help="due in so many days (7)")
+    due.add_argument(
+        "--within", type=command_arguments.days, default=7, metavar="DAYS", help="due in so many days (7)"
+    )
     report = add("report", _report)
     first, last = reports.last_year(datetime.now(UTC).date())
     for flag, name, default in (("--from", "first", first), ("--to", "last", last)):
         report.add_argument(
             flag,
             dest=name,
-            type=date.fromisoformat,
+            type=command_arguments.day,
             default=default,
             metavar="DATE",
             help=f"{default} if not given",
@@ -165,13 +192,15 @@ def parser_of(prog: str) -> argparse.ArgumentParser:
         choices=[name.replace(" ", "-") for name in reports.PERIODS],
         help="instead of --from and --to",
     )
-    report.add_argument("--regulation", help="one regulation code; else all")
+    report.add_argument(
+        "--regulation", type=command_arguments.regulation, help="one regulation code; else all"
+    )
     evidence = add("evidence", _evidence)
     evidence.add_argument("request_id")
     evidence.add_argument(
         "--archive",
         metavar="URI",
-        help="as for verify; else $AIRFLOW_VAR_PRIVACY_ARCHIVE_URI or Airflow's variable",
+        help=ARCHIVE_HELP,
     )
     for command in (report, evidence):
         command.add_argument(
@@ -186,7 +215,7 @@ def parser_of(prog: str) -> argparse.ArgumentParser:
 def _open_ledger(options: argparse.Namespace) -> Ledger:
     """An existing one: a command that looks for a request in a ledger that it has just made finds nothing."""
     actor = f"user {_user()} by command"
-    if options.ledger:
+    if options.ledger not in (None, USUAL):
         return Ledger(ledger_address(options.ledger), actor=actor, existing=True)
     places: Places = options.places
     return places.ledger(actor, existing=True)
@@ -196,7 +225,7 @@ def _upgrade(options: argparse.Namespace) -> int:
     actor = f"user {_user()} by command"
     with (
         Ledger(ledger_address(options.ledger), actor=actor)
-        if options.ledger
+        if options.ledger is not None
         else options.places.ledger(actor, existing=False)
     ):
         print_rows(options, [{"ledger": "ready"}])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 COMMANDS = {
     "verify": "check every archived result against its manifest",
-    "open": "take one result out of the archive, decrypted and checked",
+    "open": "take the results of a request, or of one job, out of the archive, decrypted and checked",
     "intake": "read a file of requests as the inbox would, and send nothing: intake check FILE",
     "status": "how many jobs are in which state",
     "settings": "the protective settings in force; `settings accept` says that what is set now is meant",
     "attention": "what needs a person and what is good to know; exit code 1 if anything needs a person",
+    "find": "the ids of a person's requests, by one identity, which is read from standard input",
     "show": "one request: its jobs, what each product answered and what to do about it, and the history",
     "export": "the jobs as CSV, with the page's filters as options",
     "hold": "put a request on legal hold: not submitted, its archive not erased",

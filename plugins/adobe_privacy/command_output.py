@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -20,6 +21,7 @@ from adobe_privacy.archive import VerificationSummary
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.plain_text import plain
 from adobe_privacy.reporting import reports
+from adobe_privacy.storage import local
 
 
 def printed(options: argparse.Namespace, data: Any, page: Callable[[Any], str]) -> bool:
@@ -28,7 +30,8 @@ def printed(options: argparse.Namespace, data: Any, page: Callable[[Any], str]) 
         print(page(data))
     elif options.html:
         try:
-            Path(options.html).write_text(page(data), encoding="utf-8")
+            with closed_file(Path(options.html), "w") as file:
+                file.write(page(data))
         except OSError as error:
             options.usage_error(f"cannot write {options.html}: {error.strerror}")
     elif options.json:
@@ -36,6 +39,17 @@ def printed(options: argparse.Namespace, data: Any, page: Callable[[Any], str]) 
     else:
         return False
     return True
+
+
+def closed_file(path: Path, mode: str) -> IO[str]:
+    """Opens a file to be written, which nobody but its user can read where it is new. Raises OSError."""
+    return open(
+        path,
+        mode,
+        encoding="utf-8",
+        newline="",
+        opener=lambda name, flags: os.open(name, flags, local.CLOSED_FILE),
+    )
 
 
 @contextmanager

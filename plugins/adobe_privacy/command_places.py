@@ -13,7 +13,8 @@ from urllib.parse import quote
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from adobe_privacy.ledger.database import LedgerError
+from adobe_privacy.archive import Opener
+from adobe_privacy.ledger.database import LedgerError, in_memory
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.organisations import Organisation, find_organisation
 from adobe_privacy.settings import Settings
@@ -37,20 +38,23 @@ class Places:
     archive: Callable[[], Store]
     settings: Callable[[], Settings] | None = None
     inbox: Callable[[Settings], Store] | None = None
+    opener: Callable[[], Opener | None] | None = None
 
 
 def ledger_address(text: str) -> str:
     """A database URL as every tool writes it, with the driver that this package uses. Raises WrongUsage."""
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # The text may hold a password.
         raise WrongUsage(
             "the ledger's address is no database URL like sqlite:////path or postgresql://…"
         ) from None
     kind = url.get_backend_name()
     if kind == "sqlite":
-        return text
+        if in_memory(url):
+            raise WrongUsage("the ledger's address names no file: write sqlite:////path")
+        return url.set(drivername="sqlite").render_as_string()
     if kind not in ("postgres", "postgresql"):
         raise WrongUsage(f"a ledger is SQLite or PostgreSQL, not {kind}")
     return url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
