@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from types import TracebackType
@@ -26,10 +26,11 @@ from adobe_privacy.api.errors import (
     OutcomeUnknown,
     PermissionDenied,
     PrivacyServiceError,
+    RateLimited,
     RequestRefused,
     UnreadableAnswer,
 )
-from adobe_privacy.api.listing import Listing, windows
+from adobe_privacy.api.listing import Listing, is_news, until, windows
 from adobe_privacy.api.models import (
     ConsentRequest,
     CreatedJobs,
@@ -114,12 +115,17 @@ class PrivacyServiceClient:
 
     async def learn_server_time(self) -> None:
         """Asks the service for something small, unless it has answered already: `server_time` is by its clock
-        then. Raises as `list_jobs` does, but for a refusal, which tells the time too."""
+        then. Raises as `list_jobs` does where no answer told the time."""
         if not self._transport.knows_server_time:
             today = self.server_time().date()
-            with suppress(RequestRefused):
+            try:
                 async for _ in self.list_jobs("gdpr", from_date=today, to_date=today, thorough=False):
                     break
+            except (AuthenticationFailed, RateLimited):
+                raise
+            except PrivacyServiceError:
+                if not self._transport.knows_server_time:
+                    raise
 
     async def list_jobs(
         self,
@@ -131,7 +137,7 @@ class PrivacyServiceClient:
         filter_date: date | None = None,
         thorough: bool = True,
     ) -> AsyncIterator[JobSummary]:
-        """The jobs of one regulation code, each once, in no particular order.
+        """The jobs of one regulation code, each once, in no order; once more where it is first listed as open.
 
         Dates are days in GMT. Any span is cut into the 30 days that the service takes; it looks back 45
         days and refuses more. Which of a job's dates counts, and whether `to_date` is within, is not
@@ -145,11 +151,10 @@ class PrivacyServiceClient:
             params["status"] = status.value
         if filter_date is not None:
             params["filterDate"] = filter_date.isoformat()
-        seen: set[str] = set()
+        seen: dict[str, bool] = {}
         for start, end in windows(from_date, to_date):
             async for job in self._list_window(params, start, end, thorough=thorough):
-                if job.job_id not in seen:
-                    seen.add(job.job_id)
+                if is_news(job, seen):
                     yield job
 
     async def _list_window(
@@ -158,7 +163,7 @@ class PrivacyServiceClient:
         """The jobs of one window, perhaps some twice. Whether a `toDate` after today is taken is not documented: where
         the service refuses it, today is asked for."""
         if self._takes_future is False:
-            start, end = _until(self.server_time().date(), start, end)
+            start, end = until(self.server_time().date(), start, end)
         try:
             async for job in self._list_days(params, start, end, thorough=thorough):
                 yield job
@@ -170,9 +175,9 @@ class PrivacyServiceClient:
             # Where the date is not to blame, the same would be refused again.
             if end <= today or self._takes_future or error.field not in (None, "toDate"):
                 raise
-        start, end = _until(today, start, end)
+        start, end = until(today, start, end)
         async for job in self._list_days(params, start, end, thorough=thorough):
-            yield job.plausible(self.server_time())
+            yield job
         self._takes_future = False
 
     async def _list_days(
@@ -184,7 +189,7 @@ class PrivacyServiceClient:
             return await self._list_page({**dated, "page": page, "size": size})
 
         async for job in self._listing.jobs(fetch, filtered="status" in params, thorough=thorough):
-            yield job
+            yield job.plausible(self.server_time())
 
     async def create_jobs(self, request: CreateJobsRequest) -> CreatedJobs:
         """Submit the request, at most once; one job comes of each user and action.
@@ -284,7 +289,7 @@ class PrivacyServiceClient:
 
         page = await self._transport.repeating(attempt)
         if page is not None and page.unusable_rows:
-            logger.warning("The listing has %d rows without a job id; they are left out.", page.unusable_rows)
+            logger.warning("The listing has %d rows without a usable job id: left out.", page.unusable_rows)
         return page
 
     async def _open_download(self, target: httpx.URL) -> tuple[httpx.Response, Call]:
@@ -393,10 +398,6 @@ class PrivacyServiceClient:
     def _is_home(self, host: str) -> bool:
         """Whether a host is the API's own, at whatever port."""
         return host == self._base.host or (is_loopback(host) and is_loopback(self._base.host))
-
-
-def _until(last: date, start: date, end: date) -> tuple[date, date]:
-    return min(start, last), min(end, last)
 
 
 def _authorised(call: Call, token: str) -> Call:

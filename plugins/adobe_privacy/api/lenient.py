@@ -67,6 +67,8 @@ def _parse_date(value: str) -> datetime | None:
 
 
 LARGEST = 2**31 - 1  # of a whole number in every database
+# Adobe's have 36 signs. It names folders, and a job in the ledger.
+LONGEST_JOB_ID = 120
 
 
 def as_text(value: object) -> str | None:
@@ -144,10 +146,18 @@ def objects(value: object) -> list[object]:
 
 
 def with_job_id(value: object) -> list[object]:
-    return [item for item in objects(value) if isinstance(item, Mapping) and as_text(item.get("jobId"))]
+    return [
+        item
+        for item in objects(value)
+        if isinstance(item, Mapping) and 0 < len(as_text(item.get("jobId")) or "") <= LONGEST_JOB_ID
+    ]
 
 
-JobId = Annotated[str, BeforeValidator(lambda value: as_text(value) or ""), StringConstraints(min_length=1)]
+JobId = Annotated[
+    str,
+    BeforeValidator(lambda value: as_text(value) or ""),
+    StringConstraints(min_length=1, max_length=LONGEST_JOB_ID),
+]
 Text = Annotated[str | None, BeforeValidator(as_text)]
 Words = Annotated[str | None, BeforeValidator(as_words)]
 Code = Annotated[str | None, BeforeValidator(as_code)]

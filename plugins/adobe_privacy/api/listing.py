@@ -24,6 +24,15 @@ MAX_JOBS = 2_000_000
 """In one window of 30 days, more than three times what the daily limit allows: a listing without an end."""
 
 
+def is_news(job: JobSummary, seen: dict[str, bool]) -> bool:
+    """Whether a row tells of its job what those `seen` before did not: that it is there, or that it has ended."""
+    ended = job.status.is_terminal
+    news = job.job_id not in seen or (ended and not seen[job.job_id])
+    if news:
+        seen[job.job_id] = ended
+    return news
+
+
 def windows(from_date: date, to_date: date) -> Iterator[tuple[date, date]]:
     """Cut a span into windows of at most 30 days, both ends counted: the documented limit.
 
@@ -38,6 +47,10 @@ def windows(from_date: date, to_date: date) -> Iterator[tuple[date, date]]:
     yield start, to_date
 
 
+def until(last: date, start: date, end: date) -> tuple[date, date]:
+    return min(start, last), min(end, last)
+
+
 class Listing:
     """Remembers, from one listing to the next, what this service turned out to be like."""
 
@@ -50,7 +63,8 @@ class Listing:
     async def jobs(
         self, fetch: FetchPage, *, filtered: bool, thorough: bool = True
     ) -> AsyncIterator[JobSummary]:
-        """Every job of one window, each once. What appears or disappears meanwhile may be missed.
+        """Every job of one window, each once, and once more where a later row says that it has ended. What appears or
+        disappears meanwhile may be missed.
 
         New jobs push rows to later pages, where reading on finds them. Where rows moved in another way, the
         pages are read again until a reading brings nothing new, five times at most. A listing `filtered` by
@@ -59,7 +73,7 @@ class Listing:
 
         Not `thorough`, each page is read once, and rows that move meanwhile may be missed.
         """
-        found: set[str] = set()
+        found: dict[str, bool] = {}
         numbers: list[int] = []
         for _ in range(MAX_PASSES):
             before = len(found)
@@ -77,8 +91,7 @@ class Listing:
                 for job in page.jobs:
                     moved = moved or job.job_id in in_this_pass
                     in_this_pass.add(job.job_id)
-                    if job.job_id not in found:
-                        found.add(job.job_id)
+                    if is_news(job, found):
                         yield job
             if one_page or not thorough:
                 return
@@ -89,8 +102,7 @@ class Listing:
         for number in reversed(numbers) if filtered else ():
             again = await self._fetch(fetch, number)
             for job in again.jobs if again is not None else ():
-                if job.job_id not in found:
-                    found.add(job.job_id)
+                if is_news(job, found):
                     yield job
 
     async def _pages(self, fetch: FetchPage) -> AsyncIterator[tuple[int, ListPage]]:

@@ -373,7 +373,7 @@ class JobDetail(JobSummary):
 class ListPage(_AnswerModel):
     """A page of the listing. `total_records` counts the page or everything: versions differ.
 
-    A row without a job id can't be followed up: it is left out and counted in `unusable_rows`. An answer with
+    A row without a usable job id can't be followed up: it is left out and counted in `unusable_rows`. An answer with
     neither `jobDetails` nor `jobs` is refused, because an empty page must never be a guess.
     """
 

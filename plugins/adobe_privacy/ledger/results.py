@@ -96,7 +96,7 @@ class Results(Topic):
         with self.unit.write() as session:
             # A run and the sweep may both look at it, and the next attempt be at Adobe before the second tells.
             same_attempt = Job.adobe_job_id == job.adobe_job_id
-            rows = self.unit.by_id(session, [job.id], Job.state == JobState.SUBMITTED, same_attempt)
+            rows = self.unit.by_id(session, [job.id], Job.state.in_(Move.FAIL.origins), same_attempt)
             _write_answers(session, [(row, answers) for row in rows])
             for row in rows:
                 row.completed_at = not_before(completed_at, row.submitted_at) or self.unit.now()
@@ -213,9 +213,9 @@ def take_out(session: Session, rows: Sequence[Job]) -> None:
 
 
 def _correct(row: Job, told: Job) -> None:
-    """Of others' jobs only Adobe's detail says for certain under which law they were asked for."""
+    """Of others' jobs only Adobe's detail says for certain what was asked for, and under which law."""
     if row.origin is Origin.ADOBE:
-        row.regulation, row.due_on = told.regulation, told.due_on
+        row.action, row.regulation, row.due_on = told.action, told.regulation, told.due_on
 
 
 def _write_answers(session: Session, found: Sequence[tuple[Job, Sequence[Answer]]]) -> None:

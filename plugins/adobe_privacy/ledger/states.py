@@ -126,7 +126,12 @@ class Move(Enum):
         "Adobe accepts an opt-out: that is all it ever says.",
     )
     COMPLETE = (JobState.SUBMITTED,), JobState.COMPLETE, Who.ADOBE, "Adobe has finished the job."
-    FAIL = (JobState.SUBMITTED,), JobState.ERROR, Who.ADOBE, "Adobe ended the job in error."
+    FAIL = (
+        (JobState.SUBMITTED, JobState.COMPLETE),
+        JobState.ERROR,
+        Who.ADOBE,
+        "Adobe ended the job in error, or says so after it had called it complete.",
+    )
     LOSE = (
         (JobState.SUBMITTED, JobState.COMPLETE),
         JobState.GONE,

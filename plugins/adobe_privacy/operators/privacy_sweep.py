@@ -92,7 +92,8 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             f"{result.adopted} of others found for the first time, {len(result.errors)} ended in error, "
             f"{len(result.failures)} failed"
             + (f"; {result.asked} in no list asked for singly" if result.asked else "")
-            + (f", {result.not_asked} left for the next runs" if result.not_asked else ""),
+            + (f", {result.not_asked} left for the next runs" if result.not_asked else "")
+            + (f"; {len(result.not_listed)} lists could not be read" if result.not_listed else ""),
         )
         self._judge(result)
         report_archived(
@@ -130,8 +131,11 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             log.error("%s", error)
         for gone in result.gone:
             log.error("Not archived, and Adobe keeps job data for 30 days after completion: %s", gone)
-        if result.failures:
-            raise AirflowException(f"{len(result.failures)} jobs could not be archived: see the log")
+        for problem in result.not_listed:
+            log.error("Not read: %s", problem)
+        if result.failures or result.not_listed:
+            lists = f", {len(result.not_listed)} lists could not be read" if result.not_listed else ""
+            raise AirflowException(f"{len(result.failures)} jobs could not be archived{lists}: see the log")
         problems = len(result.errors) + len(result.gone)
         if problems:
             shown = "; ".join([*result.errors, *result.gone][:10])

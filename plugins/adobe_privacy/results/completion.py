@@ -87,6 +87,8 @@ async def complete_jobs(
     ordered = sorted(jobs, key=lambda job: job.completed_at or job.submitted_at or NEVER)
     for start in range(0, len(ordered), AT_A_TIME):
         limited = await _each(ordered[start : start + AT_A_TIME], look, concurrency)
+        if limited is None:
+            work.judge_denied()
         try:
             # What was found before the limit was reached is not asked for again: so each try gets further.
             limited = await _each(work.ready(), fetch, concurrency) or limited

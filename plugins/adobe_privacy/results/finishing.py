@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,7 +21,6 @@ from adobe_privacy.api.errors import (
 )
 from adobe_privacy.api.facts import DETAIL_KEPT
 from adobe_privacy.api.models import JobDetail, JobStatus
-from adobe_privacy.api.moments import as_exact
 from adobe_privacy.api.names import Verdict, retry_can_help
 from adobe_privacy.archive import (
     ArchiveError,
@@ -31,7 +29,6 @@ from adobe_privacy.archive import (
     InvalidArchive,
     Manifest,
     OpenDownload,
-    ProductOutcome,
     archive_job,
 )
 from adobe_privacy.ledger.ledger import Ledger
@@ -42,8 +39,9 @@ from adobe_privacy.ledger.times import not_before
 from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.regulations.clocks import Clocks, due_dates
 from adobe_privacy.regulations.codes import RegulationError, canonical_regulation
-from adobe_privacy.results.permission import ReadPermission
-from adobe_privacy.results.verdicts import IN_WHOLE, Answer, Judgement, judge, kept_answer, missed
+from adobe_privacy.results.completed_job import completed_job
+from adobe_privacy.results.permission import JobPermission, ReadPermission
+from adobe_privacy.results.verdicts import IN_WHOLE, Judgement, judge, kept_answer, missed
 from adobe_privacy.storage import StorageError, Store
 
 log = plain_logger(__name__)
@@ -58,6 +56,8 @@ PATIENCE = timedelta(days=25)
 # What one job shows of all: there is no use in going on, or not now.
 NOBODY_CAN = (AuthenticationFailed, PermissionDenied, RateLimited)
 NEVER = datetime.max.replace(tzinfo=UTC)
+# Of any other word nobody knows what it means for a job.
+_ACTIONS = ("access", "delete")
 
 
 @dataclass
@@ -114,6 +114,7 @@ class Finishing:
     max_attempts: int
     result: Completion
     permission: ReadPermission = field(default_factory=ReadPermission)
+    jobs: JobPermission = field(default_factory=JobPermission)
     _without_detail: set[int] = field(default_factory=set)
     _found: list[tuple[Job, JobDetail, Judgement]] = field(default_factory=list)
     _manifests: dict[int, str] = field(default_factory=dict)
@@ -128,15 +129,25 @@ class Finishing:
             raise ValueError(f"job {job.id} of the ledger is {job.state}: it is not at Adobe yet")
         try:
             detail = await self.client.get_job(job.adobe_job_id)
-        except NOBODY_CAN:
+        except RateLimited:
             raise
+        except (AuthenticationFailed, PermissionDenied) as error:
+            self.jobs.denied(job, error)
+            return False
         except PrivacyServiceError as error:
             if isinstance(error, NotFound) and error.job_data and self._may_be_gone(job):
                 return self._look_without_detail(job)
             unknown = "Adobe no longer knows the job; it keeps job data for 30 days after completion"
             self._fail(job, unknown if isinstance(error, NotFound) else error)
             return False
-        self._correct_regulation(job, detail)
+        self.jobs.read()
+        self._correct(job, detail)
+        if detail.action in _ACTIONS and detail.action != job.action:
+            self._fail(
+                job,
+                f"Adobe's job is of another kind: {detail.action}. Nobody knows what became of this request",
+            )
+            return False
         if not detail.status.is_terminal:
             self.result.open += 1
             return False
@@ -147,6 +158,11 @@ class Finishing:
         )
         self._found.append((job, detail, judge(detail, self._asked(job), last_look=last_look)))
         return True
+
+    def judge_denied(self) -> None:
+        """What may not be read while others may is that job's failure. Raises the denial where it is everybody's."""
+        for job, error in self.jobs.of_single_jobs():
+            self._fail(job, error)
 
     def _may_be_gone(self, job: Job) -> bool:
         """Whether Adobe, if it does not know the job, has forgotten it: not before its windows are over."""
@@ -174,9 +190,13 @@ class Finishing:
         self.ledger.results.record_gone(job, reason)
         self.result.gone.append(f"{job.key} ({job.action}, Adobe job {job.adobe_job_id}): {reason}")
 
-    def _correct_regulation(self, job: Job, detail: JobDetail) -> None:
-        """Of a job that is not ours, only the detail says for certain under which law it was asked for."""
-        if job.origin is not Origin.ADOBE or not detail.regulation:
+    def _correct(self, job: Job, detail: JobDetail) -> None:
+        """Of a job that is not ours, only the detail says for certain what was asked for, and under which law."""
+        if job.origin is not Origin.ADOBE:
+            return
+        if detail.action in _ACTIONS:
+            job.action = detail.action
+        if not detail.regulation:
             return
         try:
             regulation = canonical_regulation(detail.regulation)
@@ -201,7 +221,7 @@ class Finishing:
             Ready(
                 job,
                 judgement,
-                _completed_job(
+                completed_job(
                     job, detail, judgement, times.get(job.id) or _end_of(job, detail), self._asked(job)
                 ),
                 detail.download_url,
@@ -316,7 +336,7 @@ class Finishing:
         reason = f"Adobe: {ready.completed.status}, {judgement.code or 'no code'}, {named}"
         ours = job.origin is Origin.INBOX
         try_again = ours and retry_can_help(judgement.code) and job.attempt < self.max_attempts
-        self.ledger.results.record_error(
+        recorded = self.ledger.results.record_error(
             job,
             completed_at=ready.completed.completed_at,
             outcome=judgement.verdict.value,
@@ -328,7 +348,7 @@ class Finishing:
             try_again=try_again,
         )
         self.result.errors.append(
-            f"{job.key} ({job.action}): {reason}" + ("; sent again" if try_again else "")
+            f"{job.key} ({job.action}): {reason}" + ("; sent again" if recorded and try_again else "")
         )
 
 
@@ -342,44 +362,3 @@ def _end_of(job: Job, detail: JobDetail) -> datetime:
     """When a job ended in error: the same at every call, as it is part of where its manifest lies."""
     told = detail.last_modified_at or detail.created_at or job.submitted_at
     return not_before(told, job.submitted_at) or NEVER
-
-
-def _processed(answer: Answer, job: Job) -> datetime | None:
-    moment = not_before(answer.processed_at, job.submitted_at)
-    return None if moment is None else as_exact(moment, answer.processed_at)
-
-
-def _completed_job(
-    job: Job, detail: JobDetail, judgement: Judgement, completed_at: datetime, products: Sequence[str]
-) -> CompletedJob:
-    """What the archive is told of a job: no identity."""
-    return CompletedJob(
-        job_id=detail.job_id,
-        request_id=job.request_id,
-        request_key=job.key,
-        regulation=job.regulation,
-        action=job.action,
-        status=detail.status.value,
-        completed_at=as_exact(completed_at, detail.last_modified_at),
-        verdict=judgement.verdict.value,
-        products=tuple(
-            ProductOutcome(
-                name=answer.name,
-                status=answer.status,
-                code=answer.code,
-                verdict=answer.verdict.value,
-                processed_at=_processed(answer, job),
-                retry_count=answer.retry_count,
-            )
-            for answer in judgement.answers
-            if answer.status is not None
-        ),
-        products_requested=tuple(products),
-        processed_count=_total(product.processed_count for product in detail.products),
-        ignored_count=_total(product.ignored_count for product in detail.products),
-    )
-
-
-def _total(counts: Iterable[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None

@@ -1,4 +1,4 @@
-"""Whether the credential may read results: asked by downloads, of which the first goes alone."""
+"""Whether the credential may read jobs, and their results: one denial may be about one job."""
 
 from __future__ import annotations
 
@@ -7,7 +7,44 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from adobe_privacy.api.client import Download, PrivacyServiceClient
-from adobe_privacy.api.errors import AddressDenied, PermissionDenied
+from adobe_privacy.api.errors import (
+    AddressDenied,
+    AuthenticationFailed,
+    PermissionDenied,
+    PrivacyServiceError,
+)
+from adobe_privacy.ledger.schema import Job
+
+DENIED_IN_A_ROW = 20
+"""So many jobs cannot be read: then nobody can."""
+
+
+class JobPermission:
+    """Tells a job that may not be read from a credential that may read none."""
+
+    def __init__(self) -> None:
+        self._denied: list[tuple[Job, PrivacyServiceError]] = []
+        self._in_a_row = 0
+        self._could_read = False
+
+    def read(self) -> None:
+        """A job could be read."""
+        self._could_read, self._in_a_row = True, 0
+
+    def denied(self, job: Job, error: PrivacyServiceError) -> None:
+        """Raises the error where it is the last of so many in a row, or the credential gets no token."""
+        self._denied.append((job, error))
+        self._in_a_row += 1
+        no_token = isinstance(error, AuthenticationFailed) and error.step == "token"
+        if no_token or self._in_a_row == DENIED_IN_A_ROW:
+            raise error
+
+    def of_single_jobs(self) -> list[tuple[Job, PrivacyServiceError]]:
+        """The denials since this was last asked. Raises the first where no job could be read at all."""
+        denied, self._denied = self._denied, []
+        if denied and not self._could_read:
+            raise denied[0][1]
+        return denied
 
 
 class ReadPermission:

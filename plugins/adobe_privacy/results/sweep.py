@@ -15,12 +15,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from adobe_privacy.api.client import PrivacyServiceClient
-from adobe_privacy.api.errors import RequestRefused
+from adobe_privacy.api.errors import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    PrivacyServiceError,
+    RateLimited,
+    RequestRefused,
+)
 from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK, LIST_REACH, RESULT_KEPT
 from adobe_privacy.api.models import JobSummary
 from adobe_privacy.archive import ArchiveSettings
@@ -43,8 +50,13 @@ DAY = timedelta(days=1)
 LISTS_AT_ONCE = 4
 # Of the jobs that no list shows, so many are asked for by their ids in one sweep.
 ASKED_SINGLY = 500
+# After so many lists that cannot be read, and none that can, Adobe is taken to be away.
+LISTS_TRIED = 3
 # The ledger is asked about so many listed jobs at once.
 CHUNK = 1000
+
+
+_ACTION = re.compile(r"[a-z-]{1,32}")
 
 
 class DayOutOfReach(Exception):
@@ -59,7 +71,8 @@ class Sweep:
     `not_asked` ones have their turn in a later sweep. `left` jobs may be what became of a call of ours without an
     answer: the submission settles that. `doubtful` ones the ledger took for not sent: it has lost something, and their
     submission looks for them. `errors` are those of our own jobs that are final, and `gone` names
-    jobs of others that can be read no more: both need a person. `failures` may go away when tried again.
+    jobs of others that can be read no more: both need a person. `failures` may go away when tried again, and so may
+    what is wrong with the lists in `not_listed`.
     """
 
     finished: int = 0
@@ -75,6 +88,7 @@ class Sweep:
     errors: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    not_listed: list[str] = field(default_factory=list)
 
 
 async def sweep(
@@ -93,6 +107,8 @@ async def sweep(
     that no list shows as far as the sweep's budget of single questions goes. A job that is not ours gets a row of
     its own in the ledger, without its user key. The UTC days from `first` to `last` limit only what is counted and
     told of jobs that were archived before or can be read no more.
+
+    A list that cannot be read costs no other.
 
     Raises DayOutOfReach where Adobe lists none of the days, PrivacyServiceError where nothing can be listed.
     """
@@ -113,7 +129,9 @@ async def sweep(
         for job_id, found in listed.unsettled.items()
         if found.row.last_modified_at is None or found.row.last_modified_at > now - DETAIL_KEPT
     }
-    result = Sweep(finished=len(listed.on_days), doubtful=listed.doubtful)
+    result = Sweep(
+        finished=len(listed.on_days), doubtful=listed.doubtful, not_listed=list(listed.failures.values())
+    )
     unreadable = listed.unsettled.keys() - readable.keys()
     unknown = unreadable - ledger.intents.known_adobe_jobs(unreadable)
     result.gone = [f"Adobe job {job_id}, not ours" for job_id in sorted(unknown & listed.on_days.keys())]
@@ -154,9 +172,12 @@ class _Listed:
     open: set[str] = field(default_factory=set)
     on_days: dict[str, date] = field(default_factory=dict)
     unsettled: dict[str, _Finished] = field(default_factory=dict)
-    # Rows of which the ledger was not asked yet whether it takes them for not sent, and how many jobs it did.
+    # Rows of which the ledger was not asked yet: whether it takes them for not sent (and how many jobs it did), and
+    # whether it has work with them.
     seen: list[JobSummary] = field(default_factory=list)
+    ended: list[JobSummary] = field(default_factory=list)
     doubtful: int = 0
+    failures: dict[str, str] = field(default_factory=dict)  # by the code of the list
 
 
 async def _listed(
@@ -167,50 +188,47 @@ async def _listed(
     reach: tuple[date, date],
 ) -> _Listed:
     gate = asyncio.Semaphore(LISTS_AT_ONCE)
-    refusals: list[RequestRefused] = []
+    failures: list[PrivacyServiceError] = []
+    read: list[str] = []
 
     async def under(code: str) -> _Listed:
         part = _Listed()
         async with gate:
             try:
-                chunk: list[JobSummary] = []
                 # Whether `toDate` is within is documented nowhere.
                 async for row in client.list_jobs(code, from_date=reach[0], to_date=reach[1]):
-                    part.seen.append(row)
-                    if len(part.seen) == CHUNK:
-                        _note_seen(ledger, part)
-                    if not row.status.is_terminal:
-                        part.open.add(row.job_id)
-                        continue
-                    day = row.last_modified_at.date() if row.last_modified_at else None
-                    if day is not None and days[0] <= day <= days[1]:
-                        part.on_days[row.job_id] = day
-                    chunk.append(row)
-                    if len(chunk) == CHUNK:
-                        _keep_unsettled(ledger, chunk, code, part)
-                        chunk = []
-                _keep_unsettled(ledger, chunk, code, part)
-                _note_seen(ledger, part)
-            except RequestRefused as error:
-                # A retired code may be one day; under a code that Adobe does not know there are no jobs.
-                log.log(logging.WARNING if code in REGULATIONS else logging.DEBUG, "%s: %s", code, error)
-                refusals.append(error)
+                    _note(ledger, row, part, code, days)
+                read.append(code)
+            except (AuthenticationFailed, ConnectionFailed, RateLimited):
+                raise
+            except PrivacyServiceError as error:
+                failures.append(error)
+                if isinstance(error, RequestRefused):
+                    # A retired code may be one day; under a code that Adobe does not know there are no jobs.
+                    log.log(logging.WARNING if code in REGULATIONS else logging.DEBUG, "%s: %s", code, error)
+                elif not read and len(failures) == LISTS_TRIED:
+                    raise
+                else:
+                    part.failures[code] = f"the list of {code}: {error}"
+            _keep_unsettled(ledger, part, code)
+            _note_seen(ledger, part)
         return part
 
     codes = [(code, regulation) for regulation in regulations for code in listing_codes(regulation)]
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [(regulation, group.create_task(under(code))) for code, regulation in codes]
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
-    if len(refusals) == len(codes):
-        raise refusals[0]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    if len(failures) == len(codes):
+        raise failures[0]
     whole = _Listed()
     # The oldest guide lists jobs of ccpa under gdpr too. The more particular code counts, which comes later.
     for regulation, task in tasks:
         part = task.result()
         whole.open |= part.open
         whole.doubtful += part.doubtful
+        whole.failures |= part.failures
         whole.on_days |= part.on_days
         whole.unsettled |= {
             job_id: _Finished(regulation, found.row) for job_id, found in part.unsettled.items()
@@ -218,7 +236,23 @@ async def _listed(
     return whole
 
 
-def _keep_unsettled(ledger: Ledger, rows: list[JobSummary], code: str, part: _Listed) -> None:
+def _note(ledger: Ledger, row: JobSummary, part: _Listed, code: str, days: tuple[date, date]) -> None:
+    part.seen.append(row)
+    if len(part.seen) == CHUNK:
+        _note_seen(ledger, part)
+    if not row.status.is_terminal:
+        part.open.add(row.job_id)
+        return
+    day = row.last_modified_at.date() if row.last_modified_at else None
+    if day is not None and days[0] <= day <= days[1]:
+        part.on_days[row.job_id] = day
+    part.ended.append(row)
+    if len(part.ended) == CHUNK:
+        _keep_unsettled(ledger, part, code)
+
+
+def _keep_unsettled(ledger: Ledger, part: _Listed, code: str) -> None:
+    rows, part.ended = part.ended, []
     settled = ledger.others.settled([row.job_id for row in rows])
     part.unsettled |= {row.job_id: _Finished(code, row) for row in rows if row.job_id not in settled}
 
@@ -264,7 +298,8 @@ def _others_job(found: _Finished, clocks: Clocks) -> OthersJob:
     return OthersJob(
         adobe_job_id=row.job_id,
         regulation=found.regulation,
-        action=row.action or "access",
+        # Where a row does not say, the detail may.
+        action=row.action if row.action and _ACTION.fullmatch(row.action) else "access",
         created_at=created_at,
         due_on=due_dates(found.regulation, created_at, clocks=clocks).answer_by,
         request_id_in_key=request_id_in(row.key or ""),

@@ -1,0 +1,184 @@
+"""One odd row, list or detail of Adobe's costs a sweep itself only, and is never taken for more than it says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adobe_privacy.api.errors import PermissionDenied, TemporarilyUnavailable
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.schema import Job
+from adobe_privacy.ledger.states import JobState
+from adobe_privacy.results.sweep import Sweep, sweep
+from adobe_privacy.storage import FileOptions, Store, open_store
+from tests.api.raw_server import http
+from tests.results.odd_adobe import OddAdobe, answered, odd_adobe
+from tests.support.ledgers import DAY, received
+
+CODES = ["gdpr", "lgpd_bra", "ucpa_ut_usa"]
+END_OF_TIME, BEGINNING = "12/31/9999 11:59 PM GMT", "01/01/0001 12:00 AM GMT"
+
+
+@pytest.fixture
+async def adobe() -> AsyncIterator[OddAdobe]:
+    async with odd_adobe() as adobe:
+        adobe.add("good")
+        adobe.add("good-too", regulation="ucpa_ut_usa")
+        yield adobe
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Store:
+    return open_store(f"file://{tmp_path}/archive", FileOptions(create=True))
+
+
+@pytest.fixture
+def swept(ledger_url: str, archive: Store, adobe: OddAdobe) -> Callable[[], Any]:
+    async def sweeping() -> tuple[Sweep, dict[str, Job]]:
+        today = datetime.now(UTC).date()
+        with Ledger(ledger_url, actor="dag/run/task") as ledger:
+            async with adobe.client() as client:
+                result = await sweep(
+                    first=today - timedelta(days=3),
+                    last=today,
+                    ledger=ledger,
+                    archive=archive,
+                    client=client,
+                    regulations=CODES,
+                )
+            ids = {*adobe.details, "twice"}
+            jobs = {job.adobe_job_id or "": job for job in ledger.others.jobs_at_adobe(ids, *JobState)}
+        assert jobs["good"].state == jobs["good-too"].state == JobState.ARCHIVED
+        return result, jobs
+
+    return sweeping
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"createdDate": END_OF_TIME, "lastModifiedDate": END_OF_TIME},
+        {"createdDate": END_OF_TIME},
+        {"createdDate": BEGINNING},
+        {"lastModifiedDate": "01/01/1970 12:00 AM GMT"},
+        {"createdDate": 1732000000000, "lastModifiedDate": 1732000000000},
+        {"createdDate": None, "lastModifiedDate": None},
+        {"action": "y" * 200},
+    ],
+    ids=lambda fields: ",".join(f"{name}={str(value)[:10]}" for name, value in fields.items()),
+)
+async def test_a_row_with_an_odd_value_is_archived_like_any_other(
+    adobe: OddAdobe, swept: Any, fields: dict[str, Any]
+) -> None:
+    adobe.add("odd", **fields)
+    result, jobs = await swept()
+    assert (result.archived, result.failures, result.gone) == (3, [], [])
+    assert jobs["odd"].state is JobState.ARCHIVED
+
+
+async def test_a_job_id_that_no_ledger_holds_is_left_out(adobe: OddAdobe, swept: Any) -> None:
+    adobe.add("x" * 300)
+    result, jobs = await swept()
+    assert (result.archived, len(jobs)) == (2, 2)
+
+
+@pytest.mark.parametrize("listed", [None, "access"])
+async def test_what_another_s_job_is_for_its_detail_says(
+    adobe: OddAdobe, swept: Any, listed: str | None
+) -> None:
+    adobe.add("odd", action=listed)
+    adobe.details["odd"]["action"] = "delete"
+    del adobe.contents["odd"]
+    result, jobs = await swept()
+    assert (result.archived, result.failures) == (3, [])
+    assert jobs["odd"].action == "delete"
+
+
+@pytest.mark.parametrize("first", ["processing", "complete"])
+async def test_a_job_that_is_listed_as_open_and_as_ended_has_ended(
+    adobe: OddAdobe, swept: Any, first: str
+) -> None:
+    rows = [{"jobId": "twice", "action": "access", "status": status} for status in ("processing", "complete")]
+    adobe.add("twice", listed=False)
+    adobe.lists["gdpr"] += rows if first == "processing" else rows[::-1]  # type: ignore[operator]
+    result, jobs = await swept()
+    assert (result.archived, result.adopted, jobs["twice"].state) == (3, 3, JobState.ARCHIVED)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_job_that_may_not_be_read_costs_no_other(adobe: OddAdobe, swept: Any, status: int) -> None:
+    adobe.add("odd")
+    adobe.details["odd"] = http(status, b'{"error_code": "403025"}')
+    result, jobs = await swept()
+    assert (result.archived, len(result.failures)) == (2, 1)
+    assert "adobe:odd" in result.failures[0]
+    assert jobs["odd"].state is JobState.SUBMITTED
+
+
+async def test_where_no_job_may_be_read_the_denial_comes_as_itself(adobe: OddAdobe, swept: Any) -> None:
+    adobe.details = dict.fromkeys(adobe.details, http(403))
+    with pytest.raises(PermissionDenied):
+        await swept()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [http(500), http(200, b"<html>"), http(403), http(404, b"<html>")],
+    ids=["500", "html", "403", "404"],
+)
+async def test_a_list_that_cannot_be_read_costs_no_other(adobe: OddAdobe, swept: Any, answer: bytes) -> None:
+    adobe.lists["lgpd_bra"] = answer
+    result, _ = await swept()
+    assert result.archived == 2
+    [problem] = result.not_listed
+    assert "the list of lgpd_bra" in problem
+
+
+async def test_where_no_list_can_be_read_the_error_comes_as_itself(adobe: OddAdobe, swept: Any) -> None:
+    adobe.lists = dict.fromkeys([*CODES, "ucpa_usa"], http(500))
+    with pytest.raises(TemporarilyUnavailable):
+        await swept()
+
+
+def submitted(ledger_url: str, adobe_job_id: str, action: str) -> None:
+    with Ledger(ledger_url, actor="dag/run/task") as ledger:
+        ledger.intake.receive([received(1, action, products="profileService")])
+        batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=100)
+        assert batch is not None
+        jobs = ledger.intents.intend(
+            batch.id, [job.id for job in ledger.claims.batch_jobs(batch.id)], daily_limit=100
+        )
+        ledger.intents.record_submitted(
+            [(jobs[0], adobe_job_id)], adobe_request_id=None, reason="Adobe's answer"
+        )
+
+
+async def test_a_job_of_ours_that_is_another_kind_at_adobe_is_never_done(
+    adobe: OddAdobe, swept: Any, ledger_url: str
+) -> None:
+    submitted(ledger_url, "ours", "delete")
+    adobe.add("ours")
+    result, found = await swept()
+    [failure] = result.failures
+    assert "Adobe's job is of another kind: access" in failure
+    assert (found["ours"].state, found["ours"].outcome) == (JobState.SUBMITTED, None)
+
+
+async def test_a_job_that_adobe_called_complete_may_still_end_in_error(
+    adobe: OddAdobe, swept: Any, ledger_url: str
+) -> None:
+    submitted(ledger_url, "ours", "access")
+    adobe.add("ours")
+    del adobe.contents["ours"]
+    result, found = await swept()
+    assert (len(result.failures), found["ours"].state) == (1, JobState.COMPLETE)
+    adobe.details["ours"] |= {
+        "status": "error",
+        "productResponses": [answered(code="PRVCY-1000-400", status="error")],
+    }
+    result, found = await swept()
+    assert (found["ours"].state, found["ours"].outcome_code) == (JobState.ERROR, "1000-400")
