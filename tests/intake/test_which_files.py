@@ -272,6 +272,108 @@ def test_what_lies_beside_the_days_folders_is_told(
     assert any("that no run reads; move the files" in text for text in plan_lines(planned)) == bool(astray)
 
 
+LONG_AGO, FAR_AHEAD = DAY - timedelta(days=365), DAY + timedelta(days=365)
+
+
+@pytest.mark.parametrize(
+    ("key", "why"),
+    [
+        ("requests.csv", "beside the days' folders"),
+        ("20261120/r.jsonl", "its folder is none of a day"),
+        ("2026/11/20/r.jsonl", "its folder is none of a day"),
+        ("day=2026-11-20/r.jsonl", "its folder is none of a day"),
+        ("20.11.2026/r.jsonl", "its folder is none of a day"),
+        ("2026-11-20 (2)/r.jsonl", "its folder is none of a day"),
+        (f"{LONG_AGO}/r.jsonl", "over for more than 45 days"),
+        (f"{FAR_AHEAD}/r.jsonl", "yet to come"),
+    ],
+)
+def test_a_file_that_no_run_would_read_is_no_green_day(
+    inbox: Store, ledger: Ledger, tmp_path: Path, key: str, why: str
+) -> None:
+    def arrive(key: str, hours: float) -> None:
+        inbox.write(key, line(9).encode() + b"\n")
+        moment = ledger.now().timestamp() + 3600 * hours
+        os.utime(tmp_path / "inbox" / key, (moment, moment))
+
+    def named() -> list[str]:
+        return settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).named
+
+    put(inbox, line(1))
+    plan(inbox, ledger)
+    arrive(key, 1)
+    for _ in range(2):
+        plan(inbox, ledger)
+        [told] = [text for text in named() if "no run reads it where it lies" in text]
+        assert why in told
+    folder, _, name = told.partition(": ")[0].removesuffix(" line").partition("/")
+    assert name == key.rpartition("/")[2]
+    # A person closes it, until it changes; then it is moved to where it belongs.
+    assert ledger.inbox.close(date.fromisoformat(folder), name, "a copy") == 1
+    plan(inbox, ledger)
+    assert not any("no run reads it" in text for text in named())
+    arrive(key, 2)
+    plan(inbox, ledger)
+    assert any("no run reads it" in text for text in named())
+    inbox.delete(key)
+    put(inbox, line(9), name="moved.jsonl")
+    assert plan(inbox, ledger).intake.new == 1
+    assert not any("no run reads it" in text for text in named())
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        f"{DAY + timedelta(days=2)}/r.jsonl",
+        f"{DAY - timedelta(days=500)}/r.jsonl",
+        "archive-2026-11-20/r.jsonl",
+        "2026/requests.csv",
+        "2026/11/20/readme.txt",
+        ".requests.csv",
+    ],
+)
+def test_what_another_program_keeps_in_the_inbox_is_left_alone(
+    inbox: Store, ledger: Ledger, key: str
+) -> None:
+    put(inbox, line(1))
+    plan(inbox, ledger)
+    inbox.write(key, b"{}\n")
+    plan(inbox, ledger)
+    assert not any(
+        "no run reads it" in text for text in settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).named
+    )
+
+
+def test_an_old_folder_that_was_there_before_the_ledger_is_left_alone(inbox: Store, ledger: Ledger) -> None:
+    put(inbox, line(1), day=LONG_AGO)
+    moment = (ledger.now() - timedelta(days=1)).timestamp()
+    os.utime(Path(inbox.location.prefix, str(LONG_AGO), "r.jsonl"), (moment, moment))
+    put(inbox, line(2))
+    for _ in range(2):
+        plan(inbox, ledger)
+        assert not settle(ledger, run_id=f"run {DAY}", inbox_date=DAY).named[1:]
+
+
+def test_a_file_of_a_day_to_come_is_read_when_the_day_has_come(inbox: Store, ledger: Ledger) -> None:
+    put(inbox, line(1), day=FAR_AHEAD)
+    assert plan(inbox, ledger).intake.new == 0
+    assert plan(inbox, ledger, FAR_AHEAD + timedelta(days=3)).intake.new == 1
+    assert not any("no run reads it" in text for text in settle(ledger, run_id="x", inbox_date=DAY).named)
+
+
+def test_a_linked_folder_is_read_late_and_named_within_a_day(
+    inbox: Store, ledger: Ledger, tmp_path: Path
+) -> None:
+    for name, number in (("mounted", 1), ("below", 2)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "r.jsonl").write_text(line(number) + "\n")
+    (tmp_path / "inbox" / str(DAY)).symlink_to(tmp_path / "mounted")
+    (tmp_path / "mounted" / "sub").symlink_to(tmp_path / "below")
+    assert plan(inbox, ledger, NEXT).intake.new == 1
+    named = settle(ledger, run_id=f"run {NEXT}", inbox_date=NEXT).named
+    assert any("it is a link to a folder" in text for text in named)
+
+
 def test_the_marker_of_a_folder_in_s3_is_no_file(s3: S3Server, ledger: Ledger) -> None:
     """Consoles make `2026-11-20/` and `2026-11-20/crm/` as empty objects."""
     inbox = s3.store()

@@ -343,6 +343,8 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
         run_id="run",
     ),
     "inbox.close_removed": lambda ledger: ledger.inbox.close_removed({DAY: []}),
+    "inbox.close_removed, out of reach too": lambda ledger: ledger.inbox.close_removed({DAY: []}, []),
+    "inbox.first_read": lambda ledger: ledger.inbox.first_read(),
     "inbox.read_files": lambda ledger: ledger.inbox.read_files(DAY - timedelta(days=45), DAY),
     "inbox.files_with_problems": lambda ledger: ledger.inbox.files_with_problems(DAY),
     "inbox.close_accepted": lambda ledger: ledger.inbox.close_accepted(),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from adobe_privacy.intake.inbox import file_key, is_request_file, shown_name
+from adobe_privacy.intake.out_of_reach import OutOfReach, out_of_reach
 from adobe_privacy.ledger.inbox import FileName
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.storage import ObjectInfo, Store, local
@@ -43,7 +44,8 @@ class InboxEntry:
 class InboxFiles:
     """What is to be read, in the order of the days, the run's own first. `not_read` hold no requests, or
     are no files; `growing` ones were still being written; `later` counts what nobody has
-    read in folders of later days, `astray` what is named like requests or a day and lies where no run reads."""
+    read in folders of later days, `astray` what is named like requests or a day and lies where no run reads;
+    `out_of_reach` are such files that came lately, None where nobody looked."""
 
     requests: list[InboxEntry] = field(default_factory=list)
     not_read: list[InboxEntry] = field(default_factory=list)
@@ -51,6 +53,7 @@ class InboxFiles:
     growing: int = 0
     later: dict[date, int] = field(default_factory=dict)
     astray: int = 0
+    out_of_reach: list[OutOfReach] | None = None
     present: dict[date, set[str]] = field(default_factory=dict)  # of each folder that was listed, the keys
 
 
@@ -68,9 +71,13 @@ def files_to_read(
     found = InboxFiles()
     listed: list[InboxEntry] = []
     folders: set[date] = set()
+    names: list[str] = []
     if late_days or look_later:
-        folders, odd = _folders(store)
+        names = _folder_names(store)
+        folders, odd = _days(names)
         found.astray = odd + sum(is_request_file(info.key) for info in store.objects_directly_in())
+    if late_days:
+        found.out_of_reach = list(out_of_reach(store, ledger, names, day, late_days=late_days))
     late = sorted((each for each in folders if day - timedelta(days=late_days) <= each < day), reverse=True)
     later = sorted(each for each in folders if each > day) if look_later else []
     known = ledger.inbox.read_files(day - timedelta(days=late_days), max([day, *later]))
@@ -96,10 +103,16 @@ def _is_readable(entry: InboxEntry) -> bool:
     return not entry.what and is_request_file(entry.source)
 
 
-def _folders(store: Store) -> tuple[set[date], int]:
+def _folder_names(store: Store) -> list[str]:
+    """The folders in the inbox, and the links to folders: a run of their day reads them, too."""
+    links = (info.key.rpartition("/")[2] for info, what in store.not_files() if what == local.LINK)
+    return sorted({*store.folders(), *links})
+
+
+def _days(names: Iterable[str]) -> tuple[set[date], int]:
     """The days that have a folder, and how many others are named like a day: `20261120`, or `2026` with months."""
     found, odd = set(), 0
-    for name in store.folders():
+    for name in names:
         try:
             day = date.fromisoformat(name)
         except ValueError:
@@ -129,7 +142,9 @@ def entries_of(store: Store, ledger: Ledger, day: date) -> list[InboxEntry]:
         + [
             _entry(ledger, day, info, what)
             for info, what in store.not_files(folder)
-            if "/." not in info.key and what != local.FOLDER
+            if "/." not in info.key
+            and what != local.FOLDER
+            and not (what == local.LINK and _is_others(info.key))
         ]
         + [_entry(ledger, day, info, local.FOLDER) for info in _folders_with_files(store, folder)]
     )
@@ -137,8 +152,7 @@ def entries_of(store: Store, ledger: Ledger, day: date) -> list[InboxEntry]:
 
 def _folders_with_files(store: Store, folder: str) -> Iterator[ObjectInfo]:
     for name in store.folders(folder):
-        # What begins with `_` is another program's.
-        if name == "rejected" or name.startswith((".", "_")):
+        if _is_others(name):
             continue
         key = f"{folder}/{name}"
         files = [
@@ -146,6 +160,12 @@ def _folders_with_files(store: Store, folder: str) -> Iterator[ObjectInfo]:
         ]
         if files or is_request_file(name):
             yield ObjectInfo(key, 0, max(files, default=NEVER), None, None)
+
+
+def _is_others(name: str) -> bool:
+    """Whether a folder is our own or another program's, whose begin with `_`."""
+    name = name.rpartition("/")[2]
+    return name == "rejected" or name.startswith((".", "_"))
 
 
 def _entry(ledger: Ledger, day: date, info: ObjectInfo, what: str = "") -> InboxEntry:

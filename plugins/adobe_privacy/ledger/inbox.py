@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.schema import InboxFile, InboxProblem, Job, ProblemKind
@@ -14,6 +14,8 @@ from adobe_privacy.ledger.unit import Topic, chunks
 
 CORRECTED = "the file was corrected"
 REMOVED = "the file is not in the inbox any more"
+OUT_OF_REACH = "no run reads it where it lies"
+"""With this begins why a file was not read that lies in none of the folders that a run reads."""
 ACCEPTED = "the same request id was accepted later"
 
 
@@ -78,13 +80,22 @@ class Inbox(Topic):
                 InboxFile(inbox_date=file.day, file_key=file.key, size=size, mark=mark[:255], read_at=now)
             )
 
-    def close_removed(self, present: Mapping[date, Collection[str]]) -> None:
-        """Closes the unread files that are not in their folders any more; `present` are the keys of those that are,
-        by folder."""
+    def first_read(self) -> datetime | None:
+        """When the first file was read that is still known."""
         with self.unit.read() as session:
-            in_folders = InboxProblem.inbox_date.in_(present)
-            rows = session.scalars(_open(InboxProblem.kind == ProblemKind.FILE, in_folders))
-            gone = [row.id for row in rows if row.file_key not in present[row.inbox_date]]
+            return session.scalar(select(func.min(InboxFile.read_at)))
+
+    def close_removed(
+        self, present: Mapping[date, Collection[str]], out_of_reach: Collection[str] | None = None
+    ) -> None:
+        """Closes the unread files that are not in their folders any more; `present` are the keys of those that are,
+        by folder, and `out_of_reach` the keys of what lies where no run reads it, None where nobody looked."""
+        with self.unit.read() as session:
+            gone = [
+                row.id
+                for row in session.scalars(_open(InboxProblem.kind == ProblemKind.FILE))
+                if _is_gone(row, present, out_of_reach)
+            ]
         if gone:
             with self.unit.write() as session:
                 self._close(session, session.scalars(_open(InboxProblem.id.in_(gone))).all(), REMOVED)
@@ -130,6 +141,14 @@ class Inbox(Topic):
 
 def _open(*conditions: ColumnElement[bool]) -> Select[tuple[InboxProblem]]:
     return select(InboxProblem).where(InboxProblem.closed_at.is_(None), *conditions)
+
+
+def _is_gone(
+    row: InboxProblem, present: Mapping[date, Collection[str]], out_of_reach: Collection[str] | None
+) -> bool:
+    if row.reason.startswith(OUT_OF_REACH):
+        return out_of_reach is not None and row.file_key not in out_of_reach
+    return row.inbox_date in present and row.file_key not in present[row.inbox_date]
 
 
 def _stands(row: InboxProblem, *, same_content: bool) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,9 @@ class _Inbox(Inbox):
 
     def read_files(self, first: date, last: date) -> dict[tuple[date, str], tuple[int, str]]:
         return self._real.inbox.read_files(first, last)
+
+    def first_read(self) -> datetime | None:
+        return self._real.inbox.first_read()
 
     def files_with_problems(self, day: date) -> frozenset[str]:
         return self._real.inbox.files_with_problems(day)

@@ -131,7 +131,12 @@ def take_in_day(
             mark=entry.mark,
             run_id=run_id,
         )
-    ledger.inbox.close_removed(found.present)
+    for lost in found.out_of_reach or ():
+        ledger.inbox.record(
+            lost.name, [Problem(ProblemKind.FILE, lost.why)], size=lost.size, mark=lost.mark, run_id=run_id
+        )
+    lying = None if found.out_of_reach is None else {lost.name.key for lost in found.out_of_reach}
+    ledger.inbox.close_removed(found.present, lying)
     ledger.inbox.close_accepted()
     return intake
 

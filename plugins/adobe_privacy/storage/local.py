@@ -16,7 +16,7 @@ from adobe_privacy.plain_text import plain_logger
 log = plain_logger(__name__)
 
 CLOSED_FOLDER, CLOSED_FILE = 0o700, 0o600
-FOLDER = "a folder"
+FOLDER, LINK = "a folder", "a link to a folder"
 STAGED_FILE = re.compile(r"(?P<name>.+)#\d+")
 
 _warned: set[str] = set()
@@ -90,7 +90,8 @@ def is_file(path: Path) -> bool:
 
 
 def not_files(folder: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
-    """What lies in a folder and is no file, and what it is: folders, pipes, sockets, devices, links to nothing."""
+    """What lies in a folder and is no file, and what it is: folders, pipes, sockets, devices, links to them or to
+    nothing."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         for entry in entries:
             try:
@@ -98,7 +99,9 @@ def not_files(folder: Path) -> Iterator[tuple[os.DirEntry[str], str]]:
             except OSError:
                 yield entry, "a link that leads to nothing"
                 continue
-            if not stat.S_ISREG(mode):
+            if stat.S_ISDIR(mode) and entry.is_symlink():
+                yield entry, LINK
+            elif not stat.S_ISREG(mode):
                 yield entry, _WHAT.get(stat.S_IFMT(mode), "no file")
 
 

@@ -1,0 +1,103 @@
+"""Files that look like requests and lie where no run reads them: beside the days' folders, in a folder whose name is
+nearly a day's, in one whose day is over for long, or is yet to come.
+
+A wrong year or a missing hyphen would else cost a person's request, and every run would be green.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import islice
+
+from adobe_privacy.intake.inbox import file_key, is_request_file, shown_name
+from adobe_privacy.ledger.inbox import OUT_OF_REACH, FileName
+from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.storage import ObjectInfo, Store
+
+# Older folders may be the archive of another program.
+LOOK_BACK = timedelta(days=400)
+# A folder named like a year may be an archive, too: no more of its files are looked at.
+MANY = 10_000
+# A day for the time zones.
+AHEAD = timedelta(days=1)
+# A day in another spelling, with nothing else but a name for it: `20261120`, `day=2026-11-20`, `20.11.2026`.
+_DAY = re.compile(
+    r"(?:[A-Za-z]{1,5}[=_-])?(?:20\d\d[\W_]?\d\d?[\W_]?\d\d?|\d\d?[\W_]\d\d?[\W_]20\d\d)\s*(?:\(\d+\))?"
+)
+_IN_PARTS = re.compile(r"(?:\w+=)?20\d\d/(?:\w+=)?\d\d?/(?:\w+=)?\d\d?/[^/]+")
+_YEAR = re.compile(r"(?:\w+=)?20\d\d")
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfReach:
+    """A file that no run reads, and why."""
+
+    name: FileName
+    size: int
+    mark: str
+    why: str
+
+
+def out_of_reach(
+    store: Store, ledger: Ledger, names: Collection[str], day: date, *, late_days: int
+) -> Iterator[OutOfReach]:
+    """Such files below the inbox that came within so many days. `names` are those of the folders in the inbox, and
+    `day` is that of the run."""
+    for info in store.objects_directly_in():
+        yield from _told(ledger, info, "it is beside the days' folders", late_days)
+    last = max(day, ledger.now().date()) + AHEAD
+    first = day - timedelta(days=late_days)
+    # What lay there before this ledger began is another's.
+    began = ledger.inbox.first_read()
+    for name in names:
+        if _YEAR.fullmatch(name):
+            for info in islice(store.objects(name), MANY):
+                if _IN_PARTS.fullmatch(info.key):
+                    yield from _told(
+                        ledger, info, "its folder is none of a day such as 2026-11-20", late_days
+                    )
+        elif not _is_day(name):
+            if _DAY.fullmatch(name):
+                for info in store.objects_directly_in(name):
+                    yield from _told(
+                        ledger, info, "its folder is none of a day such as 2026-11-20", late_days
+                    )
+        elif (folder := date.fromisoformat(name)) > last:
+            for info in store.objects_directly_in(name):
+                yield from _told(ledger, info, "the day of its folder is yet to come", late_days, folder)
+        elif first - LOOK_BACK <= folder < first and began is not None:
+            for info in store.objects_directly_in(name):
+                if info.modified > began and info.modified.date() > folder + timedelta(days=late_days):
+                    why = f"the day of its folder was over for more than {late_days} days when it came"
+                    yield from _told(ledger, info, why, late_days, folder)
+
+
+def _is_day(name: str) -> bool:
+    try:
+        return f"{date.fromisoformat(name):%Y-%m-%d}" == name
+    except ValueError:
+        return False
+
+
+def _told(
+    ledger: Ledger, info: ObjectInfo, why: str, late_days: int, folder: date | None = None
+) -> Iterator[OutOfReach]:
+    name = info.key.rpartition("/")[2]
+    if (
+        not is_request_file(name)
+        or name.startswith(".")
+        or info.modified <= ledger.now() - timedelta(late_days)
+    ):
+        return
+    key = file_key(info.key, ledger)
+    shown = FileName(folder or info.modified.date(), key, shown_name(f"/{name}", key))
+    mark = f"{OUT_OF_REACH} {info.etag or info.modified.isoformat()}"
+    yield OutOfReach(
+        shown,
+        info.size,
+        mark,
+        f"{OUT_OF_REACH}: {why}; move it into the folder of the day on which it arrived",
+    )
