@@ -223,6 +223,12 @@ def _identity(**fields: Any) -> dict[str, Any]:
         (_identity(namespace="6", namespaceId=4, type="namespaceId"), "namespaceId contradicts"),
         (_identity(namespace="12345", namespaceId=12346, type="namespaceId"), "namespaceId contradicts"),
         (_identity(namespace="email", namespaceId=4, type="standard"), "namespaceId contradicts"),
+        (_identity(namespace="email", namespaceId=4, type="Standard"), "namespaceId contradicts"),
+        (
+            BODY
+            | {"companyContexts": [{"namespace": each, "value": each} for each in ("imsOrgID", "imsOrg")]},
+            "names a namespace twice",
+        ),
         (_identity(namespaceId=4711, type="analytics"), "identities.0"),
         (_identity(namespace="04", type="namespaceId"), "without zeros"),
     ],
@@ -379,6 +385,48 @@ def test_a_table_without_usable_headings_is_told_once_and_not_read(
     assert says in str(line.reason)
     assert "no line of this file was read" in str(line.reason)
     assert CANARY not in str(line.reason)
+
+
+TWO = "request_id,regulation,actions,a:unregistered,b:unregistered\nDSR-1,gdpr,access,A1,B1\n"
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_file_made_of_two_tables_is_read_as_far_as_its_headings_hold(inbox: Store, mark: str) -> None:
+    same = TWO + mark + TWO.replace("DSR-1", "DSR-2")
+    inbox.write(f"{DAY}/r.csv", same.encode())
+    lines = list(read_file(inbox, f"{DAY}/r.csv"))
+    assert [line.request and line.request.request_id for line in lines] == ["DSR-1", "DSR-2"]
+    for other in ("b:unregistered,a:unregistered", "a:unregistered,b:custom", "a:unregistered,emial"):
+        swapped = same + mark + TWO.replace("a:unregistered,b:unregistered", other).replace("DSR-1", "DSR-3")
+        inbox.write(f"{DAY}/r.csv", swapped.encode())
+        lines = list(read_file(inbox, f"{DAY}/r.csv"))
+        assert [line.request is not None for line in lines] == [True, True, False]
+        assert lines[-1].number == 5
+        assert "nothing from here on was read" in str(lines[-1].reason)
+
+
+@pytest.mark.parametrize("cell", ["|", " | ", "||"])
+def test_a_cell_of_separators_alone_is_not_the_default_products(inbox: Store, cell: str) -> None:
+    table = f"request_id,regulation,actions,products,email\nDSR-1,gdpr,delete,{cell},a@example.com\n"
+    inbox.write(f"{DAY}/r.csv", table.encode())
+    [line] = read_file(inbox, f"{DAY}/r.csv")
+    assert str(line.reason).startswith("products")
+
+
+@pytest.mark.parametrize("cut", ['{"request_id": "DSR-1",', '{"request_id": "DSR-1", "identities": [{'])
+def test_a_first_line_that_was_cut_off_costs_itself_only(inbox: Store, cut: str) -> None:
+    inbox.write(f"{DAY}/r.jsonl", f"{cut}\n{json.dumps(GOOD)}\n".encode())
+    lines = list(read_file(inbox, f"{DAY}/r.jsonl"))
+    assert [line.request is not None for line in lines] == [False, True]
+
+
+@pytest.mark.parametrize("name", ["r.json", "r.jsonl"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_body_without_a_user_is_refused(inbox: Store, name: str, indent: int | None) -> None:
+    body = {"users": [], "regulation": "gdpr", "include": ["marketo"]}
+    inbox.write(f"{DAY}/{name}", json.dumps(body, indent=indent).encode() + b"\n")
+    [line] = read_file(inbox, f"{DAY}/{name}")
+    assert "one user or more" in str(line.reason)
 
 
 def test_a_table_of_headings_alone_holds_no_request(inbox: Store) -> None:

@@ -249,8 +249,11 @@ class TestWarnings:
         hand_in(inbox, line(3, products=["campaign"]), name="2.jsonl")
         assert make_plan(contexts=(CompanyContext(**tenant[0]),)).intake.warnings == []
 
-    def test_a_request_for_another_organisation_is_refused(self, inbox: Store, make_plan: MakePlan) -> None:
-        other = [{"namespace": "imsOrgID", "value": "OTHER@AdobeOrg"}]
+    @pytest.mark.parametrize("namespace", ["imsOrgID", "IMSOrgId", "imsOrg"])
+    def test_a_request_for_another_organisation_is_refused(
+        self, inbox: Store, make_plan: MakePlan, namespace: str
+    ) -> None:
+        other = [{"namespace": namespace, "value": "OTHER@AdobeOrg"}]
         hand_in(inbox, line(1, company_contexts=other))
         plan = make_plan(organisation="MINE@AdobeOrg")
         assert plan.intake.rejected == 1

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, field_validator
 
-ORGANISATION = "imsOrgID"
+# Adobe's guide writes the first, its OpenAPI file also the second.
+_ORGANISATION = ("imsorgid", "imsorg")
 # Adobe's own values, where a request says nothing.
 _DEFAULTS = {"expand_ids": False, "priority": "normal", "analytics_delete_method": "anonymize"}
 # What the ledger keeps of them.
@@ -45,6 +46,10 @@ class CompanyContext(BaseModel):
 
     namespace: Annotated[_Text, Field(min_length=1, max_length=64)]
     value: Annotated[_Text, Field(min_length=1, max_length=128)]
+
+    @property
+    def is_organisation(self) -> bool:
+        return self.namespace.lower() in _ORGANISATION
 
 
 class CallOptions(BaseModel):
@@ -82,7 +87,8 @@ class RequestOptions(CallOptions):
     @field_validator("company_contexts")
     @classmethod
     def _each_namespace_once(cls, value: tuple[CompanyContext, ...]) -> tuple[CompanyContext, ...]:
-        if len({context.namespace.lower() for context in value}) != len(value):
+        names = ["" if context.is_organisation else context.namespace.lower() for context in value]
+        if len(set(names)) != len(names):
             raise ValueError("names a namespace twice")
         if sum(len(context.namespace) + len(context.value) + 32 for context in value) > MAX_LENGTH - 256:
             raise ValueError("are too long together")
@@ -91,17 +97,14 @@ class RequestOptions(CallOptions):
     def said(self) -> dict[str, Any]:
         """What was said, without the organisation."""
         said = super().said()
-        contexts = [each for each in self.company_contexts if each.namespace.lower() != ORGANISATION.lower()]
+        contexts = [each for each in self.company_contexts if not each.is_organisation]
         if contexts:
             said["company_contexts"] = [context.model_dump() for context in contexts]
         return said
 
     def organisation(self) -> str | None:
         """The organisation that the request is meant for, where it says so."""
-        mine = (
-            each.value for each in self.company_contexts if each.namespace.lower() == ORGANISATION.lower()
-        )
-        return next(mine, None)
+        return next((each.value for each in self.company_contexts if each.is_organisation), None)
 
 
 def as_text(said: Mapping[str, Any]) -> str:

@@ -245,6 +245,8 @@ def _aaid_fault(value: str) -> str | None:
 def value_concern(namespace: str, value: str, type_: str) -> str | None:
     """What may be wrong with a value that is sent all the same, or None."""
     standard = (standard_namespace(namespace, type_) or "").lower()
+    if not value.isascii() and (odd := _odd_signs(value)):
+        return odd
     if "@" in value:
         if odd := _odd_address(value):
             return odd
@@ -253,6 +255,8 @@ def value_concern(namespace: str, value: str, type_: str) -> str | None:
     if "%" in value and _OF_URLS.search(value):
         return "holds a code as in addresses of the web (%40): it may have to be decoded"
     if (";" in value or " / " in value or ", " in value) and "@" not in value and standard != "phone":
+        return "perhaps several values: give one value a cell"
+    if " " in value and _NUMBERS.fullmatch(value) and not _OF_TELEPHONES.search(namespace):
         return "perhaps several values: give one value a cell"
     if value[0].isdigit() and _DATE_OR_TIME.fullmatch(value):
         return "looks like a date or a time, as spreadsheets make of some ids"
@@ -271,6 +275,24 @@ _IN_ORDER = "1234567890" * 5
 _DATE_OR_TIME = re.compile(
     r"\d{1,2}([./-])\d{1,2}\1\d\d|(?:19|20)\d\d/\d{1,2}/\d{1,2}|\d{1,2}:\d\d:\d\d(?: ?[APap][Mm])?"
 )
+
+
+# Of two long numbers in one cell, each may be an id.
+_NUMBERS = re.compile(r"\d{5,}(?: +\d{5,})+")
+# Word processors put them in the place of `-`.
+_DASHES = re.compile(r"[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
+_ALIKE = {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN"}
+
+
+def _odd_signs(value: str) -> str | None:
+    """Signs that look like others which were meant."""
+    if _DASHES.search(value):
+        return "holds a dash other than -, as word processors write"
+    if len(_scripts(value) & _ALIKE) > 1:
+        return "letters of several scripts, some of which may only look like the right ones"
+    if unicodedata.normalize("NFC", value) != value:
+        return "its accents are signs of their own, as on file systems of Apple: the stored value may have none such"
+    return None
 
 
 def _odd(value: str, namespace: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from adobe_privacy.intake.catalogue import perhaps, standard_namespace
+from adobe_privacy.intake.catalogue import identity_type, perhaps, standard_namespace
 from adobe_privacy.intake.readers.text import Found
 
 BODY_FIELDS = {
@@ -18,6 +18,7 @@ BODY_FIELDS = {
     "mergePolicyId": "merge_policy_id",
     "analyticsDeleteMethod": "analytics_delete_method",
 }
+NO_USERS = "users: must be a list of one user or more"
 USER_FIELDS = {"key": "request_id", "action": "actions", "userIDs": "identities", "userIds": "identities"}
 # They describe an identity and mean nothing to the Privacy Service.
 _DESCRIPTIONS = ("company", "name", "description")
@@ -62,8 +63,8 @@ def users_of(number: int, body: dict[str, Any]) -> Iterator[Found]:
     """The users of a body that is whole."""
     common = body_fields(body)
     users = body["users"]
-    if isinstance(common, str) or not isinstance(users, list):
-        yield Found(number, None, common if isinstance(common, str) else "users: must be a list")
+    if isinstance(common, str) or not isinstance(users, list) or not users:
+        yield Found(number, None, common if isinstance(common, str) else NO_USERS)
         return
     for index, user in enumerate(users, 1):
         yield user_request(number, index, user, common)
@@ -90,6 +91,8 @@ def _plain(identity: dict[str, Any]) -> dict[str, Any]:
         return plain
     by_number = standard_namespace(str(number), "namespaceId")
     namespace, type_ = plain.get("namespace"), plain.get("type", "standard")
+    if isinstance(type_, str):
+        type_ = identity_type(type_) or type_
     if namespace is None and type_ in ("standard", "namespaceId"):
         del plain["namespaceId"]
         return plain | {"namespace": str(number), "type": "namespaceId"}

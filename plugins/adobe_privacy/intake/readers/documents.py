@@ -6,7 +6,14 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from adobe_privacy.intake.readers.adobe import body_fields, is_body, plain_identities, user_request, users_of
+from adobe_privacy.intake.readers.adobe import (
+    NO_USERS,
+    body_fields,
+    is_body,
+    plain_identities,
+    user_request,
+    users_of,
+)
 from adobe_privacy.intake.readers.text import MAX_LINE_BYTES, Found, TextFile
 from adobe_privacy.storage.store import READ_SIZE
 
@@ -38,7 +45,8 @@ def is_document(head: str) -> bool:
             return False
         if len(lines) == 1:
             return lines[0].endswith("{") or ("\n" not in head and len(head) >= READ_SIZE // 4)
-        return lines[0][-1] in "{[,:" or not lines[1].startswith("{")
+        # `[` and `:` may stand before an object in a document, `{` and `,` may not: a line was cut off there.
+        return lines[0][-1] in "[:" or not lines[1].startswith("{")
     return False
 
 
@@ -144,9 +152,7 @@ class _Document:
         for name in self._names():
             twice = twice or name in fields
             if name == "users" and self._peek() == "[":
-                fields[name] = []
-                for _ in self._items():
-                    pass
+                fields[name] = [""] if sum(1 for _ in self._items()) else []
             else:
                 _, fields[name], inner = self._value()
                 twice = twice or inner
@@ -156,8 +162,8 @@ class _Document:
         common = TWICE if twice else body_fields(fields)
         if isinstance(common, str):
             yield Found(line, None, common, whole_file=True)
-        elif not isinstance(fields["users"], list):
-            yield Found(line, None, "users: must be a list")
+        elif not isinstance(fields["users"], list) or not fields["users"]:
+            yield Found(line, None, NO_USERS)
         else:
             self._go_to(start)
             yield from self._users(common)

@@ -36,6 +36,10 @@ class Headings:
     nameless: frozenset[int] = field(default_factory=frozenset)
     options: tuple[str, ...] = ()
 
+    @property
+    def id_at(self) -> int:
+        return next(index for index, name in self.fields if name == "request_id")
+
     def in_words(self) -> str:
         """What the columns were taken for. A namespace of the controller's own is not named: it may be anything."""
         told = dict((*self.fields, *self.lists))
@@ -50,9 +54,15 @@ def recognised(heading: str) -> bool:
     return _reserved(heading) is not None or _identity(heading) is not None
 
 
+def is_heading(cell: str) -> bool:
+    """Whether a cell where a request id should be holds a heading, as in a file that was made of two."""
+    # Nearly all request ids end in a digit.
+    return not cell[-1:].isdigit() and _reserved(cell.strip(" \ufeff")) is not None
+
+
 def read_headings(cells: Sequence[str]) -> Headings | str:
     """The meaning of a table's headings, or why it cannot be read. A heading is never quoted: it may be a value."""
-    names = [cell.strip() for cell in cells]
+    names = [cell.strip().strip("\ufeff") for cell in cells]
     fields: list[tuple[int, str]] = []
     lists: list[tuple[int, str]] = []
     identities: list[tuple[int, str, str, str]] = []

@@ -7,7 +7,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from adobe_privacy.intake.readers.headings import Headings, read_headings, recognised
+from adobe_privacy.intake.readers.headings import Headings, is_heading, read_headings, recognised
 from adobe_privacy.intake.readers.text import Found, TextFile, TextLine
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
@@ -15,6 +15,7 @@ SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _SAID = {*SEPARATORS, "|"}
 # A quoted cell may hold line breaks, and a quotation mark may be left open: then it costs its own line only.
 MAX_LINES_OF_A_ROW = 20
+OTHER_HEADINGS = "other headings than the first line's, as of a second table; nothing from here on was read"
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[;,\t]*', re.IGNORECASE)
 
 
@@ -22,6 +23,7 @@ def read_table(text: TextFile, note: Callable[[str], None]) -> Iterator[Found]:
     """The requests of a table. `note` is told what the file was taken for."""
     rows = _Rows(text.lines())
     headings: Headings | str | None = None
+    id_at = 0
     for line, cells, reason in rows:
         if headings is None:
             # What is wrong with the first line is wrong with the file.
@@ -29,12 +31,18 @@ def read_table(text: TextFile, note: Callable[[str], None]) -> Iterator[Found]:
             if isinstance(headings, str):
                 yield Found(line.number, None, headings, whole_file=True)
                 return
+            id_at = headings.id_at
             separator = SEPARATORS.get(rows.separator, rows.separator)
             note(f"table, separator {separator}, {text.encoding}; columns: {headings.in_words()}")
         elif cells is None:
             yield Found(line.number, None, reason)
         elif any(cell.strip() for cell in cells):
             assert isinstance(headings, Headings)
+            if id_at < len(cells) and is_heading(cells[id_at]):
+                if read_headings(cells) == headings:
+                    continue
+                yield Found(line.number, None, OTHER_HEADINGS)
+                return
             yield _request(line, cells, headings)
 
 
@@ -55,7 +63,9 @@ def _request(line: TextLine, cells: list[str], headings: Headings) -> Found:
             fields.pop(name, None)
     for index, name in headings.lists:
         if index < count:
-            fields[name] = [part.strip() for part in cells[index].split("|") if part.strip()]
+            parts = [part.strip() for part in cells[index].split("|")]
+            # A cell that holds separators only says something that nobody can know.
+            fields[name] = [part for part in parts if part] or (parts if len(parts) > 1 else [])
     identities: list[dict[str, str]] = []
     places: list[str] = []
     for index, namespace, type_, place in headings.identities:
