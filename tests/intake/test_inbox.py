@@ -101,10 +101,14 @@ def test_files_of_every_editor_are_read(inbox: Store, bom: bytes, end: bytes, la
         assert "is the file complete?" in str(line.reason)
 
 
-@pytest.mark.parametrize("content", ["", "\n\n", "  \n"])
-def test_an_empty_file_has_no_lines(inbox: Store, content: str) -> None:
+@pytest.mark.parametrize("content", ["", "\n\n", "  \n", "\ufeff"])
+def test_an_empty_file_has_no_lines_and_is_neither_table_nor_document(inbox: Store, content: str) -> None:
     assert read(inbox, content) == []
-    assert read(inbox, content, "x.csv") == []
+    assert read(inbox, "[]", "x.json") == []
+    for name in ("x.csv", "x.TSV", "x.json"):
+        [line] = read(inbox, content, name)
+        assert (line.request, line.whole_file) == (None, True)
+        assert "was it handed in whole?" in str(line.reason)
 
 
 def test_a_bad_line_stops_no_other(inbox: Store) -> None:

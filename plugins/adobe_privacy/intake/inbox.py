@@ -23,8 +23,10 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.storage import AccessDenied, ObjectNotFound, StorageError, Store
 
-JSON_KINDS = (".jsonl", ".ndjson", ".json")
+JSON_LINES = (".jsonl", ".ndjson")
+JSON_KINDS = (*JSON_LINES, ".json")
 TABLE_KINDS = (".csv", ".tsv")
+EMPTY = "the file is empty: was it handed in whole?"
 # So many rejected lines a report holds; of a file with more, it is the file that is wrong.
 MAX_REPORTED = 10_000
 
@@ -106,7 +108,11 @@ class Reading:
 
     def __iter__(self) -> Iterator[Line]:
         read = read_table if self._source.lower().endswith(TABLE_KINDS) else read_json
-        for found in read(text_file(self._open), self._note):
+        text = text_file(self._open)
+        # Of lines there may be none. A table has headings, and a document a value.
+        empty = not text.head.strip() and not self._source.lower().endswith(JSON_LINES)
+        for found in read(text, self._note):
+            empty = False
             if found.fields is None:
                 yield _refused(self._source, found, found.reason or "")
             elif self._wanted is None or str(found.fields.get("request_id")).strip() in self._wanted:
@@ -116,6 +122,8 @@ class Reading:
                     yield _refused(self._source, found, str(error), error.request_id)
                 else:
                     yield Line(self._source, found.number, request, places=found.places)
+        if empty:
+            yield _refused(self._source, Found(1, None, whole_file=True), EMPTY)
 
 
 def _refused(source: str, found: Found, reason: str, request_id: str | None = None) -> Line:
