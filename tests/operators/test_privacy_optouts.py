@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from adobe_privacy.api.errors import OutcomeUnknown
+from adobe_privacy.api.models import ConsentEntity, ConsentRequest
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.operators.privacy_optouts import SendPrivacyOptOutsOperator
@@ -18,6 +20,9 @@ from adobe_privacy.operators.privacy_requests import (
     PlanPrivacyRequestsOperator,
     SettlePrivacyRequestsOperator,
 )
+from adobe_privacy.opt_outs.receipts import receipt_of
+from tests.api.raw_server import http
+from tests.results.odd_adobe import odd_adobe
 from tests.support.ledgers import counted
 from tests.support.privacy import DAY, World, context, request
 
@@ -237,3 +242,46 @@ def test_an_id_with_slashes_makes_no_folders(world: World) -> None:
 def test_a_day_without_opt_outs_talks_to_nobody(world: World) -> None:
     assert send() == {"accepted": 0, "sent_again": 0, "receipts": 0}
     assert world.simulator.calls()["token"] == 0
+
+
+@pytest.mark.parametrize("content", [b"junk", b"another's"])
+def test_what_lies_in_the_place_of_a_receipt_is_no_receipt_and_costs_no_other(
+    world: World, content: bytes
+) -> None:
+    world.put(opt_out(1), opt_out(2))
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    killed_after_intent(world, timedelta(minutes=10))
+    with Ledger(world.ledger_url, actor="killed") as ledger:
+        accepted = ledger.opt_outs.record_accepted(ledger.opt_outs.jobs(DAY, JobState.SUBMITTING))
+    receipt = receipt_of(next(job for job in accepted if job.request_id == "DSR-1"))
+    place = world.archive / receipt.place
+    place.parent.mkdir(parents=True)
+    place.write_bytes(
+        content if content == b"junk" else receipt.model_copy(update={"fingerprint": "0" * 64}).to_json()
+    )
+    world.put(opt_out(3), name="later.jsonl")
+    with pytest.raises(AirflowException, match="1 receipts could not be written"):
+        send()
+    assert states(world) == {JobState.COMPLETE: 1, JobState.ARCHIVED: 2}
+    place.unlink()
+    assert send()["receipts"] == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>Sign in</html>",
+        b'{"error_code": "429050"}',
+        b'{"errors": [{"title": "no"}]}',
+        b'{"status": 500}',
+    ],
+)
+async def test_a_success_with_an_error_for_a_body_is_not_taken_for_accepted(body: bytes) -> None:
+    async with odd_adobe() as adobe, adobe.client() as client:
+        entity = ConsentEntity(namespace="email", values=("a@example.com",))
+        adobe.consent = http(200, body)
+        with pytest.raises(OutcomeUnknown):
+            await client.send_consent(ConsentRequest(entities=(entity,)))
+        for good in (b"", b"{}", b'{"requestId": "1"}', b"[]"):
+            adobe.consent = http(202, good)
+            await client.send_consent(ConsentRequest(entities=(entity,)))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from adobe_privacy.api.errors import PermissionDenied, TemporarilyUnavailable
+from adobe_privacy.archive import iter_manifests
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
@@ -182,3 +183,54 @@ async def test_a_job_that_adobe_called_complete_may_still_end_in_error(
     }
     result, found = await swept()
     assert (found["ours"].state, found["ours"].outcome_code) == (JobState.ERROR, "1000-400")
+
+
+@pytest.mark.parametrize("code", ["6051-200", "6052-200"])
+async def test_an_access_of_which_there_can_be_no_result_is_archived_without(
+    adobe: OddAdobe, swept: Any, archive: Store, code: str
+) -> None:
+    adobe.add("odd")
+    adobe.details["odd"]["productResponses"] = [answered(code=f"PRVCY-{code}")]
+    del adobe.contents["odd"]
+    result, jobs = await swept()
+    assert (result.archived, result.failures, jobs["odd"].outcome_code) == (3, [], code)
+    assert [manifest.object for _, manifest in iter_manifests(archive) if manifest.job_id == "odd"] == [None]
+
+
+async def test_no_letter_of_an_identity_in_a_product_s_name_is_kept(
+    adobe: OddAdobe, swept: Any, ledger_url: str
+) -> None:
+    adobe.add("odd")
+    adobe.details["odd"] |= {
+        "userIds": [{"namespace": "crm", "value": "Jane Elizabeth Doe"}],
+        "productResponses": [answered("Store of jdoe@example.com"), answered("Jane Elizabeth Doe (CRM)")],
+    }
+    _, jobs = await swept()
+    with Ledger(ledger_url, actor="test") as ledger:
+        kept = [(row.product, row.name) for row in ledger.results.answers([jobs["odd"].id])[jobs["odd"].id]]
+    assert kept == [("storeofidentity", "Store of [identity]"), ("identitycrm", "[identity] (CRM)")]
+
+
+async def test_a_status_that_no_document_knows_is_told_and_counts_as_open(
+    adobe: OddAdobe, swept: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    adobe.add("odd")
+    adobe.details["odd"]["status"] = "completed"
+    _, jobs = await swept()
+    assert jobs["odd"].state is JobState.SUBMITTED
+    assert "job odd: its status is in no document" in caplog.text
+
+
+@pytest.mark.parametrize("forged", [{"status": "error"}, {"action": "delete"}])
+async def test_a_manifest_of_something_else_in_the_job_s_place_is_not_taken_for_its_own(
+    adobe: OddAdobe, swept: Any, archive: Store, forged: dict[str, str]
+) -> None:
+    await swept()
+    [manifest] = [manifest for _, manifest in iter_manifests(archive) if manifest.job_id == "good"]
+    adobe.add("odd")
+    other = manifest.model_copy(update={"job_id": "odd", "object": None, "sha256": None} | forged)
+    archive.create(f"{other.folder}/manifest.json", other.to_json())
+    result, jobs = await swept()
+    [failure] = result.failures
+    assert "has a manifest already" in failure
+    assert jobs["odd"].state is JobState.COMPLETE

@@ -412,3 +412,21 @@ def test_only_what_every_product_did_is_done_in_whole(codes: list[str], action: 
     assert (judgement.verdict in IN_WHOLE) is (set(codes) <= FULFILS)
     if judgement.verdict in IN_WHOLE:
         assert not missed
+
+
+@pytest.mark.parametrize("ignored", [{"email": ["a@example.com"]}, True, "a@example.com"])
+def test_what_was_left_out_and_cannot_be_read_is_not_done_in_whole(ignored: object) -> None:
+    status = {"status": "complete", "responseMsgCode": "PRVCY-6000-200"}
+    status["results"] = {"processed": ["b@example.com"], "ignored": ignored}  # type: ignore[assignment]
+    answer = {"product": "Target", "productStatusResponse": status}
+    wire = {"jobId": "1", "status": "complete", "productResponses": [answer]}
+    assert judge(JobDetail.model_validate(wire), ["target"]).verdict is Verdict.IN_PART
+
+
+@pytest.mark.parametrize("odd", ["Target: failed", 5, ["x"]])
+def test_an_answer_that_is_no_answer_is_never_done(odd: object) -> None:
+    status = {"status": "complete", "responseMsgCode": "PRVCY-6000-200"}
+    answers = [{"product": "Analytics", "productStatusResponse": status}, odd]
+    detail = JobDetail.model_validate({"jobId": "1", "status": "complete", "productResponses": answers})
+    assert judge(detail).verdict is Verdict.PENDING
+    assert judge(detail, last_look=True).verdict is Verdict.IN_PART

@@ -266,7 +266,7 @@ class PrivacyServiceClient:
     async def send_consent(self, request: ConsentRequest) -> None:
         """Send opt-outs of sale, at most once. The service gives no id: there is nothing to follow up."""
         call = self._call("POST", "/consent", self._url("consent"), json=request.to_wire(), creates=True)
-        await self._with_token(call, self._transport.exchange)
+        await self._with_token(call, self._transport.accepted)
 
     async def _list_page(self, params: Mapping[str, str | int]) -> ListPage | None:
         call = self._call("GET", "/jobs", self._url("jobs"), params=params)

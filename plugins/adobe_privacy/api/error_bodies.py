@@ -89,6 +89,7 @@ _LIMIT_WORD = re.compile(
 )
 _OF_A_DAY = frozenset({"daily", "day", "today", "quota"})
 _IS_REACHED = frozenset({"exceeded", "exhausted", "reached", "used"})
+_ERROR_FIELDS = ("error", "errors", "error_code", "errorCode")
 # 460 and 499 are a proxy's words for a caller that went away, which may be the proxy before it: the call went on.
 _CUT_SHORT = frozenset({303, 408, 460, 499})
 _BAD_CREDENTIAL = frozenset({"401013", "403000", "403003", "403010"})
@@ -147,6 +148,20 @@ def read_error_body(body: bytes) -> ErrorBody:
         code=code if _CODE.fullmatch(code) or code in _TOKEN_CODES else None,
         texts=tuple(text.strip() for text in texts if isinstance(text, str)),
     )
+
+
+def speaks_of_an_error(body: bytes) -> bool:
+    """Whether the body of a success is none: no JSON, such as a page of a proxy, or one with an error in it."""
+    if not body.strip():
+        return False
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return True
+    if not isinstance(data, Mapping):
+        return False
+    status = data.get("status")
+    return any(data.get(name) for name in _ERROR_FIELDS) or (isinstance(status, int) and status >= 400)
 
 
 def _is_daily_limit(text: str) -> bool:

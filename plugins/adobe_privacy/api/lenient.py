@@ -94,17 +94,20 @@ def as_number(value: object) -> int | None:
 
 
 def as_count(value: object) -> int | None:
-    """How many there are: of a list, its length; of a text that is no number, one."""
+    """How many there are: of a list, its length; of what cannot be counted, one, if there is anything."""
     if isinstance(value, list):
         return len(value)
     number = as_number(value)
     if number is None:
-        return 1 if isinstance(value, str) and value.strip() else None
+        there = value.strip() if isinstance(value, str) else value
+        return 1 if there and isinstance(value, str | bool | Mapping) else None
     return number if number >= 0 else None
 
 
 def as_readable_count(value: object) -> int | None:
-    """The same, of a list without what names nobody."""
+    """The same, without what names nobody."""
+    if isinstance(value, bool | Mapping):
+        return None
     return len(as_values(value) or ()) if isinstance(value, list) else as_count(value)
 
 
@@ -142,7 +145,17 @@ def as_status(value: object) -> JobStatus:
 
 
 def objects(value: object) -> list[object]:
+    if isinstance(value, tuple):
+        return list(value)
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def objects_or_empty(value: object) -> list[object]:
+    """The same, with an empty object for whatever else is there."""
+    if isinstance(value, tuple):
+        return list(value)
+    some = value if isinstance(value, list) else [value]
+    return [item if isinstance(item, Mapping) else {} for item in some if item is not None]
 
 
 def with_job_id(value: object) -> list[object]:

@@ -43,6 +43,7 @@ from adobe_privacy.api.lenient import (
     as_number,
     as_text,
     objects,
+    objects_or_empty,
     with_job_id,
     without_nulls,
 )
@@ -355,10 +356,8 @@ class JobDetail(JobSummary):
     child_jobs: tuple[JobDetail, ...] = Field((), validation_alias="childJobs")
     user_ids: tuple[UserId, ...] = Field((), validation_alias="userIds", repr=False, exclude=True)
 
-    @field_validator("products", "user_ids", mode="before")
-    @classmethod
-    def _those_that_are_objects(cls, value: object) -> object:
-        return value if isinstance(value, tuple) else objects(value)
+    _those_that_are_objects = field_validator("user_ids", mode="before")(objects)
+    _each_answer_counts = field_validator("products", mode="before")(objects_or_empty)
 
     @field_validator("child_jobs", mode="before")
     @classmethod

@@ -23,7 +23,7 @@ import httpx
 from adobe_privacy import __version__, metrics, quiet_logs
 from adobe_privacy.api import bodies
 from adobe_privacy.api.config import ClientConfig
-from adobe_privacy.api.error_bodies import error_for
+from adobe_privacy.api.error_bodies import error_for, speaks_of_an_error
 from adobe_privacy.api.errors import (
     ConnectionFailed,
     OutcomeUnknown,
@@ -180,6 +180,16 @@ class Transport:
         except TimeoutError:
             failure = self._broken_off(call)
         raise failure
+
+    async def accepted(self, call: Call) -> None:
+        """Send what is answered without a word. Raises OutcomeUnknown where an error comes with the success."""
+        if speaks_of_an_error(await self.exchange(call)):
+            raise OutcomeUnknown(
+                "the status says success, and the body is an error or somebody else's page: the request may have been "
+                "taken or not.",
+                method=call.method,
+                route=call.route,
+            )
 
     async def _whole(self, response: httpx.Response, call: Call) -> bytes:
         """A body that is to be read as one, without its content coding and within its limit."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from adobe_privacy.api.moments import as_exact
 from adobe_privacy.archive.completeness import ProductOutcome, compare
 from adobe_privacy.archive.encryption import SUFFIX, DataKey
-from adobe_privacy.archive.errors import DownloadIncomplete, InvalidArchive
+from adobe_privacy.archive.errors import ArchiveError, DownloadIncomplete, InvalidArchive
 from adobe_privacy.archive.manifest import (
     MANIFEST,
     REJECTED,
@@ -87,6 +87,11 @@ async def archive_job(
     settings = settings or ArchiveSettings()
     existing = await _manifest_of(store, job)
     if existing is not None:
+        if (existing.action, existing.status) != (job.action, job.status):
+            raise ArchiveError(
+                f"{store.location.object_uri(existing.folder)} has a manifest already, of {existing.action}, "
+                f"{existing.status}; the job is {job.action}, {job.status}. Look at both, and move the wrong one away"
+            )
         return existing
     stored = None if download is None else await _store(store, job, download, settings)
     return await _commit(store, job, _describe(job, stored, settings, clock()), settings)

@@ -6,6 +6,8 @@ import asyncio
 from datetime import date
 from typing import TYPE_CHECKING
 
+from airflow.sdk.exceptions import AirflowException
+
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.operators.privacy_requests import PrivacyOperator, inbox_day, run_of
 from adobe_privacy.plain_text import plain_logger
@@ -61,6 +63,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                 intake.rejected,
             )
             counts, with_reservation = {"accepted": 0, "sent_again": 0, "receipts": 0}, 0
+            failures: list[str] = []
             unfinished = (JobState.RECEIVED, JobState.SUBMITTING, JobState.COMPLETE)
             if any(not job.on_hold for job in ledger.opt_outs.jobs(day, *unfinished)):
                 result = asyncio.run(self._send(inbox, ledger, day))
@@ -70,6 +73,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                     "receipts": result.receipts,
                 }
                 with_reservation = result.with_reservation
+                failures = list(result.failures.values())
                 if result.not_before is not None:
                     self.wait_until(result.not_before)
             left = attention_of_run(ledger, RunScope(run_of(context), day, opt_outs=True))
@@ -81,11 +85,16 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                     + (f" ({with_reservation} not for all that was asked)" if with_reservation else ""),
                     f"{counts['sent_again']} sent again",
                     f"{counts['receipts']} receipts",
+                    *([f"{len(failures)} receipts could not be written"] if failures else []),
                     *left.figures(Level.PERSON),
                     *(["Adobe says that it accepted, and not what it did"] if counts["receipts"] else []),
                 ]
             ),
         )
+        for failure in failures:
+            log.error("No receipt: %s", failure)
+        if failures:
+            raise AirflowException(f"{len(failures)} receipts could not be written: see the log")
         self.fail_for_a_person(left.count(Level.PERSON), [item.text for item in left.items])
         return counts
 

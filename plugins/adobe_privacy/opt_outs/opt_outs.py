@@ -34,10 +34,10 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.limits import Paused
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
-from adobe_privacy.opt_outs.receipts import receipt_of
+from adobe_privacy.opt_outs.receipts import receipt_in, receipt_of
 from adobe_privacy.ownership import claim
 from adobe_privacy.plain_text import plain_logger
-from adobe_privacy.storage import ObjectExists, Store
+from adobe_privacy.storage import ObjectExists, StorageError, Store
 from adobe_privacy.submission.refusals import Refusals, halves
 from adobe_privacy.submission.sending import by_reason
 
@@ -65,14 +65,15 @@ class OptOutSettings:
 @dataclass
 class OptOuts:
     """What became of the opt-outs. Of the accepted ones, `with_reservation` do not reach everything that was asked.
-    `sent_again` counts those whose earlier call ended without an answer. With
-    `not_before`, the rest waits: Adobe asked for a pause until then."""
+    `sent_again` counts those whose earlier call ended without an answer. With `not_before`, the rest waits: Adobe asked
+    for a pause until then. `failures` says, by job, why one has no receipt."""
 
     accepted: int = 0
     with_reservation: int = 0
     sent_again: int = 0
     refused: list[str] = field(default_factory=list)
     receipts: int = 0
+    failures: dict[int, str] = field(default_factory=dict)
     not_before: datetime | None = None
 
 
@@ -90,7 +91,7 @@ async def send_opt_outs(
     failure, and beside another call.
 
     Raises PrivacyServiceError where Adobe cannot be used as it is; what was not accepted then waits for the next
-    call. Raises StorageError where inbox or archive cannot.
+    call. Raises StorageError where inbox or archive cannot; one receipt that cannot be written is in `failures`.
     """
     work = _Work(day, inbox, ledger, archive, client, settings)
     try:
@@ -240,25 +241,34 @@ class _Work:
         self.suspects = {}
 
     async def write_receipts(self) -> None:
-        """For every accepted opt-out without one, an earlier call's too."""
+        """For every accepted opt-out without one, an earlier call's too. One that cannot be written costs no other."""
         gate = asyncio.Semaphore(WRITES_AT_ONCE)
         hashes: dict[int, str] = {}
+        written: list[tuple[Job, str]] = []
 
-        async def write(job: Job) -> tuple[Job, str]:
+        async def write(job: Job) -> None:
             receipt = receipt_of(job)
             content = receipt.to_json()
-            async with gate:
-                try:
-                    await self.archive.create_async(receipt.place, content)
-                except ObjectExists:
-                    # Written by a call that was killed before it could say so, perhaps by another version.
-                    content = await self.archive.read_async(receipt.place)
+            try:
+                async with gate:
+                    try:
+                        await self.archive.create_async(receipt.place, content)
+                    except ObjectExists:
+                        # Written by a call that was killed before it could say so, perhaps by another version.
+                        content = await self.archive.read_async(receipt.place)
+            except StorageError as error:
+                self.result.failures[job.id] = f"{job.request_id}: {error}"
+                return
+            found = receipt_in(content, receipt.place)
+            if found is None or found.fingerprint != receipt.fingerprint:
+                self.result.failures[job.id] = f"{job.request_id}: {receipt.place} is no receipt of it"
+                return
             hashes[job.id] = hashlib.sha256(content).hexdigest()
-            return job, receipt.place
+            written.append((job, receipt.place))
 
         accepted = self.ledger.opt_outs.jobs(self.day, JobState.COMPLETE)
-        if accepted:
-            written = await asyncio.gather(*(write(job) for job in accepted))
+        await asyncio.gather(*(write(job) for job in accepted if job.id not in self.result.failures))
+        if written:
             self.result.receipts += self.ledger.opt_outs.record_receipts(written, hashes)
 
 

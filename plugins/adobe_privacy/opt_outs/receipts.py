@@ -74,9 +74,13 @@ def receipts_of(archive: Store, request_ids: Collection[str]) -> Iterator[tuple[
         if info.key.rpartition("/")[2] not in names:
             continue
         content = archive.read(info.key)
-        try:
-            receipt = Receipt.model_validate_json(content)
-        except ValidationError:
-            yield None, info.key, content
-        else:
-            yield receipt if receipt.place == info.key else None, info.key, content
+        yield receipt_in(content, info.key), info.key, content
+
+
+def receipt_in(content: bytes, place: str) -> Receipt | None:
+    """The receipt that lies at a place; None where these bytes are none, or another's."""
+    try:
+        receipt = Receipt.model_validate_json(content)
+    except ValidationError:
+        return None
+    return receipt if receipt.place == place else None

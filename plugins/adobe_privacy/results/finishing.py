@@ -41,7 +41,7 @@ from adobe_privacy.regulations.clocks import Clocks, due_dates
 from adobe_privacy.regulations.codes import RegulationError, canonical_regulation
 from adobe_privacy.results.completed_job import completed_job
 from adobe_privacy.results.permission import JobPermission, ReadPermission
-from adobe_privacy.results.verdicts import IN_WHOLE, Judgement, judge, kept_answer, missed
+from adobe_privacy.results.verdicts import IN_WHOLE, Judgement, judge, kept_answer, missed, nothing_to_fetch
 from adobe_privacy.storage import StorageError, Store
 
 log = plain_logger(__name__)
@@ -148,6 +148,10 @@ class Finishing:
                 f"Adobe's job is of another kind: {detail.action}. Nobody knows what became of this request",
             )
             return False
+        if detail.status is JobStatus.UNKNOWN:
+            log.warning(
+                "job %s: its status is in no document of Adobe's: it counts as open", job.adobe_job_id
+            )
         if not detail.status.is_terminal:
             self.result.open += 1
             return False
@@ -305,12 +309,13 @@ class Finishing:
             try:
                 return await self._archive(ready, download)
             except (NotFound, RequestRefused, InvalidArchive) as error:
-                if complete:
+                # Of a job whose detail nobody could read, nobody knows what its products did.
+                known = isinstance(error, NotFound) and ready.job.id not in self._without_detail
+                if complete and not (known and nothing_to_fetch(ready.judgement.answers)):
                     raise
-                # Adobe promises a result of complete jobs only. The evidence of what it answered is kept without.
-                log.warning(
-                    "job %s is in error, and its result cannot be had: %s", ready.job.adobe_job_id, error
-                )
+                # Adobe promises a result of complete jobs only, and where no product did anything there may be none.
+                # The evidence of what it answered is kept without.
+                log.warning("job %s: %s, without a result: %s", job_id, ready.completed.status, error)
         return await self._archive(ready, None)
 
     async def _archive(self, ready: Ready, download: OpenDownload | None) -> Manifest:

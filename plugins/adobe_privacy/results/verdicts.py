@@ -13,7 +13,14 @@ from datetime import datetime
 from typing import Protocol
 
 from adobe_privacy.api.models import JobDetail, JobStatus, ProductResponse, UserId
-from adobe_privacy.api.names import VERDICT_MEANINGS, Verdict, meaning_of, product_code, retry_can_help
+from adobe_privacy.api.names import (
+    VERDICT_MEANINGS,
+    Verdict,
+    known_product,
+    meaning_of,
+    product_code,
+    retry_can_help,
+)
 from adobe_privacy.intake.catalogue import can_use
 from adobe_privacy.ledger.schema import ProductAnswer
 from adobe_privacy.results.masking import all_without_identities, without_identities
@@ -171,6 +178,11 @@ def is_missed(action: str, verdict: Verdict) -> bool:
     return verdict in MISSED.get(action, _MISSED_BY_A_DELETE)
 
 
+def nothing_to_fetch(answers: Sequence[Answer]) -> bool:
+    """Whether no product did anything of which there could be a result."""
+    return bool(answers) and _DID_SOMETHING.isdisjoint(answer.verdict for answer in answers)
+
+
 class Answered(Protocol):
     """An answer, fresh or out of the ledger."""
 
@@ -245,10 +257,12 @@ def _answers(detail: JobDetail, asked: Collection[str] | None) -> Iterator[Answe
             verdict = Verdict.NOT_DONE
         elif response.product in pending:
             verdict = _graver(verdict, Verdict.PENDING)
+        name = without_identities(response.name, identities) or ""
         message, said = all_without_identities([response.message, response.detail], identities)
         yield Answer(
-            product=response.product[:64],
-            name=(without_identities(response.name, identities) or "")[:128],
+            # The letters of an unknown name are an identity's where the name is.
+            product=(known_product(response.name) or product_code(name))[:64],
+            name=name[:128],
             verdict=verdict,
             asked=None if asked is None else response.product in asked,
             status=response.status.value,
