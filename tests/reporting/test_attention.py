@@ -130,6 +130,20 @@ def test_the_same_request_id_accepted_later_leaves_the_list(
     assert run().problems == 0, "nor does the next reading of the file bring it back"
 
 
+def test_a_line_stays_where_the_same_request_id_was_accepted_for_something_else(
+    inbox: Store, ledger: Ledger, run: Run, clock: FakeClock
+) -> None:
+    nobody = [{"namespace": "email", "value": "nobody"}]
+    put(inbox, line(1, actions=["access"], identities=nobody), line(2, actions=["Delete"], identities=nobody))
+    assert run().problems == 2
+    clock.advance(days=1)
+    put(inbox, line(1, actions=["delete"]), line(2, actions=["access", "delete"]), day=NEXT)
+    run(NEXT, "next")
+    [told] = settle(ledger, run_id="run", inbox_date=DAY).named[:1]
+    assert "(DSR-1): rejected" in told
+    assert run().problems == 1
+
+
 def test_a_line_that_contradicts_a_known_request_stays(inbox: Store, ledger: Ledger, run: Run) -> None:
     put(inbox, line(1), line(1, actions=["delete"]))
     assert run().problems == 1

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from urllib.parse import quote
@@ -42,6 +42,7 @@ class Line:
     request_id: str | None = None
     whole_file: bool = False  # the reason is about all of the file: nothing of it was read
     places: tuple[str, ...] | None = None  # what the request's identities are called in the file
+    actions: tuple[str, ...] = ()  # what a line asks for that is no request, as far as that can be said
 
 
 # What files of requests are called after. Two words beside these, or one with a capital, may be a person's name.
@@ -119,16 +120,17 @@ class Reading:
                 try:
                     request = parse_request(found.fields, self._day, found.places)
                 except UnusableRequest as error:
-                    yield _refused(self._source, found, str(error), error.request_id)
+                    yield _refused(self._source, found, str(error), error)
                 else:
                     yield Line(self._source, found.number, request, places=found.places)
         if empty:
             yield _refused(self._source, Found(1, None, whole_file=True), EMPTY)
 
 
-def _refused(source: str, found: Found, reason: str, request_id: str | None = None) -> Line:
+def _refused(source: str, found: Found, reason: str, error: UnusableRequest | None = None) -> Line:
     told = f"{found.place}: {reason}" if found.place else reason
-    return Line(source, found.number, reason=told, request_id=request_id, whole_file=found.whole_file)
+    line = Line(source, found.number, reason=told, whole_file=found.whole_file)
+    return line if error is None else replace(line, request_id=error.request_id, actions=error.actions)
 
 
 def is_request_file(name: str) -> bool:

@@ -24,6 +24,7 @@ from pydantic import (
 
 from adobe_privacy.api.facts import MAX_IDENTITIES
 from adobe_privacy.api.names import include_codes
+from adobe_privacy.intake.bounds import MAX_FIELDS, MAX_OF_ONE_PERSON, too_many
 from adobe_privacy.intake.catalogue import (
     PLATFORM,
     STANDARD_NAMESPACES,
@@ -46,12 +47,8 @@ from adobe_privacy.regulations.codes import (
     canonical_regulation,
 )
 
-# A person has a few dozen identifiers. What has more is a list of persons, and would use up a day's jobs.
-MAX_OF_ONE_PERSON = 200
 # A person may have more devices and cookies than addresses.
 MANY_ADDRESSES = 5
-# More fields than any request has; their faults would only fill the report.
-MAX_FIELDS = 40
 # How far `received_at` may lie from the folder's day: a day for the time zones, a year for old paper.
 AFTER_FOLDER, BEFORE_FOLDER = timedelta(days=1), timedelta(days=366)
 # Separates the part number in the user key of a split request; no request id may contain it.
@@ -262,11 +259,13 @@ _FIELDS = {
 
 
 class UnusableRequest(ValueError):
-    """A line cannot be used; the text says why without quoting any value of it."""
+    """A line cannot be used; the text says why without quoting any value of it. `request_id` and `actions` are the
+    line's as far as they are usable."""
 
-    def __init__(self, reason: str, request_id: str | None = None) -> None:
+    def __init__(self, reason: str, fields: dict[str, Any]) -> None:
         super().__init__(reason)
-        self.request_id = request_id
+        self.request_id = _safe_request_id(fields.get("request_id"))
+        self.actions = _known_actions(fields.get("actions"))
 
 
 def parse_request(fields: dict[str, Any], day: date, places: Sequence[str] | None = None) -> PrivacyRequest:
@@ -274,48 +273,35 @@ def parse_request(fields: dict[str, Any], day: date, places: Sequence[str] | Non
 
     `places` are what the identities are called in the file, where that is more helpful than their number.
     """
-    if too_many := _too_many(fields):
-        raise UnusableRequest(too_many, _safe_request_id(fields.get("request_id")))
+    if fault := too_many(fields):
+        raise UnusableRequest(fault, fields)
     if fields.get("received_at") in (None, ""):
         fields = fields | {"received_at": day}
     try:
         request = PrivacyRequest.model_validate(fields)
     except ValidationError as error:
         reason = explain(error, _FIELDS, places)
-        raise UnusableRequest(reason, _safe_request_id(fields.get("request_id"))) from None
+        raise UnusableRequest(reason, fields) from None
     received = request.received.date()
     if not day - BEFORE_FOLDER <= received <= day + AFTER_FOLDER:
         when = "after the day of its folder" if received > day else "more than a year before its folder's day"
-        raise UnusableRequest(f"received_at: is {when}", request.request_id)
+        raise UnusableRequest(f"received_at: is {when}", fields)
     return request
-
-
-def _too_many(fields: dict[str, Any]) -> str | None:
-    """What would cost more to look into than it can be worth."""
-    if len(fields) > MAX_FIELDS:
-        return f"{len(fields)} fields, which no request has"
-    for name in ("actions", "products", "company_contexts"):
-        some = fields.get(name)
-        if isinstance(some, list) and len(some) > MAX_FIELDS:
-            return f"{name}: {len(some)} of them, more than Adobe has"
-    identities = fields.get("identities")
-    if isinstance(identities, list) and len(identities) > MAX_OF_ONE_PERSON:
-        return (
-            f"identities: {len(identities)} of them, more than the {MAX_OF_ONE_PERSON} that one person may have; "
-            "is it a list of persons?"
-        )
-    for name in ("identities", "company_contexts"):
-        some = fields.get(name)
-        for each in some if isinstance(some, list) else ():
-            if isinstance(each, dict) and len(each) > MAX_FIELDS:
-                return f"{name}: one of them has {len(each)} fields, which none has"
-    return None
 
 
 def _safe_request_id(value: Any) -> str | None:
     if isinstance(value, str) and len(value) <= 128 and request_id_fault(value) is None:
         return value
     return None
+
+
+def _known_actions(value: Any) -> tuple[str, ...]:
+    some = (
+        [_action(each) for each in value[:MAX_FIELDS] if isinstance(each, str)]
+        if isinstance(value, list)
+        else []
+    )
+    return tuple(action.value for action in Action if action.value in some)
 
 
 def check_products(actions: Iterable[str], products: Iterable[str]) -> str | None:

@@ -30,13 +30,15 @@ class FileName:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What could not be used of a file: a line, `lines` lines from `line` on, or, without a line, all of it."""
+    """What could not be used of a file: a line, `lines` lines from `line` on, or, without a line, all of it. `actions`
+    are what a line asks for, as far as that is known."""
 
     kind: ProblemKind
     reason: str
     line: int | None = None
     lines: int = 1
     request_id: str | None = None
+    actions: Sequence[str] = ()
 
 
 class Inbox(Topic):
@@ -101,20 +103,25 @@ class Inbox(Topic):
                 self._close(session, session.scalars(_open(InboxProblem.id.in_(gone))).all(), REMOVED)
 
     def close_accepted(self) -> None:
-        """Closes the rejected lines whose request id was accepted after them. A line that contradicts a request
-        which the ledger had already is not among them."""
+        """Closes the rejected lines whose request id was accepted after them with all that they ask for. A line that
+        contradicts a request which the ledger had already is not among them."""
         with self.unit.read() as session:
             query = _open(InboxProblem.kind == ProblemKind.LINE, InboxProblem.request_id.is_not(None))
             rows = session.scalars(query).all()
             accepted = {
-                request_id: taken_in_at
+                (request_id, action): taken_in_at
                 for some in chunks({row.request_id for row in rows})
-                for request_id, taken_in_at in session.execute(
-                    select(Job.request_id, Job.taken_in_at).where(Job.request_id.in_(some))
+                for request_id, action, taken_in_at in session.execute(
+                    select(Job.request_id, Job.action, Job.taken_in_at).where(Job.request_id.in_(some))
                 )
             }
+        taken_in = {request_id: at for (request_id, _), at in accepted.items()}
         mended = [
-            row.id for row in rows if row.request_id in accepted and accepted[row.request_id] >= row.since
+            row.id
+            for row in rows
+            if row.request_id in taken_in
+            and taken_in[row.request_id] >= row.since
+            and all((row.request_id, action) in accepted for action in row.actions.split(",") if action)
         ]
         if mended:
             with self.unit.write() as session:
@@ -174,5 +181,6 @@ def _row(file: FileName, problem: Problem, run_id: str) -> InboxProblem:
         lines=problem.lines,
         reason=problem.reason[:512],
         request_id=problem.request_id,
+        actions=",".join(problem.actions),
         run_id=run_id[:512],
     )

@@ -471,6 +471,9 @@ class InboxProblem(Base):
     lines: Mapped[int] = mapped_column(default=1)
     reason: Mapped[str] = mapped_column(String(512))
     request_id: Mapped[str | None] = mapped_column(String(128))
+    actions: Mapped[str] = mapped_column(
+        String(64), default="", server_default=""
+    )  # what it asks for, if known
     run_id: Mapped[str] = mapped_column(String(512))  # which found it
     since: Mapped[datetime] = mapped_column(UtcDateTime)
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

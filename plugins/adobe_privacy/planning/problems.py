@@ -52,6 +52,7 @@ class Problems:
                 None if line.whole_file else line.number,
                 1,
                 line.request_id,
+                line.actions,
             )
             for line in self.lines
         ]

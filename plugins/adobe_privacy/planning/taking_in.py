@@ -172,7 +172,13 @@ def _take_in(
             places=line.places,
         )
         if verdict.problem:
-            yield Line(source, line.number, reason=verdict.problem, request_id=request.request_id)
+            yield Line(
+                source,
+                line.number,
+                reason=verdict.problem,
+                request_id=request.request_id,
+                actions=request.actions,
+            )
             continue
         chunk.append(
             _arrival(line.number, request, verdict.warnings, ledger, entry.shown, day, settings, latencies)
