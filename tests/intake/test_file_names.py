@@ -70,7 +70,7 @@ def test_an_ordinary_name_is_shown(name: str) -> None:
 def test_such_a_file_is_read_planned_and_found_again(name: str, tmp_path: Path, ledger: Ledger) -> None:
     inbox = open_store(f"file://{tmp_path}")
     inbox.write(f"{DAY}/{name}", (line(1) + "{zzmarker}\n").encode())
-    inbox.write(f"{DAY}/Zzmarker Empty.csv", b"")
+    inbox.write(f"{DAY}/Zzmarker Empty.jsonl", b"")
     inbox.write(f"{DAY}/Zzmarker.txt", b"x")
     plan = _plan(inbox, ledger)
     told = "\n".join(plan_lines(plan))
