@@ -399,3 +399,64 @@ def counted_requests(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(Store, name, listed)
     return counts
+
+
+class TestAFolderThatMayNotBeListed:
+    """A policy of the bucket may close one law's results, or a day's."""
+
+    @pytest.fixture(params=["jobs/lgpd_bra", "jobs/lgpd_bra/2026/01", "jobs/lgpd_bra/2026/01/01"])
+    def closed(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str]:
+        """Closes it, once it is filled."""
+        listing: dict[str, Any] = {name: getattr(Store, name) for name in ("objects", "folders")}
+        place: str = request.param
+
+        def closing() -> str:
+            for name, original in listing.items():
+
+                def denied(store: Store, prefix: str = "", original: Any = original) -> Any:
+                    if f"{prefix}/".startswith(f"{place}/") or f"{place}/".startswith(f"{prefix}/") * (
+                        original is listing["objects"]
+                    ):
+                        raise AccessDenied("the store refused (403 AccessDenied)", uri=prefix)
+                    return original(store, prefix)
+
+                monkeypatch.setattr(Store, name, denied)
+            return place
+
+        return closing
+
+    async def test_it_costs_the_erasure_itself_only(
+        self, file_store: Store, closed: Callable[[], str]
+    ) -> None:
+        await archive(file_store, "closed", regulation="lgpd_bra")
+        due = await archive(file_store, "due", regulation="ucpa_ut_usa")
+        closed()
+        found = Counter(
+            action.action
+            for action in erase_expired(
+                file_store, {"lgpd_bra": 30, "ucpa_ut_usa": 30}, erasures=Erasing(), clock=after(91)
+            )
+        )
+        assert found == {"failed": 1, "erased": 1}
+        assert not (Path(file_store.location.prefix) / str(due.object_key)).exists()
+
+    async def test_it_costs_the_clean_up_itself_only(
+        self, file_store: Store, closed: Callable[[], str]
+    ) -> None:
+        for regulation in ("lgpd_bra", "ucpa_ut_usa"):
+            key = f"jobs/{regulation}/2026/01/01/a-job/attempt.zip"
+            file_store.write(key, b"left over")
+            os.utime(Path(file_store.location.prefix, key), (COMPLETED.timestamp(),) * 2)
+        closed()
+        actions = clean_up(file_store, older_than=timedelta(days=7), on_hold=nothing_held, clock=after(40))
+        assert Counter(action.action for action in actions) == {"failed": 1, "swept": 1}
+
+    async def test_it_is_named_by_the_verification_which_goes_on(
+        self, file_store: Store, closed: Callable[[], str]
+    ) -> None:
+        await archive(file_store, "closed", regulation="lgpd_bra")
+        await archive(file_store, "open", regulation="ucpa_ut_usa")
+        closed()
+        run = verify_archive(file_store)
+        assert [finding.problem for finding in run] == ["cannot-check"]
+        assert (run.summary.results, run.summary.ok) == (1, False)

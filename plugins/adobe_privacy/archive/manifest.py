@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
@@ -18,7 +18,7 @@ from adobe_privacy.archive.completeness import Completeness, ProductOutcome
 from adobe_privacy.archive.encryption import FORMAT
 from adobe_privacy.archive.errors import ArchiveError, UnreadableManifest
 from adobe_privacy.archive.zip_rules import ZipLimits
-from adobe_privacy.storage import ObjectInfo, ObjectNotFound, Store
+from adobe_privacy.storage import AccessDenied, ObjectInfo, ObjectNotFound, Store
 
 JOBS = "jobs"
 REJECTED = "rejected"
@@ -176,13 +176,30 @@ def iter_manifests(store: Store, regulation: str | None = None) -> Iterator[tupl
             yield info.key, parse_manifest(info.key, store.read(info.key))
 
 
-def days_of(store: Store) -> Iterator[str]:
+Denied: TypeAlias = Callable[[str, AccessDenied], None]
+"""Told of each folder that may not be listed. It costs itself only."""
+
+
+def folders_below(store: Store, top: str, levels: int, denied: Denied | None) -> Iterator[str]:
+    """The folders so many levels below one, sorted. Without `denied`, one that may not be listed ends it."""
+    if levels == 0:
+        yield top
+        return
+    try:
+        names = store.folders(top)
+    except AccessDenied as error:
+        if denied is None:
+            raise
+        denied(top, error)
+        return
+    for name in names:
+        yield from folders_below(store, f"{top}/{name}", levels - 1, denied)
+
+
+def days_of(store: Store, denied: Denied | None = None) -> Iterator[str]:
     """The archive's folders of one day each."""
-    for regulation in store.folders(JOBS):
-        for year in store.folders(f"{JOBS}/{regulation}"):
-            for month in store.folders(f"{JOBS}/{regulation}/{year}"):
-                for day in store.folders(f"{JOBS}/{regulation}/{year}/{month}"):
-                    yield f"{JOBS}/{regulation}/{year}/{month}/{day}"
+    # By regulation, year, month and day.
+    return folders_below(store, JOBS, 4, denied)
 
 
 def folders_of_day(store: Store, day: str) -> dict[str, dict[str, ObjectInfo]]:

@@ -15,8 +15,10 @@ from adobe_privacy.archive.manifest import (
     JOBS,
     MANIFEST,
     REJECTED,
+    Denied,
     Erasure,
     Manifest,
+    folders_below,
     key_store,
     parse_manifest,
     read_manifest,
@@ -24,7 +26,14 @@ from adobe_privacy.archive.manifest import (
 from adobe_privacy.archive.signing import Sign, unsigned
 from adobe_privacy.archive.verification import Opener, Verification, Witness, verify_archive
 from adobe_privacy.plain_text import PlainText
-from adobe_privacy.storage import ObjectInfo, ObjectNotFound, StorageError, StorageUnavailable, Store
+from adobe_privacy.storage import (
+    AccessDenied,
+    ObjectInfo,
+    ObjectNotFound,
+    StorageError,
+    StorageUnavailable,
+    Store,
+)
 
 LegalHold: TypeAlias = Callable[[str, str | None], bool]
 """Whether a legal hold forbids deleting, asked with the job id and the request id (`None` where unknown)."""
@@ -91,8 +100,8 @@ def erase_expired(
     erased; a job on legal hold is left alone.
 
     Only folders whose date can be due are listed, and of these only manifests with something beside them are read.
-    A result that cannot be erased is `failed` and stops no other; `StorageUnavailable` is raised where the store
-    fails for several in a row.
+    A result that cannot be erased, or a folder that may not be listed, is `failed` and stops no other;
+    `StorageUnavailable` is raised where the store fails for several in a row.
 
     Of an encrypted result the data key is deleted first, and with it every copy of the result is gone. `keys` is
     where data keys lie if not beside the manifests; a result whose key lies somewhere else is `failed` and kept.
@@ -111,9 +120,12 @@ def erase_expired(
     for folder in sorted(begun):
         yield from run.folder(folder, begun=True)
     for regulation, days in sorted(retention_days.items()):
-        for folder in _folders_with_results(store, regulation, _before(clock(), days).date()):
+        for folder in _folders_with_results(
+            store, regulation, _before(clock(), days).date(), run.closed.note
+        ):
             if folder not in begun:
                 yield from run.folder(folder, begun=False)
+    yield from run.closed.actions
 
 
 class _Erasing:
@@ -132,6 +144,7 @@ class _Erasing:
         self._store, self._keys, self._erasures, self._days = store, keys, erasures, days
         self._clock, self._dry_run, self._sign = clock, dry_run, sign
         self._failures = _Failures()
+        self.closed = _Closed()
 
     def folder(self, folder: str, *, begun: bool) -> Iterator[RetentionAction]:
         """Erase the result in a job's folder if it is due, or because its erasure has `begun`."""
@@ -206,15 +219,16 @@ def clean_up(
     Files that a killed process was still writing are removed too; for buckets that is the work of a lifecycle rule
     (AbortIncompleteMultipartUpload).
 
-    `on_hold` is asked about each object immediately before it is deleted. An object that cannot be deleted is
-    `failed` and stops no other.
+    `on_hold` is asked about each object immediately before it is deleted. An object that cannot be deleted, or a folder
+    that may not be listed, is `failed` and stops no other.
     """
     if older_than < timedelta(hours=1):
         raise ValueError("attempts may still be running: clean up only what is older than an hour")
     run = _CleanUp([store] if keys is None else [store, keys], clock() - older_than, on_hold, dry_run)
     yield from run.rejected()
-    for month in _months_of_today(store, keys, clock().date()):
+    for month in run.months(clock().date()):
         yield from run.month(month)
+    yield from run.closed.actions
     for key in store.abandoned_uploads(clock() - older_than):
         if not dry_run:
             store.delete_abandoned(key)
@@ -227,18 +241,34 @@ class _CleanUp:
     def __init__(self, places: list[Store], before: datetime, on_hold: LegalHold, dry_run: bool) -> None:
         self._places, self._before, self._on_hold, self._dry_run = places, before, on_hold, dry_run
         self._failures = _Failures()
+        self.closed = _Closed()
 
     def rejected(self) -> Iterator[RetentionAction]:
         for place in self._places:
-            for info in place.objects(REJECTED):
+            for info in self._objects(place, REJECTED):
                 if info.modified < self._before:
                     yield self._delete(place, info)
+
+    def months(self, today: date) -> Iterator[str]:
+        """The months that are read today."""
+        recent = f"{today - ATTEMPTS_WITHIN:%Y/%m}"
+        found = (folders_below(place, JOBS, 3, self.closed.note) for place in self._places)
+        for month in sorted({month for some in found for month in some}):
+            turn = hashlib.sha256(month.encode()).digest()[0] % CYCLE
+            if month.split("/", 2)[2] >= recent or turn == today.toordinal() % CYCLE:
+                yield month
+
+    def _objects(self, place: Store, prefix: str) -> Iterator[ObjectInfo]:
+        try:
+            yield from place.objects(prefix)
+        except AccessDenied as error:
+            self.closed.note(prefix, error)
 
     def month(self, month: str) -> Iterator[RetentionAction]:
         attempts: dict[str, set[str]] = {}
         certain: set[str] = set()
         for place in self._places:
-            for info in place.objects(month):
+            for info in self._objects(place, month):
                 folder, _, name = info.key.rpartition("/")
                 if name == MANIFEST:
                     certain.add(folder)
@@ -254,7 +284,7 @@ class _CleanUp:
         beside = [
             (place, info)
             for place in self._places
-            for info in place.objects(folder)
+            for info in self._objects(place, folder)
             if info.key != key and info.modified < self._before
         ]
         if not beside:
@@ -286,6 +316,16 @@ class _CleanUp:
             return RetentionAction(action="failed", key=info.key, detail=str(error))
         self._failures.over()
         return RetentionAction(action="swept", key=info.key, detail="named by no manifest")
+
+
+class _Closed:
+    """The folders that may not be listed."""
+
+    def __init__(self) -> None:
+        self.actions: list[RetentionAction] = []
+
+    def note(self, folder: str, error: AccessDenied) -> None:
+        self.actions.append(RetentionAction(action="failed", key=folder, detail=str(error)))
 
 
 class _Failures:
@@ -335,36 +375,25 @@ def _before(now: datetime, days: int) -> datetime:
         return datetime.min.replace(tzinfo=now.tzinfo)
 
 
-def _folders_with_results(store: Store, regulation: str, last: date) -> Iterator[str]:
+def _folders_with_results(store: Store, regulation: str, last: date, denied: Denied) -> Iterator[str]:
     """Jobs' folders up to the day `last` in which something lies beside a manifest, or without one."""
-    for prefix in _prefixes_until(store, f"{JOBS}/{regulation}", last):
+    for prefix in _prefixes_until(store, f"{JOBS}/{regulation}", last, denied):
         folders = set()
-        for info in store.objects(prefix):
-            folder, _, name = info.key.rpartition("/")
-            if name != MANIFEST and folder.count("/") == 5:
-                folders.add(folder)
+        try:
+            for info in store.objects(prefix):
+                folder, _, name = info.key.rpartition("/")
+                if name != MANIFEST and folder.count("/") == 5:
+                    folders.add(folder)
+        except AccessDenied as error:
+            denied(prefix, error)
         yield from sorted(folders)
 
 
-def _prefixes_until(store: Store, top: str, last: date) -> Iterator[str]:
+def _prefixes_until(store: Store, top: str, last: date, denied: Denied) -> Iterator[str]:
     """The months up to that day; of its own month the days. What is no date is nobody's result."""
-    for year in store.folders(top):
-        for month in store.folders(f"{top}/{year}") if year <= f"{last:%Y}" else ():
-            if f"{year}/{month}" < f"{last:%Y/%m}":
-                yield f"{top}/{year}/{month}"
-            elif f"{year}/{month}" == f"{last:%Y/%m}":
-                days = store.folders(f"{top}/{year}/{month}")
-                yield from (f"{top}/{year}/{month}/{day}" for day in days if day <= f"{last:%d}")
-
-
-def _months_of_today(store: Store, keys: Store | None, today: date) -> Iterator[str]:
-    """The months that a clean-up reads today."""
-    recent = f"{today - ATTEMPTS_WITHIN:%Y/%m}"
-    places = [store] if keys is None else [store, keys]
-    for regulation in sorted({name for place in places for name in place.folders(JOBS)}):
-        top = f"{JOBS}/{regulation}"
-        for year in sorted({name for place in places for name in place.folders(top)}):
-            for month in sorted({name for place in places for name in place.folders(f"{top}/{year}")}):
-                turn = hashlib.sha256(f"{top}/{year}/{month}".encode()).digest()[0] % CYCLE
-                if f"{year}/{month}" >= recent or turn == today.toordinal() % CYCLE:
-                    yield f"{top}/{year}/{month}"
+    for month in folders_below(store, top, 2, denied):
+        if month < f"{top}/{last:%Y/%m}":
+            yield month
+        elif month == f"{top}/{last:%Y/%m}":
+            days = folders_below(store, month, 1, denied)
+            yield from (day for day in days if day <= f"{month}/{last:%d}")

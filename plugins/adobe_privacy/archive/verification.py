@@ -27,7 +27,7 @@ from adobe_privacy.archive.manifest import (
 )
 from adobe_privacy.archive.signing import unproven
 from adobe_privacy.archive.zip_check import ZipCheck
-from adobe_privacy.storage import ObjectNotFound, StorageError, StorageUnavailable, Store
+from adobe_privacy.storage import AccessDenied, ObjectNotFound, StorageError, StorageUnavailable, Store
 
 FAILURES_IN_A_ROW = 5
 """A store that fails for so many jobs in a row is down."""
@@ -79,11 +79,17 @@ class Verification:
         self._seen: set[str] = set()
         self._lock = threading.Lock()
         self._failures_in_a_row = 0
+        # Folders that may not be listed, and what is to be said of them.
+        self._closed: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[Finding]:
         with ThreadPoolExecutor(self._workers, thread_name_prefix="verify") as pool:
-            for day in days_of(self._store):
-                jobs = folders_of_day(self._store, day)
+            for day in days_of(self._store, self._deny):
+                try:
+                    jobs = folders_of_day(self._store, day)
+                except AccessDenied as error:
+                    self._deny(day, error)
+                    continue
                 chosen = [job for job in jobs if self._selected is None or self._selected(_job_id(job))]
                 filed = self._witness.filed([_job_id(job) for job in chosen]) if self._witness else {}
                 looked_at = pool.map(
@@ -94,6 +100,8 @@ class Verification:
                     self._add(counts)
                     yield from map(self._note, findings)
                 self._seen |= {folder for folder in chosen if f"{folder}/{MANIFEST}" in jobs[folder]}
+        for folder, problem in self._closed.items():
+            yield self._note(wrong("cannot-check", folder, f"it cannot be listed: {problem}"))
         yield from map(self._note, self._missing())
         if self._selected is None:
             for name in self._store.odd_names(JOBS):
@@ -106,11 +114,20 @@ class Verification:
         for job_id, key in self._witness.manifests() if self._witness else ():
             if not key.startswith(f"{JOBS}/") or (self._selected is not None and not self._selected(job_id)):
                 continue
-            if key.removesuffix(f"/{MANIFEST}") not in self._seen:
-                try:
-                    self._store.info(key)
-                except ObjectNotFound:
-                    yield wrong("missing-manifest", key, "the ledger has it as archived, and it is not there")
+            if key.removesuffix(f"/{MANIFEST}") in self._seen or self._is_closed(key):
+                continue
+            try:
+                self._store.info(key)
+            except ObjectNotFound:
+                yield wrong("missing-manifest", key, "the ledger has it as archived, and it is not there")
+            except AccessDenied as error:
+                yield wrong("cannot-check", key, f"it cannot be checked: {error}")
+
+    def _deny(self, folder: str, error: AccessDenied) -> None:
+        self._closed[folder] = str(error)
+
+    def _is_closed(self, key: str) -> bool:
+        return any(key.startswith(f"{folder}/") for folder in self._closed)
 
     def _add(self, counts: VerificationSummary) -> None:
         for name in ("manifests", "results", "bytes", "erased"):
