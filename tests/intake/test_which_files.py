@@ -361,6 +361,25 @@ def test_a_file_of_a_day_to_come_is_read_when_the_day_has_come(inbox: Store, led
     assert not any("no run reads it" in text for text in settle(ledger, run_id="x", inbox_date=DAY).named)
 
 
+@pytest.mark.parametrize("folder", [LONG_AGO, FAR_AHEAD])
+def test_a_file_that_a_run_of_its_day_has_read_is_not_out_of_reach(
+    inbox: Store, ledger: Ledger, folder: date
+) -> None:
+    put(inbox, line(1))
+    plan(inbox, ledger)
+    put(inbox, line(2), day=folder)
+    moment = ledger.now().timestamp() + 3600
+    os.utime(Path(inbox.location.prefix, str(folder), "r.jsonl"), (moment, moment))
+    plan(inbox, ledger)
+    assert any("no run reads it" in text for text in settle(ledger, run_id="x", inbox_date=folder).named)
+    assert plan(inbox, ledger, folder, late_days=0).intake.new == 1
+    for _ in range(2):
+        plan(inbox, ledger)
+        assert not any(
+            "no run reads it" in text for text in settle(ledger, run_id="x", inbox_date=folder).named
+        )
+
+
 def test_a_linked_folder_is_read_late_and_named_within_a_day(
     inbox: Store, ledger: Ledger, tmp_path: Path
 ) -> None:

@@ -66,13 +66,23 @@ def out_of_reach(
                         ledger, info, "its folder is none of a day such as 2026-11-20", late_days
                     )
         elif (folder := date.fromisoformat(name)) > last:
-            for info in store.objects_directly_in(name):
+            for info in _unread(store, ledger, folder):
                 yield from _told(ledger, info, "the day of its folder is yet to come", late_days, folder)
         elif first - LOOK_BACK <= folder < first and began is not None:
-            for info in store.objects_directly_in(name):
+            for info in _unread(store, ledger, folder):
                 if info.modified > began and info.modified.date() > folder + timedelta(days=late_days):
                     why = f"the day of its folder was over for more than {late_days} days when it came"
                     yield from _told(ledger, info, why, late_days, folder)
+
+
+def _unread(store: Store, ledger: Ledger, folder: date) -> Iterator[ObjectInfo]:
+    """The files of a day's folder that no run has read: a person may have started one for this day."""
+    known = ledger.inbox.read_files(folder, folder)
+    for info in store.objects_directly_in(f"{folder:%Y-%m-%d}"):
+        size, mark = known.get((folder, file_key(info.key, ledger)), (None, ""))
+        # A store that was copied has the same files with other marks.
+        if size != info.size or mark.startswith(OUT_OF_REACH):
+            yield info
 
 
 def _is_day(name: str) -> bool:
