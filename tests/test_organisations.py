@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,9 @@ from adobe_privacy.command_line import main
 from adobe_privacy.hooks.ledger import open_ledger
 from adobe_privacy.hooks.settings import location, read_settings
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.operators.privacy_requests import PlanPrivacyRequestsOperator
 from adobe_privacy.organisations import Organisation, OrganisationError, find_organisation, organisation_names
-from adobe_privacy.settings import SettingsError
+from adobe_privacy.settings import VARIABLES, SettingsError
 from tests.support.ledgers import received
 
 NONE: dict[str, str] = {}
@@ -128,3 +130,74 @@ def test_commands_take_an_organisation(
     capsys.readouterr()
     assert main(["status", "--organisation", "us"]) == 1
     assert "AIRFLOW_CONN_PRIVACY_LEDGER_US" in capsys.readouterr().err
+
+
+def both_are_there(patch: pytest.MonkeyPatch, **options: str) -> None:
+    configure(patch, **(EU | options))
+    patch.setenv("AIRFLOW_CONN_ADOBE_PRIVACY_DEFAULT", connection("usual"))
+    patch.setenv("AIRFLOW_CONN_ADOBE_EU", connection("eu"))
+    patch.setenv("AIRFLOW_CONN_LEDGER_EU", json.dumps({"conn_type": "sqlite", "host": "/tmp/eu.db"}))
+    # What the environment has is not asked of a database, which is not there.
+    for name in VARIABLES:
+        for own in (name, f"{name}_eu"):
+            patch.setenv(f"AIRFLOW_VAR_{own.upper()}", "")
+    patch.setenv("AIRFLOW_CONN_PRIVACY_LEDGER", json.dumps({"conn_type": "sqlite", "host": "/tmp/usual.db"}))
+
+
+@pytest.mark.parametrize("empty", ["", "  ", "null"])
+def test_an_empty_variable_of_its_own_is_not_set(monkeypatch: pytest.MonkeyPatch, empty: str) -> None:
+    """It takes nothing away of what protects everybody."""
+    both_are_there(monkeypatch)
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_APPROVE_DELETES", "true")
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_APPROVE_DELETES_EU", empty)
+    assert read_settings(organisation="eu").variables.approve_deletes
+
+
+@pytest.mark.parametrize("name", ["adobe_conn_id", "ledger_conn_id", "inbox_uri", "archive_uri"])
+@pytest.mark.parametrize("empty", ["", " "])
+def test_a_template_that_comes_to_nothing_is_not_the_usual_place(
+    monkeypatch: pytest.MonkeyPatch, name: str, empty: str
+) -> None:
+    both_are_there(monkeypatch)
+    given: dict[str, Any] = {name: empty}
+    with pytest.raises(SettingsError, match=r"the argument .* is empty"):
+        read_settings(**given)
+    given = {name.replace("adobe_conn", "adobe_privacy_conn"): empty}
+    operator = PlanPrivacyRequestsOperator(task_id="plan", **given)
+    with pytest.raises(SettingsError, match=r"the argument .* is empty"):
+        _ = operator.settings
+
+
+def test_the_same_place_in_other_words_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "inbox")
+    both_are_there(monkeypatch, eu_inbox_uri=f"file://{tmp_path}/link")
+    same = f"file://{tmp_path}/./inbox//"
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_INBOX_URI", same)
+    for name in ("default", "eu"):
+        with pytest.raises(SettingsError, match="are the same place"):
+            read_settings(organisation=name)
+        with pytest.raises(SettingsError, match="are the same place"):
+            location("inbox", name)
+    # So is a place that an operator was given.
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_INBOX_URI", f"file://{tmp_path}")
+    assert read_settings().variables.inbox_uri == f"file://{tmp_path}"
+    with pytest.raises(SettingsError, match="are the same place"):
+        read_settings(inbox_uri=same)
+
+
+def test_a_bucket_is_the_same_by_another_connection_unless_the_store_is_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    both_are_there(monkeypatch, eu_inbox_uri="s3://aws_eu@cases/inbox")
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_INBOX_URI", "s3://aws_us@cases/inbox/")
+    stores = {"aws_eu": "https://s3.eu.example.com", "aws_us": "https://s3.us.example.com"}
+    for conn_id, endpoint in stores.items():
+        text = json.dumps({"conn_type": "aws", "extra": {"endpoint_url": endpoint}})
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", text)
+    assert read_settings(organisation="eu").variables.inbox_uri == "s3://aws_eu@cases/inbox"
+    for conn_id in stores:
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps({"conn_type": "aws"}))
+    for name in ("default", "eu"):
+        with pytest.raises(SettingsError, match="are the same place"):
+            read_settings(organisation=name)

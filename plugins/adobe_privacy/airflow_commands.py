@@ -60,8 +60,6 @@ def run(options: argparse.Namespace) -> None:
     from adobe_privacy.hooks.ledger import open_ledger
     from adobe_privacy.hooks.settings import location, read_settings
     from adobe_privacy.hooks.storage import open_archive, open_inbox
-    from adobe_privacy.plain_text import plain
-    from adobe_privacy.settings import SettingsError
 
     def places(organisation: str) -> Places:
         organisation_of(organisation)
@@ -77,9 +75,6 @@ def run(options: argparse.Namespace) -> None:
         code = main(options.arguments, places=places, prog="airflow privacy")
         sys.stdout.flush()
         sys.exit(code)
-    except SettingsError as problem:
-        print(plain(str(problem)), file=sys.stderr)
-        sys.exit(WRONG_DATA)
     except AirflowException as error:
         # Its text may be another's, and hold more than belongs on a terminal.
         print(

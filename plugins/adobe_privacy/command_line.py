@@ -36,6 +36,7 @@ from adobe_privacy.plain_text import plain
 from adobe_privacy.protective import protective
 from adobe_privacy.reporting import reports
 from adobe_privacy.reporting.attention import read_attention
+from adobe_privacy.settings import SettingsError
 from adobe_privacy.storage import InvalidLocation, StorageError, open_store
 
 FINE, WRONG_DATA, WRONG_USAGE = 0, 1, 2
@@ -70,7 +71,7 @@ def main(
     except (WrongUsage, InvalidLocation, OrganisationError) as error:
         print(plain(str(error)), file=sys.stderr)
         return WRONG_USAGE
-    except (ArchiveError, LedgerError, StorageError) as error:
+    except (ArchiveError, LedgerError, SettingsError, StorageError) as error:
         print(plain(str(error)), file=sys.stderr)
         return WRONG_DATA
     except SQLAlchemyError as error:

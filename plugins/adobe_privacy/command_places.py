@@ -6,9 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import quote
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -17,7 +15,13 @@ from adobe_privacy.archive import Opener
 from adobe_privacy.ledger.database import LedgerError, in_memory
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.organisations import Organisation, find_organisation
-from adobe_privacy.settings import Settings
+from adobe_privacy.settings import (
+    ConnectionFields,
+    LedgerSettings,
+    Settings,
+    default_ledger,
+    ledger_settings,
+)
 from adobe_privacy.storage import Store, open_store
 
 
@@ -67,7 +71,8 @@ def places_of_environment(organisation: str) -> Places:
     )
 
     def ledger(actor: str, *, existing: bool) -> Ledger:
-        return Ledger(ledger_address(_ledger_url(own)), actor=actor, existing=existing)
+        found = _ledger_settings(own)
+        return Ledger(found.url, actor=actor, fingerprint_key=found.fingerprint_key, existing=existing)
 
     def archive() -> Store:
         uri = os.environ.get("AIRFLOW_VAR_PRIVACY_ARCHIVE_URI") if own.is_default else own.archive_uri
@@ -78,38 +83,40 @@ def places_of_environment(organisation: str) -> Places:
     return Places(ledger, archive)
 
 
-def _ledger_url(organisation: Organisation) -> str:
+def _ledger_settings(organisation: Organisation) -> LedgerSettings:
     if organisation.is_default and (url := os.environ.get("PRIVACY_LEDGER_URL")):
-        return url
+        return LedgerSettings(ledger_address(url))
     name = f"AIRFLOW_CONN_{organisation.ledger.upper()}"
     if text := os.environ.get(name):
-        return _of_connection(text, name)
+        return _of_connection(text, name, organisation.ledger)
     if not organisation.is_default:
         raise LedgerError(
             f"there is no {name} in the environment: use `airflow privacy`, or give the ledger's address with --ledger"
         )
-    home = Path(os.environ.get("AIRFLOW_HOME") or Path.home() / "airflow")
-    path = home / "privacy_ledger.db"
+    path = default_ledger()
     if not path.exists():
         raise LedgerError(f"there is no ledger at {path}: give its address with --ledger")
-    return f"sqlite:///{path}"
+    return LedgerSettings(f"sqlite:///{path}")
 
 
-def _of_connection(text: str, name: str) -> str:
-    """The address that an Airflow connection in the environment holds, as JSON or as a URL."""
+def _of_connection(text: str, name: str, conn_id: str) -> LedgerSettings:
+    """The ledger that an Airflow connection in the environment names, as JSON or as a URL. Raises SettingsError."""
     if not text.lstrip().startswith("{"):
-        return text
+        return LedgerSettings(ledger_address(text))
     try:
         fields: dict[str, Any] = json.loads(text)
-        kind = fields.get("conn_type")
-    except (json.JSONDecodeError, AttributeError):
+        extra = fields.get("extra")
+        port = int(fields["port"]) if fields.get("port") else None
+    except (TypeError, ValueError):
         raise LedgerError(f"{name} is neither JSON nor a URL: give --ledger URL") from None
-    host = str(fields.get("host") or "")
-    if kind == "sqlite" and host:
-        return f"sqlite:///{host}"
-    if kind in ("postgres", "postgresql") and not host.startswith("/"):
-        user, password = (quote(str(fields.get(name) or ""), safe="") for name in ("login", "password"))
-        login = f"{user}:{password}@" if password else f"{user}@" if user else ""
-        port = f":{fields['port']}" if fields.get("port") else ""
-        return f"postgresql://{login}{host}{port}/{fields.get('schema') or ''}"
-    raise LedgerError(f"{name} names no ledger that can be opened here: give --ledger URL")
+    kept = {each: fields.get(each) for each in ("host", "login", "password", "schema")}
+    return ledger_settings(
+        ConnectionFields(
+            conn_id,
+            str(fields.get("conn_type") or ""),
+            port=port,
+            extra=extra if isinstance(extra, str | None) else json.dumps(extra),
+            **kept,
+        ),
+        conn_id,
+    )

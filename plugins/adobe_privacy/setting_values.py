@@ -30,6 +30,7 @@ T = TypeVar("T", bound=BaseModel)
 
 # Adobe disables accounts that ask too often.
 SHORTEST_POLL_AT_ADOBE = 5.0
+LONGEST_RETENTION = 36_500  # days
 ADOBE_HOSTS = ("adobe.io", "adobe.com")
 
 
@@ -83,6 +84,12 @@ class ConnectionFields:
     password: str | None = field(default=None, repr=False)
     schema: str | None = None
     extra: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """JSON can hold a number where text is needed. Raises SettingsError."""
+        for name in ("host", "login", "password", "schema", "extra"):
+            if not isinstance(getattr(self, name), str | None):
+                raise SettingsError(f"connection {self.conn_id}: {name} must be text")
 
 
 def extra_of(connection: ConnectionFields) -> dict[str, Any]:
@@ -250,13 +257,15 @@ def clocks_digest(value: str | None) -> str:
 
 def retention(value: Any) -> dict[str, int]:
     expected = ValueError(
-        'must be like {"gdpr": 365, "*": 730}: days of 1 or more by regulation code, * for all that are not named'
+        'must be like {"gdpr": 365, "*": 730}: days, 1 to 36500, by regulation code, * for all that are not named'
     )
     given = unpacked(value)
     if not isinstance(given, dict):
         raise expected
     for code, days in given.items():
-        if code not in {*REGULATIONS, "*"} or isinstance(days, bool) or not isinstance(days, int) or days < 1:
+        if code not in {*REGULATIONS, "*"} or isinstance(days, bool) or not isinstance(days, int):
+            raise expected
+        if not 1 <= days <= LONGEST_RETENTION:
             raise expected
     days_of: dict[str, int] = dict.fromkeys(REGULATIONS, int(given["*"])) if "*" in given else {}
     return days_of | {code: days for code, days in given.items() if code != "*"}

@@ -119,6 +119,22 @@ class _KeyExtra(_Fields):
     keys_uri: Uri | None = None
 
 
+class _LedgerExtra(_Fields):
+    fingerprint_key: Annotated[str, Field(strict=True)] | None = None
+
+
+class _PostgresExtra(_LedgerExtra):
+    """Besides, what says how the server is to be trusted, by PostgreSQL's own names."""
+
+    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = None
+    sslrootcert: Text | None = None
+    sslcert: Text | None = None
+    sslkey: Text | None = None
+    target_session_attrs: Text | None = None
+    application_name: Text | None = None
+    connect_timeout: Count | None = None
+
+
 class ArchiveOptions(_Fields):
     """How results are archived; `key_conn_id` names the connection of the key by which they are encrypted,
     `signing_conn_id` that of the key by which manifests are signed."""
@@ -369,15 +385,18 @@ def ledger_settings(
             raise not_found(conn_id)
         return LedgerSettings(f"sqlite:///{default_ledger()}", None, conn_id, configured=False)
     place = f"connection {conn_id}"
-    key = extra_of(connection).get("fingerprint_key")
-    if key is not None and not isinstance(key, str):
-        raise SettingsError(f"{place}: extra.fingerprint_key must be text")
     kind = connection.conn_type
+    model = _LedgerExtra if kind == "sqlite" else _PostgresExtra
+    extra = checked(model, extra_of(connection), lambda path: f"{place}: extra.{path}")
+    key = extra.fingerprint_key
     if kind == "sqlite":
         path = connection.host or connection.schema
         if not path:
             raise SettingsError(f"{place}: host is empty: give the path of a file")
-        return LedgerSettings(f"sqlite:///{Path(path).absolute()}", key, conn_id)
+        # From another folder, another process would make another ledger. A URL has a query after a question mark.
+        if not path.startswith("/") or "?" in path:
+            raise SettingsError(f"{place}: host must be the absolute path of a file, without a question mark")
+        return LedgerSettings(f"sqlite:///{path}", key, conn_id)
     if kind not in ("postgres", "postgresql"):
         raise SettingsError(f"{place}: type {kind!r} is no ledger: use sqlite (host: a path) or postgres")
     if importlib.util.find_spec("psycopg") is None:
@@ -393,6 +412,10 @@ def ledger_settings(
         host=None if host.startswith("/") else host or None,
         port=connection.port,
         database=connection.schema or None,
-        query={"host": host} if host.startswith("/") else {},
+        query={
+            name: str(value)
+            for name, value in extra.model_dump(exclude={"fingerprint_key"}, exclude_none=True).items()
+        }
+        | ({"host": host} if host.startswith("/") else {}),
     )
     return LedgerSettings(url.render_as_string(hide_password=False), key, conn_id)

@@ -81,7 +81,11 @@ VARIABLES: dict[str, tuple[Any, ...]] = {
     "legal_clocks": ("{", TWICE, "[1]", {"ccpa": 5}, f"/nowhere/{CANARY}.toml"),
     "alarm_notifier": (CANARY, "5", TWICE, {"class": 5}, {"kwargs": {}}, [{"class": "a.B", "kwargs": 5}]),
 }
-LEDGER: dict[str, tuple[Any, ...]] = {"fingerprint_key": (5, True, [CANARY], {})}
+LEDGER: dict[str, tuple[Any, ...]] = {
+    "fingerprint_key": (5, True, [CANARY], {}),
+    # Mistyped, it would leave the ledger with a key of its own.
+    "fingerprint-key": (CANARY,),
+}
 
 
 def as_stored(value: Any) -> str:

@@ -11,8 +11,12 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import delete, update
 
+from adobe_privacy.intake import hand_in
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.schema import HandedIn as Handed
+from adobe_privacy.ledger.schema import Job
 from adobe_privacy.planning.taking_in import PlanSettings, take_in_day
 from adobe_privacy.storage import open_store
 from tests.web.conftest import LogIn
@@ -124,6 +128,40 @@ class TestOneRequest:
         again = officer.post(f"{API}/requests", json=REQUEST)
         assert (again.status_code, again.json()["file"]) == (201, first)
         assert files(inbox) == [first]
+
+    def test_two_calls_at_once_with_other_content_are_a_conflict(
+        self, officer: TestClient, inbox: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Both were judged before either was kept."""
+        other, answers = REQUEST | {"actions": ["access"]}, []
+        judged = hand_in.examine
+
+        def examine(*given: Any) -> Any:
+            monkeypatch.setattr(hand_in, "examine", judged)
+            told = judged(*given)
+            answers.append(officer.post(f"{API}/requests", json=other).status_code)
+            return told
+
+        monkeypatch.setattr(hand_in, "examine", examine)
+        answers.append(officer.post(f"{API}/requests", json=REQUEST).status_code)
+        assert answers == [201, 409]
+        assert len(files(inbox)) == 1
+
+    def test_what_was_erased_comes_back_with_the_same_content_only(
+        self, officer: TestClient, inbox: Path, ledger: Ledger
+    ) -> None:
+        """Other content would be handed in, and refused by the run."""
+        first = officer.post(f"{API}/requests", json=REQUEST).json()["file"]
+        day = datetime.now(UTC).date()
+        store = open_store(f"file://{inbox}")
+        take_in_day(store, ledger, day=day, run_id="r", settings=PlanSettings(daily_limit=10), report=True)
+        (inbox / first).unlink()
+        with ledger.unit.write() as session:
+            session.execute(update(Job).values(inbox_erased_at=ledger.now()))
+            session.execute(delete(Handed))
+        other = officer.post(f"{API}/requests", json=REQUEST | {"actions": ["access"]})
+        assert other.status_code == 409
+        assert officer.post(f"{API}/requests", json=REQUEST).status_code == 201
 
     def test_what_intake_refuses_is_refused_and_nothing_is_kept(
         self, officer: TestClient, inbox: Path, ledger: Ledger

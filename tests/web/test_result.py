@@ -66,6 +66,24 @@ def test_it_is_checked_decrypted_and_noted(job: Job, ledger: Ledger, log_in: Log
     assert (access.actor, access.kind) == ("user/officer", "downloaded")
 
 
+def test_a_further_organisations_result_is_opened_by_its_own_key(
+    ledger: Ledger, tmp_path: Path, log_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "eu"
+    monkeypatch.setenv("AIRFLOW__ADOBE_PRIVACY__EU_ARCHIVE_URI", f"file://{folder}/archive")
+    monkeypatch.setenv("AIRFLOW__ADOBE_PRIVACY__EU_INBOX_URI", f"file://{folder}/inbox")
+    key = {"conn_type": "generic", "password": str(SECRET), "extra": {"recipients": str(SECRET.to_public())}}
+    monkeypatch.setenv("AIRFLOW_CONN_EU_KEY", json.dumps(key))
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_OPTIONS_EU", '{"key_conn_id": "eu_key"}')
+    for name in ("ADOBE_PRIVACY_DEFAULT", "ADOBE_PRIVACY_EU"):
+        extra = {"org_id": f"{name}@AdobeOrg"}
+        service = {"conn_type": "adobe_privacy", "login": "id", "password": "x", "extra": extra}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(service))
+    job = archived(ledger, folder, ArchiveSettings(encryption=Encryption(PUBLIC)))[0]
+    answer = log_in("officer").get(f"/privacy/organisations/eu/api/result?job={job.id}")
+    assert (answer.status_code, answer.content) == (200, BODY)
+
+
 def test_others_get_nothing(job: Job, ledger: Ledger, log_in: LogIn) -> None:
     url = f"/privacy/api/result?job={job.id}"
     assert log_in(None).get(url).status_code == 401

@@ -19,7 +19,7 @@ from airflow.sdk.log import mask_secret
 from asgiref.sync import sync_to_async
 
 from adobe_privacy._compat import amask_secret
-from adobe_privacy.settings import LookUpFailed
+from adobe_privacy.settings import LookUpFailed, SettingsError
 
 Kind = Literal["connection", "variable"]
 # What the API server answers where it knows that there is none.
@@ -117,8 +117,16 @@ def _secrets(connection: Any) -> list[str]:
 
 def _fail(kind: Kind, name: str, backend: Any, error: Exception) -> NoReturn:
     # The error's own text is the backend's, and may hold more than belongs into a log.
+    what = "connection" if kind == "connection" else "the Airflow variable"
     reason = str(error) if isinstance(error, _ApiError) else type(error).__name__
+    if type(backend).__name__ == "EnvironmentVariablesBackend":
+        # It always answers: what it holds cannot be read, and to try again would not help.
+        prefix = "AIRFLOW_CONN_" if kind == "connection" else "AIRFLOW_VAR_"
+        raise SettingsError(
+            f"{what} {name} cannot be read: the environment variable {prefix}{name.upper()} holds no {kind} as JSON "
+            f"or a URL ({reason}). Correct it"
+        ) from None
     raise LookUpFailed(
-        f"{'connection' if kind == 'connection' else 'the Airflow variable'} {name} could not be looked up: "
+        f"{what} {name} could not be looked up: "
         f"{type(backend).__name__} failed ({reason}). Nothing was done; it is tried again"
     ) from None

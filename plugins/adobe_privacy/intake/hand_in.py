@@ -134,7 +134,15 @@ def hand_in(
         if line.answer is Answer.NEW and line.checked.request is not None
     }
     # Before the file is there: afterwards nobody could say any more who brought it.
-    ledger.handing_in.record(new, source)
+    contradicted = ledger.handing_in.record(new, source, young_since=ledger.now() - BEING_WRITTEN)
+    if contradicted:  # by a call at the same time
+        told.lines = [
+            HandedLine(line.checked, Answer.CONFLICT, CONFLICT)
+            if line.checked.request_id in contradicted
+            else line
+            for line in told.lines
+        ]
+        return told
     with suppress(ObjectExists):  # of the same name, so of the same content
         inbox.create(source, data)
     only = next(iter(new)) if len(new) == 1 else None
@@ -167,7 +175,8 @@ def _judged(line: CheckedLine, known: dict[str, Known], ledger: Ledger) -> Hande
 
 
 def _without_lost(told: HandedIn, ledger: Ledger, inbox: Store) -> HandedIn:
-    """What was announced, but whose file is not in the inbox, is new again: its writer failed."""
+    """What was announced, but whose file is not in the inbox, is new again: its writer failed. So is what was taken in
+    and whose file was erased, unless it has other content: intake would refuse that."""
     ids = {line.checked.request_id for line in told.lines if line.answer in (Answer.KNOWN, Answer.CONFLICT)}
     known = ledger.handing_in.known({each for each in ids if each})
     there: dict[str, bool] = {}
@@ -178,8 +187,8 @@ def _without_lost(told: HandedIn, ledger: Ledger, inbox: Store) -> HandedIn:
     for line in told.lines:
         before = known.get(line.checked.request_id or "")
         if before is not None and not before.taken_in and not there[before.source]:
-            young = before.at is not None and before.at > ledger.now() - BEING_WRITTEN
-            if line.answer is Answer.KNOWN or not young:
+            lost = before.at is not None and before.at <= ledger.now() - BEING_WRITTEN
+            if line.answer is Answer.KNOWN or lost:
                 line = HandedLine(line.checked, Answer.NEW)
         lines.append(line)
     told.lines = lines

@@ -43,19 +43,31 @@ class HandingIn(Topic):
                     found[request_id] = Known(fingerprint, source, taken_in=erased is None)
         return found
 
-    def record(self, fingerprints: Mapping[str, str], source: str) -> None:
-        """Notes that these requests, each with its content's fingerprint, are handed in with the file `source`."""
+    def record(
+        self, fingerprints: Mapping[str, str], source: str, *, young_since: datetime | None = None
+    ) -> set[str]:
+        """Notes that these requests, each with its content's fingerprint, are handed in with the file `source`. Returns
+        those that another call has handed in with other content after `young_since`: then nothing is noted."""
         now, actor = self.unit.now(), self.unit.actor[:512]
         rows = [
             {"request_id": name, "fingerprint": fingerprint, "source": source, "actor": actor, "at": now}
             for name, fingerprint in fingerprints.items()
         ]
         with self.unit.write() as session:
+            contradicted = {
+                row.request_id
+                for some in chunks(fingerprints)
+                for row in session.scalars(select(HandedIn).where(HandedIn.request_id.in_(some)))
+                if young_since and row.at > young_since and row.fingerprint != fingerprints[row.request_id]
+            }
+            if contradicted:
+                return contradicted
             for some in chunks(fingerprints):
                 session.execute(delete(HandedIn).where(HandedIn.request_id.in_(some)))
             if rows:
                 session.execute(insert(HandedIn), rows)
             add_ids(session, fingerprints)
+            return set()
 
     def of_request(self, request_id: str) -> HandedIn | None:
         with self.unit.read() as session:

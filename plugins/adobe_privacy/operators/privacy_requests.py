@@ -124,6 +124,16 @@ def inbox_day(context: Context) -> date:
     return (run_after - timedelta(days=1)).date()
 
 
+def is_dry_run(context: Context) -> bool:
+    """The DAG's param `dry_run`. The text "false", such as a template gives, is no dry run."""
+    given = context["params"].get("dry_run")
+    if isinstance(given, str) and given.strip().lower() in ("true", "false", ""):
+        return given.strip().lower() == "true"
+    if not isinstance(given, bool | None):
+        raise AirflowFailException("the param dry_run must be true or false")
+    return bool(given)
+
+
 def argument_or_param(context: Context, name: str, given: Any) -> Any:
     """An operator's argument; where it was not given, or its template came to nothing, the DAG's param."""
     if given is None or (isinstance(given, str) and given.strip() in ("", "None")):
@@ -189,10 +199,13 @@ class PrivacyOperator(BaseOperator):
         super().__init__(**kwargs)
         own = organisation_of(organisation)
         self.organisation = organisation
-        self.adobe_privacy_conn_id = adobe_privacy_conn_id or own.connection
-        self.ledger_conn_id = ledger_conn_id or own.ledger
-        self.inbox_uri = inbox_uri or own.inbox_uri
-        self.archive_uri = archive_uri or own.archive_uri
+        # What is empty is refused when the task runs: another place than the usual one was meant.
+        self.adobe_privacy_conn_id = (
+            own.connection if adobe_privacy_conn_id is None else adobe_privacy_conn_id
+        )
+        self.ledger_conn_id = own.ledger if ledger_conn_id is None else ledger_conn_id
+        self.inbox_uri = own.inbox_uri if inbox_uri is None else inbox_uri
+        self.archive_uri = own.archive_uri if archive_uri is None else archive_uri
         self.summary = ""
 
     @cached_property
@@ -332,7 +345,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
         from adobe_privacy.planning.planning import LATE_DAYS, PlanSettings, plan_day
         from adobe_privacy.reporting.run_report import batch_label, plan_lines
 
-        dry_run = bool(context["params"].get("dry_run"))
+        dry_run = is_dry_run(context)
         self._day = inbox_day(context)
         with plain_failures(self.log):
             settings, service = self.settings.variables, self.settings.service
@@ -573,7 +586,7 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
 
         if self.batch_ids is None:
             raise AirflowFailException("the day was not planned: see the log of the task plan")
-        if bool(context["params"].get("dry_run")):
+        if is_dry_run(context):
             log.info("Dry run: nothing was sent")
             return {}
         with plain_failures(self.log), self.ledger(context) as ledger:

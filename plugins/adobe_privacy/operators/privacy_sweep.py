@@ -30,6 +30,18 @@ if TYPE_CHECKING:
 
 log = plain_logger(__name__)
 
+MOST_OVERLAP = 366
+
+
+def _days(value: int | str) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = -1
+    if not 0 <= number <= MOST_OVERLAP:
+        raise AirflowFailException(f"overlap_days must be a whole number from 0 to {MOST_OVERLAP}")
+    return number
+
 
 class SweepPrivacyJobsOperator(PrivacyOperator):
     """Archives what Adobe lists as finished and is not archived yet, whoever asked for it and whenever it finished.
@@ -71,7 +83,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
         day = inbox_day(context)
         first, last = day, day
         if not is_backfill(context):
-            first, last = day - timedelta(days=int(self.overlap_days)), day + timedelta(days=1)
+            first, last = day - timedelta(days=_days(self.overlap_days)), day + timedelta(days=1)
         try:
             regulations = [
                 canonical_regulation(code)

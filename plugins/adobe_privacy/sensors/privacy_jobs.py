@@ -70,8 +70,10 @@ class PrivacyJobsSensor(BaseSensorOperator):
         self.batch_id = batch_id
         own = organisation_of(organisation)
         self.organisation = organisation
-        self.adobe_privacy_conn_id = adobe_privacy_conn_id or own.connection
-        self.ledger_conn_id = ledger_conn_id or own.ledger
+        self.adobe_privacy_conn_id = (
+            own.connection if adobe_privacy_conn_id is None else adobe_privacy_conn_id
+        )
+        self.ledger_conn_id = own.ledger if ledger_conn_id is None else ledger_conn_id
         self.poll_interval = poll_interval
         self.deferrable = deferrable
         self._watch: JobWatch | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlencode
 
+from airflow.sdk.exceptions import AirflowException
 from fastapi import Depends, FastAPI, Request, Response, status
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
@@ -55,7 +56,14 @@ def create_app() -> FastAPI:
         for router in (api.router, hand_in.router, work.router, result.router):
             app.include_router(router, prefix=f"{within}/api")
     app.add_exception_handler(HTTPException, _refused)
-    for kind in (LedgerError, OrganisationError, SettingsError, SQLAlchemyError, StorageError):
+    for kind in (
+        AirflowException,
+        LedgerError,
+        OrganisationError,
+        SettingsError,
+        SQLAlchemyError,
+        StorageError,
+    ):
         app.add_exception_handler(kind, _no_ledger)
     for wrong in (UnicodeError, OverflowError):
         app.add_exception_handler(wrong, _no_value)
@@ -122,6 +130,10 @@ async def _no_ledger(request: Request, error: Exception) -> Response:
     text = str(error)
     if isinstance(error, DataError) or type(error) is StatementError:
         return await _no_value(request, error)
+    if isinstance(error, AirflowException):
+        # Another's text, such as of the provider of a store.
+        log.error("a connection cannot be used: %s", type(error).__name__)
+        text = f"A connection that a setting names cannot be used ({type(error).__name__}): see docs/settings.md."
     if isinstance(error, SQLAlchemyError):
         # The database's own text may quote its address with the password.
         log.error("the ledger does not answer: %s", type(error).__name__)

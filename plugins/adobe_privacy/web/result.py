@@ -32,7 +32,11 @@ def result(source: SourceDep, user: GetUserDep, job: int) -> FileResponse:
     try:
         store = source.archive()
         manifest = result_manifest(store, found.manifest.rpartition("/")[0])
-        opener = archive_opener(read_settings()) if manifest.sealed is not None else None
+        opener = (
+            archive_opener(read_settings(organisation=source.organisation))
+            if manifest.sealed is not None
+            else None
+        )
         if findings := open_result(store, manifest, folder / "result.zip", opener):
             raise HTTPException(
                 status.HTTP_503_SERVICE_UNAVAILABLE,

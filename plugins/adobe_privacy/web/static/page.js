@@ -100,10 +100,12 @@ document.addEventListener("DOMContentLoaded", () => {
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ ...about, reason: form.elements.reason.value }),
       });
-      const { detail, too_late: late } = await answer.json();
-      if (answer.ok && !late) return void window.location.reload();
+      const { detail, too_late: late, changed, inbox_file: erased } = await answer.json();
+      if (answer.ok && !late && changed) return void window.location.reload();
       if (answer.ok) {
-        failure.textContent = `The hold is placed. It comes too late: ${late.join("; ")}.`;
+        failure.textContent = late
+          ? `The hold is placed. It comes too late: ${late.join("; ")}.`
+          : `Nothing was changed: ${erased ?? "this page was out of date, or somebody else decided first"}.`;
         return void dialog.addEventListener("close", () => window.location.reload());
       }
       failure.textContent = typeof detail === "string" ? detail : "The reason must have 3 to 400 characters.";

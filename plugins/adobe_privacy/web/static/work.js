@@ -84,11 +84,13 @@ function manyDialog() {
       decision: form.elements.decision.value, request_ids: ids, reason: form.elements.reason.value,
     }));
     const late = Object.entries(told.too_late ?? {}).map(([id, lines]) => `${id}: ${lines.join(", ")}`);
-    if (!told.unknown.length && !late.length) return void window.location.reload();
+    const same = Object.keys(told.requests).filter((id) => !told.requests[id]);
+    if (!told.unknown.length && !late.length && !same.length) return void window.location.reload();
     form.elements.ids.value = told.unknown.join("\n");
     failure.textContent = [
       `${told.changed} jobs changed.`,
       ...(told.unknown.length ? ["The ledger does not have the ids that are left above."] : []),
+      ...(same.length ? [`Nothing was changed for ${same.join(", ")}.`] : []),
       ...(late.length ? [`The hold comes too late. ${late.join("; ")}.`] : []),
     ].join(" ");
   }, failure, submit));
