@@ -57,7 +57,10 @@ def opened(page: Page, body: str, answer: dict[str, Any]) -> list[str]:
     [
         ({"changed": 0}, "Nothing was changed: this page was out of date, or somebody else decided first."),
         (
-            {"changed": 0, "inbox_file": "its inbox file was erased on 2026-11-20: hand the request in again"},
+            {
+                "changed": 0,
+                "inbox_file": "its inbox file was erased on 2026-11-20: hand the request in again",
+            },
             "Nothing was changed: its inbox file was erased on 2026-11-20: hand the request in again.",
         ),
         ({"changed": 1}, None),
