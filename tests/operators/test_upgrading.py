@@ -31,7 +31,8 @@ from tests.support.privacy import World, context
 
 HOME = Path(__file__).parent / "home_0_1_0"
 MADE = date(2026, 11, 26)
-LATER = (datetime.now(UTC).date() - MADE).days
+# Up to yesterday: what was made in an afternoon would lie in the future on any morning, and be waited for.
+LATER = (datetime.now(UTC).date() - MADE).days - 1
 ARCHIVED, WAITS, PLANNED = (date(2026, 11, day) + timedelta(LATER) for day in (20, 21, 22))
 WAITING_JOB = "5b6e8a02-e9a8-11f1-8001-c2ce7ed4d57b"
 PLANNED_BATCH = "1e4006af-2bcf-4ad8-ad52-9ea5ebf66ca6"
