@@ -31,7 +31,6 @@ from tests.storage.servers import S3Server
 
 COMPLETED = datetime(2026, 1, 1, tzinfo=UTC)
 BODY = make_zip()
-TODAY = f"jobs/gdpr/{datetime.now(UTC):%Y/%m/%d}"
 
 
 def after(days: float) -> Callable[[], datetime]:
@@ -53,6 +52,11 @@ async def archive(store: Store, job_id: str = "a-job", **changes: object) -> Man
 
 def manifests(store: Store) -> dict[str, Manifest]:
     return {manifest.job_id: manifest for _, manifest in iter_manifests(store)}
+
+
+def day_of(manifest: Manifest) -> str:
+    """The folder of its day: not today's, for the tests before this one may have run past midnight."""
+    return manifest.folder.rpartition("/")[0]
 
 
 def result_exists(store: Store, manifest: Manifest) -> bool:
@@ -120,7 +124,7 @@ async def test_a_hold_that_cannot_be_asked_erases_nothing(store: Store) -> None:
 
 async def test_a_dry_run_names_and_touches_nothing(store: Store) -> None:
     manifest = await archive(store)
-    store.write(f"{TODAY}/x/attempt.zip", b"half")
+    store.write(f"{day_of(manifest)}/x/attempt.zip", b"half")
     (action,) = erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(31), dry_run=True)
     assert action.action == "erased"
     late = lambda: datetime.now(UTC) + timedelta(days=8)  # noqa: E731
@@ -186,31 +190,32 @@ def test_a_retention_of_no_days_is_refused(file_store: Store) -> None:
 
 async def test_old_attempts_are_swept_and_what_a_manifest_names_is_kept(store: Store) -> None:
     manifest = await archive(store, completed_at=datetime.now(UTC))
+    day = day_of(manifest)
     store.write(f"{manifest.folder}/attempt.zip", b"half")
-    store.write(f"{TODAY}/killed/attempt.zip", b"half")
+    store.write(f"{day}/killed/attempt.zip", b"half")
     store.write("rejected/bad/attempt.zip", b"bad")
     store.write("rejected/disputed/attempt.zip", b"bad")
-    store.write(f"{TODAY}/unreadable/manifest.json", b"{}")
+    store.write(f"{day}/unreadable/manifest.json", b"{}")
     for name in ("perhaps", "or-this"):
-        store.write(f"{TODAY}/unreadable/{name}.zip", b"good")
+        store.write(f"{day}/unreadable/{name}.zip", b"good")
     week = timedelta(days=7)
     assert list(clean_up(store, older_than=week, on_hold=nothing_held)) == []
     late = lambda: datetime.now(UTC) + timedelta(days=8)  # noqa: E731
     actions = list(clean_up(store, older_than=week, on_hold=held("disputed"), clock=late))
     assert sorted((action.action, action.key) for action in actions) == [
-        ("failed", f"{TODAY}/unreadable/manifest.json"),
+        ("failed", f"{day}/unreadable/manifest.json"),
         ("held", "rejected/disputed/attempt.zip"),
         ("swept", f"{manifest.folder}/attempt.zip"),
-        ("swept", f"{TODAY}/killed/attempt.zip"),
+        ("swept", f"{day}/killed/attempt.zip"),
         ("swept", "rejected/bad/attempt.zip"),
     ]
     assert sorted(info.key for info in store.objects()) == sorted(
         [
             f"{manifest.folder}/manifest.json",
             str(manifest.object_key),
-            f"{TODAY}/unreadable/manifest.json",
-            f"{TODAY}/unreadable/perhaps.zip",
-            f"{TODAY}/unreadable/or-this.zip",
+            f"{day}/unreadable/manifest.json",
+            f"{day}/unreadable/perhaps.zip",
+            f"{day}/unreadable/or-this.zip",
             "rejected/disputed/attempt.zip",
         ]
     )

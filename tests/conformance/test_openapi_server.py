@@ -27,7 +27,6 @@ from tests.support.day import finished
 from tests.support.privacy import World, context, request
 
 ORG = "0123456789ABCDEF01234567@AdobeOrg"
-TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture
@@ -107,7 +106,8 @@ async def test_an_opt_out_has_the_form_of_the_file() -> None:
         async with PrivacyServiceClient(config) as client:
             entity = ConsentEntity(namespace="email", values=("subject1@example.com",))
             await client.send_consent(ConsentRequest(entities=(entity,)))
-            assert [job async for job in client.list_jobs("gdpr", from_date=TODAY, to_date=TODAY)] == []
+            today = datetime.now(UTC).date()
+            assert [job async for job in client.list_jobs("gdpr", from_date=today, to_date=today)] == []
     (consent,) = service.consents
     assert consent["optOutOfSale"] is True
 
