@@ -11,7 +11,7 @@ from adobe_privacy.intake.catalogue import STANDARD_NAMESPACES
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import AccessKind
 
-MOST = 1000
+MAX_LISTED = 1000
 
 
 def find(options: argparse.Namespace, ledger: Ledger) -> bool:
@@ -21,20 +21,20 @@ def find(options: argparse.Namespace, ledger: Ledger) -> bool:
     if known is None:
         print(f"{namespace} is none of Adobe's namespaces: it is taken for one of your own", file=sys.stderr)
     value = _value(namespace)
-    found = ledger.search.by_prints([ledger.intake.person_print(namespace, value)], limit=MOST + 1)
+    found = ledger.search.by_prints([ledger.intake.person_print(namespace, value)], limit=MAX_LISTED + 1)
     by = known or "a namespace of your own"
     ledger.accesses.note(
-        AccessKind.SEARCHED, f"for a person, by {by}: {min(len(found), MOST)} requests found"
+        AccessKind.SEARCHED, f"for a person, by {by}: {min(len(found), MAX_LISTED)} requests found"
     )
-    print_rows(options, [{"request_id": name} for name in found[:MOST]])
+    print_rows(options, [{"request_id": name} for name in found[:MAX_LISTED]])
     if not found:
         print(
             "the ledger knows no request with it. Requests that no run has taken in yet are in the inbox only",
             file=sys.stderr,
         )
-    if len(found) > MOST:
-        print(f"there are more than these {MOST}", file=sys.stderr)
-    return len(found) <= MOST
+    if len(found) > MAX_LISTED:
+        print(f"there are more than these {MAX_LISTED}", file=sys.stderr)
+    return len(found) <= MAX_LISTED
 
 
 def _value(namespace: str) -> str:
