@@ -52,7 +52,7 @@ def test_an_image_installs_what_is_locked_and_no_airflow() -> None:
 
 
 def test_an_image_gets_no_secret_of_the_machine_that_builds_it() -> None:
-    assert {".env", ".airflow", "data", "airflow_settings.yaml"} <= set(
+    assert {"**/.env", ".airflow", "data", "airflow_settings.yaml"} <= set(
         (ROOT / ".dockerignore").read_text().split()
     )
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from adobe_privacy.api.names import include_codes
 from adobe_privacy.intake.catalogue import unknown_product
@@ -32,6 +32,18 @@ T = TypeVar("T", bound=BaseModel)
 SHORTEST_POLL_AT_ADOBE = 5.0
 LONGEST_RETENTION = 36_500  # days
 ADOBE_HOSTS = ("adobe.io", "adobe.com")
+
+
+class Fields(BaseModel):
+    """Fields of a connection's extra, or variables: none is taken that is not known."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        arbitrary_types_allowed=True,
+    )
 
 
 class SettingsError(ValueError):

@@ -8,15 +8,11 @@ the field and what was expected; the line repeats no value, which may be a secre
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from sqlalchemy import URL
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from adobe_privacy import host_network
 from adobe_privacy.api.addresses import DOWNLOAD_HOSTS
@@ -26,6 +22,7 @@ from adobe_privacy.api.models import CompanyContext
 from adobe_privacy.archive.zip_rules import ZipLimits
 from adobe_privacy.intake.options import CallOptions
 from adobe_privacy.ledger.protection import INBOX_DAYS, LEDGER_MONTHS
+from adobe_privacy.ledger_settings import LedgerSettings, default_ledger, ledger_settings
 from adobe_privacy.organisations import THE_DEFAULT, Organisation
 from adobe_privacy.regulations.clocks import DEFAULT
 from adobe_privacy.setting_values import (
@@ -33,6 +30,7 @@ from adobe_privacy.setting_values import (
     Cap,
     ConnectionFields,
     Count,
+    Fields,
     JsonText,
     LegalClocks,
     LookUpFailed,
@@ -85,17 +83,7 @@ IMS_ORG = "imsOrgID"
 DAY_SECONDS = 86_400.0
 
 
-class _Fields(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        hide_input_in_errors=True,
-        allow_inf_nan=False,
-        arbitrary_types_allowed=True,
-    )
-
-
-class _ServiceExtra(CallOptions, _Fields):
+class _ServiceExtra(CallOptions, Fields):
     org_id: Text
     token_url: Text = DEFAULT_TOKEN_URL
     scopes: Names = DEFAULT_SCOPES
@@ -112,30 +100,14 @@ class _ServiceExtra(CallOptions, _Fields):
     download_hosts: Names = DOWNLOAD_HOSTS
 
 
-class _KeyExtra(_Fields):
+class _KeyExtra(Fields):
     recipients: BlankSeparated = ()
     kms_key_id: Text | None = None
     aws_conn_id: Text | None = None
     keys_uri: Uri | None = None
 
 
-class _LedgerExtra(_Fields):
-    fingerprint_key: Annotated[str, Field(strict=True)] | None = None
-
-
-class _PostgresExtra(_LedgerExtra):
-    """Besides, what says how the server is to be trusted, by PostgreSQL's own names."""
-
-    sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] | None = None
-    sslrootcert: Text | None = None
-    sslcert: Text | None = None
-    sslkey: Text | None = None
-    target_session_attrs: Text | None = None
-    application_name: Text | None = None
-    connect_timeout: Count | None = None
-
-
-class ArchiveOptions(_Fields):
+class ArchiveOptions(Fields):
     """How results are archived; `key_conn_id` names the connection of the key by which they are encrypted,
     `signing_conn_id` that of the key by which manifests are signed."""
 
@@ -153,7 +125,7 @@ class ArchiveOptions(_Fields):
         return ZipLimits(**self.model_dump(exclude={"keep_rejected", "key_conn_id", "signing_conn_id"}))
 
 
-class NotifierSettings(_Fields):
+class NotifierSettings(Fields):
     """One of Airflow's notifiers, by its class's name. The arguments may hold secrets."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -162,7 +134,7 @@ class NotifierSettings(_Fields):
     arguments: Annotated[dict[str, Any], Field(alias="kwargs", repr=False)] = Field(default_factory=dict)
 
 
-class Variables(_Fields):
+class Variables(Fields):
     """What the Airflow variables say. Each is called as the field is, with `privacy_` before it."""
 
     inbox_uri: Uri | None = None
@@ -194,21 +166,6 @@ class ServiceSettings:
     list_lag: float
     strict_identities: bool
     options: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class LedgerSettings:
-    """Where the ledger lies. Not `configured` means that no connection said so: it is the usual file then."""
-
-    url: str = field(repr=False)
-    fingerprint_key: str | None = field(default=None, repr=False)
-    conn_id: str = "privacy_ledger"
-    configured: bool = True
-
-    @property
-    def file(self) -> Path | None:
-        """The SQLite file; None for a database server."""
-        return Path(self.url.removeprefix("sqlite:///")) if self.url.startswith("sqlite:///") else None
 
 
 @dataclass(frozen=True)
@@ -367,55 +324,3 @@ def key_settings(connection: ConnectionFields | None, conn_id: str) -> KeySettin
     return KeySettings(
         conn_id=conn_id, identities=tuple((connection.password or "").split()), **extra.model_dump()
     )
-
-
-def default_ledger() -> Path:
-    """The file that is the ledger where no connection says otherwise."""
-    home = os.environ.get("AIRFLOW_HOME") or Path.home() / "airflow"
-    return Path(home).absolute() / "privacy_ledger.db"
-
-
-def ledger_settings(
-    connection: ConnectionFields | None, conn_id: str = Organisation.ledger
-) -> LedgerSettings:
-    """Reads the connection of the ledger. Where the usual one is absent it is the usual file; another ledger, such as
-    that of a further organisation, must have its connection. Raises SettingsError."""
-    if connection is None:
-        if conn_id != Organisation.ledger:
-            raise not_found(conn_id)
-        return LedgerSettings(f"sqlite:///{default_ledger()}", None, conn_id, configured=False)
-    place = f"connection {conn_id}"
-    kind = connection.conn_type
-    model = _LedgerExtra if kind == "sqlite" else _PostgresExtra
-    extra = checked(model, extra_of(connection), lambda path: f"{place}: extra.{path}")
-    key = extra.fingerprint_key
-    if kind == "sqlite":
-        path = connection.host or connection.schema
-        if not path:
-            raise SettingsError(f"{place}: host is empty: give the path of a file")
-        # From another folder, another process would make another ledger. A URL has a query after a question mark.
-        if not path.startswith("/") or "?" in path:
-            raise SettingsError(f"{place}: host must be the absolute path of a file, without a question mark")
-        return LedgerSettings(f"sqlite:///{path}", key, conn_id)
-    if kind not in ("postgres", "postgresql"):
-        raise SettingsError(f"{place}: type {kind!r} is no ledger: use sqlite (host: a path) or postgres")
-    if importlib.util.find_spec("psycopg") is None:
-        raise SettingsError(
-            f"{place} is PostgreSQL, whose driver is missing: pip install 'airflow-adobe-privacy[postgres]'"
-        )
-    host = connection.host or ""
-    url = URL.create(
-        "postgresql+psycopg",
-        username=connection.login or None,
-        password=connection.password or None,
-        # A path is the folder of a Unix socket, which a URL carries as a query.
-        host=None if host.startswith("/") else host or None,
-        port=connection.port,
-        database=connection.schema or None,
-        query={
-            name: str(value)
-            for name, value in extra.model_dump(exclude={"fingerprint_key"}, exclude_none=True).items()
-        }
-        | ({"host": host} if host.startswith("/") else {}),
-    )
-    return LedgerSettings(url.render_as_string(hide_password=False), key, conn_id)

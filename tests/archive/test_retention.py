@@ -124,7 +124,7 @@ async def test_a_hold_that_cannot_be_asked_erases_nothing(store: Store) -> None:
 
 async def test_a_dry_run_names_and_touches_nothing(store: Store) -> None:
     manifest = await archive(store)
-    store.write(f"{day_of(manifest)}/x/attempt.zip", b"half")
+    store.write(f"jobs/gdpr/{datetime.now(UTC):%Y/%m/%d}/x/attempt.zip", b"half")
     (action,) = erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(31), dry_run=True)
     assert action.action == "erased"
     late = lambda: datetime.now(UTC) + timedelta(days=8)  # noqa: E731

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import RequestRefused
-from adobe_privacy.api.models import CreatedJobs, CreateJobsRequest
+from adobe_privacy.api.models import CreatedJobs, CreateJobsRequest, JobSummary
 from adobe_privacy.ledger.schema import Batch
 from adobe_privacy.ledger.states import JobState
 from tests.submission.day import Day
@@ -64,6 +66,29 @@ async def test_a_lost_answer_is_resolved_or_told_and_never_sent_twice(
         assert JobState.SUBMITTING in states(day, "DSR-1")
     else:
         assert states(day, "DSR-1") == {JobState.SUBMITTED}
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "drop_before"])
+async def test_a_listed_job_that_does_not_say_its_action_may_be_ours(
+    day: Day, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = PrivacyServiceClient.list_jobs
+
+    async def list_jobs(client: PrivacyServiceClient, *codes: str, **days: Any) -> AsyncIterator[JobSummary]:
+        async for row in real(client, *codes, **days):
+            yield row.model_copy(update={"action": None}) if row.key == "DSR-1" else row
+
+    day.simulator.create_jobs(count=1, regulation="gdpr", key="elsewhere")
+    day.simulator.fault("create", kind)
+    batch = day.planned(line(1, "access"))
+    monkeypatch.setattr(PrivacyServiceClient, "list_jobs", list_jobs)
+    result = await day.submit(batch)
+    assert day.made()["DSR-1"] == 1
+    if kind == "drop_after":
+        assert (result.unknown, result.submitted) == (1, 0)
+        assert "without saying its action" in result.notes[-1]
+    else:
+        assert (result.unknown, result.submitted) == (0, 1)
 
 
 async def test_what_is_unknown_is_resolved_as_soon_as_a_list_shows_it(day: Day) -> None:

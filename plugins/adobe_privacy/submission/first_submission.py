@@ -9,7 +9,7 @@ from __future__ import annotations
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.submission.recognition import Search, listed_jobs
+from adobe_privacy.submission.recognition import Search, folded, listed_jobs
 
 
 async def refuse_what_adobe_has(ledger: Ledger, client: PrivacyServiceClient) -> None:
@@ -28,7 +28,7 @@ async def refuse_what_adobe_has(ledger: Ledger, client: PrivacyServiceClient) ->
     search = Search(place for place, job_id in wanted.items() if job_id not in doubtful)
     for row in await listed_jobs(client, sorted({job.regulation for job in jobs})):
         search.note(row)
-    found = search.found(ledger)
+    found = {folded(key) for key, _ in search.found(ledger)} | search.unclear(ledger)
     # Another process of this ledger may have sent them while the lists were read.
     if found and not _has_sent(ledger):
         raise LedgerError(

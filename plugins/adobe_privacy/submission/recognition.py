@@ -57,16 +57,27 @@ class Search:
 
     def __init__(self, places: Iterable[Place]) -> None:
         self._wanted = set(places)
+        self._keys = {folded(key) for key, _ in self._wanted}
+        self._without_action: list[JobSummary] = []
         self._by_folded = {(folded(key), action): (key, action) for key, action in self._wanted}
         self._same: dict[Place, list[JobSummary]] = {}
         self._alike: dict[Place, list[JobSummary]] = {}
 
     def note(self, row: JobSummary) -> None:
         place = (row.key or "", row.action or "")
-        if place in self._wanted:
+        if not row.action:
+            if folded(place[0]) in self._keys:
+                self._without_action.append(row)
+        elif place in self._wanted:
             self._same.setdefault(place, []).append(row)
         elif (alike := self._by_folded.get((folded(place[0]), place[1]))) is not None:
             self._alike.setdefault(alike, []).append(row)
+
+    def unclear(self, ledger: Ledger) -> set[str]:
+        """The folded keys of Adobe's jobs that the ledger does not know and that do not say their action: what is
+        wanted under such a key is neither found nor absent."""
+        known = ledger.intents.known_adobe_jobs({row.job_id for row in self._without_action})
+        return {folded(row.key or "") for row in self._without_action if row.job_id not in known}
 
     def found(self, ledger: Ledger) -> dict[Place, list[JobSummary]]:
         """By place, Adobe's jobs that the ledger does not know: what did not fail before what did, then the oldest

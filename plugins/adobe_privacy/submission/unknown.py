@@ -14,7 +14,7 @@ Anything else stays unknown: it is not sent again, a person is told, and the nex
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from adobe_privacy.api.errors import NotFound, RequestRefused, TemporarilyUnavailable
@@ -26,7 +26,7 @@ from adobe_privacy.ledger.states import OPEN_AT_ADOBE, JobState
 from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.regulations.codes import listing_codes
 from adobe_privacy.submission.batch_work import BatchWork, intent_of
-from adobe_privacy.submission.recognition import Search, recognise
+from adobe_privacy.submission.recognition import Search, folded, recognise
 
 log = plain_logger(__name__)
 
@@ -50,6 +50,8 @@ class _Lists:
 
     open_job: bool = False
     newest: datetime | None = None
+    # Folded keys of ours, in rows that do not say their action.
+    unclear: set[str] = field(default_factory=set)
 
     def note(self, row: JobSummary) -> None:
         self.open_job = self.open_job or row.status in OPEN
@@ -101,6 +103,7 @@ class UnknownOutcomes:
         since = min(may_be_made_since(job, time_lost) for job in jobs)
         async for listed in self._listed(since, lists, thoroughly=thoroughly):
             search.note(listed)
+        lists.unclear |= search.unclear(work.ledger)
         result = recognise(work.ledger, jobs, search, "found at Adobe by its user key")
         work.result.notes += result.notes
         if result.job_ids:
@@ -157,7 +160,10 @@ class UnknownOutcomes:
     async def _judge(self, absent: Sequence[Job], lists: _Lists) -> None:
         time_lost, reach = self.work.ledger.doubts.lost(), self.work.ledger.now() - LOOK_BACK
         older = [job for job in absent if may_be_made_since(job, time_lost) < reach]
-        recent = [job for job in absent if job not in older]
+        unclear = [job for job in absent if folded(job.key) in lists.unclear and job not in older]
+        recent = [job for job in absent if job not in older and job not in unclear]
+        if unclear:
+            self._leave(unclear, "Adobe lists a job of the same user key without saying its action")
         if older:
             self._leave(older, "Adobe's lists do not reach back to when it may have been sent")
         if recent:
