@@ -85,6 +85,7 @@ def test_of_many(page: Page) -> None:
     answer = {"changed": 1, "requests": {"DSR-1": 1, "DSR-2": 0}, "unknown": []}
     loads = opened(page, '<button id="open-many">Many</button>' + dialog_of("jobs.html", "many"), answer)
     page.locator("#open-many").click()
+    page.locator("#many [name=decision]").select_option("resend")
     page.locator("#many [name=ids]").fill("DSR-1\nDSR-2")
     page.locator("#many [name=reason]").fill("corrected at Target")
     with page.expect_response("**/api/decide"):

@@ -84,7 +84,9 @@ function manyDialog() {
       decision: form.elements.decision.value, request_ids: ids, reason: form.elements.reason.value,
     }));
     const late = Object.entries(told.too_late ?? {}).map(([id, lines]) => `${id}: ${lines.join(", ")}`);
-    const same = Object.keys(told.requests).filter((id) => !told.requests[id]);
+    // Where others are held now, one that was on hold before is as it was asked to be.
+    const held = form.elements.decision.value === "hold" && told.changed;
+    const same = held ? [] : Object.keys(told.requests).filter((id) => !told.requests[id]);
     if (!told.unknown.length && !late.length && !same.length) return void window.location.reload();
     form.elements.ids.value = told.unknown.join("\n");
     failure.textContent = [
