@@ -7,7 +7,7 @@ A wrong year or a missing hyphen would else cost a person's request, and every r
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import islice
@@ -17,6 +17,7 @@ from adobe_privacy.ledger.inbox import OUT_OF_REACH, FileName
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.storage import ObjectInfo, Store
 
+NO_DAY = "its folder is none of a day such as 2026-11-20"
 # Older folders may be the archive of another program.
 LOOK_BACK = timedelta(days=400)
 # A folder named like a year may be an archive, too: no more of its files are looked at.
@@ -29,6 +30,9 @@ _DAY = re.compile(
 )
 _IN_PARTS = re.compile(r"(?:\w+=)?20\d\d/(?:\w+=)?\d\d?/(?:\w+=)?\d\d?/[^/]+")
 _YEAR = re.compile(r"(?:\w+=)?20\d\d")
+
+# By day and key, size and mark as they were read.
+ReadFiles = Mapping[tuple[date, str], tuple[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +56,30 @@ def out_of_reach(
     first = day - timedelta(days=late_days)
     # What lay there before this ledger began is another's.
     began = ledger.inbox.first_read()
+    read = ledger.inbox.read_files(first - LOOK_BACK, date.max)
     for name in names:
         if _YEAR.fullmatch(name):
             for info in islice(store.objects(name), MANY):
                 if _IN_PARTS.fullmatch(info.key):
-                    yield from _told(
-                        ledger, info, "its folder is none of a day such as 2026-11-20", late_days
-                    )
+                    yield from _told(ledger, info, NO_DAY, late_days)
         elif not _is_day(name):
             if _DAY.fullmatch(name):
                 for info in store.objects_directly_in(name):
-                    yield from _told(
-                        ledger, info, "its folder is none of a day such as 2026-11-20", late_days
-                    )
+                    yield from _told(ledger, info, NO_DAY, late_days)
         elif (folder := date.fromisoformat(name)) > last:
-            for info in _unread(store, ledger, folder):
+            for info in _unread(store, ledger, folder, read):
                 yield from _told(ledger, info, "the day of its folder is yet to come", late_days, folder)
         elif first - LOOK_BACK <= folder < first and began is not None:
-            for info in _unread(store, ledger, folder):
+            for info in _unread(store, ledger, folder, read):
                 if info.modified > began and info.modified.date() > folder + timedelta(days=late_days):
                     why = f"the day of its folder was over for more than {late_days} days when it came"
                     yield from _told(ledger, info, why, late_days, folder)
 
 
-def _unread(store: Store, ledger: Ledger, folder: date) -> Iterator[ObjectInfo]:
+def _unread(store: Store, ledger: Ledger, folder: date, read: ReadFiles) -> Iterator[ObjectInfo]:
     """The files of a day's folder that no run has read: a person may have started one for this day."""
-    known = ledger.inbox.read_files(folder, folder)
     for info in store.objects_directly_in(f"{folder:%Y-%m-%d}"):
-        size, mark = known.get((folder, file_key(info.key, ledger)), (None, ""))
+        size, mark = read.get((folder, file_key(info.key, ledger)), (None, ""))
         # A store that was copied has the same files with other marks.
         if size != info.size or mark.startswith(OUT_OF_REACH):
             yield info
