@@ -15,6 +15,7 @@ from adobe_privacy.intake.request import Action
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import AccessKind, Job
 from adobe_privacy.plain_text import plain
+from adobe_privacy.reporting.export import result_name
 from adobe_privacy.storage import Store, open_store
 
 
@@ -51,7 +52,7 @@ def _of_request(options: argparse.Namespace, ledger: Ledger) -> int:
     within = options.output.is_dir()
     if len(found) > 1 and not within:
         raise WrongUsage(f"{name} has {len(found)} results: give as --output a folder that exists")
-    outputs = [options.output / _file_name(job) if within else options.output for job, _ in found]
+    outputs = [options.output / result_name(job) if within else options.output for job, _ in found]
     if there := next((path for path in outputs if path.exists()), None):
         raise WrongUsage(f"{there} exists already")
     openers = [_opener(options, manifest) for _, manifest in found]
@@ -76,10 +77,6 @@ def _with_results(store: Store, jobs: list[Job]) -> tuple[list[tuple[Job, Manife
         except ArchiveError as error:
             missing.append(f"part {job.part}: {error}")
     return found, missing
-
-
-def _file_name(job: Job) -> str:
-    return f"{job.request_id.replace('/', '_').replace(':', '_')}-{job.action}-{job.part}.zip"
 
 
 def _opener(options: argparse.Namespace, manifest: Manifest) -> Opener | None:

@@ -89,3 +89,8 @@ def _cell(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return csv_cell(value) if isinstance(value, str) else value
+
+
+def result_name(job: Job) -> str:
+    """What the file is called in which a job's result is handed out."""
+    return f"{job.request_id.replace('/', '_').replace(':', '_')}-{job.action}-{job.part}.zip"

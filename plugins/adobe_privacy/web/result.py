@@ -15,6 +15,7 @@ from adobe_privacy.archive import ArchiveError, open_result, result_manifest
 from adobe_privacy.hooks.archive import archive_opener
 from adobe_privacy.hooks.settings import read_settings
 from adobe_privacy.ledger.schema import AccessKind
+from adobe_privacy.reporting.export import result_name
 from adobe_privacy.web.access import may_download
 from adobe_privacy.web.source import SourceDep
 
@@ -54,10 +55,9 @@ def result(source: SourceDep, user: GetUserDep, job: int) -> FileResponse:
     except BaseException:
         shutil.rmtree(folder)
         raise
-    name = f"{found.request_id.replace('/', '_').replace(':', '_')}-{found.action}-{found.part}.zip"
     return FileResponse(
         folder / "result.zip",
         media_type="application/zip",
-        filename=name,
+        filename=result_name(found),
         background=BackgroundTask(shutil.rmtree, folder),
     )

@@ -10,10 +10,9 @@ from fastapi import APIRouter, Depends, HTTPException, status
 from fastapi import Query as Parameter
 from pydantic import BaseModel, Field, StringConstraints
 
-from adobe_privacy.intake.catalogue import STANDARD_NAMESPACES
 from adobe_privacy.ledger.access import name_of
 from adobe_privacy.ledger.people import People
-from adobe_privacy.ledger.schema import AccessKind
+from adobe_privacy.reporting import find_person as persons
 from adobe_privacy.web.access import may_ask, may_write
 from adobe_privacy.web.source import Source, SourceDep
 from adobe_privacy.web.words import moment_words
@@ -61,11 +60,8 @@ def find(source: SourceDep, sought: Sought) -> dict[str, list[str]]:
 @router.post("/find-person", dependencies=[Depends(may_ask)])
 def find_person(source: SourceDep, user: GetUserDep, person: Person) -> dict[str, list[str]]:
     """Finds the ids of the requests that hold this identity. The ledger keeps who asked, and not what was asked."""
-    known = {name.lower(): name for name in STANDARD_NAMESPACES}
     with source.ledger_of(user.get_name()) as ledger:
-        found = ledger.search.by_prints([ledger.intake.person_print(person.namespace, person.value)])
-        by = known.get(person.namespace.lower(), "a namespace of your own")
-        ledger.accesses.note(AccessKind.SEARCHED, f"for a person, by {by}: {len(found)} requests found")
+        found, _ = persons.find_person(ledger, person.namespace, person.value, limit=50)
     return {"request_ids": found}
 
 
