@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy import command_line
 from adobe_privacy.ledger.identity import Lost, keep_lost
@@ -27,7 +27,7 @@ from adobe_privacy.operators.privacy_retention import (
     VerifyPrivacyArchiveOperator,
 )
 from adobe_privacy.seals import check_history, seal_history
-from adobe_privacy.storage import open_store
+from adobe_privacy.storage import AccessDenied, Store, Written, open_store
 from tests.support.privacy import World, context, long_ago, request
 
 
@@ -227,3 +227,36 @@ def test_a_receipt_has_its_hash_as_well(world: World) -> None:
         [job] = ledger.people.request_jobs("DSR-1")
     data = (world.archive / str(job.manifest)).read_bytes()
     assert job.manifest_sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_a_head_that_cannot_be_read_or_written_stops_no_other_check(
+    archived: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nightly()
+    read, create = Store.read, Store.create
+
+    def closed(self: Store, key: str) -> bytes:
+        if key.startswith("seals/"):
+            raise AccessDenied(f"{key}: the store refused", uri=key)
+        return read(self, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "read", closed)
+        code, problems = against_ledger(archived, capsys)
+        with pytest.raises(AirflowFailException, match=r"cannot be read: .* the store refused"):
+            nightly()
+    assert code == 1
+    assert set(problems) == {"changed-history"}
+
+    def locked(self: Store, key: str, data: bytes) -> Written:
+        if key.startswith("seals/"):
+            raise AccessDenied(f"{key}: the store refused", uri=key)
+        return create(self, key, data)
+
+    monkeypatch.setattr(Store, "create", locked)
+    with Ledger(archived.ledger_url, actor="test") as ledger:
+        ledger.people.hold("DSR-1", "a court's order")
+    operator = VerifyPrivacyArchiveOperator(task_id="verify", every_days=1)
+    with pytest.raises(AirflowException, match="the head of the history cannot be written"):
+        operator.execute(context())
+    assert operator.summary.startswith("Sample: 1 results re-read, 0 errors")

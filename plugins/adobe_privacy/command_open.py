@@ -16,7 +16,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import AccessKind, Job
 from adobe_privacy.plain_text import plain
 from adobe_privacy.reporting.export import result_name
-from adobe_privacy.storage import Store, open_store
+from adobe_privacy.storage import StorageError, Store, open_store
 
 
 def open_(options: argparse.Namespace) -> int:
@@ -74,7 +74,7 @@ def _with_results(store: Store, jobs: list[Job]) -> tuple[list[tuple[Job, Manife
             continue
         try:
             found.append((job, result_manifest(store, str(job.manifest).rpartition("/")[0])))
-        except ArchiveError as error:
+        except (ArchiveError, StorageError) as error:
             missing.append(f"part {job.part}: {error}")
     return found, missing
 

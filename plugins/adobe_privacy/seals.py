@@ -17,7 +17,7 @@ from adobe_privacy.archive.signing import Sign, unproven, unsigned
 from adobe_privacy.ledger.identity import lost
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Seal
-from adobe_privacy.storage import ObjectExists, ObjectNotFound, Store
+from adobe_privacy.storage import ObjectExists, ObjectNotFound, StorageError, Store
 
 SEALS = "seals"
 
@@ -51,11 +51,15 @@ def seal_history(ledger: Ledger, archive: Store, sign: Sign = unsigned) -> Seal 
 
 
 def heads(archive: Store) -> tuple[list[Head], list[str]]:
-    """The heads in the archive, and what there is no head."""
+    """The heads in the archive, and what there is no head or cannot be read."""
     found: list[Head] = []
     odd: list[str] = []
     for info in archive.objects(SEALS):
-        head = _read(archive, info.key)
+        try:
+            head = _read(archive, info.key)
+        except StorageError as error:
+            odd.append(f"{info.key} cannot be read: {error}")
+            continue
         if head is None:
             odd.append(f"{info.key} is no head of a history")
         else:
@@ -67,7 +71,11 @@ def unproven_heads(archive: Store, signers: Sequence[Ed25519PublicKey]) -> list[
     """The heads in the archive that none of these keys has signed, and the numbers that are missing between them."""
     found, problems = heads(archive)
     for head in found:
-        if (problem := unproven(archive.read(head.place), signers)) is not None:
+        try:
+            problem = unproven(archive.read(head.place), signers)
+        except StorageError as error:
+            problem = f"it cannot be read: {error}"
+        if problem is not None:
             problems.append(f"{head.place}: {problem}")
     numbers = {head.number for head in found}
     gaps = sorted(set(range(1, max(numbers, default=0))) - numbers)

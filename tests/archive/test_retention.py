@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from adobe_privacy.archive import (
     verify_sample,
 )
 from adobe_privacy.archive.manifest import Erasure
-from adobe_privacy.storage import AccessDenied, FileOptions, StorageUnavailable, Store, open_store
+from adobe_privacy.storage import AccessDenied, FileOptions, ObjectInfo, StorageUnavailable, Store, open_store
 from tests.archive.erasing import Erasing
 from tests.archive.jobs import access_job, empty_manifest
 from tests.archive.results_server import FromMemory
@@ -404,6 +404,47 @@ def counted_requests(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(Store, name, listed)
     return counts
+
+
+async def test_an_unfinished_write_that_cannot_be_removed_stops_no_other(
+    file_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(file_store.location.prefix)
+    for name in ("a.zip#1", "b.zip#1"):
+        (root / "jobs").mkdir(exist_ok=True)
+        (root / "jobs" / name).write_bytes(b"half")
+    unlink = Path.unlink
+
+    def locked(self: Path, missing_ok: bool = False) -> None:
+        if self.name == "a.zip#1":
+            raise PermissionError(13, "Permission denied", str(self))
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", locked)
+    actions = clean_up(file_store, older_than=timedelta(days=1), on_hold=nothing_held, clock=after(400))
+    assert {action.key: action.action for action in actions} == {
+        "jobs/a.zip#1": "failed",
+        "jobs/b.zip#1": "swept",
+    }
+
+
+async def test_a_folder_that_fails_costs_the_clean_up_itself_only(
+    file_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for regulation in ("gdpr", "lgpd_bra"):
+        archived = await archive(file_store, "a-job", regulation=regulation, completed_at=datetime.now(UTC))
+        file_store.write(f"{archived.folder}/killed.zip", b"half")
+    objects = Store.objects
+
+    def failing(self: Store, prefix: str = "") -> Iterator[ObjectInfo]:
+        if prefix.startswith("jobs/gdpr"):
+            raise StorageUnavailable(f"{prefix}: the store failed", uri=prefix)
+        return objects(self, prefix)
+
+    monkeypatch.setattr(Store, "objects", failing)
+    clock = lambda: datetime.now(UTC) + timedelta(days=8)  # noqa: E731
+    actions = clean_up(file_store, older_than=timedelta(days=7), on_hold=nothing_held, clock=clock)
+    assert Counter(action.action for action in actions) == {"failed": 1, "swept": 1}
 
 
 class TestAFolderThatMayNotBeListed:

@@ -7,7 +7,7 @@ import pytest
 
 from adobe_privacy.archive import Finding, Manifest, VerificationSummary, archive_job, verify_archive
 from adobe_privacy.archive.transfer import OpenDownload
-from adobe_privacy.storage import AccessDenied, LocationNotFound, StorageUnavailable, Store
+from adobe_privacy.storage import AccessDenied, LocationNotFound, ObjectInfo, StorageUnavailable, Store
 from tests.archive.jobs import access_job
 from tests.archive.results_server import FromMemory
 from tests.archive.zips import make_zip, noise
@@ -165,6 +165,22 @@ async def test_one_odd_job_costs_itself_only(
     assert summary.manifests == 5
     assert summary.bytes >= len(BODY)
     assert summary.errors == 3
+
+
+async def test_rejected_downloads_that_may_not_be_listed_are_a_finding(
+    store: Store, archived: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = Store.objects
+
+    def closed(self: Store, prefix: str = "") -> Iterator[ObjectInfo]:
+        if prefix == "rejected":
+            raise AccessDenied("the store refused", uri=prefix)
+        return objects(self, prefix)
+
+    monkeypatch.setattr(Store, "objects", closed)
+    findings, summary = run(store)
+    assert findings == [("error", "cannot-check")]
+    assert summary.results == 2
 
 
 async def test_a_store_that_is_down_is_no_finding(file_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from sqlalchemy import insert, update
 
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.facts import LIST_REACH
 from adobe_privacy.api.models import JobDetail
+from adobe_privacy.api.names import Verdict
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.overview import Filters
-from adobe_privacy.ledger.schema import Origin
+from adobe_privacy.ledger.results import JUDGE_AGAIN_AFTER
+from adobe_privacy.ledger.schema import Job, Origin, Setting
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.operators.privacy_requests import (
     ArchivePrivacyResultsOperator,
@@ -26,7 +29,7 @@ from adobe_privacy.operators.privacy_requests import (
 )
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
 from adobe_privacy.regulations.clocks import due_dates
-from adobe_privacy.storage import open_store
+from adobe_privacy.storage import AccessDenied, Store, open_store
 from tests.support.privacy import DAY, World, context, request
 
 FEW = ["gdpr", "ucpa_ut_usa"]
@@ -386,3 +389,37 @@ def test_an_error_told_twice_does_not_end_the_next_attempt(world: World) -> None
 def test_a_misspelt_regulation_is_named(world: World) -> None:
     with pytest.raises(AirflowFailException, match="the parameter regulations: gdrp is not"):
         sweep(today(world), regulations=["gdrp"])
+
+
+def test_an_old_manifest_that_cannot_be_read_is_told_after_all_others_are_archived(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    submitted(world, request(1))
+    world.simulator.advance(60)
+    sweep(today(world))
+    with Ledger(world.ledger_url, actor="test") as ledger, ledger.unit.write() as session:
+        session.execute(update(Job).values(outcome=Verdict.AS_BEFORE.value))
+        session.execute(insert(Setting).values(name=JUDGE_AGAIN_AFTER, value="0"))
+    read, patch = Store.read, pytest.MonkeyPatch()
+
+    def closed(self: Store, key: str) -> bytes:
+        if key.endswith("/manifest.json"):
+            raise AccessDenied(f"{key}: the store refused", uri=key)
+        return read(self, key)
+
+    made_elsewhere(world, today(world))
+    world.simulator.advance(86_400)
+    patch.setattr(Store, "read", closed)
+    try:
+        with pytest.raises(
+            AirflowException, match="0 jobs could not be archived, 1 older manifests could not be read"
+        ):
+            sweep(today(world))
+    finally:
+        patch.undo()
+    assert len(world.manifests()) == 2
+    assert "DSR-1" in caplog.text
+
+    sweep(today(world))
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert [job.outcome for job in ledger.people.request_jobs("DSR-1")] == ["done"]

@@ -14,7 +14,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import JUDGE_AGAIN_AFTER, FinishedJob
 from adobe_privacy.ledger.schema import Setting
 from adobe_privacy.results.judged_again import judge_again
-from adobe_privacy.storage import Store, open_store
+from adobe_privacy.storage import AccessDenied, Store, open_store
 from tests.support.ledgers import DAY, received
 
 
@@ -76,7 +76,7 @@ def old_rows(ledger: Ledger, archive: Store) -> dict[str, int]:
 
 def test_what_a_manifest_says_is_judged_and_the_rest_stays(ledger: Ledger, archive: Store) -> None:
     rows = old_rows(ledger, archive)
-    judged = [judge_again(ledger, archive, limit=4) for _ in range(4)]
+    judged = [judge_again(ledger, archive, limit=4).judged for _ in range(4)]
     assert (sum(judged), judged[-1]) == (5, 0)
     outcomes = {name: ledger.overview.job(job_id) for name, job_id in rows.items()}
     assert {name: job and job.outcome for name, job in outcomes.items()} == {
@@ -92,4 +92,43 @@ def test_what_a_manifest_says_is_judged_and_the_rest_stays(ledger: Ledger, archi
 
 
 def test_a_new_ledger_has_none(ledger: Ledger, archive: Store) -> None:
-    assert judge_again(ledger, archive) == 0
+    assert judge_again(ledger, archive).judged == 0
+
+
+@pytest.mark.parametrize("limit", [4, 100])
+def test_a_manifest_that_cannot_be_read_costs_itself_only_and_is_asked_again(
+    ledger: Ledger, archive: Store, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    rows = old_rows(ledger, archive)
+    read = Store.read
+
+    def closed(self: Store, key: str) -> bytes:
+        if key in (f"{rows['6053']}/manifest.json", f"{rows['nobody']}/manifest.json"):
+            raise AccessDenied(f"{key}: the store refused", uri=key)
+        return read(self, key)
+
+    monkeypatch.setattr(Store, "read", closed)
+    looks = [judge_again(ledger, archive, limit=limit) for _ in range(6)]
+    assert sum(each.judged for each in looks) == 3
+    # In each round over all of them.
+    told = [failure for each in looks for failure in each.failures]
+    assert len(told) >= 4
+    assert all("the store refused" in failure for failure in told)
+
+    monkeypatch.undo()
+    assert sum(judge_again(ledger, archive, limit=limit).judged for _ in range(6)) == 2
+    assert {
+        name: job and job.outcome for name, job in ((n, ledger.overview.job(i)) for n, i in rows.items())
+    } == {name: verdict.value for name, (_, verdict) in CASES.items()}
+    assert ledger.results.judged_before(10) == []
+
+
+def test_a_manifest_of_whatever_content_ends_nothing(ledger: Ledger, archive: Store) -> None:
+    rows = old_rows(ledger, archive)
+    odd = manifest("6000-200")
+    odd["completeness"]["products_requested"] = [5]
+    archive.write(f"{rows['6053']}/manifest.json", json.dumps(odd).encode())
+    archive.write(f"{rows['nobody']}/manifest.json", b"[" * 100_000)
+    again = judge_again(ledger, archive)
+    assert (again.judged, again.failures) == (3, [])
+    assert ledger.results.judged_before(10) == []

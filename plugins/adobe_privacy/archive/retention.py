@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from adobe_privacy.archive.archiver import utc_now
 from adobe_privacy.archive.errors import UnreadableManifest
+from adobe_privacy.archive.failures import Closed, Failures
 from adobe_privacy.archive.manifest import (
     JOBS,
     MANIFEST,
@@ -31,7 +32,6 @@ from adobe_privacy.storage import (
     ObjectInfo,
     ObjectNotFound,
     StorageError,
-    StorageUnavailable,
     Store,
 )
 
@@ -44,9 +44,6 @@ an attempt can be no later than that in the folder of its day."""
 
 CYCLE = 30
 """Of the older months a clean-up reads each one once in so many days."""
-
-FAILURES_IN_A_ROW = 5
-"""A store that fails for so many objects in a row is down, and asking it for each of the others helps nobody."""
 
 
 class Erasures(Protocol):
@@ -125,7 +122,7 @@ def erase_expired(
         ):
             if folder not in begun:
                 yield from run.folder(folder, begun=False)
-    yield from run.closed.actions
+    yield from map(_closed, run.closed.folders)
 
 
 class _Erasing:
@@ -143,8 +140,8 @@ class _Erasing:
     ) -> None:
         self._store, self._keys, self._erasures, self._days = store, keys, erasures, days
         self._clock, self._dry_run, self._sign = clock, dry_run, sign
-        self._failures = _Failures()
-        self.closed = _Closed()
+        self._failures = Failures()
+        self.closed = Closed()
 
     def folder(self, folder: str, *, begun: bool) -> Iterator[RetentionAction]:
         """Erase the result in a job's folder if it is due, or because its erasure has `begun`."""
@@ -228,11 +225,15 @@ def clean_up(
     yield from run.rejected()
     for month in run.months(clock().date()):
         yield from run.month(month)
-    yield from run.closed.actions
+    yield from map(_closed, run.closed.folders)
     for key in store.abandoned_uploads(clock() - older_than):
-        if not dry_run:
-            store.delete_abandoned(key)
-        yield RetentionAction(action="swept", key=key, detail="an unfinished write")
+        action = RetentionAction(action="swept", key=key, detail="an unfinished write")
+        try:
+            if not dry_run:
+                store.delete_abandoned(key)
+        except StorageError as error:
+            action = RetentionAction(action="failed", key=key, detail=str(error))
+        yield action
 
 
 class _CleanUp:
@@ -240,8 +241,8 @@ class _CleanUp:
 
     def __init__(self, places: list[Store], before: datetime, on_hold: LegalHold, dry_run: bool) -> None:
         self._places, self._before, self._on_hold, self._dry_run = places, before, on_hold, dry_run
-        self._failures = _Failures()
-        self.closed = _Closed()
+        self._failures = Failures()
+        self.closed = Closed()
 
     def rejected(self) -> Iterator[RetentionAction]:
         for place in self._places:
@@ -261,7 +262,8 @@ class _CleanUp:
     def _objects(self, place: Store, prefix: str) -> Iterator[ObjectInfo]:
         try:
             yield from place.objects(prefix)
-        except AccessDenied as error:
+        except StorageError as error:
+            self._failures.note(error)
             self.closed.note(prefix, error)
 
     def month(self, month: str) -> Iterator[RetentionAction]:
@@ -318,30 +320,8 @@ class _CleanUp:
         return RetentionAction(action="swept", key=info.key, detail="named by no manifest")
 
 
-class _Closed:
-    """The folders that may not be listed."""
-
-    def __init__(self) -> None:
-        self.actions: list[RetentionAction] = []
-
-    def note(self, folder: str, error: AccessDenied) -> None:
-        self.actions.append(RetentionAction(action="failed", key=folder, detail=str(error)))
-
-
-class _Failures:
-    """Tells one bad object from a store that is down."""
-
-    def __init__(self) -> None:
-        self._in_a_row = 0
-
-    def over(self) -> None:
-        self._in_a_row = 0
-
-    def note(self, error: Exception) -> None:
-        """Raises the error where it is the last straw."""
-        self._in_a_row = self._in_a_row + 1 if isinstance(error, StorageUnavailable) else 0
-        if self._in_a_row >= FAILURES_IN_A_ROW:
-            raise error
+def _closed(folder: tuple[str, str]) -> RetentionAction:
+    return RetentionAction(action="failed", key=folder[0], detail=folder[1])
 
 
 def verify_sample(

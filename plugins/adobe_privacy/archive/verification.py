@@ -106,8 +106,11 @@ class Verification:
         if self._selected is None:
             for name in self._store.odd_names(JOBS):
                 yield self._note(remark("odd-name", name, "no file that an archive has; it is passed over"))
-            for info in self._store.objects(REJECTED):
-                yield self._note(remark("rejected", info.key, "a download that failed its check"))
+            try:
+                for info in self._store.objects(REJECTED):
+                    yield self._note(remark("rejected", info.key, "a download that failed its check"))
+            except AccessDenied as error:
+                yield self._note(wrong("cannot-check", REJECTED, f"it cannot be listed: {error}"))
 
     def _missing(self) -> Iterator[Finding]:
         """What the ledger has as archived and nobody has seen. What was archived meanwhile is looked for."""

@@ -90,6 +90,7 @@ class _Run:
             except StorageError as error:
                 yield self._failed(entry.shown, error)
                 return
+            self._failures = 0
             if isinstance(read, str):
                 yield InboxAction("kept", entry.shown, read)
                 return

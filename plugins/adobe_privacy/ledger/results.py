@@ -22,6 +22,8 @@ from adobe_privacy.results.verdicts import Answer
 
 # Set by the migration of a ledger with such jobs, until all of them were looked at.
 JUDGE_AGAIN_AFTER = "judge_again_after"
+# There while some of those that were looked at could not be read: after the last, all are looked at once more.
+JUDGE_AGAIN_LEFT = "judge_again_left"
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,11 @@ class Results(Topic):
             )
             return list(session.scalars(query.order_by(Job.id).limit(limit)))
 
-    def record_judged_again(self, found: Sequence[FinishedJob], up_to: int | None) -> None:
-        """Jobs that an older version judged have a verdict now; all up to the job `up_to` were looked at, or all."""
+    def record_judged_again(
+        self, found: Sequence[FinishedJob], up_to: int | None, *, some_left: bool = False
+    ) -> None:
+        """Jobs that an older version judged have a verdict now; all up to the job `up_to` were looked at, or all. With
+        `some_left`, some of them have to be looked at again."""
         by_id = {each.job.id: each for each in found}
         with self.unit.write() as session:
             rows = self.unit.by_id(session, by_id, Job.outcome == Verdict.AS_BEFORE)
@@ -157,10 +162,15 @@ class Results(Topic):
                 row.outcome, row.outcome_code = by_id[row.id].outcome, by_id[row.id].outcome_code
                 note = f"judged again by its manifest: {row.outcome}"
                 self.unit.note(session, [row], row.state, row.state, note)
-            if up_to is None:
-                session.execute(delete(Setting).where(Setting.name == JUDGE_AGAIN_AFTER))
-            else:
+            if some_left:
+                session.merge(Setting(name=JUDGE_AGAIN_LEFT, value="yes"))
+                session.flush()
+            if up_to is not None:
                 session.merge(Setting(name=JUDGE_AGAIN_AFTER, value=str(up_to)))
+            elif session.execute(delete(Setting).where(Setting.name == JUDGE_AGAIN_LEFT)).rowcount:
+                session.merge(Setting(name=JUDGE_AGAIN_AFTER, value="0"))
+            else:
+                session.execute(delete(Setting).where(Setting.name == JUDGE_AGAIN_AFTER))
 
     def record_archived(
         self, manifests: Mapping[int, str], hashes: Mapping[int, str] | None = None

@@ -194,12 +194,19 @@ class VerifyPrivacyArchiveOperator(PrivacyOperator):
         from adobe_privacy.archive import verify_sample
         from adobe_privacy.hooks.archive import archive_opener, key_place, signing
         from adobe_privacy.seals import check_history, seal_history
+        from adobe_privacy.storage import StorageError
 
+        seal, not_sealed = None, ""
         with plain_failures(self.log), self.ledger(context) as ledger:
             dry_run = bool(context["params"].get("dry_run"))
             archive = self.archive() if dry_run else self.own_archive(ledger)
             sign = signing(self.settings)
-            seal = ledger.chain.head() if dry_run else seal_history(ledger, archive, sign)
+            try:
+                seal = ledger.chain.head() if dry_run else seal_history(ledger, archive, sign)
+            except StorageError as error:
+                # The results are re-read all the same.
+                not_sealed = f"the head of the history cannot be written: {error}"
+                log.error("history: %s", not_sealed)
             turn = ledger.now().toordinal()
             problems = check_history(ledger, archive, every=int(self.every_days), turn=turn)
             for problem in problems:
@@ -216,6 +223,7 @@ class VerifyPrivacyArchiveOperator(PrivacyOperator):
         summary = verification.summary
         errors = summary.errors + len(problems)
         sealed = "nothing to seal" if seal is None else f"history sealed, head {seal.number} {seal.hash[:12]}"
+        sealed = not_sealed or sealed
         self.tell(context, f"Sample: {summary.results} results re-read, {errors} errors; {sealed}")
         if problems:
             raise AirflowFailException(
@@ -223,4 +231,6 @@ class VerifyPrivacyArchiveOperator(PrivacyOperator):
             )
         if not summary.ok:
             raise AirflowFailException(f"{summary.errors} archived results are not what their manifests say")
+        if not_sealed:
+            raise AirflowException(not_sealed)
         return {"results": summary.results, "bytes": summary.bytes}

@@ -143,10 +143,11 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             log.error("%s", error)
         for gone in result.gone:
             log.error("Not archived, and Adobe keeps job data for 30 days after completion: %s", gone)
-        for problem in result.not_listed:
+        for problem in (*result.not_listed, *result.not_read):
             log.error("Not read: %s", problem)
-        if result.failures or result.not_listed:
+        if result.failures or result.not_listed or result.not_read:
             lists = f", {len(result.not_listed)} lists could not be read" if result.not_listed else ""
+            lists += f", {len(result.not_read)} older manifests could not be read" if result.not_read else ""
             raise AirflowException(f"{len(result.failures)} jobs could not be archived{lists}: see the log")
         problems = len(result.errors) + len(result.gone)
         if problems:
@@ -161,10 +162,13 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
         from adobe_privacy.results.judged_again import judge_again
         from adobe_privacy.results.sweep import sweep
 
-        if again := judge_again(ledger, self.archive()):
-            log.info("%d jobs that an older version judged were judged again by their manifests", again)
+        again = judge_again(ledger, self.archive())
+        if again.judged:
+            log.info(
+                "%d jobs that an older version judged were judged again by their manifests", again.judged
+            )
         async with self.client() as client:
-            return await sweep(
+            result = await sweep(
                 first=first,
                 last=last,
                 ledger=ledger,
@@ -175,3 +179,5 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
                 settings=archive_settings(self.settings),
                 on_progress=ArchiveProgress(self.log, context),
             )
+        result.not_read = again.failures
+        return result

@@ -4,42 +4,61 @@ ledger does not know it."""
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from adobe_privacy.api.models import JobDetail
 from adobe_privacy.api.names import Verdict, product_code
+from adobe_privacy.archive.failures import Failures
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.results.verdicts import Answer, Judgement, judge, kept_judgement
-from adobe_privacy.storage import ObjectNotFound, Store
+from adobe_privacy.storage import ObjectNotFound, StorageError, Store
 
 AT_ONCE = 500
 
 
-def judge_again(ledger: Ledger, archive: Store, *, limit: int = AT_ONCE) -> int:
-    """Judges the next `limit` of them, and returns how many have a verdict now. Each is looked at once, over all calls:
-    where its manifest does not say enough, it stays as it was judged before.
+@dataclass
+class JudgedAgain:
+    """So many have a verdict now; `failures` names the manifests that could not be read."""
 
-    Raises StorageError where the archive cannot be read; the next call begins with the same jobs.
+    judged: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+def judge_again(ledger: Ledger, archive: Store, *, limit: int = AT_ONCE) -> JudgedAgain:
+    """Judges the next `limit` of them. Each is looked at once, over all calls: where its manifest does not say enough,
+    it stays as it was judged before. Where its manifest cannot be read it costs no other, and is looked at again.
+
+    Raises StorageUnavailable where the store fails for several in a row; the next call begins with the same jobs.
     """
     jobs = ledger.results.judged_before(limit)
+    result, down = JudgedAgain(), Failures()
     found = []
     for job in jobs:
-        judgement = _judgement(archive, job)
+        try:
+            judgement = _judgement(archive, job)
+        except StorageError as error:
+            down.note(error)
+            result.failures.append(f"the manifest of {job.key} ({job.action}): {error}")
+            continue
+        down.over()
         if judgement is not None:
             verdict = judgement.verdict
             found.append(FinishedJob(job, None, verdict.value, judgement.code, judgement.answers))
     if jobs:
-        ledger.results.record_judged_again(found, jobs[-1].id if len(jobs) == limit else None)
-    return len(found)
+        last = jobs[-1].id if len(jobs) == limit else None
+        ledger.results.record_judged_again(found, last, some_left=bool(result.failures))
+    result.judged = len(found)
+    return result
 
 
 def _judgement(archive: Store, job: Job) -> Judgement | None:
     try:
         return judgement_of(json.loads(archive.read(job.manifest or "")), job.action)
-    except (ObjectNotFound, ValueError):
+    except (ObjectNotFound, ValueError, RecursionError):
         return None
 
 
@@ -51,13 +70,13 @@ def judgement_of(manifest: Any, action: str) -> Judgement | None:
         asked, left_out = completeness["products_requested"], completeness.get("ignored") or 0
         kept = _kept(manifest, asked)
         no_result = action == "access" and "object" not in manifest
+        judgement = kept or judge(detail, asked, last_look=True)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     if kept is not None:
         return kept
     if not detail.products:
         return None
-    judgement = judge(detail, asked, last_look=True)
     # What was in the way of `done` then, a manifest tells in part only.
     return None if judgement.verdict is Verdict.DONE and (left_out or no_result) else judgement
 

@@ -72,7 +72,7 @@ class Sweep:
     answer: the submission settles that. `doubtful` ones the ledger took for not sent: it has lost something, and their
     submission looks for them. `errors` are those of our own jobs that are final, and `gone` names
     jobs of others that can be read no more: both need a person. `failures` may go away when tried again, and so may
-    what is wrong with the lists in `not_listed`.
+    what is wrong with the lists in `not_listed`, and with the manifests of older versions in `not_read`.
     """
 
     finished: int = 0
@@ -89,6 +89,7 @@ class Sweep:
     gone: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     not_listed: list[str] = field(default_factory=list)
+    not_read: list[str] = field(default_factory=list)
 
 
 async def sweep(

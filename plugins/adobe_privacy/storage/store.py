@@ -351,7 +351,7 @@ class Store:
     def delete_abandoned(self, key: str) -> None:
         """Delete a file that `abandoned_uploads` named."""
         if self.location.scheme == "file" and local.STAGED_FILE.fullmatch(key):
-            Path(self.location.prefix, key).unlink(missing_ok=True)
+            self._do(key, lambda: Path(self.location.prefix, key).unlink(missing_ok=True))
 
     def _put_options(self) -> dict[str, Any]:
         return {"attributes": self._attributes} if self._attributes else {}
