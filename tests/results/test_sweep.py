@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,15 +10,16 @@ from typing import Any
 
 import pytest
 
-from adobe_privacy.api.errors import PermissionDenied, TemporarilyUnavailable
+from adobe_privacy.api.errors import PermissionDenied, RateLimited, TemporarilyUnavailable
 from adobe_privacy.archive import iter_manifests
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.results.sweep import Sweep, sweep
 from adobe_privacy.storage import FileOptions, Store, open_store
+from tests.api.fake_service import NO_JOB_DATA
 from tests.api.raw_server import http
-from tests.results.odd_adobe import OddAdobe, answered, odd_adobe
+from tests.results.odd_adobe import OddAdobe, adobe_date, answered, odd_adobe
 from tests.support.ledgers import DAY, received
 
 CODES = ["gdpr", "lgpd_bra", "ucpa_ut_usa"]
@@ -37,22 +39,26 @@ def archive(tmp_path: Path) -> Store:
     return open_store(f"file://{tmp_path}/archive", FileOptions(create=True))
 
 
+async def swept_with(adobe: OddAdobe, ledger_url: str, archive: Store) -> tuple[Sweep, dict[str, Job]]:
+    today = datetime.now(UTC).date()
+    with Ledger(ledger_url, actor="dag/run/task") as ledger:
+        async with adobe.client() as client:
+            result = await sweep(
+                first=today - timedelta(days=3),
+                last=today,
+                ledger=ledger,
+                archive=archive,
+                client=client,
+                regulations=CODES,
+            )
+        ids = {*adobe.details, "twice"}
+        return result, {job.adobe_job_id or "": job for job in ledger.others.jobs_at_adobe(ids, *JobState)}
+
+
 @pytest.fixture
 def swept(ledger_url: str, archive: Store, adobe: OddAdobe) -> Callable[[], Any]:
     async def sweeping() -> tuple[Sweep, dict[str, Job]]:
-        today = datetime.now(UTC).date()
-        with Ledger(ledger_url, actor="dag/run/task") as ledger:
-            async with adobe.client() as client:
-                result = await sweep(
-                    first=today - timedelta(days=3),
-                    last=today,
-                    ledger=ledger,
-                    archive=archive,
-                    client=client,
-                    regulations=CODES,
-                )
-            ids = {*adobe.details, "twice"}
-            jobs = {job.adobe_job_id or "": job for job in ledger.others.jobs_at_adobe(ids, *JobState)}
+        result, jobs = await swept_with(adobe, ledger_url, archive)
         assert jobs["good"].state == jobs["good-too"].state == JobState.ARCHIVED
         return result, jobs
 
@@ -137,6 +143,104 @@ async def test_a_list_that_cannot_be_read_costs_no_other(adobe: OddAdobe, swept:
     assert result.archived == 2
     [problem] = result.not_listed
     assert "the list of lgpd_bra" in problem
+
+
+async def test_a_current_code_that_adobe_refuses_is_told(adobe: OddAdobe, swept: Any) -> None:
+    adobe.lists["lgpd_bra"] = http(400, b'{"errorCode": 400, "title": "Invalid Request"}')
+    adobe.lists["ucpa_usa"] = http(400, b'{"errorCode": 400, "title": "Invalid Request"}')  # retired
+    result, _ = await swept()
+    assert result.archived == 2
+    [problem] = result.not_listed
+    assert "the list of lgpd_bra" in problem
+
+
+TOO_MANY = http(429, b'{"error_code": "429050", "message": "Too many requests"}')
+
+
+async def test_one_list_with_too_many_requests_costs_no_other(adobe: OddAdobe, swept: Any) -> None:
+    adobe.lists["lgpd_bra"] = TOO_MANY
+    result, _ = await swept()
+    assert result.archived == 2
+    assert "too many requests" in result.not_listed[0]
+
+
+@pytest.mark.parametrize("place", ["details", "contents"])
+async def test_too_many_requests_for_one_job_cost_no_other(adobe: OddAdobe, swept: Any, place: str) -> None:
+    for number in range(30):
+        adobe.add(f"more-{number}")
+    # Found first: it is the oldest.
+    adobe.add("odd", lastModifiedDate=adobe_date(timedelta(days=2)))
+    getattr(adobe, place)["odd"] = TOO_MANY
+    result, jobs = await swept()
+    assert result.archived == 32
+    [failure] = result.failures
+    assert "adobe:odd" in failure
+    assert "too many requests" in failure
+    assert jobs["odd"].state in (JobState.SUBMITTED, JobState.COMPLETE)
+
+
+@pytest.mark.parametrize("place", ["details", "contents"])
+async def test_where_adobe_has_too_many_requests_for_all_it_is_left_in_peace(
+    adobe: OddAdobe, ledger_url: str, archive: Store, place: str
+) -> None:
+    for number in range(60):
+        adobe.add(f"more-{number}")
+    setattr(adobe, place, dict.fromkeys(getattr(adobe, place), TOO_MANY))
+    with pytest.raises(RateLimited):
+        await swept_with(adobe, ledger_url, archive)
+    calls = [
+        call for call in adobe.asked if "more-" in call and call.endswith("content") == (place == "contents")
+    ]
+    assert len(calls) <= 16
+
+
+PAGE = http(404, b"<html><body>Not Found</body></html>")
+
+
+@pytest.mark.parametrize("answer", [PAGE, http(404), http(404, b'{"error_code": "404000", "message": "no"}')])
+@pytest.mark.parametrize("code", ["PRVCY-6000-200", "PRVCY-6051-200"])
+async def test_a_result_that_somebody_else_has_not_is_not_gone(
+    adobe: OddAdobe, ledger_url: str, archive: Store, answer: bytes, code: str
+) -> None:
+    """Ten days after its completion, Adobe's own word would end it."""
+    adobe.add(
+        "odd",
+        createdDate=adobe_date(timedelta(days=12)),
+        lastModifiedDate=adobe_date(timedelta(days=10)),
+        productResponses=[answered(code=code)],
+    )
+    adobe.contents["odd"] = answer
+    result, jobs = await swept_with(adobe, ledger_url, archive)
+    assert (result.archived, result.gone) == (2, [])
+    assert "adobe:odd" in result.failures[0]
+    assert jobs["odd"].state is JobState.COMPLETE
+    adobe.contents["odd"] = http(404, json.dumps(NO_JOB_DATA).encode())
+    result, jobs = await swept_with(adobe, ledger_url, archive)
+    assert (len(result.gone), result.archived) == ((1, 0) if code == "PRVCY-6000-200" else (0, 1))
+
+
+async def test_a_result_that_the_store_says_it_has_not_is_gone(
+    adobe: OddAdobe, ledger_url: str, archive: Store
+) -> None:
+    adobe.add(
+        "odd", createdDate=adobe_date(timedelta(days=12)), lastModifiedDate=adobe_date(timedelta(days=10))
+    )
+    adobe.contents["odd"] = http(
+        404, b'<?xml version="1.0"?><Error><Code>BlobNotFound</Code><Message>gone</Message></Error>'
+    )
+    result, _ = await swept_with(adobe, ledger_url, archive)
+    assert (result.archived, len(result.gone)) == (2, 1)
+
+
+async def test_a_job_that_somebody_else_does_not_know_is_not_gone(
+    adobe: OddAdobe, swept: Any, ledger_url: str
+) -> None:
+    submitted(ledger_url, "odd", "access")
+    adobe.add("odd")
+    adobe.details["odd"] = PAGE
+    result, jobs = await swept()
+    assert (result.gone, len(result.failures)) == ([], 1)
+    assert jobs["odd"].state is JobState.SUBMITTED
 
 
 async def test_where_no_list_can_be_read_the_error_comes_as_itself(adobe: OddAdobe, swept: Any) -> None:

@@ -76,6 +76,8 @@ _QUOTED_FIELD = re.compile(rf"[`'\"]({'|'.join(_FIELDS)})[`'\"]")
 _PAGE_SIZE = re.compile(r"Page size exceeded, ?Maximum page size supported is (\d{1,6})\.?", re.IGNORECASE)
 # "Not able to find job data." is what the service was seen to answer.
 _NO_JOB_DATA = re.compile(r"Not able to find job data\.?", re.IGNORECASE)
+# How Azure's and Amazon's stores say that they have no such object.
+_NO_OBJECT = re.compile(rb"<Error>.{0,200}<Code>(BlobNotFound|ResourceNotFound|NoSuchKey)</Code>", re.DOTALL)
 # The gateway's own words, and those of Adobe's troubleshooting guide.
 _RATE = re.compile(
     r"Too many requests\.?|The workload was exceeded for the current document rate limit\.?", re.IGNORECASE
@@ -106,9 +108,11 @@ _PERMISSIONS = {
 
 @dataclass(frozen=True)
 class ErrorBody:
-    """What an error answer says. `texts` may hold identities: to be compared, never to be shown."""
+    """What an error answer says. `texts` may hold identities: to be compared, never to be shown. `by_service`: it has
+    the form of the Privacy Service's own errors, or of the store's in which Adobe keeps results."""
 
     is_json: bool = False
+    by_service: bool = False
     code: str | None = None
     texts: tuple[str, ...] = field(default=(), repr=False)
 
@@ -133,7 +137,7 @@ def read_error_body(body: bytes) -> ErrorBody:
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
-        return ErrorBody()
+        return ErrorBody(by_service=_NO_OBJECT.search(body) is not None)
     if not isinstance(data, Mapping):
         return ErrorBody(is_json=True)
     inner = data.get("errors")
@@ -145,6 +149,7 @@ def read_error_body(body: bytes) -> ErrorBody:
     texts = (data.get(name) for name in ("title", "detail", "message", "error_description"))
     return ErrorBody(
         is_json=True,
+        by_service=bool(data.get("errorCode")) and any(data.get(name) for name in ("title", "detail")),
         code=code if _CODE.fullmatch(code) or code in _TOKEN_CODES else None,
         texts=tuple(text.strip() for text in texts if isinstance(text, str)),
     )
@@ -263,8 +268,8 @@ def error_for(
         elif answer.is_json:
             what = "nothing is found here: the data is gone, not ready yet, or the base URL is wrong."
         else:
-            what = "there is no Privacy Service at this address. Check the base URL."
-        return NotFound(what, job_data=job_data, **where)
+            what = "the answer is not the Privacy Service's. Check the base URL, and the proxy on the way."
+        return NotFound(what, job_data=job_data, by_service=answer.by_service, **where)
     if 300 <= status < 400:
         return RequestRefused(
             "the address redirects elsewhere, which is not followed. Set the final address.",

@@ -147,7 +147,9 @@ class RequestRefused(PrivacyServiceError):
 
 
 class NotFound(PrivacyServiceError):
-    """HTTP 404 or 410. With `job_data`, the service itself said that it has no such job data.
+    """HTTP 404 or 410. With `job_data`, the service itself said that it has no such job data. With `by_service`, the
+    answer is of the service's form, or of the place where it keeps results: without, it may be a proxy's or a gateway's
+    page, and says nothing of a job.
 
     Job data is gone 30 days after completion (Adobe, privacy jobs guide). A missing entitlement may look
     the same.
@@ -158,6 +160,7 @@ class NotFound(PrivacyServiceError):
         what: str,
         *,
         job_data: bool = False,
+        by_service: bool = False,
         method: str | None = None,
         route: str | None = None,
         status: int | None = None,
@@ -165,6 +168,7 @@ class NotFound(PrivacyServiceError):
     ) -> None:
         super().__init__(what, method=method, route=route, status=status, code=code)
         self.job_data = job_data
+        self.by_service = by_service or job_data
 
 
 class UnreadableAnswer(PrivacyServiceError):

@@ -162,15 +162,13 @@ class Results(Topic):
                 row.outcome, row.outcome_code = by_id[row.id].outcome, by_id[row.id].outcome_code
                 note = f"judged again by its manifest: {row.outcome}"
                 self.unit.note(session, [row], row.state, row.state, note)
-            if some_left:
+            left = some_left or setting(session, JUDGE_AGAIN_LEFT) is not None
+            if left and up_to is not None:
                 session.merge(Setting(name=JUDGE_AGAIN_LEFT, value="yes"))
-                session.flush()
-            if up_to is not None:
-                session.merge(Setting(name=JUDGE_AGAIN_AFTER, value=str(up_to)))
-            elif session.execute(delete(Setting).where(Setting.name == JUDGE_AGAIN_LEFT)).rowcount:
-                session.merge(Setting(name=JUDGE_AGAIN_AFTER, value="0"))
-            else:
-                session.execute(delete(Setting).where(Setting.name == JUDGE_AGAIN_AFTER))
+            if left or up_to is not None:
+                session.merge(Setting(name=JUDGE_AGAIN_AFTER, value=str(up_to or 0)))
+            ended = [] if up_to is not None else [JUDGE_AGAIN_LEFT] + [JUDGE_AGAIN_AFTER] * (not left)
+            session.execute(delete(Setting).where(Setting.name.in_(ended)))
 
     def record_archived(
         self, manifests: Mapping[int, str], hashes: Mapping[int, str] | None = None

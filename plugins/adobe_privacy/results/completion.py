@@ -6,8 +6,9 @@ May be repeated and run beside itself: what has a manifest is not fetched again,
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import RateLimited
@@ -48,9 +49,11 @@ async def complete_jobs(
 
     Raises AuthenticationFailed or PermissionDenied where no job or no result can be read, and StorageError before
     anything is fetched where the archive cannot be written at all. Without the permission to read results the first
-    denials end the fetching: what needs no result is still archived, the rest stays as it was. Where Adobe has too many
-    requests, what was begun is brought to its end, and RateLimited is raised. Memory is up to 4 MiB for each small
-    result in flight and about 45 MiB for each one larger than a block, a few more where it is encrypted.
+    denials end the fetching: what needs no result is still archived, the rest stays as it was. A job for which Adobe
+    has too many requests, after the client's own repetitions, has failed and stops no other. Where Adobe says so of as
+    many jobs as are asked for at once, or answers nothing else, what was begun is brought to its end, and RateLimited
+    is raised. Memory is up to 4 MiB for each small result in flight and about 45 MiB for each one larger than a block,
+    a few more where it is encrypted.
     """
     work = Finishing(
         ledger, archive, client, settings or ArchiveSettings(), clocks, max_attempts, Completion(len(jobs))
@@ -86,37 +89,55 @@ async def complete_jobs(
             await asyncio.to_thread(work.settings.encryption.keys.check_writable)
     ordered = sorted(jobs, key=lambda job: job.completed_at or job.submitted_at or NEVER)
     for start in range(0, len(ordered), AT_A_TIME):
-        limited = await _each(ordered[start : start + AT_A_TIME], look, concurrency)
-        if limited is None:
+        looks = await _each(ordered[start : start + AT_A_TIME], look, concurrency)
+        throttled = looks.throttled if work.answered else looks.first
+        if throttled is None:
             work.judge_denied()
         try:
             # What was found before the limit was reached is not asked for again: so each try gets further.
-            limited = await _each(work.ready(), fetch, concurrency) or limited
+            fetches = await _each(work.ready(), fetch, concurrency)
+            throttled = throttled or fetches.throttled
         finally:
             work.record_archived()
         if work.permission.missing is not None:
             raise work.permission.missing
-        if limited is not None:
-            raise limited
+        if throttled is not None:
+            raise throttled
+        for job, error in [*looks.limited, *((ready.job, error) for ready, error in fetches.limited)]:
+            work.limited(job, error)
+            dealt_with()
     return work.result
 
 
-async def _each(
-    items: Iterable[T], work: Callable[[T], Awaitable[None]], concurrency: int
-) -> RateLimited | None:
-    """Does the work for every item in their order, so many at once. The first error ends it and is raised; where that
-    is Adobe's limit of requests, nothing more is begun, and it is returned at the end."""
+@dataclass
+class _Done(Generic[T]):
+    """For which items Adobe had too many requests, and whether others were not begun for it."""
+
+    limited: list[tuple[T, RateLimited]]
+    all_begun: bool
+
+    @property
+    def first(self) -> RateLimited | None:
+        return self.limited[0][1] if self.limited else None
+
+    @property
+    def throttled(self) -> RateLimited | None:
+        return None if self.all_begun else self.first
+
+
+async def _each(items: Sequence[T], work: Callable[[T], Awaitable[None]], concurrency: int) -> _Done[T]:
+    """Does the work for every item in their order, so many at once. The first error ends it and is raised. Each time
+    Adobe has too many requests, one less is done at once from then on: the item may be the only such one."""
     waiting = iter(items)
-    limited: list[RateLimited] = []
+    limited: list[tuple[T, RateLimited]] = []
 
     async def worker() -> None:
         for item in waiting:
-            if limited:
-                return
             try:
                 await work(item)
             except RateLimited as error:
-                limited.append(error)
+                limited.append((item, error))
+                return
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -124,4 +145,4 @@ async def _each(
                 group.create_task(worker())
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
-    return limited[0] if limited else None
+    return _Done(limited, next(waiting, None) is None)

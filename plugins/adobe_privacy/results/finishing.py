@@ -163,6 +163,15 @@ class Finishing:
         self._found.append((job, detail, judge(detail, self._asked(job), last_look=last_look)))
         return True
 
+    @property
+    def answered(self) -> bool:
+        """Whether Adobe has said something of any job."""
+        return bool(self._found) or self.result.dealt_with > len(self.result.failures)
+
+    def limited(self, job: Job, error: RateLimited) -> None:
+        """Adobe has too many requests for this job, and answers those for others."""
+        self._fail(job, error)
+
     def judge_denied(self) -> None:
         """What may not be read while others may is that job's failure. Raises the denial where it is everybody's."""
         for job, error in self.jobs.of_single_jobs():
@@ -248,7 +257,7 @@ class Finishing:
         except (PrivacyServiceError, ArchiveError, StorageError) as error:
             if error is self.permission.missing:
                 return
-            if isinstance(error, NotFound) and self._has_no_result(ready):
+            if isinstance(error, NotFound) and error.by_service and self._has_no_result(ready):
                 self._lose(ready.job, "Adobe has no result of it")
                 return
             # Whatever it is, the others are not to wait for this one.
@@ -309,6 +318,9 @@ class Finishing:
             try:
                 return await self._archive(ready, download)
             except (NotFound, RequestRefused, InvalidArchive) as error:
+                # A page of somebody between us and Adobe says nothing of the result.
+                if isinstance(error, NotFound) and not error.by_service:
+                    raise
                 # Of a job whose detail nobody could read, nobody knows what its products did.
                 known = isinstance(error, NotFound) and ready.job.id not in self._without_detail
                 if complete and not (known and nothing_to_fetch(ready.judgement.answers)):

@@ -14,7 +14,6 @@ May be repeated, and run beside itself and beside the runs that wait: what has a
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -200,14 +199,15 @@ async def _listed(
                 async for row in client.list_jobs(code, from_date=reach[0], to_date=reach[1]):
                     _note(ledger, row, part, code, days)
                 read.append(code)
-            except (AuthenticationFailed, ConnectionFailed, RateLimited):
+            except (AuthenticationFailed, ConnectionFailed):
                 raise
             except PrivacyServiceError as error:
                 failures.append(error)
-                if isinstance(error, RequestRefused):
-                    # A retired code may be one day; under a code that Adobe does not know there are no jobs.
-                    log.log(logging.WARNING if code in REGULATIONS else logging.DEBUG, "%s: %s", code, error)
-                elif not read and len(failures) == LISTS_TRIED:
+                limited = sum(isinstance(each, RateLimited) for each in failures)
+                if isinstance(error, RequestRefused) and code not in REGULATIONS:
+                    # A retired code may be refused one day: under a code that Adobe does not know there are no jobs.
+                    log.debug("%s: %s", code, error)
+                elif (not read and len(failures) == LISTS_TRIED) or limited == LISTS_AT_ONCE:
                     raise
                 else:
                     part.failures[code] = f"the list of {code}: {error}"
@@ -222,7 +222,7 @@ async def _listed(
     except BaseExceptionGroup as errors:
         raise errors.exceptions[0] from None
     if len(failures) == len(codes):
-        raise failures[0]
+        raise next((error for error in failures if isinstance(error, RateLimited)), failures[0])
     whole = _Listed()
     # The oldest guide lists jobs of ccpa under gdpr too. The more particular code counts, which comes later.
     for regulation, task in tasks:

@@ -12,7 +12,10 @@ from adobe_privacy.api.facts import LIST_REACH
 from adobe_privacy.api.models import JobStatus, JobSummary
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job
-from adobe_privacy.regulations.codes import listing_codes
+from adobe_privacy.plain_text import plain_logger
+from adobe_privacy.regulations.codes import REGULATIONS, listing_codes
+
+log = plain_logger(__name__)
 
 Place = tuple[str, str]  # user key and action
 
@@ -22,9 +25,12 @@ def folded(key: str) -> str:
     return "".join(key.split()).casefold()
 
 
-async def listed_jobs(client: PrivacyServiceClient, regulations: Collection[str]) -> list[JobSummary]:
+async def listed_jobs(
+    client: PrivacyServiceClient, regulations: Collection[str], notes: list[str] | None = None
+) -> list[JobSummary]:
     """All that Adobe lists under these regulations, of the last 45 days. Raises PrivacyServiceError where the lists
-    cannot be read; a code that Adobe refuses, as it may a retired one, has none as long as another is taken."""
+    cannot be read; a code that Adobe refuses, as it may a retired one, has none as long as another is taken. Of one
+    that is in use, `notes` tells."""
     await client.learn_server_time()
     now = client.server_time()
     first, last = (now - LIST_REACH).date(), now.date() + timedelta(days=1)
@@ -37,6 +43,9 @@ async def listed_jobs(client: PrivacyServiceClient, regulations: Collection[str]
                 rows[row.job_id] = row
         except RequestRefused as error:
             refusals.append(error)  # a retired code
+            if code in REGULATIONS:
+                log.warning("%s: %s", code, error)
+                (notes if notes is not None else []).append(f"the list of {code} was not read: {error}")
     if refusals and len(refusals) == len(codes):
         raise refusals[0]
     return list(rows.values())

@@ -119,7 +119,7 @@ async def reconcile(
     """
     standing = ownership(ledger, archive, settings.organisation or "")
     result = Reconciliation(standing.words, standing.differs, apply)
-    rows = await listed_jobs(client, regulations)
+    rows = await listed_jobs(client, regulations, result.notes)
     day = ledger.now().date()
     if not apply:
         with scratch_ledger(ledger, run_id=RUN, inbox_date=day) as scratch:
