@@ -14,34 +14,31 @@ EVERY = 15  # days from one day's name to the next
 
 
 def chart(days: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Two panels of one width: bars of jobs a day, and the mean and longest days from reception to archive. Each day
-    has its `column`, which leads to its rows."""
+    """Two panels of one width: bars of jobs a day, and the mean and longest days from reception to archive. Each is a
+    path for all days. Each day has its `column`, which leads to its rows."""
     step = (WIDTH - LEFT - RIGHT) / len(days)
     most = _ceiling(max(max(day["arrived"], day["archived"]) for day in days))
     longest = _ceiling(max(day["longest_days"] or 0 for day in days))
-    bars, dots, columns = [], [], []
+    paths: dict[str, list[str]] = {name: [] for name in ("arrived", "archived", "range", "longest", "mean")}
+    columns = []
     for number, day in enumerate(days):
         left = LEFT + number * step
-        words = day_words(day["day"])
         for kind, offset in (("arrived", 0.0), ("archived", 0.45)):
-            height = day[kind] / most * HEIGHT
-            if height:
-                height = max(1.0, height)
-                bars.append(
-                    {"kind": kind, "x": _round(left + offset * step), "y": _round(HEIGHT - height),
-                     "width": _round(step * 0.42), "height": _round(height)}
-                )  # fmt: skip
+            if day[kind]:
+                height, width = max(1.0, day[kind] / most * HEIGHT), _round(step * 0.42)
+                paths[kind].append(f"M{_round(left + offset * step)} {HEIGHT}v{_round(-height)}h{width}V{HEIGHT}z")
         took = ""
         if day["mean_days"] is not None:
-            place = left + step / 2
+            place = f"M{_round(left + step / 2)}"
             took = f"; {day['mean_days']} days on average, {day['longest_days']} at most"
-            dots.append(
-                {"x": _round(place), "mean": _round(HEIGHT - day["mean_days"] / longest * HEIGHT),
-                 "longest": _round(HEIGHT - day["longest_days"] / longest * HEIGHT)}
-            )  # fmt: skip
+            top = _round(HEIGHT - day["longest_days"] / longest * HEIGHT)
+            paths["range"].append(f"{place} {HEIGHT}V{top}")
+            # A line without length, whose round ends make it a dot.
+            paths["longest"].append(f"{place} {top}h0")
+            paths["mean"].append(f"{place} {_round(HEIGHT - day['mean_days'] / longest * HEIGHT)}h0")
         columns.append(
             {"day": day["day"], "x": _round(left), "width": _round(step),
-             "text": f"{words}: {day['arrived']:,} jobs arrived, {day['archived']:,} archived{took}"}
+             "text": f"{day_words(day['day'])}: {day['arrived']:,} jobs arrived, {day['archived']:,} archived{took}"}
         )  # fmt: skip
     labels = [
         {"x": _round(LEFT + (number + 0.5) * step), "text": day_words(day["day"]).rpartition(" ")[0]}
@@ -53,14 +50,13 @@ def chart(days: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "right": WIDTH - RIGHT,
         "height": HEIGHT,
         "left": LEFT,
-        "bars": bars,
-        "dots": dots,
+        "paths": {name: "".join(path) for name, path in paths.items()},
         "columns": columns,
         "labels": labels,
         "most": _ticks(most),
         "longest": _ticks(longest),
         "days": days,
-        "empty": not bars,
+        "empty": not (paths["arrived"] or paths["archived"]),
     }
 
 
