@@ -93,6 +93,13 @@ class TestOverview:
         assert (told["days"][-1]["day"], told["days"][-1]["arrived"]) == (str(today()), 3)
         assert len(told["days"]) == 60
 
+    def test_a_list_that_is_cut_says_so(self, ledger: Ledger, reader: TestClient) -> None:
+        cut = "These are the first 20. Each figure above leads to all of its kind."
+        ledger.intake.receive([received(n, due=today() - timedelta(days=1)) for n in range(20)])
+        assert cut not in reader.get("/privacy/").text
+        ledger.intake.receive([received(20, due=today() - timedelta(days=1))])
+        assert cut in reader.get("/privacy/").text
+
     def test_the_quota_stands_beside_the_limit_of_the_connection(
         self, ledger: Ledger, reader: TestClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:

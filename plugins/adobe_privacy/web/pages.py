@@ -49,7 +49,7 @@ from adobe_privacy.web.words import LABELS, STATES
 from adobe_privacy.web.work import FilterDep, read_decisions
 
 HERE = Path(__file__).parent
-SHOWN = 50  # of what needs a person
+SHOWN, SHOWN_OF_INBOX = 20, 200  # of all that needs a person; of one kind of what the inbox has
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 FILES = {path.name: path.read_bytes() for path in sorted((HERE / "static").iterdir())}
 # Part of their addresses, so that a browser may keep them until they change.
@@ -131,7 +131,8 @@ def page(request: Request, source: SourceDep, query: QueryDep, may_write: MayWri
         found = read_page(source, query, limit=50)
         # Jobs of one kind are listed below, page by page.
         one_kind = query.filters.attention is not None
-        needs = [] if one_kind else read_needs(source, query.attention, SHOWN, overview["attention"])
+        shown = SHOWN if query.attention is None else SHOWN_OF_INBOX
+        needs = [] if one_kind else read_needs(source, query.attention, shown + 1, overview["attention"])
     return templates.TemplateResponse(
         request,
         "page.html",
@@ -140,7 +141,8 @@ def page(request: Request, source: SourceDep, query: QueryDep, may_write: MayWri
             "bar": list(_bar(overview["states"])),
             "chart": chart(overview["days"]),
             "found": found,
-            "needs": needs,
+            "needs": needs[:shown],
+            "more_needs": len(needs) > shown,
             "query": query,
             "may_write": may_write,
             "namespaces": [*STANDARD_NAMESPACES],
