@@ -16,6 +16,7 @@ from adobe_privacy.documents import document
 from adobe_privacy.ledger.delete_plan import DELETE
 from adobe_privacy.ledger.schema import (
     AT_ADOBE,
+    CLOSED_IN_ARCHIVE,
     HELD,
     UNFINISHED,
     WARNED,
@@ -32,8 +33,6 @@ from adobe_privacy.results.verdicts import MISSED
 SOON = timedelta(days=7)
 # No call takes longer, with all its retries.
 ANSWERED = timedelta(minutes=15)
-# How the history says that a person closed something.
-CLOSED = "closed: "
 
 WAITING_OR_OPEN = (JobState.RECEIVED, *OPEN_STATES)
 
@@ -132,13 +131,8 @@ def not_done(_: datetime | None = None) -> ColumnElement[bool]:
         Job.state == JobState.ARCHIVED,
         or_(*missing),
     )
-    # An archived job stays archived: that a person closed it is in its history alone.
     closed = select(Transition.id).where(
-        Transition.job_id == Job.id,
-        Transition.attempt == Job.attempt,
-        Transition.from_state == Transition.to_state,
-        Transition.to_state == JobState.ARCHIVED,
-        Transition.reason.startswith(CLOSED),
+        Transition.job_id == Job.id, Transition.attempt == Job.attempt, CLOSED_IN_ARCHIVE
     )
     # The few answers of such a verdict lead to their jobs: without it, every job would be asked for its answers.
     any_missing = frozenset().union(*MISSED.values())

@@ -9,9 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from adobe_privacy.api.names import Verdict
-from adobe_privacy.ledger.attention import CLOSED, not_done
+from adobe_privacy.ledger.attention import not_done
 from adobe_privacy.ledger.results import take_out
-from adobe_privacy.ledger.schema import Job, Origin, Transition
+from adobe_privacy.ledger.schema import CLOSED, Job, Origin, Transition
 from adobe_privacy.ledger.states import FAILED_STATES, UNFINISHED_STATES, JobState, Move
 from adobe_privacy.ledger.unit import Topic
 

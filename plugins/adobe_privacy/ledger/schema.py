@@ -85,6 +85,9 @@ ARCHIVED = text("state = 'archived'")
 UNFINISHED_ERASURES = text("done_at IS NULL")
 OPEN = text("closed_at IS NULL")
 BY_PEOPLE = text("(actor LIKE 'user/%' OR actor LIKE 'user %')")
+# An archived job stays archived: that a person closed it is in its history alone, in these words.
+CLOSED = "closed: "
+CLOSED_IN_ARCHIVE = text("from_state = 'archived' AND to_state = 'archived' AND reason LIKE 'closed: %'")
 
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -254,6 +257,13 @@ class Transition(Base):
         Index("ix_privacy_transitions_job", "job_id", "id"),
         Index("ix_privacy_transitions_adobe", "adobe_job_id"),
         Index("ix_privacy_transitions_people", "id", sqlite_where=BY_PEOPLE, postgresql_where=BY_PEOPLE),
+        Index(
+            "ix_privacy_transitions_closed",
+            "job_id",
+            "attempt",
+            sqlite_where=CLOSED_IN_ARCHIVE,
+            postgresql_where=CLOSED_IN_ARCHIVE,
+        ),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)

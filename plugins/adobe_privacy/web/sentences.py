@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from adobe_privacy.ledger.attention import CLOSED
-from adobe_privacy.ledger.schema import Transition
+from adobe_privacy.ledger.schema import CLOSED, Transition
 from adobe_privacy.ledger.states import JobState
 
 # What happened, by where a job came from (None: it is new) and where it went to.
