@@ -26,7 +26,9 @@ def chart(days: Sequence[dict[str, Any]]) -> dict[str, Any]:
         for kind, offset in (("arrived", 0.0), ("archived", 0.45)):
             if day[kind]:
                 height, width = max(1.0, day[kind] / most * HEIGHT), _round(step * 0.42)
-                paths[kind].append(f"M{_round(left + offset * step)} {HEIGHT}v{_round(-height)}h{width}V{HEIGHT}z")
+                paths[kind].append(
+                    f"M{_round(left + offset * step)} {HEIGHT}v{_round(-height)}h{width}V{HEIGHT}z"
+                )
         took = ""
         if day["mean_days"] is not None:
             place = f"M{_round(left + step / 2)}"
