@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Integer,
     String,
     Text,
+    TextClause,
     TypeDecorator,
     UniqueConstraint,
     text,
@@ -90,6 +92,11 @@ CLOSED = "closed: "
 CLOSED_IN_ARCHIVE = text("from_state = 'archived' AND to_state = 'archived' AND reason LIKE 'closed: %'")
 
 
+def _where(condition: TextClause) -> dict[str, Any]:
+    """Of an index with a condition, for either database."""
+    return {"sqlite_where": condition, "postgresql_where": condition}
+
+
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -109,8 +116,7 @@ class Job(Base):
             "due_on",
             "id",
             "inbox_date",
-            sqlite_where=WAITING,
-            postgresql_where=WAITING,
+            **_where(WAITING),
         ),
         Index(
             "ix_privacy_jobs_group",
@@ -119,8 +125,7 @@ class Job(Base):
             "products",
             "due_on",
             "id",
-            sqlite_where=WAITING,
-            postgresql_where=WAITING,
+            **_where(WAITING),
         ),
         # Holds what is counted of them, too.
         Index(
@@ -130,39 +135,33 @@ class Job(Base):
             "state",
             "on_hold",
             "request_id",
-            sqlite_where=UNFINISHED,
-            postgresql_where=UNFINISHED,
+            **_where(UNFINISHED),
         ),
-        Index("ix_privacy_jobs_warned", "due_on", "id", sqlite_where=WARNED, postgresql_where=WARNED),
+        Index("ix_privacy_jobs_warned", "due_on", "id", **_where(WARNED)),
         Index(
             "ix_privacy_jobs_opt_outs",
             "due_on",
             "id",
             "inbox_date",
-            sqlite_where=OPT_OUTS,
-            postgresql_where=OPT_OUTS,
+            **_where(OPT_OUTS),
         ),
-        Index(
-            "ix_privacy_jobs_alarm", "alarm_at", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED
-        ),
+        Index("ix_privacy_jobs_alarm", "alarm_at", "id", **_where(UNFINISHED)),
         Index(
             "ix_privacy_jobs_finished",
             "action",
             "completed_at",
             "submitted_at",
             "batch_id",
-            sqlite_where=ARCHIVED,
-            postgresql_where=ARCHIVED,
+            **_where(ARCHIVED),
         ),
         Index(
             "ix_privacy_jobs_planned",
             "state",
             "batch_id",
             "approval_id",
-            sqlite_where=PLANNED,
-            postgresql_where=PLANNED,
+            **_where(PLANNED),
         ),
-        Index("ix_privacy_jobs_held", "request_id", sqlite_where=HELD, postgresql_where=HELD),
+        Index("ix_privacy_jobs_held", "request_id", **_where(HELD)),
         # Holds all that the page can filter by, so that a rare value among a million jobs is found in the index.
         Index(
             "ix_privacy_jobs_state",
@@ -182,8 +181,7 @@ class Job(Base):
                 column,
                 "due_on",
                 "id",
-                sqlite_where=ARCHIVED,
-                postgresql_where=ARCHIVED,
+                **_where(ARCHIVED),
             )
             for column in ("regulation", "action", "outcome", "products", "inbox_date")
         ),
@@ -192,8 +190,7 @@ class Job(Base):
             "state",
             "submitted_at",
             "completed_at",
-            sqlite_where=AT_ADOBE,
-            postgresql_where=AT_ADOBE,
+            **_where(AT_ADOBE),
         ),
         Index("ix_privacy_jobs_batch", "batch_id", "state"),
         Index("ix_privacy_jobs_inbox", "inbox_date", "state", "batch_id"),
@@ -256,13 +253,12 @@ class Transition(Base):
     __table_args__ = (
         Index("ix_privacy_transitions_job", "job_id", "id"),
         Index("ix_privacy_transitions_adobe", "adobe_job_id"),
-        Index("ix_privacy_transitions_people", "id", sqlite_where=BY_PEOPLE, postgresql_where=BY_PEOPLE),
+        Index("ix_privacy_transitions_people", "id", **_where(BY_PEOPLE)),
         Index(
             "ix_privacy_transitions_closed",
             "job_id",
             "attempt",
-            sqlite_where=CLOSED_IN_ARCHIVE,
-            postgresql_where=CLOSED_IN_ARCHIVE,
+            **_where(CLOSED_IN_ARCHIVE),
         ),
     )
 
@@ -361,8 +357,7 @@ class Erasure(Base):
         Index(
             "ix_privacy_erasures_unfinished",
             "folder",
-            sqlite_where=UNFINISHED_ERASURES,
-            postgresql_where=UNFINISHED_ERASURES,
+            **_where(UNFINISHED_ERASURES),
         ),
     )
 
@@ -383,8 +378,7 @@ class InboxErasure(Base):
         Index(
             "ix_privacy_inbox_erasures_unfinished",
             "inbox_date",
-            sqlite_where=UNFINISHED_ERASURES,
-            postgresql_where=UNFINISHED_ERASURES,
+            **_where(UNFINISHED_ERASURES),
         ),
     )
 
@@ -466,8 +460,7 @@ class InboxProblem(Base):
             "kind",
             "inbox_date",
             "id",
-            sqlite_where=OPEN,
-            postgresql_where=OPEN,
+            **_where(OPEN),
         ),
         Index("ix_privacy_inbox_problems_file", "inbox_date", "file_key"),
     )
