@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict
 
 from adobe_privacy.archive.archiver import utc_now
 from adobe_privacy.archive.errors import UnreadableManifest
-from adobe_privacy.archive.failures import Closed, Failures
 from adobe_privacy.archive.manifest import (
     JOBS,
     MANIFEST,
@@ -29,6 +28,7 @@ from adobe_privacy.archive.verification import Opener, Verification, Witness, ve
 from adobe_privacy.plain_text import PlainText
 from adobe_privacy.storage import (
     AccessDenied,
+    Failures,
     ObjectInfo,
     ObjectNotFound,
     StorageError,
@@ -122,7 +122,7 @@ def erase_expired(
         ):
             if folder not in begun:
                 yield from run.folder(folder, begun=False)
-    yield from map(_closed, run.closed.folders)
+    yield from run.closed.actions
 
 
 class _Erasing:
@@ -141,7 +141,7 @@ class _Erasing:
         self._store, self._keys, self._erasures, self._days = store, keys, erasures, days
         self._clock, self._dry_run, self._sign = clock, dry_run, sign
         self._failures = Failures()
-        self.closed = Closed()
+        self.closed = _Closed()
 
     def folder(self, folder: str, *, begun: bool) -> Iterator[RetentionAction]:
         """Erase the result in a job's folder if it is due, or because its erasure has `begun`."""
@@ -225,7 +225,7 @@ def clean_up(
     yield from run.rejected()
     for month in run.months(clock().date()):
         yield from run.month(month)
-    yield from map(_closed, run.closed.folders)
+    yield from run.closed.actions
     for key in store.abandoned_uploads(clock() - older_than):
         action = RetentionAction(action="swept", key=key, detail="an unfinished write")
         try:
@@ -242,7 +242,7 @@ class _CleanUp:
     def __init__(self, places: list[Store], before: datetime, on_hold: LegalHold, dry_run: bool) -> None:
         self._places, self._before, self._on_hold, self._dry_run = places, before, on_hold, dry_run
         self._failures = Failures()
-        self.closed = Closed()
+        self.closed = _Closed()
 
     def rejected(self) -> Iterator[RetentionAction]:
         for place in self._places:
@@ -320,8 +320,14 @@ class _CleanUp:
         return RetentionAction(action="swept", key=info.key, detail="named by no manifest")
 
 
-def _closed(folder: tuple[str, str]) -> RetentionAction:
-    return RetentionAction(action="failed", key=folder[0], detail=folder[1])
+class _Closed:
+    """The folders that cannot be listed."""
+
+    def __init__(self) -> None:
+        self.actions: list[RetentionAction] = []
+
+    def note(self, folder: str, error: StorageError) -> None:
+        self.actions.append(RetentionAction(action="failed", key=folder, detail=str(error)))
 
 
 def verify_sample(

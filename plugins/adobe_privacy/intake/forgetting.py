@@ -11,10 +11,7 @@ from adobe_privacy.intake.files import InboxEntry, entries_of
 from adobe_privacy.intake.inbox import as_shown, delete_report, is_request_file, read_file
 from adobe_privacy.ledger.inbox_erasures import Begun, FileAsRead, Standing
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.storage import ObjectNotFound, StorageError, StorageUnavailable, Store
-
-FAILURES_IN_A_ROW = 5
-"""A store that fails for so many files in a row is down, and asking it for each of the others helps nobody."""
+from adobe_privacy.storage import Failures, ObjectNotFound, StorageError, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ def erase_inbox(store: Store, ledger: Ledger, *, days: int, dry_run: bool = Fals
 class _Run:
     def __init__(self, store: Store, ledger: Ledger, before: datetime, dry_run: bool) -> None:
         self._store, self._ledger, self._before, self._dry_run = store, ledger, before, dry_run
-        self._failures = 0
+        self._failures = Failures()
 
     def run(self) -> Iterator[InboxAction]:
         candidates = self._ledger.inbox_erasures.candidates(self._before)
@@ -90,7 +87,7 @@ class _Run:
             except StorageError as error:
                 yield self._failed(entry.shown, error)
                 return
-            self._failures = 0
+            self._failures.over()
             if isinstance(read, str):
                 yield InboxAction("kept", entry.shown, read)
                 return
@@ -132,7 +129,7 @@ class _Run:
                         self._store.delete(entry.source)
         except StorageError as error:
             return self._failed(entry.shown, error)
-        self._failures = 0
+        self._failures.over()
         # A dry run has none.
         if erasure is not None and not self._dry_run:
             self._ledger.inbox_erasures.done(erasure)
@@ -147,9 +144,7 @@ class _Run:
 
     def _failed(self, key: str, error: StorageError) -> InboxAction:
         """Raises the error where it is the last straw."""
-        self._failures = self._failures + 1 if isinstance(error, StorageUnavailable) else 0
-        if self._failures >= FAILURES_IN_A_ROW:
-            raise error
+        self._failures.note(error)
         return InboxAction("failed", key, str(error))
 
 

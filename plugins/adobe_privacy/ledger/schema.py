@@ -89,7 +89,7 @@ OPEN = text("closed_at IS NULL")
 BY_PEOPLE = text("(actor LIKE 'user/%' OR actor LIKE 'user %')")
 # An archived job stays archived: that a person closed it is in its history alone, in these words.
 CLOSED = "closed: "
-CLOSED_IN_ARCHIVE = text("from_state = 'archived' AND to_state = 'archived' AND reason LIKE 'closed: %'")
+CLOSED_IN_ARCHIVE = text(f"from_state = 'archived' AND to_state = 'archived' AND reason LIKE '{CLOSED}%'")
 
 
 def _where(condition: TextClause) -> dict[str, Any]:

@@ -10,12 +10,11 @@ from typing import Any
 
 from adobe_privacy.api.models import JobDetail
 from adobe_privacy.api.names import Verdict, product_code
-from adobe_privacy.archive.failures import Failures
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.results.verdicts import Answer, Judgement, judge, kept_judgement
-from adobe_privacy.storage import ObjectNotFound, StorageError, Store
+from adobe_privacy.storage import Failures, ObjectNotFound, StorageError, Store
 
 AT_ONCE = 500
 

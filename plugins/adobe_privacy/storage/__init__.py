@@ -16,6 +16,7 @@ from adobe_privacy.storage.errors import (
     StorageUnavailable,
     StoreUnfit,
 )
+from adobe_privacy.storage.failures import Failures
 from adobe_privacy.storage.location import Location, parse_location
 from adobe_privacy.storage.opening import open_store
 from adobe_privacy.storage.options import AzureOptions, FileOptions, GCSOptions, S3Options, StoreOptions
@@ -24,6 +25,7 @@ from adobe_privacy.storage.store import ObjectInfo, Store, Written
 __all__ = [
     "AccessDenied",
     "AzureOptions",
+    "Failures",
     "FileOptions",
     "GCSOptions",
     "InvalidLocation",

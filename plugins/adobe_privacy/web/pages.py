@@ -105,7 +105,6 @@ def _options(values: Sequence[str], chosen: str, unset: str, words: Mapping[str,
 templates.env.filters |= {
     "day": day_words,
     "dated": dated,
-    "moment_text": moment_text,
     "moment": _moment,
     "number": "{:,}".format,
     "query_value": lambda value: quote(str(value), safe=""),

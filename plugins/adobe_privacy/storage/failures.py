@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from adobe_privacy.storage import StorageError, StorageUnavailable
+from adobe_privacy.storage.errors import StorageUnavailable
 
-IN_A_ROW = 5
+FAILURES_IN_A_ROW = 5
 """A store that fails for so many objects in a row is down, and asking it for each of the others helps nobody."""
-
-
-class Closed:
-    """The folders that cannot be listed, each with the reason."""
-
-    def __init__(self) -> None:
-        self.folders: list[tuple[str, str]] = []
-
-    def note(self, folder: str, error: StorageError) -> None:
-        self.folders.append((folder, str(error)))
 
 
 class Failures:
@@ -30,5 +20,5 @@ class Failures:
     def note(self, error: Exception) -> None:
         """Raises the error where it is the last straw."""
         self._in_a_row = self._in_a_row + 1 if isinstance(error, StorageUnavailable) else 0
-        if self._in_a_row >= IN_A_ROW:
+        if self._in_a_row >= FAILURES_IN_A_ROW:
             raise error
