@@ -243,6 +243,39 @@ async def test_a_job_that_somebody_else_does_not_know_is_not_gone(
     assert jobs["odd"].state is JobState.SUBMITTED
 
 
+FORBIDDEN = http(403, b"<html><body>Access to this address is blocked</body></html>")
+
+
+@pytest.mark.parametrize("pages", [1, 2, 5])
+async def test_a_result_that_somebody_else_denies_costs_no_other(
+    adobe: OddAdobe, swept: Any, pages: int
+) -> None:
+    odd = [f"odd-{number}" for number in range(pages)]
+    for job_id in odd:
+        # Fetched first: it is the oldest.
+        adobe.add(job_id, lastModifiedDate=adobe_date(timedelta(days=2)))
+        adobe.contents[job_id] = FORBIDDEN
+    result, jobs = await swept()
+    assert (result.archived, len(result.failures)) == (2, pages)
+    assert "the answer is not Adobe's. Check the proxy" in result.failures[0]
+    assert {jobs[job_id].state for job_id in odd} == {JobState.COMPLETE}
+    for job_id in odd:
+        adobe.contents[job_id] = adobe.contents["good"]
+    result, jobs = await swept()
+    assert (result.archived, result.failures) == (pages, [])
+
+
+async def test_where_somebody_denies_every_result_the_fetching_ends(
+    adobe: OddAdobe, ledger_url: str, archive: Store
+) -> None:
+    for number in range(60):
+        adobe.add(f"more-{number}")
+    adobe.contents = dict.fromkeys(adobe.contents, FORBIDDEN)
+    with pytest.raises(PermissionDenied, match="proxy"):
+        await swept_with(adobe, ledger_url, archive)
+    assert sum(call.endswith("content") for call in adobe.asked) == 20
+
+
 async def test_where_no_list_can_be_read_the_error_comes_as_itself(adobe: OddAdobe, swept: Any) -> None:
     adobe.lists = dict.fromkeys([*CODES, "ucpa_usa"], http(500))
     with pytest.raises(TemporarilyUnavailable):

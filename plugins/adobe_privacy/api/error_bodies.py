@@ -109,10 +109,12 @@ _PERMISSIONS = {
 @dataclass(frozen=True)
 class ErrorBody:
     """What an error answer says. `texts` may hold identities: to be compared, never to be shown. `by_service`: it has
-    the form of the Privacy Service's own errors, or of the store's in which Adobe keeps results."""
+    the form of the Privacy Service's own errors, or of the store's in which Adobe keeps results. `by_gateway`: of the
+    errors of Adobe's gateway before it, which knows of permissions and of no job."""
 
     is_json: bool = False
     by_service: bool = False
+    by_gateway: bool = False
     code: str | None = None
     texts: tuple[str, ...] = field(default=(), repr=False)
 
@@ -150,6 +152,7 @@ def read_error_body(body: bytes) -> ErrorBody:
     return ErrorBody(
         is_json=True,
         by_service=bool(data.get("errorCode")) and any(data.get(name) for name in ("title", "detail")),
+        by_gateway=_CODE.fullmatch(str(data.get("error_code"))) is not None,
         code=code if _CODE.fullmatch(code) or code in _TOKEN_CODES else None,
         texts=tuple(text.strip() for text in texts if isinstance(text, str)),
     )
@@ -255,11 +258,14 @@ def error_for(
     if status == 403 or _is(code, "1010-400"):
         needed = _PERMISSIONS.get((method, route))
         wanted = f"needs the permission {needed}" if needed else "lacks a permission"
-        return PermissionDenied(
+        what = (
             f"the credential {wanted}. Add it to its product profile in the Admin Console, and check that "
-            "the organisation id is the credential's own.",
-            **where,
+            "the organisation id is the credential's own."
         )
+        by_adobe = answer.by_service or answer.by_gateway
+        if not by_adobe:
+            what = f"the answer is not Adobe's. Check the proxy and the firewall on the way. If none refuses it, {what}"
+        return PermissionDenied(what, by_adobe=by_adobe, **where)
     if status in (404, 410):
         # Only the body tells an empty result from a missing route, and an empty result must never be a guess.
         job_data = answer.says(_NO_JOB_DATA) is not None

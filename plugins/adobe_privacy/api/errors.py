@@ -113,7 +113,24 @@ class AuthenticationFailed(PrivacyServiceError):
 
 
 class PermissionDenied(PrivacyServiceError):
-    """The credential is valid but its product profile lacks the permission that this call needs."""
+    """The credential is valid but its product profile lacks the permission that this call needs.
+
+    Without `by_adobe`, the answer has the form of none of Adobe's errors: a proxy or a firewall may have given it, and
+    it says nothing of a permission.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        by_adobe: bool = False,
+        method: str | None = None,
+        route: str | None = None,
+        status: int | None = None,
+        code: str | None = None,
+    ) -> None:
+        super().__init__(what, method=method, route=route, status=status, code=code)
+        self.by_adobe = by_adobe
 
 
 class AddressDenied(PermissionDenied):

@@ -52,12 +52,14 @@ class ReadPermission:
 
     Until a download has been answered, one is asked at a time. `missing` is the denial that settled it: each later
     download raises the same error without a call. It takes as many jobs as the `witnesses` of the latest, which is one
-    where Adobe shows no address of a result either. Once a result could be read, a denial is its job's failure.
+    where Adobe shows no address of a result either; of answers that are not Adobe's, `DENIED_IN_A_ROW`. Once a result
+    could be read, a denial is its job's failure.
     """
 
     def __init__(self) -> None:
         self.missing: PermissionDenied | None = None
         self._denied: set[str] = set()
+        self._denied_by_adobe: set[str] = set()
         self._answered = False
         self._alone = asyncio.Lock()
 
@@ -82,7 +84,6 @@ class ReadPermission:
                     self._answered = True
                     raise
                 self._answered = True
-                self._denied.clear()
             yield download
 
     def _deny(self, error: PermissionDenied, job_id: str, witnesses: int) -> None:
@@ -90,5 +91,8 @@ class ReadPermission:
             self._answered = True
             return
         self._denied.add(job_id)
-        if not self._answered and len(self._denied) >= witnesses:
+        if error.by_adobe:
+            self._denied_by_adobe.add(job_id)
+        enough = len(self._denied_by_adobe) >= witnesses or len(self._denied) >= DENIED_IN_A_ROW
+        if enough and not self._answered:
             self.missing = error
