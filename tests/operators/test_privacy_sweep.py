@@ -189,7 +189,7 @@ def test_jobs_that_no_list_shows_are_asked_for_in_turn_and_who_was_left_out_is_t
     assert asked == [3, 3, 3]
     assert "3 in no list asked for singly, 4 left for the next runs" in caplog.text
     with Ledger(world.ledger_url, actor="test") as ledger:
-        turns = [asked_id for asked_id, _ in ledger.others.least_recently_asked(FEW, moment)]
+        turns = [job.id for job in ledger.others.least_recently_asked(FEW, moment)]
         jobs = {job.id: job.asked_at for job in ledger.others.ask(turns)}
     assert len(jobs) == 7, "each had its turn within three sweeps"
 

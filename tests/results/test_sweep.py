@@ -39,9 +39,12 @@ def archive(tmp_path: Path) -> Store:
     return open_store(f"file://{tmp_path}/archive", FileOptions(create=True))
 
 
-async def swept_with(adobe: OddAdobe, ledger_url: str, archive: Store) -> tuple[Sweep, dict[str, Job]]:
+async def swept_with(
+    adobe: OddAdobe, ledger_url: str, archive: Store, *, later: timedelta = timedelta(0)
+) -> tuple[Sweep, dict[str, Job]]:
+    """With `later`, the ledger's clock is so much ahead."""
     today = datetime.now(UTC).date()
-    with Ledger(ledger_url, actor="dag/run/task") as ledger:
+    with Ledger(ledger_url, actor="dag/run/task", now=lambda: datetime.now(UTC) + later) as ledger:
         async with adobe.client() as client:
             result = await sweep(
                 first=today - timedelta(days=3),
@@ -282,9 +285,11 @@ async def test_where_no_list_can_be_read_the_error_comes_as_itself(adobe: OddAdo
         await swept()
 
 
-def submitted(ledger_url: str, adobe_job_id: str, action: str) -> None:
-    with Ledger(ledger_url, actor="dag/run/task") as ledger:
-        ledger.intake.receive([received(1, action, products="profileService")])
+def submitted(
+    ledger_url: str, adobe_job_id: str, action: str, *, number: int = 1, back: timedelta = timedelta(0)
+) -> None:
+    with Ledger(ledger_url, actor="dag/run/task", now=lambda: datetime.now(UTC) - back) as ledger:
+        ledger.intake.receive([received(number, action, products="profileService")])
         batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=100)
         assert batch is not None
         jobs = ledger.intents.intend(
@@ -371,3 +376,62 @@ async def test_a_manifest_of_something_else_in_the_job_s_place_is_not_taken_for_
     [failure] = result.failures
     assert "has a manifest already" in failure
     assert jobs["odd"].state is JobState.COMPLETE
+
+
+def listed_open(adobe: OddAdobe, ledger_url: str, job_id: str, days: float, *, number: int = 1) -> None:
+    """A job of ours that Adobe's list shows as open, and its detail as complete."""
+    submitted(ledger_url, job_id, "access", number=number, back=timedelta(days=days))
+    adobe.add(job_id, status="processing")
+    adobe.details[job_id]["status"] = "complete"
+
+
+def asked_for(adobe: OddAdobe, job_id: str) -> int:
+    return adobe.asked.count(f"GET /p/jobs/{job_id}")
+
+
+@pytest.mark.parametrize(("days", "state"), [(2.9, JobState.SUBMITTED), (3.1, JobState.ARCHIVED)])
+async def test_a_job_that_is_listed_as_open_for_days_is_asked_for_and_archived_if_it_is_complete(
+    adobe: OddAdobe, swept: Any, ledger_url: str, days: float, state: JobState
+) -> None:
+    listed_open(adobe, ledger_url, "ours", days)
+    _, jobs = await swept()
+    assert jobs["ours"].state is state
+
+
+async def test_a_job_that_stays_open_is_asked_for_four_times(
+    adobe: OddAdobe, ledger_url: str, archive: Store
+) -> None:
+    listed_open(adobe, ledger_url, "ours", 0)
+    adobe.details["ours"]["status"] = "processing"
+    days = []
+    for day in range(44):
+        before = asked_for(adobe, "ours")
+        await swept_with(adobe, ledger_url, archive, later=timedelta(days=day, hours=1))
+        days += [day] * (asked_for(adobe, "ours") - before)
+    assert days == [3, 7, 14, 28]
+
+
+async def test_of_what_is_listed_as_open_the_oldest_is_asked_for_and_what_no_list_shows_goes_first(
+    adobe: OddAdobe, swept: Any, ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adobe_privacy.results.sweep.ASKED_SINGLY", 2)
+    for number, days in enumerate([4, 20, 10]):
+        listed_open(adobe, ledger_url, f"open-{days}", days, number=number)
+    submitted(ledger_url, "unlisted", "access", number=9, back=timedelta(days=2))
+    adobe.add("unlisted", listed=False)
+    result, jobs = await swept()
+    archived = {job_id for job_id, job in jobs.items() if job.state is JobState.ARCHIVED}
+    assert archived == {"good", "good-too", "unlisted", "open-20"}
+    assert (result.asked, result.asked_though_open, result.not_asked) == (1, 1, 0)
+
+
+async def test_what_was_seen_complete_is_tried_again_in_each_sweep_though_it_is_listed_as_open(
+    adobe: OddAdobe, swept: Any, ledger_url: str
+) -> None:
+    listed_open(adobe, ledger_url, "ours", 4)
+    result_of_adobe, adobe.contents["ours"] = adobe.contents["ours"], http(500)
+    result, jobs = await swept()
+    assert (len(result.failures), jobs["ours"].state) == (1, JobState.COMPLETE)
+    adobe.contents["ours"] = result_of_adobe
+    result, jobs = await swept()
+    assert (result.failures, jobs["ours"].state) == ([], JobState.ARCHIVED)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -28,6 +29,17 @@ class OthersJob:
     created_at: datetime
     due_on: date
     request_id_in_key: str | None
+
+
+class AtAdobe(NamedTuple):
+    """A job at Adobe that is not archived, by its ids here and there. `asked_at` is when it was last asked for singly.
+    It has an `outcome` where its detail has called it complete."""
+
+    id: int
+    adobe_job_id: str | None
+    submitted_at: datetime
+    asked_at: datetime
+    outcome: str | None
 
 
 class Others(Topic):
@@ -103,11 +115,11 @@ class Others(Topic):
 
     def least_recently_asked(
         self, regulations: Collection[str], submitted_before: datetime
-    ) -> Iterator[tuple[int, str | None]]:
-        """The jobs at Adobe that are not archived, by their ids here and there: who was asked for the longest
-        time ago comes first. They are read as they are asked for."""
+    ) -> Iterator[AtAdobe]:
+        """The jobs at Adobe that are not archived: who was asked for the longest time ago comes first. They are read as
+        they are asked for."""
         query = (
-            select(Job.id, Job.adobe_job_id)
+            select(Job.id, Job.adobe_job_id, Job.submitted_at, Job.asked_at, Job.outcome)
             .where(
                 AT_ADOBE,
                 Job.adobe_job_id.is_not(None),
@@ -117,7 +129,8 @@ class Others(Topic):
             .order_by(Job.asked_at, Job.submitted_at, Job.id)
         )
         with self.unit.read() as session:
-            yield from session.execute(query.execution_options(yield_per=1000)).tuples()
+            for row in session.execute(query.execution_options(yield_per=1000)):
+                yield AtAdobe(*row)
 
     def ask(self, job_ids: Collection[int]) -> list[Job]:
         """Notes that these jobs are asked for now; returns those that are still at Adobe and not archived."""

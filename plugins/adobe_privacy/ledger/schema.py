@@ -228,7 +228,7 @@ class Job(Base):
     submitted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     adobe_request_id: Mapped[str | None] = mapped_column(String(255))
     adobe_job_id: Mapped[str | None] = mapped_column(String(255))
-    # When it was last asked for by its id, because no list showed it; 1970 where it never was.
+    # When a sweep last asked for it by its id, because no list showed it as ended; 1970 where none did.
     asked_at: Mapped[datetime] = mapped_column(
         UtcDateTime, default=NEVER, server_default="1970-01-01 00:00:00"
     )

@@ -46,8 +46,8 @@ def _days(value: int | str) -> int:
 class SweepPrivacyJobsOperator(PrivacyOperator):
     """Archives what Adobe lists as finished and is not archived yet, whoever asked for it and whenever it finished.
 
-    Jobs in the ledger that no list shows are asked for by their ids, some in each run, in turn. The run's day only
-    limits what is counted and told.
+    Jobs in the ledger that no list shows, or that one shows as open for long, are asked for by their ids, some in
+    each run, in turn. The run's day only limits what is counted and told.
 
     A day that Adobe's lists do not
     reach fails at once. Jobs of ours that ended in error, and results that can be read no more, fail the task
@@ -105,6 +105,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             f"{len(result.failures)} failed"
             + (f"; {result.asked} in no list asked for singly" if result.asked else "")
             + (f", {result.not_asked} left for the next runs" if result.not_asked else "")
+            + (f"; {result.asked_though_open} listed as open asked for" if result.asked_though_open else "")
             + (f"; {len(result.not_listed)} lists could not be read" if result.not_listed else ""),
         )
         self._judge(result)

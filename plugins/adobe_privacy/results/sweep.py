@@ -33,7 +33,7 @@ from adobe_privacy.archive import ArchiveSettings
 from adobe_privacy.intake.request import request_id_in
 from adobe_privacy.ledger.doubts import SeenJob
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.others import OthersJob
+from adobe_privacy.ledger.others import AtAdobe, OthersJob
 from adobe_privacy.ledger.schema import Job, Origin
 from adobe_privacy.ledger.states import OPEN_AT_ADOBE, JobState
 from adobe_privacy.plain_text import plain_logger
@@ -47,8 +47,10 @@ log = plain_logger(__name__)
 DAY = timedelta(days=1)
 # Adobe's list has a row per job and no regulation in it, and wants one code per call: so many calls at once.
 LISTS_AT_ONCE = 4
-# Of the jobs that no list shows, so many are asked for by their ids in one sweep.
+# So many jobs are asked for by their ids in one sweep: first of those that no list shows.
 ASKED_SINGLY = 500
+# A job that is listed as open is asked for by its id once it is so old. The last is before Adobe may forget its detail.
+ASKED_THOUGH_OPEN = tuple(timedelta(days=days) for days in (3, 7, 14, 28))
 # After so many lists that cannot be read, and none that can, Adobe is taken to be away.
 LISTS_TRIED = 3
 # The ledger is asked about so many listed jobs at once.
@@ -66,12 +68,12 @@ class DayOutOfReach(Exception):
 class Sweep:
     """What one sweep did.
 
-    `finished` jobs ended on the days swept. `asked` jobs were in no list and were asked for by their ids;
-    `not_asked` ones have their turn in a later sweep. `left` jobs may be what became of a call of ours without an
-    answer: the submission settles that. `doubtful` ones the ledger took for not sent: it has lost something, and their
-    submission looks for them. `errors` are those of our own jobs that are final, and `gone` names
-    jobs of others that can be read no more: both need a person. `failures` may go away when tried again, and so may
-    what is wrong with the lists in `not_listed`, and with the manifests of older versions in `not_read`.
+    `finished` jobs ended on the days swept. `asked` jobs were in no list and were asked for by their ids; `not_asked`
+    ones have their turn in a later sweep. `asked_though_open` ones were listed as open. `left` jobs may be what became
+    of a call of ours without an answer: the submission settles that. `doubtful` ones the ledger took for not sent: it
+    has lost something, and their submission looks for them. `errors` are those of our own jobs that are final, and
+    `gone` names jobs of others that can be read no more: both need a person. `failures` may go away when tried again,
+    and so may what is wrong with the lists in `not_listed`, and with the manifests of older versions in `not_read`.
     """
 
     finished: int = 0
@@ -82,6 +84,7 @@ class Sweep:
     bytes: int = 0
     asked: int = 0
     not_asked: int = 0
+    asked_though_open: int = 0
     left: int = 0
     doubtful: int = 0
     errors: list[str] = field(default_factory=list)
@@ -103,10 +106,10 @@ async def sweep(
     settings: ArchiveSettings | None = None,
     on_progress: Callable[[Completion], None] | None = None,
 ) -> Sweep:
-    """Archives every job of these regulations that Adobe lists as finished and that is not archived yet, and those
-    that no list shows as far as the sweep's budget of single questions goes. A job that is not ours gets a row of
-    its own in the ledger, without its user key. The UTC days from `first` to `last` limit only what is counted and
-    told of jobs that were archived before or can be read no more.
+    """Archives every job of these regulations that Adobe lists as finished and that is not archived yet. As far as the
+    sweep's budget of single questions goes, it archives those too that no list shows, or that one shows as open for
+    long. A job that is not ours gets a row of its own in the ledger, without its user key. The UTC days from `first` to
+    `last` limit only what is counted and told of jobs that were archived before or can be read no more.
 
     A list that cannot be read costs no other.
 
@@ -137,7 +140,7 @@ async def sweep(
     result.gone = [f"Adobe job {job_id}, not ours" for job_id in sorted(unknown & listed.on_days.keys())]
     _register(ledger, readable, clocks, result)
     jobs = {job.id: job for job in ledger.others.jobs_at_adobe(listed.unsettled, *OPEN_AT_ADOBE)}
-    for job in _unlisted(ledger, regulations, listed, result):
+    for job in _asked_singly(ledger, regulations, listed, result):
         jobs.setdefault(job.id, job)
     completion = await complete_jobs(
         list(jobs.values()),
@@ -269,19 +272,35 @@ def _note_seen(ledger: Ledger, part: _Listed) -> None:
     part.doubtful += ledger.doubts.note_seen(seen)
 
 
-def _unlisted(ledger: Ledger, regulations: Collection[str], listed: _Listed, result: Sweep) -> list[Job]:
-    """The jobs that the ledger has at Adobe and that no list shows, as many as may be asked for singly."""
+def _asked_singly(ledger: Ledger, regulations: Collection[str], listed: _Listed, result: Sweep) -> list[Job]:
+    """The jobs that the ledger has at Adobe and that no list shows, as many as may be asked for singly. If that leaves
+    room, the oldest of those that a list has shown as open for long."""
     chosen: list[int] = []
+    though_open: list[AtAdobe] = []
+    now = ledger.now()
     # A job may be missing from the lists for some time after it was made.
-    for job_id, adobe_job_id in ledger.others.least_recently_asked(regulations, ledger.now() - DAY):
-        if adobe_job_id in listed.open or adobe_job_id in listed.unsettled:
+    for job in ledger.others.least_recently_asked(regulations, now - DAY):
+        if job.adobe_job_id in listed.unsettled:
             continue
-        if len(chosen) < ASKED_SINGLY:
-            chosen.append(job_id)
+        # What was seen complete is complete, whatever a list says.
+        if job.adobe_job_id in listed.open and job.outcome is None:
+            if _has_its_turn(job, now):
+                though_open.append(job)
+        elif len(chosen) < ASKED_SINGLY:
+            chosen.append(job.id)
         else:
             result.not_asked += 1
     result.asked = len(chosen)
+    # What is stuck is older than what Adobe is still at work with.
+    oldest = sorted(though_open, key=lambda job: job.submitted_at)[: ASKED_SINGLY - len(chosen)]
+    result.asked_though_open = len(oldest)
+    chosen += [job.id for job in oldest]
     return ledger.others.ask(chosen) if chosen else []
+
+
+def _has_its_turn(job: AtAdobe, now: datetime) -> bool:
+    """Whether a job that is listed as open has reached an age since it was last asked for."""
+    return any(job.asked_at < job.submitted_at + age <= now for age in ASKED_THOUGH_OPEN)
 
 
 def _register(ledger: Ledger, found: Mapping[str, _Finished], clocks: Clocks, result: Sweep) -> None:
