@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from adobe_privacy.ledger.database import LedgerError
-from adobe_privacy.ledger.intake import Reception
+from adobe_privacy.ledger.intake import ReceivedRequest, Reception
 from adobe_privacy.ledger.intents import DailyLimitReached
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
-from adobe_privacy.ledger.schema import Batch, Job, Origin
+from adobe_privacy.ledger.schema import Batch, DailyFigures, Job, Origin
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Unit
 from tests.support.ledgers import DAY, FakeClock, OpenLedger, counted, received
@@ -43,6 +43,15 @@ def submitted(ledger: Ledger) -> list[Job]:
     made = [(job, f"adobe-{job.key}-{job.action}-{job.attempt}") for job in jobs]
     ledger.intents.record_submitted(made, adobe_request_id="rx-1", reason="Adobe's answer")
     return ledger.claims.batch_jobs(str(jobs[0].batch_id))
+
+
+NINE_DAYS = timedelta(days=9)
+
+
+def earlier(number: int) -> ReceivedRequest:
+    """The same request, received nine days before."""
+    first = received(number)
+    return received(number, due=first.jobs[0].due_on - NINE_DAYS, received_at=first.received_at - NINE_DAYS)
 
 
 def states(ledger: Ledger, request_id: str = "DSR-1") -> list[JobState]:
@@ -87,6 +96,33 @@ class TestIntake:
         assert ledger.intake.receive([other, same]) == [Reception.CONFLICT, Reception.DUPLICATE]
         assert len(ledger.people.request_jobs("DSR-1")) == 1
         assert steps(ledger) == [(None, "received")]
+
+    def test_an_earlier_date_of_receipt_counts_for_what_ended_too(self, ledger: Ledger) -> None:
+        ledger.intake.receive([received(1)])
+        [job] = submitted(ledger)
+        ledger.results.record_complete([FinishedJob(job, ledger.now(), "done", None)])
+        ledger.results.record_archived({job.id: "m"})
+        [job] = ledger.people.request_jobs("DSR-1")
+        assert ledger.intake.receive([earlier(1), received(1)]) == [Reception.EARLIER, Reception.LATER]
+        [moved] = ledger.people.request_jobs("DSR-1")
+        assert (job.received_at - moved.received_at, job.due_on - moved.due_on) == (NINE_DAYS, NINE_DAYS)
+        assert (moved.state, moved.alarm_at) == (job.state, job.alarm_at)
+        assert job.archived_at is not None
+        with ledger.unit.read() as session:
+            figures = session.get_one(DailyFigures, job.archived_at.date())
+        seconds = int((job.archived_at - moved.received_at).total_seconds())
+        assert (figures.seconds, figures.longest) == (seconds, seconds)
+
+    def test_an_earlier_date_of_receipt_moves_an_extended_due_date_too(self, ledger: Ledger) -> None:
+        ledger.intake.receive([received(1)])
+        [job] = ledger.people.request_jobs("DSR-1")
+        ledger.people.extend("DSR-1", job.due_on + timedelta(days=60), "complex")
+        ledger.intake.receive([earlier(1)])
+        [moved] = ledger.people.request_jobs("DSR-1")
+        assert (moved.first_due_on, moved.due_on) == (
+            job.due_on - NINE_DAYS,
+            job.due_on + timedelta(days=60) - NINE_DAYS,
+        )
 
     @pytest.mark.parametrize("state", ["received", "planned", "submitting", "refused", "error"])
     def test_identities_will_be_read_where_the_request_was_last_seen(

@@ -96,6 +96,61 @@ class TestIntake:
         ]
         assert "known already with other content" in rejected(inbox, tomorrow)[0]["reason"]
 
+    @pytest.mark.parametrize("chunk", [1, 1000])
+    @pytest.mark.parametrize("folder", [0, 1])
+    def test_the_earliest_date_of_receipt_counts_wherever_it_stands(
+        self,
+        inbox: Store,
+        make_plan: MakePlan,
+        ledger: Ledger,
+        monkeypatch: pytest.MonkeyPatch,
+        chunk: int,
+        folder: int,
+    ) -> None:
+        monkeypatch.setattr(taking_in, "CHUNK", chunk)
+        days = [DAY + timedelta(days=folder * number) for number in range(3)]
+        for number, (day, received) in enumerate(zip(days, ["-18", "-10T09:00:00Z", "-19"], strict=True)):
+            row = line(1, "access", "delete", received_at=f"2026-11{received}")
+            hand_in(inbox, row, name=f"{number}.jsonl", day=day)
+        plans = [make_plan(day, run_id=str(day)) for day in dict.fromkeys(days)]
+        assert sum(plan.intake.dated_earlier for plan in plans) == 1
+        assert sum(plan.intake.dated_later for plan in plans) == 1
+        for job in ledger.people.request_jobs("DSR-1"):
+            assert (job.received_at, job.due_on) == (
+                datetime(2026, 11, 10, 9, tzinfo=UTC),
+                date(2026, 12, 10),
+            )
+            assert job.submit_by is not None
+            assert job.submit_by < job.due_on
+            assert job.alarm_at is not None
+            assert job.alarm_at <= ledger.now()
+        said = [step.reason for step in ledger.people.history("DSR-1") if "received" in step.reason]
+        assert said == ["received 2026-11-10 instead of 2026-11-18: due 2026-12-10 instead of 2026-12-18"] * 2
+        told = [text for plan in plans for text in plan_lines(plan) if text.startswith("Received ")]
+        assert told == [
+            "Received earlier than was known: 1 requests; the earlier date counts, for the due date too",
+            "Received later than was known: 1 requests; the date that was known stays",
+        ]
+
+    def test_without_a_date_a_request_that_comes_again_says_nothing_of_when_it_was_received(
+        self, inbox: Store, make_plan: MakePlan, ledger: Ledger
+    ) -> None:
+        tomorrow = DAY + timedelta(days=1)
+        hand_in(inbox, line(1))
+        hand_in(inbox, line(1), day=tomorrow)
+        make_plan()
+        plan = make_plan(tomorrow, run_id="tomorrow")
+        assert (plan.intake.duplicates, plan.intake.dated_earlier, plan.intake.dated_later) == (1, 0, 0)
+        assert ledger.people.request_jobs("DSR-1")[0].received_at.date() == DAY
+
+    def test_a_dry_run_moves_no_date(self, inbox: Store, make_plan: MakePlan, ledger: Ledger) -> None:
+        hand_in(inbox, line(1))
+        make_plan()
+        hand_in(inbox, line(1, received_at="2026-11-10"), name="s.jsonl")
+        plan = make_plan(dry_run=True)
+        assert plan.intake.dated_earlier == 1
+        assert ledger.people.request_jobs("DSR-1")[0].received_at.date() == DAY
+
     def test_planning_again_changes_nothing(self, inbox: Store, make_plan: MakePlan, ledger: Ledger) -> None:
         hand_in(inbox, line(1), "junk")
         first = make_plan()

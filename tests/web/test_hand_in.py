@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,31 @@ class TestOneRequest:
         assert (again.status_code, again.json()["file"]) == (200, None)
         assert again.json()["requests"][0]["answer"] == "known"
         assert files(inbox) == [first["file"]]
+
+    @pytest.mark.parametrize("taken_in", [False, True])
+    def test_the_same_with_an_earlier_date_of_receipt_is_kept_and_counts(
+        self, officer: TestClient, inbox: Path, ledger: Ledger, taken_in: bool
+    ) -> None:
+        day = datetime.now(UTC).date()
+
+        def take_in() -> None:
+            store = open_store(f"file://{inbox}")
+            take_in_day(store, ledger, day=day, run_id="r", settings=PlanSettings(daily_limit=10))
+
+        officer.post(f"{API}/requests", json=REQUEST)
+        if taken_in:
+            take_in()
+        earlier = REQUEST | {"received_at": f"{day - timedelta(days=9)}"}
+        answer = officer.post(f"{API}/requests", json=earlier)
+        assert (answer.status_code, answer.json()["requests"][0]["answer"]) == (201, "new")
+        assert "earlier date" in answer.json()["requests"][0]["reason"]
+        assert officer.post(f"{API}/requests", json=earlier).json()["file"] in (None, answer.json()["file"])
+        assert len(files(inbox)) == 2
+        take_in()
+        jobs = ledger.people.request_jobs("DSR-2026-000123")
+        assert {job.received_at.date() for job in jobs} == {day - timedelta(days=9)}
+        again = officer.post(f"{API}/requests", json=earlier)
+        assert (again.status_code, again.json()["requests"][0]["answer"]) == (200, "known")
 
     def test_other_content_under_the_same_id_is_a_conflict(self, officer: TestClient, inbox: Path) -> None:
         officer.post(f"{API}/requests", json=REQUEST)

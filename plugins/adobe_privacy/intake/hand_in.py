@@ -17,7 +17,7 @@ from adobe_privacy.intake.catalogue import Context
 from adobe_privacy.intake.check import Check, CheckedLine, check_content
 from adobe_privacy.intake.inbox import JSON_KINDS, TABLE_KINDS
 from adobe_privacy.intake.options import as_text
-from adobe_privacy.intake.request import CONFLICT
+from adobe_privacy.intake.request import CONFLICT, PrivacyRequest
 from adobe_privacy.ledger.handing_in import Known
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import AccessKind
@@ -103,7 +103,8 @@ def examine(data: bytes, kind: str, day: date, terms: Terms, ledger: Ledger) -> 
     check = _check(data, kind, day, terms)
     known = ledger.handing_in.known({line.request_id for line in check.lines if line.request_id})
     told = HandedIn(check.taken_for)
-    told.lines = [_judged(line, known, ledger) for line in check.lines]
+    source = _source(data, kind, day, ledger)
+    told.lines = [_judged(line, known, ledger, source) for line in check.lines]
     return told
 
 
@@ -126,8 +127,7 @@ def hand_in(
     refused = told.count(Answer.REFUSED) and not accept_refused
     if refused or told.count(Answer.CONFLICT) or not told.count(Answer.NEW):
         return told
-    name = ledger.intake.fingerprint(b"handed in " + data)[:24]
-    source = f"{day:%Y-%m-%d}/page-{name}.{kind}"
+    source = _source(data, kind, day, ledger)
     new = {
         line.checked.request.request_id: ledger.intake.fingerprint(line.checked.request.content())
         for line in told.lines
@@ -151,6 +151,12 @@ def hand_in(
     return told
 
 
+def _source(data: bytes, kind: str, day: date, ledger: Ledger) -> str:
+    """Where `data` is kept."""
+    name = ledger.intake.fingerprint(b"handed in " + data)[:24]
+    return f"{day:%Y-%m-%d}/page-{name}.{kind}"
+
+
 def _check(data: bytes, kind: str, day: date, terms: Terms) -> Check:
     return check_content(
         f"page.{kind}",
@@ -163,15 +169,24 @@ def _check(data: bytes, kind: str, day: date, terms: Terms) -> Check:
     )
 
 
-def _judged(line: CheckedLine, known: dict[str, Known], ledger: Ledger) -> HandedLine:
+def _judged(line: CheckedLine, known: dict[str, Known], ledger: Ledger, source: str) -> HandedLine:
     if line.request is None:
         return HandedLine(line, Answer.REFUSED, line.reason)
     before = known.get(line.request.request_id)
     if before is None:
         return HandedLine(line, Answer.NEW)
     if before.fingerprint == ledger.intake.fingerprint(line.request.content()):
+        if before.source != source and _is_earlier(line.request, before):
+            return HandedLine(line, Answer.NEW, "handed in before; the earlier date of receipt counts")
         return HandedLine(line, Answer.KNOWN, "handed in before with the same content")
     return HandedLine(line, Answer.CONFLICT, CONFLICT)
+
+
+def _is_earlier(request: PrivacyRequest, before: Known) -> bool:
+    """Whether it may have been received earlier than is known. Of what no run has read, the file alone tells."""
+    if before.received_at is not None:
+        return request.received < before.received_at
+    return before.at is not None and request.received.date() < before.at.date()
 
 
 def _without_lost(told: HandedIn, ledger: Ledger, inbox: Store) -> HandedIn:

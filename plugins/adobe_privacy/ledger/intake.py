@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.identity import Lost, lost
 from adobe_privacy.ledger.keys import FORGETS, setting
-from adobe_privacy.ledger.schema import Job
+from adobe_privacy.ledger.results import change_receipt
+from adobe_privacy.ledger.schema import Job, Origin
 from adobe_privacy.ledger.search import add_ids, add_prints
-from adobe_privacy.ledger.states import JobState, Move
+from adobe_privacy.ledger.states import UNFINISHED_STATES, JobState, Move
 from adobe_privacy.ledger.unit import Topic, chunks, insert_rows
 
 
@@ -25,6 +26,8 @@ class Reception(StrEnum):
 
     NEW = "new"
     DUPLICATE = "duplicate"  # the same id and the same content: known already
+    EARLIER = "earlier"  # the same, received earlier than was known: its dates are moved
+    LATER = "later"  # the same, received later than was known: nothing is changed
     CONFLICT = "conflict"  # the same id with other content: refused
     FORGOTTEN = "forgotten"  # the ledger knew the id, and has forgotten its content: refused
 
@@ -61,6 +64,7 @@ class KnownRequest(NamedTuple):
 
     fingerprint: str
     source: str
+    received_at: datetime
     erased: bool = False
 
 
@@ -90,13 +94,15 @@ class Intake(Topic):
         return self.fingerprint(f"person\0{namespace.lower()}\0{plain}".encode())[:32]
 
     def receive(self, requests: Sequence[ReceivedRequest]) -> list[Reception]:
-        """Writes the new ones of `requests` down as `RECEIVED`; one answer per request, in order."""
+        """Writes the new ones of `requests` down as `RECEIVED`; one answer per request, in order. Of several dates on
+        which the same request was received, the earliest counts, for its due date too."""
         answers: list[Reception] = []
         with self.unit.write() as session:
             known = self._known(session, {request.request_id for request in requests})
             forgotten = self._forgotten(session, {request.request_id for request in requests} - known.keys())
             new: list[ReceivedRequest] = []
             moved: dict[str, str] = {}
+            earliest: dict[str, ReceivedRequest] = {}
             for request in requests:
                 before = known.get(request.request_id)
                 if request.request_id in forgotten:
@@ -109,24 +115,31 @@ class Intake(Topic):
                     # The identities are read where the request was last seen.
                     if before.source != request.source or before.erased:
                         moved[request.request_id] = request.source
-                    answers.append(Reception.DUPLICATE)
+                    if request.received_at < before.received_at:
+                        earliest[request.request_id] = request
+                        answers.append(Reception.EARLIER)
+                    else:
+                        later = request.received_at > before.received_at
+                        answers.append(Reception.LATER if later else Reception.DUPLICATE)
                 else:
                     answers.append(Reception.CONFLICT)
                     continue
-                known[request.request_id] = KnownRequest(request.fingerprint, request.source)
+                received_at = min(request.received_at, before.received_at if before else request.received_at)
+                known[request.request_id] = KnownRequest(request.fingerprint, request.source, received_at)
             self._add(session, new)
             _follow(session, moved)
+            self._move_dates(session, earliest)
         return answers
 
     def _known(self, session: Session, request_ids: Collection[str]) -> dict[str, KnownRequest]:
         """Those requests that the ledger knows."""
         known: dict[str, KnownRequest] = {}
         for some in chunks(request_ids):
-            query = select(Job.request_id, Job.fingerprint, Job.source, Job.inbox_erased_at)
-            for request_id, fingerprint, source, erased_at in session.execute(
+            query = select(Job.request_id, Job.fingerprint, Job.source, Job.received_at, Job.inbox_erased_at)
+            for request_id, fingerprint, source, received_at, erased_at in session.execute(
                 query.where(Job.request_id.in_(some))
             ):
-                known[request_id] = KnownRequest(fingerprint, source, erased_at is not None)
+                known[request_id] = KnownRequest(fingerprint, source, received_at, erased_at is not None)
         return known
 
     def _forgotten(self, session: Session, request_ids: Collection[str]) -> set[str]:
@@ -152,6 +165,25 @@ class Intake(Topic):
             self.unit.daily_figures(session).arrived += len(rows)
             add_ids(session, [request.request_id for request in requests])
             add_prints(session, {request.request_id: request.prints for request in requests})
+
+    def _move_dates(self, session: Session, earliest: Mapping[str, ReceivedRequest]) -> None:
+        """They were received earlier than was known. What was due is due as many days earlier as the law gives."""
+        for some in chunks(earliest):
+            for row in session.scalars(select(Job).where(Job.request_id.in_(some)).order_by(Job.id)):
+                request = earliest[row.request_id]
+                told = f"received {request.received_at:%Y-%m-%d} instead of {row.received_at:%Y-%m-%d}"
+                first = row.first_due_on or row.due_on
+                due = {job.action: job.due_on for job in request.jobs}
+                days = first - due.get(row.action, first)
+                if days > timedelta(0):
+                    told += f": due {row.due_on - days} instead of {row.due_on}"
+                    row.due_on -= days
+                    row.first_due_on = row.first_due_on and row.first_due_on - days
+                    row.submit_by = row.submit_by and row.submit_by - days
+                if row.state in UNFINISHED_STATES and row.origin is Origin.INBOX:
+                    row.alarm_at = self.unit.now()
+                change_receipt(session, row, request.received_at)
+                self.unit.note(session, [row], row.state, row.state, told)
 
 
 def _follow(session: Session, moved: dict[str, str]) -> None:

@@ -196,16 +196,35 @@ def archive(
     now, figures = unit.now(), unit.daily_figures(session)
     for row in rows:
         row.archived_at, row.manifest, row.manifest_sha256 = now, places[row.id], hashes.get(row.id)
-        seconds = max(0, int((now - row.received_at).total_seconds()))
         figures.archived += 1
-        figures.seconds += seconds
-        figures.longest = max(figures.longest, seconds)
+        _count_time(figures, row, now)
     unit.move(session, rows, Move.ARCHIVE, {row.id: with_hash(reason, row.manifest_sha256) for row in rows})
 
 
 def with_hash(reason: str, sha256: str | None) -> str:
     """A reason that keeps a manifest's hash in the history, which is sealed."""
     return reason if sha256 is None else f"{reason[:400]}; {SHA256}{sha256}"
+
+
+def _taken(row: Job, archived_at: datetime) -> int:
+    """Seconds from reception to the archive."""
+    return max(0, int((archived_at - row.received_at).total_seconds()))
+
+
+def _count_time(figures: DailyFigures, row: Job, archived_at: datetime) -> None:
+    figures.seconds += _taken(row, archived_at)
+    figures.longest = max(figures.longest, _taken(row, archived_at))
+
+
+def change_receipt(session: Session, row: Job, received_at: datetime) -> None:
+    """The request was received earlier than was known: so long it took, where it is archived already."""
+    figures = None if row.archived_at is None else session.get(DailyFigures, row.archived_at.date())
+    if figures is None or row.archived_at is None:
+        row.received_at = received_at
+        return
+    figures.seconds -= _taken(row, row.archived_at)
+    row.received_at = received_at
+    _count_time(figures, row, row.archived_at)
 
 
 def take_out(session: Session, rows: Sequence[Job]) -> None:
@@ -216,7 +235,7 @@ def take_out(session: Session, rows: Sequence[Job]) -> None:
         figures = session.get(DailyFigures, row.archived_at.date())
         if figures is not None:
             figures.archived -= 1
-            figures.seconds -= max(0, int((row.archived_at - row.received_at).total_seconds()))
+            figures.seconds -= _taken(row, row.archived_at)
         row.archived_at = None
 
 

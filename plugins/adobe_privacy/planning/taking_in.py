@@ -66,6 +66,8 @@ class Intake:
     `files` were read now, `late` ones among them lie in folders of earlier days; `unchanged` ones were read before.
     `growing` ones were still being written: the next run reads them. `later` counts unread files of later folders,
     `astray` files and folders beside the days' folders, which no run reads.
+    `duplicates` are known requests that came again: `dated_earlier` ones with an earlier date of receipt, which counts
+    from now on, `dated_later` ones with a later one, which does not.
     `opt_outs`, `at_risk` and `warnings` are of new requests only; `warnings` are the first of `warned`, with their
     request ids. `empty` files hold no request at all; `taken_for` says of the first files what they were read as;
     `not_read` are files of another kind. Files are named as they may be shown. `rejected_lines` are
@@ -85,6 +87,8 @@ class Intake:
     not_read: list[str] = field(default_factory=list)
     new: int = 0
     duplicates: int = 0
+    dated_earlier: int = 0
+    dated_later: int = 0
     opt_outs: int = 0
     rejected: int = 0
     rejected_lines: list[Line] = field(default_factory=list)
@@ -201,6 +205,7 @@ class _Arrival:
     request: ReceivedRequest
     opt_out: bool
     at_risk: str | None
+    says_when: bool  # it was received; else its folder does
     warnings: tuple[str, ...] = ()
 
 
@@ -251,6 +256,7 @@ def _arrival(
         ),
         opt_out=Action.OPT_OUT_OF_SALE in request.actions,
         at_risk=f"{request.regulation}: {at_risk}" if at_risk else None,
+        says_when=request.received_at != day,
         warnings=warnings,
     )
 
@@ -285,12 +291,14 @@ def _record(ledger: Ledger, chunk: list[_Arrival], intake: Intake) -> Iterator[L
             intake.warned += len(arrival.warnings)
             room = MAX_NAMED - len(intake.warnings)
             intake.warnings += [f"{arrival.request.request_id}: {text}" for text in arrival.warnings[:room]]
-        elif answer is Reception.DUPLICATE:
-            intake.duplicates += 1
-        else:
+        elif answer in (Reception.CONFLICT, Reception.FORGOTTEN):
             yield Line(
                 arrival.request.source,
                 arrival.number,
                 reason=CONFLICT if answer is Reception.CONFLICT else FORGOTTEN,
                 request_id=arrival.request.request_id,
             )
+        else:
+            intake.duplicates += 1
+            intake.dated_earlier += answer is Reception.EARLIER
+            intake.dated_later += answer is Reception.LATER and arrival.says_when

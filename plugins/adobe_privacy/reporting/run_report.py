@@ -37,6 +37,15 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
         + (f"; {intake.unchanged} files are as they were read before" if intake.unchanged else "")
     ]
     lines += _other_folders(intake)
+    if intake.dated_earlier:
+        lines.append(
+            f"Received earlier than was known: {intake.dated_earlier} requests; the earlier date counts, for the due "
+            "date too"
+        )
+    if intake.dated_later:
+        lines.append(
+            f"Received later than was known: {intake.dated_later} requests; the date that was known stays"
+        )
     lines += _some(
         [f"Read: {source} as {what}" for source, what in intake.taken_for.items()],
         "files",
