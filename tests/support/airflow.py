@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import httpx
 import psutil  # type: ignore[import-untyped]
 
 from scripts.stack import Stack
@@ -54,6 +55,42 @@ def let_the_schedule_go_first(stack: Stack, dag_id: str) -> None:
     with stack.api() as api:
         api.patch(f"/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
     until(stack, lambda: [run["state"] for run in stack.runs(dag_id)] == ["success"])
+
+
+def questions(api: httpx.Client, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+    """What the run asks a person now. Before Airflow 3.3 the task is deferred meanwhile."""
+    answer = api.get(f"/dags/{dag_id}/dagRuns/{run_id}/hitlDetails").raise_for_status()
+    details: list[dict[str, Any]] = answer.json()["hitl_details"]
+    return [each for each in details if each["task_instance"]["state"] in ("awaiting_input", "deferred")]
+
+
+def answer_question(
+    stack: Stack, api: httpx.Client, question: Mapping[str, Any], *, hold: Sequence[str] = ()
+) -> None:
+    """Approves, as the UI does, and waits until the answer is taken. Airflow 3.3 loses an answer that comes in the
+    moment when it sets the task aside: it tries the task again, which asks again. So does this, as a person would."""
+    asked = question["task_instance"]
+    run = f"/dags/{asked['dag_id']}/dagRuns/{asked['dag_run_id']}"
+    here = f"{run}/taskInstances/{asked['task_id']}/{asked['map_index']}"
+    answer = {"chosen_options": ["Approve"], "params_input": {"hold": list(hold) or None}}
+
+    def taken() -> bool:
+        waiting = [
+            each
+            for each in questions(api, asked["dag_id"], asked["dag_run_id"])
+            if not each["response_received"]
+        ]
+        if (asked["task_id"], asked["map_index"]) in (
+            (each["task_instance"]["task_id"], each["task_instance"]["map_index"]) for each in waiting
+        ):
+            # 409: it was answered already.
+            given = api.patch(f"{here}/hitlDetails", json=answer)
+            assert given.is_success or given.status_code == 409, given.text
+        state = api.get(here).raise_for_status().json()["state"]
+        assert state != "failed", state
+        return bool(state == "success")
+
+    until(stack, taken, "the answer was not taken", seconds=240)
 
 
 def callers(stack: Stack, component: str, url: str) -> list[psutil.Process]:

@@ -26,7 +26,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.storage import open_store
 from scripts.stack import ROOT, Stack
-from tests.support.airflow import until
+from tests.support.airflow import answer_question, questions, until
 from tests.support.ledgers import counted
 
 # Most of it is Airflow starting; a loaded machine takes its time.
@@ -290,8 +290,8 @@ def test_a_person_approves_deletes_and_holds_one_back(stack: Stack, home: Path) 
         variable = {"key": "privacy_approve_deletes", "value": "true"}
         api.post("/variables", json=variable).raise_for_status()
         stack.backfill(DAG_ID, str(day), str(day))
-        until(stack, lambda: len(stack.runs(DAG_ID)) == 3 and questions(api, stack), seconds=240)
-        [question] = questions(api, stack)
+        until(stack, lambda: len(stack.runs(DAG_ID)) == 3 and asked_now(api, stack), seconds=240)
+        [question] = asked_now(api, stack)
         instance = question["task_instance"]
         assert question["subject"] == "Send 3 deletes (gdpr) to Adobe?"
         assert instance["rendered_map_index"].startswith(f"{day} · gdpr · delete · 3 users · due ")
@@ -302,8 +302,7 @@ def test_a_person_approves_deletes_and_holds_one_back(stack: Stack, home: Path) 
         batch_page = links["extra_links"]["Privacy requests"]
         assert batch_page.startswith(f"{stack.url}/privacy/?batch=")
         assert batch_page in question["body"]
-        answer = {"chosen_options": ["Approve"], "params_input": {"hold": [held]}}
-        api.patch(f"{here}/{instance['map_index']}/hitlDetails", json=answer).raise_for_status()
+        answer_question(stack, api, question, hold=[held])
     wait_for_runs(stack, 3)
     assert stack.runs(DAG_ID)[0]["state"] == "success"
     assert at_adobe(stack, first) == ["access", "delete"]
@@ -315,11 +314,8 @@ def test_a_person_approves_deletes_and_holds_one_back(stack: Stack, home: Path) 
         assert any(step.actor.startswith("user ") for step in ledger.people.history(second))
 
 
-def questions(api: httpx.Client, stack: Stack) -> list[dict[str, Any]]:
-    run_id = stack.runs(DAG_ID)[0]["dag_run_id"]
-    answer = api.get(f"/dags/{DAG_ID}/dagRuns/{run_id}/hitlDetails").raise_for_status()
-    details: list[dict[str, Any]] = answer.json()["hitl_details"]
-    return [detail for detail in details if detail["task_instance"]["state"] == "awaiting_input"]
+def asked_now(api: httpx.Client, stack: Stack) -> list[dict[str, Any]]:
+    return questions(api, DAG_ID, stack.runs(DAG_ID)[0]["dag_run_id"])
 
 
 def at_adobe(stack: Stack, request_id: str) -> list[str]:

@@ -27,7 +27,7 @@ from rich.table import Table
 
 from adobe_privacy._compat import TESTED
 from scripts.stack import BIN, ROOT, Stack, StackError, stop_on_signals
-from tests.support.airflow import let_the_schedule_go_first, until
+from tests.support.airflow import answer_question, let_the_schedule_go_first, questions, until
 
 HERE = Path(__file__).parent
 DOCUMENTED = (ROOT / "docs" / "production.md").read_text()
@@ -169,22 +169,11 @@ def run_of(stack: Stack) -> dict[str, Any]:
 
 
 def approve(stack: Stack, api: httpx.Client) -> None:
-    """Answers through Airflow's API, as the UI does. Before Airflow 3.3 the task is deferred meanwhile."""
+    def asked() -> list[dict[str, Any]]:
+        return questions(api, DAG_ID, run_of(stack)["dag_run_id"]) if stack.runs(DAG_ID) else []
 
-    def question() -> dict[str, Any] | None:
-        if not stack.runs(DAG_ID):
-            return None
-        answer = api.get(f"/dags/{DAG_ID}/dagRuns/{run_of(stack)['dag_run_id']}/hitlDetails")
-        details = answer.raise_for_status().json()["hitl_details"]
-        waiting = ("awaiting_input", "deferred")
-        return next((each for each in details if each["task_instance"]["state"] in waiting), None)
-
-    asked = until(stack, question, "nobody was asked", seconds=240)
-    assert asked is not None
-    instance = asked["task_instance"]
-    path = f"/dags/{DAG_ID}/dagRuns/{instance['dag_run_id']}/taskInstances/batch.approve"
-    answer = {"chosen_options": ["Approve"], "params_input": {"hold": None}}
-    api.patch(f"{path}/{instance['map_index']}/hitlDetails", json=answer).raise_for_status()
+    (question,) = until(stack, asked, "nobody was asked", seconds=240)
+    answer_question(stack, api, question)
 
 
 def main_job(stack: Stack) -> None:
