@@ -188,7 +188,8 @@ def _statements(connection: Connection, jobs: int, key: str) -> Iterator[str]:
             CASE WHEN state NOT IN ('received', 'planned') THEN {moment(ago)} END,
             CASE WHEN state NOT IN ('received', 'planned', 'refused') THEN 'adobe-' || i END,
             CASE WHEN state IN ('archived', 'complete') THEN {moment(ago)} END,
-            CASE WHEN state IN ('archived', 'complete') THEN CASE WHEN i % 1000 = 2 THEN 'in part' ELSE 'done' END END,
+            CASE WHEN state IN ('archived', 'complete') THEN CASE WHEN i % 1000 = 2 OR i % 10000 = 3
+                THEN 'in part' ELSE 'done' END END,
             CASE WHEN state IN ('archived', 'complete') THEN '6000-200' END,
             CASE WHEN state = 'archived' THEN {moment(ago)} END,
             CASE WHEN state = 'archived' THEN 'jobs/gdpr/' || i || '/manifest.json' END

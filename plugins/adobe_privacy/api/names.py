@@ -157,6 +157,10 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
+IN_WHOLE = frozenset({Verdict.DONE, Verdict.NOTHING_TO_DO, Verdict.ACCEPTED})
+"""Verdicts of a whole job by which all that was asked is done. Of `as judged before` nobody knows it."""
+
+
 class VerdictMeaning(NamedTuple):
     """What a verdict says of one product, and what a person should do about it; both may name the `{product}`."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, true
 
 from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK
 from adobe_privacy.api.names import Verdict
@@ -18,6 +18,7 @@ from adobe_privacy.ledger.schema import (
     AT_ADOBE,
     CLOSED_IN_ARCHIVE,
     HELD,
+    UNDONE,
     UNFINISHED,
     WARNED,
     Batch,
@@ -44,12 +45,28 @@ class Level(StrEnum):
     NOTE = "good to know"
 
 
-@dataclass(frozen=True)
+# What the kinds ask of the moment at which they are asked. As parameters, so that a statement is made once.
+MOMENTS: dict[str, Callable[[datetime], datetime | date]] = {
+    "today": lambda now: now.date(),
+    "soon": lambda now: now.date() + SOON,
+    "answered_since": lambda now: now - ANSWERED,
+    "kept_since": lambda now: now + SOON - DETAIL_KEPT,
+    "listed_since": lambda now: now + SOON - LIST_LOOK_BACK,
+}
+
+
+def moments(now: datetime) -> dict[str, datetime | date]:
+    """The parameters of every statement that asks for a kind."""
+    return {name: of(now) for name, of in MOMENTS.items()}
+
+
+@dataclass(frozen=True, eq=False)
 class Kind:
     """A kind of attention. `one` and `many` follow a number. `says` is said of each: it may name a job's columns.
 
-    About jobs: those in one of `states` of which `where`, asked with the present moment, holds; `since` is a moment or
-    a day. With `few`, an index of `where` leads to few jobs, whatever their states. About the inbox: its `problems`.
+    About jobs: those in one of `states` of which `where` holds; `since` is a moment or a day. Both are executed with
+    the `moments` of the present one. With `few`, an index of `where` leads to few jobs, whatever their states. About
+    the inbox: its `problems`.
     """
 
     name: str
@@ -59,7 +76,7 @@ class Kind:
     says: str
     to_do: str
     states: tuple[JobState, ...] = ()
-    where: Callable[[datetime], ColumnElement[bool]] = field(default=lambda _: true())
+    where: ColumnElement[bool] = field(default_factory=true)
     since: Callable[[], Any] = field(default=lambda: _entered())
     few: bool = False
     problems: tuple[ProblemKind, ...] = ()
@@ -76,13 +93,12 @@ class Kind:
         """Where the documents say in full what to do."""
         return document(f"operate/{self.name}.md")
 
-    def jobs(self, now: datetime) -> ColumnElement[bool]:
-        if set(self.states) == set(JobState):
-            return self.where(now)
-        # Nearly all jobs are archived: a plain comparison would let SQLite read all of these instead of the few.
-        few_of_many = self.few and JobState.ARCHIVED in self.states
-        state = func.trim(Job.state, type_=String) if few_of_many else Job.state
-        return and_(state.in_(self.states), self.where(now))
+    def jobs(self) -> ColumnElement[bool]:
+        # Nearly all jobs are archived: where some of these are meant, `where` says which and has an index of its own,
+        # from which a comparison of states would lead SQLite away.
+        if JobState.ARCHIVED in self.states:
+            return self.where
+        return and_(Job.state.in_(self.states), self.where)
 
 
 def _entered() -> ColumnElement[datetime]:
@@ -106,41 +122,26 @@ def _asked_at() -> ColumnElement[datetime]:
     return select(Batch.created_at).where(Batch.id == Job.batch_id).scalar_subquery()
 
 
-def _of_unknown_outcome(now: datetime) -> ColumnElement[bool]:
-    return and_(Job.state == JobState.SUBMITTING, Job.intent_at < now - ANSWERED)
+_OF_UNKNOWN_OUTCOME = and_(Job.state == JobState.SUBMITTING, Job.intent_at < bindparam("answered_since"))
 
 
-def _expiring(now: datetime) -> ColumnElement[bool]:
-    complete = and_(Job.state == JobState.COMPLETE, Job.completed_at < now + SOON - DETAIL_KEPT)
-    submitted = and_(Job.state == JobState.SUBMITTED, Job.submitted_at < now + SOON - LIST_LOOK_BACK)
-    return and_(AT_ADOBE, or_(complete, submitted))
-
-
-def _overdue(now: datetime) -> ColumnElement[bool]:
-    # Who has put a request on hold has decided that it waits.
-    held = and_(Job.on_hold, Job.state == JobState.RECEIVED)
-    return and_(UNFINISHED, Job.due_on < now.date(), ~held)
-
-
-def not_done(_: datetime | None = None) -> ColumnElement[bool]:
+def not_done() -> ColumnElement[bool]:
     """Some product should have done what was asked and did not, and nobody has sent the job again or closed it."""
-    missing = [
-        and_(Job.action == action, ProductAnswer.verdict.in_(verdicts)) for action, verdicts in MISSED.items()
-    ]
-    of_job = and_(
+    some = frozenset().union(*MISSED.values())
+    answered = select(ProductAnswer.job_id).where(
         ProductAnswer.job_id == Job.id,
         ProductAnswer.attempt == Job.attempt,
-        Job.origin == Origin.INBOX,
-        Job.state == JobState.ARCHIVED,
-        or_(*missing),
+        ProductAnswer.verdict.in_(sorted(some)),
+        *(
+            ~and_(Job.action == action, ProductAnswer.verdict.in_(sorted(some - missed)))
+            for action, missed in MISSED.items()
+            if some - missed
+        ),
     )
     closed = select(Transition.id).where(
         Transition.job_id == Job.id, Transition.attempt == Job.attempt, CLOSED_IN_ARCHIVE
     )
-    # The few answers of such a verdict lead to their jobs: without it, every job would be asked for its answers.
-    any_missing = frozenset().union(*MISSED.values())
-    suspects = select(ProductAnswer.job_id).where(ProductAnswer.verdict.in_(sorted(any_missing)))
-    return and_(Job.id.in_(suspects), select(ProductAnswer.job_id).where(of_job).exists(), ~closed.exists())
+    return and_(UNDONE, Job.origin == Origin.INBOX, answered.exists(), ~closed.exists())
 
 
 # The first kind that a job is of is the gravest; settle, note, page, alarms and command follow this order.
@@ -202,7 +203,7 @@ KINDS = (
         to_do="Read on the request's page what each product answered and what to do about it. Send the request again, "
         "or hand in a corrected one under a new id and close this one.",
         states=(JobState.ARCHIVED,),
-        where=not_done,
+        where=not_done(),
         since=lambda: Job.archived_at,
         few=True,
     ),
@@ -215,9 +216,7 @@ KINDS = (
         to_do="Read the log of the task that failed, then clear this task.",
         states=OPEN_STATES,
         # What Adobe calls complete while a product has yet to answer, every sweep asks for again.
-        where=lambda now: and_(
-            or_(Job.outcome.is_(None), Job.outcome != Verdict.PENDING), ~_of_unknown_outcome(now)
-        ),
+        where=and_(or_(Job.outcome.is_(None), Job.outcome != Verdict.PENDING), ~_OF_UNKNOWN_OUTCOME),
         of_ended_runs=True,
     ),
     Kind(
@@ -228,7 +227,7 @@ KINDS = (
         says="Adobe may have it or not: the answer to its submission was lost",
         to_do="Clear the task submit of its batch. It asks Adobe before it sends anything again.",
         states=(JobState.SUBMITTING,),
-        where=lambda now: _of_unknown_outcome(now),
+        where=_OF_UNKNOWN_OUTCOME,
         since=lambda: Job.intent_at,
         instead_of_unfinished=True,
     ),
@@ -240,7 +239,7 @@ KINDS = (
         says="is not sent before a person approves it",
         to_do="Answer the question of the task approve: Airflow's UI lists it under Required Actions.",
         states=(JobState.PLANNED,),
-        where=lambda _: and_(
+        where=and_(
             Job.action == DELETE,
             Job.approval_id.is_(None),
             Job.on_hold.is_(False),
@@ -256,7 +255,10 @@ KINDS = (
         says="its answer was due on {due_on}",
         to_do="Tell the person, and see in the request's history what it waits for.",
         states=WAITING_OR_OPEN,
-        where=_overdue,
+        # Who has put a request on hold has decided that it waits.
+        where=and_(
+            UNFINISHED, Job.due_on < bindparam("today"), ~and_(Job.on_hold, Job.state == JobState.RECEIVED)
+        ),
         since=lambda: Job.due_on,
     ),
     Kind(
@@ -267,7 +269,13 @@ KINDS = (
         says="Adobe will delete its data within a week",
         to_do="Run privacy_sweep now. If it fails, its log says why.",
         states=(JobState.SUBMITTED, JobState.COMPLETE),
-        where=_expiring,
+        where=and_(
+            AT_ADOBE,
+            or_(
+                and_(Job.state == JobState.COMPLETE, Job.completed_at < bindparam("kept_since")),
+                and_(Job.state == JobState.SUBMITTED, Job.submitted_at < bindparam("listed_since")),
+            ),
+        ),
         since=lambda: func.coalesce(Job.completed_at, Job.submitted_at),
         few=True,
     ),
@@ -279,7 +287,7 @@ KINDS = (
         says="its answer is due on {due_on}",
         to_do="Nothing yet.",
         states=WAITING_OR_OPEN,
-        where=lambda now: and_(UNFINISHED, Job.due_on >= now.date(), Job.due_on <= now.date() + SOON),
+        where=and_(UNFINISHED, Job.due_on >= bindparam("today"), Job.due_on <= bindparam("soon")),
         since=lambda: Job.taken_in_at,
     ),
     Kind(
@@ -291,7 +299,7 @@ KINDS = (
         to_do="Read the warning. If the request is wrong, close it before it is sent, and hand in a corrected one "
         "under a new id.",
         states=WAITING_OR_OPEN,
-        where=lambda _: and_(WARNED, Job.origin == Origin.INBOX),
+        where=and_(WARNED, Job.origin == Origin.INBOX),
         since=lambda: Job.taken_in_at,
         few=True,
     ),
@@ -303,7 +311,7 @@ KINDS = (
         says="on legal hold",
         to_do="Release the request when the hold ends.",
         states=tuple(JobState),
-        where=lambda _: and_(HELD),
+        where=and_(HELD),
         since=_held_since,
         few=True,
     ),

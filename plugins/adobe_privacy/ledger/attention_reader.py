@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.attention import LASTING, Kind
+from adobe_privacy.ledger.attention import LASTING, Kind, moments
 from adobe_privacy.ledger.schema import (
     OPEN,
     AttentionTold,
@@ -43,8 +44,12 @@ class Attention(Topic):
         if not kinds:
             return {}
         with self.unit.read() as session:
-            batches = _batches(session, scope)
-            rows = session.execute(union_all(*(self._counting(kind, scope, batches) for kind in kinds)))
+            query = (
+                _counting_all(tuple(kinds))
+                if scope is None
+                else _counting(kinds, scope, _batches(session, scope))
+            )
+            rows = session.execute(query, moments(self.unit.now()))
             return {name: int(count or 0) for name, count in rows.tuples()}
 
     def jobs(
@@ -52,10 +57,9 @@ class Attention(Topic):
     ) -> list[tuple[Job, datetime | None]]:
         """The most urgent jobs of a kind, each with the moment since when it is of the kind."""
         with self.unit.read() as session:
-            query = select(Job, kind.since()).where(
-                *self._job_conditions(kind, scope, _batches(session, scope))
-            )
-            rows = session.execute(query.order_by(Job.due_on, Job.id).limit(limit))
+            query = select(Job, kind.since()).where(*_job_conditions(kind, scope, _batches(session, scope)))
+            query = query.order_by(Job.due_on, Job.id).limit(limit)
+            rows = session.execute(query, moments(self.unit.now()))
             return [(job, _moment(since)) for job, since in rows]
 
     def problems(self, kind: Kind, *, limit: int, scope: RunScope | None = None) -> list[InboxProblem]:
@@ -78,28 +82,38 @@ class Attention(Topic):
                 for kind, at in told.items():
                     session.merge(AttentionTold(kind=kind, told_at=at))
 
-    def _counting(self, kind: Kind, scope: RunScope | None, batches: Sequence[str]) -> Any:
-        if kind.problems:
-            lines = func.coalesce(func.sum(InboxProblem.lines), 0)
-            return select(literal(kind.name), lines).where(*_problem_conditions(kind, scope))
-        jobs = select(literal(kind.name), func.count()).select_from(Job)
-        return jobs.where(*self._job_conditions(kind, scope, batches))
 
-    def _job_conditions(
-        self, kind: Kind, scope: RunScope | None, batches: Sequence[str]
-    ) -> list[ColumnElement[bool]]:
-        conditions = [kind.jobs(self.unit.now())]
-        if scope is not None:
-            of_day = and_(Job.inbox_date == scope.inbox_date, Job.origin == Origin.INBOX)
-            of_run = of_day if scope.opt_outs else or_(Job.batch_id.in_(batches), of_day)
-            conditions += [of_run, Job.action == OPT_OUT if scope.opt_outs else Job.action != OPT_OUT]
-            # Each job of an ended run counts once.
-            if kind.of_ended_runs:
-                if scope.left_to_sweep:
-                    conditions.append(Job.state != JobState.SUBMITTED)
-            elif not kind.instead_of_unfinished:
-                conditions.append(Job.state.not_in(OPEN_STATES))
-        return conditions
+def _counting(kinds: Sequence[Kind], scope: RunScope | None, batches: Sequence[str]) -> CompoundSelect[Any]:
+    return union_all(*(_counting_one(kind, scope, batches) for kind in kinds))
+
+
+@cache
+def _counting_all(kinds: tuple[Kind, ...]) -> CompoundSelect[Any]:
+    """Made once: to make it takes longer than to execute it."""
+    return _counting(kinds, None, ())
+
+
+def _counting_one(kind: Kind, scope: RunScope | None, batches: Sequence[str]) -> Select[Any]:
+    if kind.problems:
+        lines = func.coalesce(func.sum(InboxProblem.lines), 0)
+        return select(literal(kind.name), lines).where(*_problem_conditions(kind, scope))
+    jobs = select(literal(kind.name), func.count()).select_from(Job)
+    return jobs.where(*_job_conditions(kind, scope, batches))
+
+
+def _job_conditions(kind: Kind, scope: RunScope | None, batches: Sequence[str]) -> list[ColumnElement[bool]]:
+    conditions = [kind.jobs()]
+    if scope is not None:
+        of_day = and_(Job.inbox_date == scope.inbox_date, Job.origin == Origin.INBOX)
+        of_run = of_day if scope.opt_outs else or_(Job.batch_id.in_(batches), of_day)
+        conditions += [of_run, Job.action == OPT_OUT if scope.opt_outs else Job.action != OPT_OUT]
+        # Each job of an ended run counts once.
+        if kind.of_ended_runs:
+            if scope.left_to_sweep:
+                conditions.append(Job.state != JobState.SUBMITTED)
+        elif not kind.instead_of_unfinished:
+            conditions.append(Job.state.not_in(OPEN_STATES))
+    return conditions
 
 
 def _batches(session: Session, scope: RunScope | None) -> Sequence[str]:

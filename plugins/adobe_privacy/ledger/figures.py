@@ -21,11 +21,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import and_, case, func, not_, or_, select
 
-from adobe_privacy.api.names import Verdict
+from adobe_privacy.api.names import IN_WHOLE, Verdict
 from adobe_privacy.ledger.schema import Job, Origin
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic
-from adobe_privacy.results.verdicts import IN_WHOLE
 
 
 class Standing(StrEnum):

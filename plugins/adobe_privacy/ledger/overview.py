@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Select,
     TextClause,
     and_,
@@ -27,7 +29,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK
 from adobe_privacy.api.names import Verdict
-from adobe_privacy.ledger.attention import Kind
+from adobe_privacy.ledger.attention import Kind, moments
 from adobe_privacy.ledger.schema import (
     ARCHIVED,
     UNFINISHED,
@@ -48,9 +50,17 @@ FEW_ANSWERS = 2000
 FEW_LISTS = 100
 FEW_DAYS = 62
 EXPORTED_AT_ONCE = 500
+# Each state by itself: no row is sorted or hashed. Made once, as it takes longer to make than to execute.
+_COUNTS = union_all(
+    *(
+        select(literal(state.value), func.count()).select_from(Job).where(Job.state == state)
+        for state in JobState
+        if state is not JobState.ARCHIVED
+    ),
+    select(literal(JobState.ARCHIVED.value), func.coalesce(func.sum(DailyFigures.archived), 0)),
+)
 # What the page shows where nobody chose: what is in the archive, and what a person closed, needs nobody.
 SHOWN_STATES = tuple(state for state in JobState if state not in (JobState.ARCHIVED, JobState.CLOSED))
-COUNTED_STATES = tuple(state for state in JobState if state is not JobState.ARCHIVED)
 
 
 class Position(NamedTuple):
@@ -157,11 +167,9 @@ class Overview(Topic):
 
     def counts(self) -> dict[JobState, int]:
         """Jobs by state, of every state."""
-        query = select(Job.state, func.count()).where(Job.state.in_(COUNTED_STATES)).group_by(Job.state)
         with self.unit.read() as session:
-            counted = dict(session.execute(query).tuples().all())
-            archived = session.scalar(select(func.sum(DailyFigures.archived))) or 0
-        return {state: counted.get(state, 0) for state in COUNTED_STATES} | {JobState.ARCHIVED: archived}
+            counted = session.execute(_COUNTS).tuples()
+            return {JobState(state): int(count) for state, count in counted}
 
     def horizon(self) -> Horizon:
         """The first and the last moments of what is unfinished."""
@@ -175,17 +183,10 @@ class Overview(Topic):
 
     def sizes(self, kinds: Sequence[Kind]) -> dict[str, Size]:
         """By the name of a kind of attention about jobs, how many requests and how many of their jobs it is about."""
-        now = self.unit.now()
-        queries = []
-        for kind in kinds:
-            of_kind = select(func.count().label("jobs")).select_from(Job).where(kind.jobs(now))
-            each = of_kind.group_by(Job.request_id).subquery()
-            sums = (func.count(), func.coalesce(func.sum(each.c.jobs), 0))
-            queries.append(select(literal(kind.name), *sums).select_from(each))
-        if not queries:
+        if not kinds:
             return {}
         with self.unit.read() as session:
-            rows = session.execute(union_all(*queries)).tuples()
+            rows = session.execute(_sizes(tuple(kinds)), moments(self.unit.now())).tuples()
             return {name: Size(requests, int(jobs)) for name, requests, jobs in rows}
 
     def page(self, filters: Filters, *, after: Position | None = None, limit: int = 50) -> Page:
@@ -198,10 +199,11 @@ class Overview(Topic):
             if not queries:
                 return Page([], None)
             places = union_all(*(select(query.subquery()) for query in queries))
-            found = sorted((Position(*row) for row in session.execute(places)), reverse=latest_first)
+            rows = session.execute(places, moments(self.unit.now()))
+            found = sorted((Position(*row) for row in rows), reverse=latest_first)
             found = found[: limit + 1]
-            rows = session.scalars(select(Job).where(Job.id.in_([place.job_id for place in found[:limit]])))
-            jobs = sorted(rows, key=lambda job: (job.due_on, job.id), reverse=latest_first)
+            shown = session.scalars(select(Job).where(Job.id.in_([place.job_id for place in found[:limit]])))
+            jobs = sorted(shown, key=lambda job: (job.due_on, job.id), reverse=latest_first)
         return Page(jobs, found[limit - 1] if len(found) > limit else None)
 
     def every(self, filters: Filters) -> Iterator[list[Job]]:
@@ -321,7 +323,7 @@ class Overview(Topic):
         if filters.batch_id is not None:
             yield Job.batch_id == filters.batch_id
         if filters.attention is not None:
-            yield filters.attention.where(self.unit.now())
+            yield filters.attention.where
         if filters.regulation is not None:
             yield Job.regulation == filters.regulation
         if filters.action is not None:
@@ -342,6 +344,18 @@ class Overview(Topic):
                 _is_in(Job.products, filters.product),
             )
             yield or_(named, and_(Job.products == "", by_default))
+
+
+@cache
+def _sizes(kinds: tuple[Kind, ...]) -> CompoundSelect[Any]:
+    """Made once: to make it takes longer than to execute it."""
+    queries = []
+    for kind in kinds:
+        of_kind = select(func.count().label("jobs")).select_from(Job).where(kind.jobs())
+        each = of_kind.group_by(Job.request_id).subquery()
+        sums = (func.count(), func.coalesce(func.sum(each.c.jobs), 0))
+        queries.append(select(literal(kind.name), *sums).select_from(each))
+    return union_all(*queries)
 
 
 def _lists(session: Session, column: InstrumentedAttribute[str], *conditions: TextClause) -> list[str] | None:

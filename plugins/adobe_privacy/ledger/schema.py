@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from adobe_privacy.api.names import IN_WHOLE
 from adobe_privacy.ledger.states import JobState
 
 
@@ -84,6 +85,9 @@ WARNED = text("warnings <> '' AND state NOT IN ('archived', 'gone', 'closed')")
 OPT_OUTS = text("action = 'opt_out_of_sale' AND state NOT IN ('archived', 'gone', 'closed')")
 AT_ADOBE = text("state IN ('submitted', 'complete')")
 ARCHIVED = text("state = 'archived'")
+# Of a job with any other verdict on the whole, no product has missed anything.
+_IN_WHOLE = ", ".join(f"'{verdict}'" for verdict in sorted(IN_WHOLE))
+UNDONE = text(f"state = 'archived' AND outcome NOT IN ({_IN_WHOLE})")
 UNFINISHED_ERASURES = text("done_at IS NULL")
 OPEN = text("closed_at IS NULL")
 BY_PEOPLE = text("(actor LIKE 'user/%' OR actor LIKE 'user %')")
@@ -110,41 +114,12 @@ class Job(Base):
     __tablename__ = "privacy_jobs"
     __table_args__ = (
         UniqueConstraint("request_id", "regulation", "action", "part", name="uq_privacy_jobs_request"),
-        Index(
-            "ix_privacy_jobs_waiting",
-            "state",
-            "due_on",
-            "id",
-            "inbox_date",
-            **_where(WAITING),
-        ),
-        Index(
-            "ix_privacy_jobs_group",
-            "state",
-            "regulation",
-            "products",
-            "due_on",
-            "id",
-            **_where(WAITING),
-        ),
+        Index("ix_privacy_jobs_waiting", "state", "due_on", "id", "inbox_date", **_where(WAITING)),
+        Index("ix_privacy_jobs_group", "state", "regulation", "products", "due_on", "id", **_where(WAITING)),
         # Holds what is counted of them, too.
-        Index(
-            "ix_privacy_jobs_due",
-            "due_on",
-            "id",
-            "state",
-            "on_hold",
-            "request_id",
-            **_where(UNFINISHED),
-        ),
+        Index("ix_privacy_jobs_due", "due_on", "id", "state", "on_hold", "request_id", **_where(UNFINISHED)),
         Index("ix_privacy_jobs_warned", "due_on", "id", **_where(WARNED)),
-        Index(
-            "ix_privacy_jobs_opt_outs",
-            "due_on",
-            "id",
-            "inbox_date",
-            **_where(OPT_OUTS),
-        ),
+        Index("ix_privacy_jobs_opt_outs", "due_on", "id", "inbox_date", **_where(OPT_OUTS)),
         Index("ix_privacy_jobs_alarm", "alarm_at", "id", **_where(UNFINISHED)),
         Index(
             "ix_privacy_jobs_finished",
@@ -154,13 +129,7 @@ class Job(Base):
             "batch_id",
             **_where(ARCHIVED),
         ),
-        Index(
-            "ix_privacy_jobs_planned",
-            "state",
-            "batch_id",
-            "approval_id",
-            **_where(PLANNED),
-        ),
+        Index("ix_privacy_jobs_planned", "state", "batch_id", "approval_id", **_where(PLANNED)),
         Index("ix_privacy_jobs_held", "request_id", **_where(HELD)),
         # Holds all that the page can filter by, so that a rare value among a million jobs is found in the index.
         Index(
@@ -176,21 +145,15 @@ class Job(Base):
         ),
         # Of the archived jobs, which are nearly all: for each filter of the page one in the order of its list.
         *(
-            Index(
-                f"ix_privacy_jobs_archived_{column}",
-                column,
-                "due_on",
-                "id",
-                **_where(ARCHIVED),
-            )
+            Index(f"ix_privacy_jobs_archived_{column}", column, "due_on", "id", **_where(ARCHIVED))
             for column in ("regulation", "action", "outcome", "products", "inbox_date")
         ),
+        Index("ix_privacy_jobs_at_adobe", "state", "submitted_at", "completed_at", **_where(AT_ADOBE)),
+        # Holds what is asked of them, too.
         Index(
-            "ix_privacy_jobs_at_adobe",
-            "state",
-            "submitted_at",
-            "completed_at",
-            **_where(AT_ADOBE),
+            "ix_privacy_jobs_undone",
+            *("due_on", "id", "request_id", "action", "attempt", "origin", "state"),
+            **_where(UNDONE),
         ),
         Index("ix_privacy_jobs_batch", "batch_id", "state"),
         Index("ix_privacy_jobs_inbox", "inbox_date", "state", "batch_id"),
@@ -254,12 +217,7 @@ class Transition(Base):
         Index("ix_privacy_transitions_job", "job_id", "id"),
         Index("ix_privacy_transitions_adobe", "adobe_job_id"),
         Index("ix_privacy_transitions_people", "id", **_where(BY_PEOPLE)),
-        Index(
-            "ix_privacy_transitions_closed",
-            "job_id",
-            "attempt",
-            **_where(CLOSED_IN_ARCHIVE),
-        ),
+        Index("ix_privacy_transitions_closed", "job_id", "attempt", **_where(CLOSED_IN_ARCHIVE)),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
@@ -291,7 +249,7 @@ class ProductAnswer(Base):
     """What one product answered to one attempt of a job, and the verdict on it. Adobe's texts are masked."""
 
     __tablename__ = "privacy_answers"
-    __table_args__ = (Index("ix_privacy_answers_verdict", "verdict", "product", "code", "job_id"),)
+    __table_args__ = (Index("ix_privacy_answers_verdict", "verdict", "product", "code", "job_id", "attempt"),)
 
     job_id: Mapped[int] = mapped_column(ForeignKey("privacy_jobs.id"), primary_key=True)
     attempt: Mapped[int] = mapped_column(primary_key=True)
@@ -354,11 +312,7 @@ class Erasure(Base):
     __tablename__ = "privacy_erasures"
     __table_args__ = (
         Index("ix_privacy_erasures_request", "request_id"),
-        Index(
-            "ix_privacy_erasures_unfinished",
-            "folder",
-            **_where(UNFINISHED_ERASURES),
-        ),
+        Index("ix_privacy_erasures_unfinished", "folder", **_where(UNFINISHED_ERASURES)),
     )
 
     adobe_job_id: Mapped[str] = mapped_column(String(128), primary_key=True)
@@ -375,11 +329,7 @@ class InboxErasure(Base):
     __tablename__ = "privacy_inbox_erasures"
     __table_args__ = (
         Index("ix_privacy_inbox_erasures_file", "inbox_date", "file_key"),
-        Index(
-            "ix_privacy_inbox_erasures_unfinished",
-            "inbox_date",
-            **_where(UNFINISHED_ERASURES),
-        ),
+        Index("ix_privacy_inbox_erasures_unfinished", "inbox_date", **_where(UNFINISHED_ERASURES)),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
@@ -455,13 +405,7 @@ class InboxProblem(Base):
 
     __tablename__ = "privacy_inbox_problems"
     __table_args__ = (
-        Index(
-            "ix_privacy_inbox_problems_open",
-            "kind",
-            "inbox_date",
-            "id",
-            **_where(OPEN),
-        ),
+        Index("ix_privacy_inbox_problems_open", "kind", "inbox_date", "id", **_where(OPEN)),
         Index("ix_privacy_inbox_problems_file", "inbox_date", "file_key"),
     )
 

@@ -21,7 +21,7 @@ from adobe_privacy.api.errors import (
 )
 from adobe_privacy.api.facts import DETAIL_KEPT
 from adobe_privacy.api.models import JobDetail, JobStatus
-from adobe_privacy.api.names import Verdict, retry_can_help
+from adobe_privacy.api.names import IN_WHOLE, Verdict, retry_can_help
 from adobe_privacy.archive import (
     ArchiveError,
     ArchiveSettings,
@@ -41,7 +41,7 @@ from adobe_privacy.regulations.clocks import Clocks, due_dates
 from adobe_privacy.regulations.codes import RegulationError, canonical_regulation
 from adobe_privacy.results.completed_job import completed_job
 from adobe_privacy.results.permission import JobPermission, ReadPermission
-from adobe_privacy.results.verdicts import IN_WHOLE, Judgement, judge, kept_answer, missed, nothing_to_fetch
+from adobe_privacy.results.verdicts import Judgement, judge, kept_answer, missed, nothing_to_fetch
 from adobe_privacy.storage import StorageError, Store
 
 log = plain_logger(__name__)

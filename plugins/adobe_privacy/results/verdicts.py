@@ -14,6 +14,7 @@ from typing import Protocol
 
 from adobe_privacy.api.models import JobDetail, JobStatus, ProductResponse, UserId
 from adobe_privacy.api.names import (
+    IN_WHOLE,
     VERDICT_MEANINGS,
     Verdict,
     known_product,
@@ -49,8 +50,6 @@ JOB_VERDICTS = (
     Verdict.DONE,
     Verdict.ACCEPTED,
 )
-IN_WHOLE = frozenset({Verdict.DONE, Verdict.NOTHING_TO_DO, Verdict.ACCEPTED})
-"""Verdicts of a whole job by which all that was asked is done. Of `as judged before` nobody knows it."""
 
 _DID_SOMETHING = frozenset({Verdict.DONE, Verdict.RESERVED, Verdict.IN_PART, Verdict.DATA_LEFT})
 _MISSED_BY_A_DELETE = frozenset(
