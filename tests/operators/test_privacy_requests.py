@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,7 +24,7 @@ from adobe_privacy.operators.privacy_requests import (
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
 from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger
 from tests.support.ledgers import counted
-from tests.support.privacy import World, context, request
+from tests.support.privacy import DAY, World, context, request
 
 
 def plan(**params: Any) -> list[str]:
@@ -194,6 +194,47 @@ def test_settle_names_the_job_that_ended_in_error(world: World) -> None:
         "1 taken with a warning: 1 a delete for profileService without identity and aepDataLake leaves the data that "
         "is there"
     )
+
+
+@pytest.mark.parametrize("field", ["regulation", "include"])
+def test_a_code_that_adobe_refuses_is_told_by_each_run_that_sends_it_until_it_is_taken(
+    world: World, monkeypatch: pytest.MonkeyPatch, field: str
+) -> None:
+    passed = timedelta()
+    defaults: Any = Ledger.__init__.__kwdefaults__
+    monkeypatch.setitem(defaults, "now", lambda: datetime.now(UTC) + passed)
+
+    def run(day: date, refused: int) -> str:
+        """What the run's last task fails with."""
+        batches = PlanPrivacyRequestsOperator(task_id="plan").execute(context(day))
+        failed: list[str] = []
+        for batch_id in batches:
+            try:
+                CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context(day))
+                world.simulator.advance(60)
+                ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(context(day))
+            except AirflowFailException as failure:
+                failed.append(str(failure))
+        assert len(failed) == refused
+        assert all(f"Field: {field}" in text for text in failed)
+        try:
+            SettlePrivacyRequestsOperator(task_id="settle", batch_ids=batches).execute(context(day))
+        except AirflowFailException as failure:
+            return str(failure)
+        return ""
+
+    world.simulator.fault("create", "refusal", key="DSR-2", text=f"Invalid value for `{field}`", times=None)
+    world.put(request(1), request(2, "access", "delete", regulation="lgpd_bra"))
+    for number in range(3):
+        said = run(DAY + timedelta(days=number), 1)
+        assert said.startswith("2 need a person: DSR-2 (")
+        assert said.count("Adobe refuses the whole batch") == 2
+        assert "DSR-1" not in said
+        passed += timedelta(hours=2)
+    world.simulator.clear_faults()
+    assert run(DAY + timedelta(days=3), 0) == ""
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert ledger.attention.counts()["refused_together"] == 0
 
 
 def test_settle_fails_where_there_was_no_plan(world: World) -> None:

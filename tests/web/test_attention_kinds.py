@@ -87,6 +87,13 @@ def refused(run: Run) -> None:
     run.submit(request(1, identities=of_shop), request(2))
 
 
+def refused_together(run: Run) -> None:
+    run.world.simulator.fault("create", "refusal", text="Invalid value for `regulation`", times=None)
+    run.plan(request(1, regulation="lgpd_bra"))
+    with pytest.raises(AirflowFailException, match="Field: regulation"):
+        CreatePrivacyJobsOperator(task_id="submit", batch_id=run.batches[0]).execute(context())
+
+
 def ended_in_error(run: Run) -> None:
     run.world.simulator.scenario({"rules": [{"code": "1000-400"}]})
     run.submit(request(1))
@@ -158,6 +165,10 @@ MADE: dict[str, tuple[Callable[[Run], None], str]] = {
     "rejected": (rejected, "1 line rejected"),
     "unread": (unread, "1 file not read"),
     "refused": (refused, "1 refused"),
+    "refused_together": (
+        refused_together,
+        "DSR-1 (access, lgpd_bra, Adobe job none): Adobe refuses the whole batch",
+    ),
     "error": (ended_in_error, "1 ended in error"),
     "gone": (gone, "1 gone at Adobe"),
     "not_done": (not_done, "1 of 1 deletes not done"),

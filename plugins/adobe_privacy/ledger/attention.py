@@ -18,8 +18,10 @@ from adobe_privacy.ledger.schema import (
     AT_ADOBE,
     CLOSED_IN_ARCHIVE,
     HELD,
+    REFUSED_TOGETHER,
     UNDONE,
     UNFINISHED,
+    WAITING,
     WARNED,
     Batch,
     Job,
@@ -84,6 +86,8 @@ class Kind:
     of_ended_runs: bool = False
     # Of an ended run's open jobs, these are told as this kind, all others as not finished.
     instead_of_unfinished: bool = False
+    # They have left their batch: only the history says which run had it.
+    left_batch: bool = False
 
     def counted(self, count: int) -> str:
         return f"{count} {self.one if count == 1 else self.many}"
@@ -106,6 +110,17 @@ def _entered() -> ColumnElement[datetime]:
     return (
         select(func.max(Transition.at))
         .where(Transition.job_id == Job.id, Transition.from_state != Transition.to_state)
+        .scalar_subquery()
+    )
+
+
+def last_move(column: Any) -> ColumnElement[Any]:
+    """Of the last change of a job's state."""
+    return (
+        select(column)
+        .where(Transition.job_id == Job.id, Transition.from_state != Transition.to_state)
+        .order_by(Transition.id.desc())
+        .limit(1)
         .scalar_subquery()
     )
 
@@ -175,6 +190,18 @@ KINDS = (
         to_do="Read the reason in the request's history. Correct what it names, then send the request again; or "
         "close it.",
         states=(JobState.REFUSED,),
+    ),
+    Kind(
+        name="refused_together",
+        level=Level.PERSON,
+        one="refused with its whole batch",
+        many="refused with their whole batch",
+        says="Adobe refuses the whole batch, see its history",
+        to_do="Read the reason in the request's history. Correct what it names: the products, the regulation or the "
+        "connection. The next run sends the request again. If it cannot be sent, close it.",
+        states=(JobState.RECEIVED,),
+        where=and_(WAITING, last_move(Transition.reason).startswith(REFUSED_TOGETHER)),
+        left_batch=True,
     ),
     Kind(
         name="error",

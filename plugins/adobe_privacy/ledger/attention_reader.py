@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.attention import LASTING, Kind, moments
+from adobe_privacy.ledger.attention import LASTING, Kind, last_move, moments
 from adobe_privacy.ledger.schema import (
     OPEN,
     AttentionTold,
@@ -19,6 +19,7 @@ from adobe_privacy.ledger.schema import (
     InboxProblem,
     Job,
     Origin,
+    Transition,
 )
 from adobe_privacy.ledger.states import OPEN_STATES, JobState
 from adobe_privacy.ledger.unit import Topic
@@ -105,7 +106,8 @@ def _job_conditions(kind: Kind, scope: RunScope | None, batches: Sequence[str]) 
     conditions = [kind.jobs()]
     if scope is not None:
         of_day = and_(Job.inbox_date == scope.inbox_date, Job.origin == Origin.INBOX)
-        of_run = of_day if scope.opt_outs else or_(Job.batch_id.in_(batches), of_day)
+        batch = last_move(Transition.batch_id) if kind.left_batch else Job.batch_id
+        of_run = of_day if scope.opt_outs else or_(batch.in_(batches), of_day)
         conditions += [of_run, Job.action == OPT_OUT if scope.opt_outs else Job.action != OPT_OUT]
         # Each job of an ended run counts once.
         if kind.of_ended_runs:

@@ -94,6 +94,8 @@ BY_PEOPLE = text("(actor LIKE 'user/%' OR actor LIKE 'user %')")
 # An archived job stays archived: that a person closed it is in its history alone, in these words.
 CLOSED = "closed: "
 CLOSED_IN_ARCHIVE = text(f"from_state = 'archived' AND to_state = 'archived' AND reason LIKE '{CLOSED}%'")
+# So begins the reason of a job that went back to waiting because Adobe took nobody of its batch.
+REFUSED_TOGETHER = "the whole batch was refused: "
 
 
 def _where(condition: TextClause) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from adobe_privacy.intake.request import check_products
 from adobe_privacy.ledger.intents import DailyLimitReached
 from adobe_privacy.ledger.limits import Doubt, Paused
 from adobe_privacy.ledger.people import erased_file
-from adobe_privacy.ledger.schema import Job
+from adobe_privacy.ledger.schema import REFUSED_TOGETHER, Job
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ownership import claim
 from adobe_privacy.plain_text import plain_logger
@@ -322,7 +322,10 @@ class Sending:
         return bool(self.work.ledger.claims.batch_jobs(self.work.batch.id, *AT_ADOBE))
 
     def _given_up(self, error: Exception) -> Exception:
-        """The batch is at fault: the next plan makes another, with the settings of then."""
+        """The batch is at fault: the next plan makes another, with the settings of then. Until it is taken, a person is
+        told of its jobs."""
         planned = self.work.ledger.claims.batch_jobs(self.work.batch.id, JobState.PLANNED)
-        self.work.carry_over(planned, str(error))
+        # What may be the day's limit passes by itself.
+        reason = str(error) if isinstance(error, QuotaReached) else f"{REFUSED_TOGETHER}{error}"
+        self.work.carry_over(planned, reason)
         return error

@@ -23,6 +23,7 @@ BUTTONS: dict[str, tuple[Button, ...]] = {
     "rejected": (Button("Hand in a corrected request", place="new"),),
     "unread": (Button("Hand in the requests as another file", place="new"),),
     "refused": (RESEND, CLOSE),
+    "refused_together": (CLOSE,),
     "error": (RESEND, CLOSE),
     "gone": (RESEND, CLOSE),
     "not_done": (RESEND, CLOSE),
