@@ -4,7 +4,8 @@
 
 Prints a Markdown section, and writes benchmarks/figures/patterns.json with charts of it. Access requests of one day, a
 simulator that is done with each after three seconds, LocalExecutor with eight slots on a real Airflow. A run's time is
-from its start to its end, as Airflow tells. `--per-job` is for which sizes the mapped DAG runs too: it takes long.
+from its start to its end, as Airflow tells. `--per-job` is for which sizes the mapped DAG runs too: it takes long, and
+is stopped once it took longer than is promised. What is shown of it then is the least that it takes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from tests.support.simulator import Simulator  # noqa: E402
 
 OURS, MAPPED, BARE = "this DAG", "one mapped task a job", "a bare script"
 PROMISED_TIMES, PROMISED_SECONDS = 20, 30
-LONGEST = 4 * 3600
+LONGEST = 3600.0
 
 
 def fill(inbox: Path, count: int) -> str:
@@ -50,29 +52,35 @@ def fill(inbox: Path, count: int) -> str:
     return str(day)
 
 
-def run_dag(stack: Stack, dag_id: str, **params: Any) -> tuple[float, int]:
-    """Seconds from the run's start to its end, and how many task instances it had."""
+def run_dag(stack: Stack, dag_id: str, longest: float, **params: Any) -> tuple[float, int, bool]:
+    """Seconds from the run's start to its end, how many task instances it had, and whether it has ended."""
     with stack.api() as api:
         api.patch(f"/dags/{dag_id}", json={"is_paused": False}).raise_for_status()
         body = {"logical_date": None, "conf": params}
         run_id = api.post(f"/dags/{dag_id}/dagRuns", json=body).raise_for_status().json()["dag_run_id"]
-        deadline = time.monotonic() + LONGEST
         while True:
             stack.check_processes()
             run = api.get(f"/dags/{dag_id}/dagRuns/{run_id}").raise_for_status().json()
-            if run["state"] in ("success", "failed"):
+            ended = run["state"] in ("success", "failed")
+            seconds = seconds_of(run)
+            if ended or seconds > longest:
                 break
-            if time.monotonic() > deadline:
-                raise SystemExit(f"{dag_id} did not end in {LONGEST} s")
             time.sleep(1)
         instances = api.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 1})
-        if run["state"] != "success":
+        if run["state"] == "failed":
             raise SystemExit(f"{dag_id} failed: see {stack.home}")
-    began, ended = (datetime.fromisoformat(run[name]) for name in ("start_date", "end_date"))
-    return (ended - began).total_seconds(), int(instances.raise_for_status().json()["total_entries"])
+    return seconds, int(instances.raise_for_status().json()["total_entries"]), ended
 
 
-def measure(pattern: str, count: int) -> dict[str, Any]:
+def seconds_of(run: Mapping[str, Any]) -> float:
+    """From the run's start to its end, or until now."""
+    if run["start_date"] is None:
+        return 0.0
+    until = datetime.fromisoformat(run["end_date"]) if run["end_date"] else datetime.now(UTC)
+    return (until - datetime.fromisoformat(run["start_date"])).total_seconds()
+
+
+def measure(pattern: str, count: int, longest: float = LONGEST) -> dict[str, Any]:
     """In an Airflow of its own, so that no pattern finds what another has left."""
     home = Path(tempfile.mkdtemp(prefix="patterns-"))
     dags = home / "dags"
@@ -108,19 +116,27 @@ def measure(pattern: str, count: int) -> dict[str, Any]:
                     ],
                     check=True,
                 )
-                seconds, instances = time.monotonic() - began, 0
+                seconds, instances, ended = time.monotonic() - began, 0, True
             else:
                 dag_id = "privacy_requests" if pattern == OURS else "mapped_per_job"
                 stack.wait_for_dag(dag_id)
                 params = {"inbox_day": day} if pattern == OURS else {}
-                seconds, instances = run_dag(stack, dag_id, **params)
+                seconds, instances, ended = run_dag(stack, dag_id, longest, **params)
             results = len(list((home / "data" / "archive").rglob("*.zip")))
-            if results != count:
+            if results != count and (ended or pattern != MAPPED):
                 raise SystemExit(f"{pattern}: {results} of {count} results are in the archive")
             calls = {name: number for name, number in simulator.calls().items() if number}
     finally:
         shutil.rmtree(home, ignore_errors=True)
-    return {"pattern": pattern, "requests": count, "seconds": seconds, "instances": instances, "calls": calls}
+    return {
+        "pattern": pattern,
+        "requests": count,
+        "seconds": seconds,
+        "instances": instances,
+        "calls": calls,
+        "results": results,
+        "ended": ended,
+    }
 
 
 def main() -> int:
@@ -130,12 +146,13 @@ def main() -> int:
     arguments = parser.parse_args()
     sizes = [int(size) for size in arguments.requests.split(",")]
     mapped = {int(size) for size in arguments.per_job.split(",") if size}
-    rows = [
-        measure(pattern, size)
-        for size in sizes
-        for pattern in (OURS, BARE, MAPPED)
-        if pattern != MAPPED or size in mapped
-    ]
+    rows = []
+    for size in sizes:
+        ours = measure(OURS, size)
+        rows += [ours, measure(BARE, size)]
+        if size in mapped:
+            # A little more than is promised, so that the promise is kept or not, and is not rounded to.
+            rows.append(measure(MAPPED, size, 1.05 * PROMISED_TIMES * ours["seconds"]))
     found = {(row["pattern"], row["requests"]): row for row in rows}
     print("## The same requests in other patterns\n")
     print("| requests | pattern | seconds | beside ours | task instances | calls to Adobe |")
@@ -143,15 +160,20 @@ def main() -> int:
     for row in rows:
         ratio = row["seconds"] / found[OURS, row["requests"]]["seconds"]
         calls = ", ".join(f"{number} {name}" for name, number in sorted(row["calls"].items()))
+        more = "" if row["ended"] else "more than "
+        pattern = row["pattern"] + ("" if row["ended"] else f", stopped with {row['results']:,} results")
         print(
-            f"| {row['requests']:,} | {row['pattern']} | {row['seconds']:.0f} | {ratio:.1f} "
+            f"| {row['requests']:,} | {pattern} | {more}{row['seconds']:.0f} | {more}{ratio:.1f} "
             f"| {row['instances']:,} | {calls} |"
         )
     print(
         "\nThe mapped tasks ask for each job every five seconds. `aepp`, Adobe's own client for Python, has no other "
         "way than a call for each job, either: its calls grow with jobs, ours with lists."
     )
-    chart = [(f"{row['pattern']}, {row['requests']:,}", row["seconds"]) for row in rows]
+    chart = [
+        (f"{row['pattern']}, {row['requests']:,}" + ("" if row["ended"] else ", stopped"), row["seconds"])
+        for row in rows
+    ]
     keep("patterns", rows, chart, title="Seconds from the run's start to its end", unit="s")
     largest = max(sizes)
     kept = found[OURS, largest]["seconds"] <= found[BARE, largest]["seconds"] + PROMISED_SECONDS
