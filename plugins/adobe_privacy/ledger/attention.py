@@ -15,6 +15,7 @@ from adobe_privacy.api.names import Verdict
 from adobe_privacy.documents import document
 from adobe_privacy.ledger.delete_plan import DELETE
 from adobe_privacy.ledger.schema import (
+    ARCHIVED,
     AT_ADOBE,
     CLOSED_IN_ARCHIVE,
     HELD,
@@ -98,8 +99,7 @@ class Kind:
         return document(f"operate/{self.name}.md")
 
     def jobs(self) -> ColumnElement[bool]:
-        # Nearly all jobs are archived: where some of these are meant, `where` says which and has an index of its own,
-        # from which a comparison of states would lead SQLite away.
+        # Nearly all jobs are archived: where some of these are meant, `where` says which.
         if JobState.ARCHIVED in self.states:
             return self.where
         return and_(Job.state.in_(self.states), self.where)
@@ -156,7 +156,7 @@ def not_done() -> ColumnElement[bool]:
     closed = select(Transition.id).where(
         Transition.job_id == Job.id, Transition.attempt == Job.attempt, CLOSED_IN_ARCHIVE
     )
-    return and_(UNDONE, Job.origin == Origin.INBOX, answered.exists(), ~closed.exists())
+    return and_(ARCHIVED, UNDONE, Job.origin == Origin.INBOX, answered.exists(), ~closed.exists())
 
 
 # The first kind that a job is of is the gravest; settle, note, page, alarms and command follow this order.

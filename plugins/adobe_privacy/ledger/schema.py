@@ -87,7 +87,7 @@ AT_ADOBE = text("state IN ('submitted', 'complete')")
 ARCHIVED = text("state = 'archived'")
 # Of a job with any other verdict on the whole, no product has missed anything.
 _IN_WHOLE = ", ".join(f"'{verdict}'" for verdict in sorted(IN_WHOLE))
-UNDONE = text(f"state = 'archived' AND outcome NOT IN ({_IN_WHOLE})")
+UNDONE = text(f"outcome NOT IN ({_IN_WHOLE})")
 UNFINISHED_ERASURES = text("done_at IS NULL")
 OPEN = text("closed_at IS NULL")
 BY_PEOPLE = text("(actor LIKE 'user/%' OR actor LIKE 'user %')")
@@ -151,10 +151,10 @@ class Job(Base):
             for column in ("regulation", "action", "outcome", "products", "inbox_date")
         ),
         Index("ix_privacy_jobs_at_adobe", "state", "submitted_at", "completed_at", **_where(AT_ADOBE)),
-        # Holds what is asked of them, too.
+        # Holds what is asked of them, too. The state is no condition: SQLite would follow the index of states by it.
         Index(
             "ix_privacy_jobs_undone",
-            *("due_on", "id", "request_id", "action", "attempt", "origin", "state"),
+            *("state", "due_on", "id", "request_id", "action", "attempt", "origin"),
             **_where(UNDONE),
         ),
         Index("ix_privacy_jobs_batch", "batch_id", "state"),

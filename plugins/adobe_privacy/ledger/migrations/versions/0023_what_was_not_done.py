@@ -24,8 +24,8 @@ def upgrade() -> None:
     op.create_index(
         UNDONE,
         JOBS,
-        ["due_on", "id", "request_id", "action", "attempt", "origin", "state"],
-        **_where("state = 'archived' AND outcome NOT IN ('accepted', 'done', 'nothing to do')"),
+        ["state", "due_on", "id", "request_id", "action", "attempt", "origin"],
+        **_where("outcome NOT IN ('accepted', 'done', 'nothing to do')"),
     )
     op.create_index(
         CLOSED,
