@@ -7,10 +7,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG, Param
+from airflow.sdk.definitions.param import ParamsDict, process_params
+from airflow.sdk.exceptions import ParamValidationError
+from airflow.serialization.serialized_objects import DagSerialization
 
+from adobe_privacy import dags
 from adobe_privacy.operators.privacy_requests import BATCH_LABEL
 from tests.conftest import ROOT
 
@@ -164,3 +170,58 @@ def test_loading_our_operators_loads_nothing_heavy() -> None:
         [sys.executable, "-c", check], env=dict(os.environ), capture_output=True, text=True, check=True
     )
     assert done.stdout.strip().endswith("[]"), done.stdout
+
+
+def params_of_a_run(dag: DAG, task_id: str, conf: dict[str, Any]) -> dict[str, Any]:
+    """As Airflow's task runner makes them for a task. It writes what it is given into the DAG's own params, so each
+    call needs a DAG of its own, as each task has."""
+    return process_params(dag, dag.get_task(task_id), conf, suppress_exception=False)
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "conf"),
+    [
+        (
+            "privacy_requests",
+            {"dry_run": True, "inbox_day": "2026-11-25", "products": ["analytics"], "max_jobs": 7},
+        ),
+        ("privacy_retention", {"dry_run": True}),
+        ("privacy_sweep", {"regulations": ["gdpr"]}),
+    ],
+)
+def test_params_reach_every_task_of_a_run_and_the_form(dag_id: str, conf: dict[str, Any]) -> None:
+    """Though no task has a copy of them: Airflow would check each copy each time a DAG file is parsed."""
+    builder = getattr(dags, dag_id)
+    unasked = {name: False if name == "dry_run" else None for name in conf}
+    for task in builder().tasks:
+        own = {} if task.task_id != "batch.approve" else {"hold": None}
+        assert params_of_a_run(builder(), task.task_id, {}) == unasked | own, task.task_id
+        assert params_of_a_run(builder(), task.task_id, conf) == conf | own, task.task_id
+        assert dict(task.params) == own, task.task_id
+    form = DagSerialization.from_dict(DagSerialization.to_dict(builder())).params
+    assert list(form) == list(conf)
+    assert form.deep_merge(conf).validate() == conf
+
+
+def test_a_param_is_checked_as_its_field_says() -> None:
+    for refused in (
+        {"max_jobs": 0},
+        {"inbox_day": "yesterday"},
+        {"products": "analytics"},
+        {"dry_run": "yes"},
+    ):
+        with pytest.raises(ParamValidationError):
+            params_of_a_run(dags.privacy_requests(), "plan", refused)
+
+
+def test_a_users_own_params_are_those_of_his_dag() -> None:
+    dag = dags.privacy_requests(
+        schedule=None,
+        params=ParamsDict({"dry_run": Param(True, type="boolean"), "team": "legal"}),
+        default_args={"params": {"team": "support"}},
+    )
+    assert params_of_a_run(dag, "plan", {}) == {"dry_run": True, "team": "support"}
+    with pytest.raises(ParamValidationError):
+        params_of_a_run(dag, "plan", {"dry_run": "yes"})
+    with pytest.raises(ValueError, match="not allowed to define a Schedule"):
+        dags.privacy_requests(params={"team": Param(type="string")})

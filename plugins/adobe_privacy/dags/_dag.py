@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
+from airflow.sdk.definitions.param import ParamsDict
 
 from adobe_privacy.airflow_organisations import organisation_of
 from adobe_privacy.links import owner_links
@@ -16,6 +18,7 @@ TAGS = ("privacy", "adobe")
 OWNER = "privacy"
 
 
+@contextmanager
 def make_dag(
     builder: Callable[..., DAG],
     *,
@@ -29,9 +32,9 @@ def make_dag(
     places: Mapping[str, str | None],
     dag_arguments: Mapping[str, Any],
     **builders_own: Any,
-) -> DAG:
-    """A DAG whose documentation is its builder's, and whose operators use the places that are given, or those of the
-    organisation. Raises OrganisationError for an unknown organisation.
+) -> Iterator[DAG]:
+    """A DAG to make tasks in, whose documentation is its builder's, and whose operators use the places that are given,
+    or those of the organisation. Raises OrganisationError for an unknown organisation.
 
     `dag_arguments` are a user's and win over `builders_own`; their `default_args` are added to those made here."""
     own = organisation_of(organisation)
@@ -45,7 +48,7 @@ def make_dag(
         **{name: value for name, value in (*places.items(), ("pool", pool)) if value is not None},
         **(arguments.pop("default_args", None) or {}),
     }
-    return DAG(  # noqa: AIR002
+    with DAG(  # noqa: AIR002
         **{
             "dag_id": dag_id or own.own(builder.__name__),
             "doc_md": text.split("\n:param", 1)[0].strip(),
@@ -57,7 +60,12 @@ def make_dag(
             "default_args": default_args,
             **arguments,
         }
-    )
+    ) as dag:
+        # A task copies the DAG's params that are there when it is made, and Airflow checks them in each task again. A
+        # run takes them from the DAG. So they are there again when all tasks are made.
+        params, dag.params = dag.params, ParamsDict()
+        yield dag
+        dag.params.update(params)
 
 
 def timetable(schedule: Any) -> Any:

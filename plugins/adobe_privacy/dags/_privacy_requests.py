@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param, TriggerRule, task_group
+from airflow.sdk import DAG, TriggerRule, task_group
 
 from adobe_privacy._compat import add_result
 from adobe_privacy.dags._dag import OWNER, TAGS, make_dag
+from adobe_privacy.form_fields import field
 from adobe_privacy.operators.privacy_approval import ApprovePrivacyDeletesOperator
 from adobe_privacy.operators.privacy_requests import (
     BATCH_LABEL,
@@ -64,24 +65,24 @@ def privacy_requests(
         max_active_runs=64,
         retry_delay=timedelta(seconds=30),
         params={
-            "dry_run": Param(
+            "dry_run": field(
                 False, type="boolean", title="Dry run", description="Print the plan, send nothing"
             ),
-            "inbox_day": Param(
+            "inbox_day": field(
                 None,
                 type=["null", "string"],
                 format="date",
                 title="Inbox day",
                 description="The folder to read, such as 2026-11-25; else the first day of the run's data interval",
             ),
-            "products": Param(
+            "products": field(
                 None,
                 type=["null", "array"],
                 items={"type": "string"},
                 title="Products",
                 description="Ask these Adobe products instead of what each request names, one a line",
             ),
-            "max_jobs": Param(
+            "max_jobs": field(
                 None,
                 type=["null", "integer"],
                 minimum=1,

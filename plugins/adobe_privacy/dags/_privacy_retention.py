@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
 from adobe_privacy.dags._dag import OWNER, TAGS, make_dag
+from adobe_privacy.form_fields import field
 from adobe_privacy.operators.privacy_retention import (
     CleanUpPrivacyArchiveOperator,
     ErasePrivacyInboxOperator,
@@ -61,7 +62,7 @@ def privacy_retention(
         max_active_runs=1,
         retry_delay=timedelta(minutes=5),
         params={
-            "dry_run": Param(
+            "dry_run": field(
                 False, type="boolean", title="Dry run", description="Say what would be erased, erase nothing"
             )
         },

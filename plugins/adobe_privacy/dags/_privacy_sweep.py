@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
 from adobe_privacy.dags._dag import OWNER, TAGS, make_dag
+from adobe_privacy.form_fields import field
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
 from adobe_privacy.organisations import DEFAULT
 
@@ -53,7 +54,7 @@ def privacy_sweep(
         max_active_runs=4,
         retry_delay=timedelta(minutes=5),
         params={
-            "regulations": Param(
+            "regulations": field(
                 None,
                 type=["null", "array"],
                 items={"type": "string"},

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from adobe_privacy._compat import WAITS_FOR_A_PERSON
 from adobe_privacy.failures import plain_failures
+from adobe_privacy.form_fields import field
 from adobe_privacy.ledger.delete_plan import ANSWERED_WITHIN
 from adobe_privacy.links import AdobePrivacyLink, PrivacyPageLink, page_url
 from adobe_privacy.operators.privacy_requests import PrivacyOperator
@@ -50,7 +50,7 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
             subject="May these deletes be sent to Adobe?",
             options=[APPROVE, REJECT],
             params={
-                HOLD: Param(
+                HOLD: field(
                     None,
                     type=["null", "array"],
                     items={"type": "string"},

@@ -9,7 +9,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk import Asset, BaseOperator
@@ -51,6 +51,7 @@ BATCH_LABEL = (
 )
 
 
+@cache
 def doc_of(operator: type) -> str:
     """What a task shows as its documentation: its class's, without the parameters."""
     return (inspect.getdoc(operator) or "").split(":param", 1)[0].strip()
