@@ -1,4 +1,5 @@
-"""What Airflow finds by the entry point `airflow.plugins`: the page "Privacy requests" and the runs' notes."""
+"""What Airflow finds by the entry point `airflow.plugins`: the page "Privacy requests", the runs' notes and the
+preloading of the DAGs."""
 
 from __future__ import annotations
 
@@ -8,13 +9,13 @@ from typing import Any
 from airflow import __version__ as airflow_version
 from airflow.plugins_manager import AirflowPlugin
 
-from adobe_privacy import run_notes
+from adobe_privacy import preloading, run_notes
 from adobe_privacy._compat import warn_if_untested
 
 
 class AdobePrivacyPlugin(AirflowPlugin):
     name = "adobe_privacy"
-    listeners = [run_notes]  # noqa: RUF012
+    listeners = [preloading, run_notes]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {
             # A longer one is cut in Airflow's navigation.

@@ -40,6 +40,7 @@ CHECKS = (
     "main job",
     "approval",
     "note",
+    "params",
     "page",
     "form",
     "command",
@@ -115,6 +116,7 @@ def try_version(version: str, wheel: Path, home: Path) -> dict[str, str]:
             found["approval"] = check(lambda: approve(stack, api))
             found["main job"] = check(lambda: main_job(stack))
             found["note"] = check(lambda: note(stack, str(day)))
+            found["params"] = check(lambda: params(stack, api, str(day)))
             found["page"] = check(lambda: page(stack))
             found["form"] = check(lambda: form(stack))
             found["command"] = check(lambda: command(stack))
@@ -154,6 +156,8 @@ def dags_load(stack: Stack) -> None:
     with stack.api() as api:
         errors = api.get("/importErrors").raise_for_status().json()["import_errors"]
     assert not errors, [error["stack_trace"] for error in errors]
+    preloaded = [log.stem for log in stack.logs.glob("*.log") if "Preloaded the DAGs" in log.read_text()]
+    assert preloaded == ["dag-processor"], preloaded
     let_the_schedule_go_first(stack, DAG_ID)
 
 
@@ -193,6 +197,29 @@ def main_job(stack: Stack) -> None:
 def note(stack: Stack, day: str) -> None:
     text = run_of(stack)["note"]
     assert text.startswith(f"Inbox {day}: 2 jobs (1 access, 1 delete): 2 archived"), text
+
+
+def params(stack: Stack, api: httpx.Client, day: str) -> None:
+    """As the form of a run: what it asks for, what it refuses, and that a run does as it says."""
+    fields = api.get(f"/dags/{DAG_ID}/details").raise_for_status().json()["params"]
+    assert list(fields) == ["dry_run", "inbox_day", "products", "max_jobs"], fields
+    assert fields["max_jobs"]["schema"]["minimum"] == 1, fields["max_jobs"]
+
+    def trigger(**conf: Any) -> httpx.Response:
+        return api.post(f"/dags/{DAG_ID}/dagRuns", json={"logical_date": None, "conf": conf})
+
+    for refused in ({"max_jobs": 0}, {"inbox_day": "yesterday"}, {"products": "analytics"}):
+        assert trigger(**refused).status_code == 400, refused
+    started = trigger(dry_run=True, inbox_day=day).raise_for_status().json()["dag_run_id"]
+
+    def ended() -> dict[str, Any] | None:
+        run = next(each for each in stack.runs(DAG_ID) if each["dag_run_id"] == started)
+        return run if run["state"] in ("success", "failed") else None
+
+    run = until(stack, ended, "the dry run has not ended", seconds=240)
+    assert run is not None
+    assert run["state"] == "success"
+    assert run["note"].startswith("Dry run, nothing was kept or sent."), run["note"]
 
 
 def page(stack: Stack) -> None:
