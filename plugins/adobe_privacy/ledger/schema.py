@@ -120,7 +120,7 @@ class Job(Base):
         Index("ix_privacy_jobs_group", "state", "regulation", "products", "due_on", "id", **_where(WAITING)),
         # Holds what is counted of them, too.
         Index("ix_privacy_jobs_due", "due_on", "id", "state", "on_hold", "request_id", **_where(UNFINISHED)),
-        Index("ix_privacy_jobs_warned", "due_on", "id", **_where(WARNED)),
+        Index("ix_privacy_jobs_warned", "state", "due_on", "id", "request_id", "origin", **_where(WARNED)),
         Index("ix_privacy_jobs_opt_outs", "due_on", "id", "inbox_date", **_where(OPT_OUTS)),
         Index("ix_privacy_jobs_alarm", "alarm_at", "id", **_where(UNFINISHED)),
         Index(
@@ -145,16 +145,17 @@ class Job(Base):
             "products",
             "outcome",
         ),
-        # Of the archived jobs, which are nearly all: for each filter of the page one in the order of its list.
+        # Of the archived jobs, which are nearly all: for each filter of the page one in the order of its list. It
+        # begins with the state: else SQLite follows the index above.
         *(
-            Index(f"ix_privacy_jobs_archived_{column}", column, "due_on", "id", **_where(ARCHIVED))
+            Index(f"ix_privacy_jobs_archived_{column}", "state", column, "due_on", "id", **_where(ARCHIVED))
             for column in ("regulation", "action", "outcome", "products", "inbox_date")
         ),
         Index("ix_privacy_jobs_at_adobe", "state", "submitted_at", "completed_at", **_where(AT_ADOBE)),
-        # Holds what is asked of them, too. The state is no condition: SQLite would follow the index of states by it.
+        # Holds what is asked of them, too.
         Index(
             "ix_privacy_jobs_undone",
-            *("state", "due_on", "id", "request_id", "action", "attempt", "origin"),
+            *("state", "origin", "due_on", "id", "request_id", "action", "attempt"),
             **_where(UNDONE),
         ),
         Index("ix_privacy_jobs_batch", "batch_id", "state"),
