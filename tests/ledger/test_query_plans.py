@@ -452,17 +452,26 @@ def test_no_query_reads_or_sorts_a_whole_table(large_ledger: Ledger, call: str) 
             assert explain(call, plan) == [], f"{statement}\n" + "\n".join(plan)
 
 
-def test_what_was_not_done_is_found_by_its_own_index(large_ledger: Ledger) -> None:
-    """The index of the states leads to all archived jobs as well, which are nearly all."""
-    kind = next(kind for kind in KINDS if kind.name == "not_done")
+@pytest.mark.parametrize(
+    ("name", "index", "table"),
+    [
+        # The index of the states leads to all archived jobs, which are nearly all, or to all that wait.
+        ("not_done", "ix_privacy_jobs_undone", "privacy_answers"),
+        ("refused_together", "ix_privacy_transitions_refused", "privacy_transitions"),
+    ],
+)
+def test_the_few_of_many_are_found_by_their_own_index(
+    large_ledger: Ledger, name: str, index: str, table: str
+) -> None:
+    kind = next(kind for kind in KINDS if kind.name == name)
     with _explained(large_ledger) as explained:
         large_ledger.overview.sizes([kind])
         large_ledger.attention.jobs(kind, limit=20)
         large_ledger.overview.page(Filters(attention=kind))
-    plans = ["\n".join(plan) for statement, plan in explained if "privacy_answers" in statement]
+    plans = ["\n".join(plan) for statement, plan in explained if table in statement]
     assert len(plans) == 3
     for plan in plans:
-        assert "ix_privacy_jobs_undone" in plan, plan
+        assert index in plan, plan
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from adobe_privacy.ledger.schema import (
     UNFINISHED,
     WAITING,
     WARNED,
+    WAS_REFUSED_TOGETHER,
     Batch,
     Job,
     Origin,
@@ -200,7 +201,12 @@ KINDS = (
         to_do="Read the reason in the request's history. Correct what it names: the products, the regulation or the "
         "connection. The next run sends the request again. If it cannot be sent, close it.",
         states=(JobState.RECEIVED,),
-        where=and_(WAITING, last_move(Transition.reason).startswith(REFUSED_TOGETHER)),
+        where=and_(
+            WAITING,
+            # Few ever were. Of these, the last move says whether it is so now.
+            Job.id.in_(select(Transition.job_id).where(WAS_REFUSED_TOGETHER)),
+            last_move(Transition.reason).startswith(REFUSED_TOGETHER),
+        ),
         left_batch=True,
     ),
     Kind(

@@ -96,6 +96,7 @@ CLOSED = "closed: "
 CLOSED_IN_ARCHIVE = text(f"from_state = 'archived' AND to_state = 'archived' AND reason LIKE '{CLOSED}%'")
 # So begins the reason of a job that went back to waiting because Adobe took nobody of its batch.
 REFUSED_TOGETHER = "the whole batch was refused: "
+WAS_REFUSED_TOGETHER = text(f"reason LIKE '{REFUSED_TOGETHER}%'")
 
 
 def _where(condition: TextClause) -> dict[str, Any]:
@@ -221,6 +222,7 @@ class Transition(Base):
         Index("ix_privacy_transitions_adobe", "adobe_job_id"),
         Index("ix_privacy_transitions_people", "id", **_where(BY_PEOPLE)),
         Index("ix_privacy_transitions_closed", "job_id", "attempt", **_where(CLOSED_IN_ARCHIVE)),
+        Index("ix_privacy_transitions_refused", "job_id", **_where(WAS_REFUSED_TOGETHER)),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True)

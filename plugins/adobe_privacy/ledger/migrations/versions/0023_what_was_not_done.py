@@ -1,6 +1,6 @@
-"""Indexes that lead to the few jobs among many: to those that were not done in whole, to their answers, to those of
-them that a person closed, and to what the page filters by. They begin with what is compared: by a condition alone,
-SQLite follows the index of all jobs of a state.
+"""Indexes that lead to the few among many: to the jobs that were not done in whole, to their answers, to what a person
+closed or Adobe refused as a whole batch, and to what the page filters by. They begin with what is compared: by a
+condition alone, SQLite follows the index of all jobs of a state.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ ARCHIVED = "state = 'archived'"
 NOT_IN_WHOLE = "outcome NOT IN ('accepted', 'done', 'nothing to do')"
 WARNED = "warnings <> '' AND state NOT IN ('archived', 'gone', 'closed')"
 CLOSED = "from_state = 'archived' AND to_state = 'archived' AND reason LIKE 'closed: %'"
+REFUSED_TOGETHER = "reason LIKE 'the whole batch was refused: %'"
 FILTERS = ("regulation", "action", "outcome", "products", "inbox_date")
 PLACE = ["due_on", "id"]
 NOT_DONE = ["state", "origin", *PLACE, "request_id", "action", "attempt"]
@@ -33,6 +34,7 @@ def make(name: str, table: str, columns: Sequence[str], condition: str | None = 
 def upgrade() -> None:
     make("ix_privacy_jobs_undone", JOBS, NOT_DONE, NOT_IN_WHOLE)
     make("ix_privacy_transitions_closed", TRANSITIONS, ["job_id", "attempt"], CLOSED)
+    make("ix_privacy_transitions_refused", TRANSITIONS, ["job_id"], REFUSED_TOGETHER)
     op.drop_index("ix_privacy_answers_verdict", ANSWERS)
     make("ix_privacy_answers_verdict", ANSWERS, ["verdict", "product", "code", "job_id", "attempt"])
     op.drop_index("ix_privacy_jobs_warned", JOBS)
@@ -50,5 +52,6 @@ def downgrade() -> None:
     make("ix_privacy_jobs_warned", JOBS, PLACE, WARNED)
     op.drop_index("ix_privacy_answers_verdict", ANSWERS)
     make("ix_privacy_answers_verdict", ANSWERS, ["verdict", "product", "code", "job_id"])
+    op.drop_index("ix_privacy_transitions_refused", TRANSITIONS)
     op.drop_index("ix_privacy_transitions_closed", TRANSITIONS)
     op.drop_index("ix_privacy_jobs_undone", JOBS)
