@@ -12,13 +12,19 @@ import pytest
 
 from adobe_privacy.api.errors import PermissionDenied, RateLimited, TemporarilyUnavailable
 from adobe_privacy.archive import iter_manifests
+from adobe_privacy.ledger.attention import Level
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.results import Results
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
+from adobe_privacy.reporting.attention import read_attention
+from adobe_privacy.reporting.run_report import settle
+from adobe_privacy.results.judged_again import judgement_of
 from adobe_privacy.results.sweep import Sweep, sweep
 from adobe_privacy.storage import FileOptions, Store, open_store
 from tests.api.fake_service import NO_JOB_DATA
 from tests.api.raw_server import http
+from tests.archive.zips import Members, make_zip
 from tests.results.odd_adobe import OddAdobe, adobe_date, answered, odd_adobe
 from tests.support.ledgers import DAY, received
 
@@ -435,3 +441,79 @@ async def test_what_was_seen_complete_is_tried_again_in_each_sweep_though_it_is_
     adobe.contents["ours"] = result_of_adobe
     result, jobs = await swept()
     assert (result.failures, jobs["ours"].state) == ([], JobState.ARCHIVED)
+
+
+NO_DATA: dict[str, Members] = {
+    "no members": [],
+    "folders": [("result/", b""), ("result/Profile/", b"")],
+    "empty files": [("result/Profile/profile.json", b""), ("result/Analytics/hits.csv", b"")],
+}
+
+
+@pytest.mark.parametrize("members", NO_DATA.values(), ids=list(NO_DATA))
+@pytest.mark.parametrize("again", [False, True])
+async def test_a_result_without_data_is_never_taken_for_all_that_was_asked(
+    adobe: OddAdobe,
+    swept: Any,
+    ledger_url: str,
+    archive: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    members: Members,
+    again: bool,
+) -> None:
+    submitted(ledger_url, "ours", "access")
+    adobe.add("ours")
+    adobe.contents["ours"] = http(200, make_zip(members))
+    if again:  # The first try was killed after the manifest was written.
+        with monkeypatch.context() as patch:
+            patch.setattr(Results, "record_archived", lambda *_: set())
+            await swept_with(adobe, ledger_url, archive)
+    _, jobs = await swept()
+    ours = jobs["ours"]
+    assert (ours.state, ours.outcome, ours.outcome_code) == (JobState.ARCHIVED, "in part", "6000-200")
+    [manifest] = [each for _, each in iter_manifests(archive) if each.job_id == "ours"]
+    assert (manifest.completeness.verdict, manifest.inflated_size) == ("in part", 0)
+    kept = judgement_of(json.loads(manifest.to_json()), "access")
+    assert kept is not None
+    with Ledger(ledger_url, actor="user jdoe") as ledger:
+        answers = ledger.results.answers([ours.id])[ours.id]
+        assert [answer.verdict for answer in answers] == ["done", "no data"]
+        assert [answer.verdict for answer in kept.answers] == ["done", "no data"]
+        assert kept.verdict == ours.outcome
+        [item] = read_attention(ledger).of(Level.PERSON)
+        assert "DSR-1 (access" in item.text
+        assert "in part: no data in the result" in item.text
+        told = settle(ledger, run_id="run", inbox_date=DAY)
+        assert told.problems == 1
+        assert "1 of 1 accesses not done: 1 no data in the result" in told.figures
+        assert ledger.people.close("DSR-1", "Adobe has nothing of this person") == 1
+        assert read_attention(ledger).count(Level.PERSON) == 0
+
+
+@pytest.mark.parametrize(("code", "outcome"), [("6051-200", "nothing to do"), ("6052-200", "not done")])
+async def test_a_result_without_data_is_as_it_should_be_where_no_product_has_any(
+    adobe: OddAdobe,
+    swept: Any,
+    ledger_url: str,
+    caplog: pytest.LogCaptureFixture,
+    code: str,
+    outcome: str,
+) -> None:
+    submitted(ledger_url, "ours", "access")
+    adobe.add("ours", productResponses=[answered(code=f"PRVCY-{code}")])
+    adobe.contents["ours"] = http(200, make_zip([]))
+    _, jobs = await swept()
+    assert (jobs["ours"].state, jobs["ours"].outcome) == (JobState.ARCHIVED, outcome)
+    assert "job ours: its result holds no data, as its products say" in caplog.text
+    with Ledger(ledger_url, actor="test") as ledger:
+        assert read_attention(ledger).count(Level.PERSON) == 0
+
+
+async def test_a_result_with_data_is_all_that_was_asked(
+    adobe: OddAdobe, swept: Any, ledger_url: str, archive: Store
+) -> None:
+    submitted(ledger_url, "ours", "access")
+    adobe.add("ours")
+    adobe.contents["ours"] = http(200, make_zip([("result/", b""), ("result/Profile/p.json", b"{}")]))
+    _, jobs = await swept()
+    assert (jobs["ours"].state, jobs["ours"].outcome) == (JobState.ARCHIVED, "done")

@@ -18,6 +18,8 @@ from adobe_privacy.results.verdicts import (
     explained,
     is_missed,
     judge,
+    kept_judgement,
+    of_empty_result,
     whole_verdict,
 )
 
@@ -299,11 +301,25 @@ def test_of_several_failures_the_code_is_that_of_one_that_comes_again() -> None:
     )
 
 
+@pytest.mark.parametrize("verdict", sorted({*PRODUCT_VERDICTS} - {Verdict.NO_DATA}))
+@pytest.mark.parametrize("other", sorted({*PRODUCT_VERDICTS} - {Verdict.NO_DATA}))
+def test_a_result_without_data_never_makes_a_verdict_better(verdict: Verdict, other: Verdict) -> None:
+    answers = [Answer("target", "Target", verdict), Answer("campaign", "Campaign", other)]
+    judgement = kept_judgement(Verdict.DONE, answers, ())
+    without = of_empty_result(judgement)
+    assert JOB_VERDICTS.index(without.verdict) <= JOB_VERDICTS.index(judgement.verdict)
+    assert set(judgement.answers) <= set(without.answers)
+    assert of_empty_result(without) == without
+    somebody_did = any(each in (Verdict.DONE, Verdict.IN_PART) for each in (verdict, other))
+    assert not (somebody_did and without.verdict in IN_WHOLE)
+
+
 def test_what_a_delete_misses_an_access_may_answer() -> None:
     assert {verdict for verdict in Verdict if is_missed("delete", verdict)} == {
         Verdict.NOT_DONE,
         Verdict.WRONG_NAMESPACE,
         Verdict.NO_ANSWER,
+        Verdict.NO_DATA,
         Verdict.PENDING,
         Verdict.NOBODY_FOUND,
         Verdict.DATA_LEFT,

@@ -150,6 +150,7 @@ class Verdict(StrEnum):
     NOBODY_FOUND = "nobody found"
     WRONG_NAMESPACE = "wrong namespace"
     NO_ANSWER = "no answer"
+    NO_DATA = "no data"
     PENDING = "no final answer yet"
     NOT_DONE = "not done"
     AS_BEFORE = "as judged before"
@@ -198,6 +199,10 @@ VERDICT_MEANINGS: dict[Verdict, VerdictMeaning] = {
     Verdict.NO_ANSWER: VerdictMeaning(
         "{product} was asked and did not answer",
         "Ask Adobe, with the job id, whether the organisation has {product}.",
+    ),
+    Verdict.NO_DATA: VerdictMeaning(
+        "the result of an access holds no data, though a product says that it did what was asked",
+        "Look in the products for data of the person. If there is none, close the request. Else send it again.",
     ),
     Verdict.PENDING: VerdictMeaning("{product} has yet to answer", "Nothing yet: every sweep asks again."),
     Verdict.NOT_DONE: VerdictMeaning(

@@ -42,7 +42,8 @@ def utc_now() -> datetime:
 class CompletedJob:
     """A job that will not change any more, in the words of its final detail. No identity belongs in here.
 
-    `verdict` is that on the whole job, `products` what was answered, `products_requested` the codes asked for, empty
+    `verdict` is that on the whole job, and `verdict_without_data` where its result holds nothing, None where that makes
+    no difference. `products` is what was answered, `products_requested` the codes asked for, empty
     where unknown. `processed_count` and `ignored_count` count identities, `None` where Adobe did not say.
     `completed_at` needs a time zone and must be the same at every call: it is part of where the job lies.
     """
@@ -59,6 +60,7 @@ class CompletedJob:
     products_requested: Sequence[str] = ()
     processed_count: int | None = None
     ignored_count: int | None = None
+    verdict_without_data: str | None = None
 
 
 async def archive_job(
@@ -150,8 +152,9 @@ def _describe(
     job: CompletedJob, stored: _Stored | None, settings: ArchiveSettings, archived_at: datetime
 ) -> Manifest:
     result = None if stored is None else stored.result
+    empty = result is not None and result.summary.inflated_bytes == 0
     completeness = compare(
-        verdict=job.verdict,
+        verdict=(job.verdict_without_data if empty else None) or job.verdict,
         requested=job.products_requested,
         outcomes=job.products,
         processed=job.processed_count,

@@ -110,6 +110,11 @@ class Manifest(BaseModel):
         return self._read_as or hashlib.sha256(self.to_json()).hexdigest()
 
     @property
+    def holds_no_data(self) -> bool:
+        """Whether there was a result, and nothing in it: no member, or only folders and empty files."""
+        return self.object is not None and 0 in (self.members, self.inflated_size)
+
+    @property
     def folder(self) -> str:
         """The job's folder within the archive."""
         return job_folder(self.regulation, self.filed_under or self.completed_at, self.job_id)

@@ -16,7 +16,8 @@ from adobe_privacy.archive import ArchiveSettings
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks
-from adobe_privacy.results.finishing import NEVER, NOBODY_CAN, PATIENCE, Completion, Finishing, Ready
+from adobe_privacy.results.completed_job import NEVER
+from adobe_privacy.results.finishing import NOBODY_CAN, PATIENCE, Completion, Finishing, Ready
 from adobe_privacy.storage import Store
 
 __all__ = ["PATIENCE", "Completion", "complete_jobs"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 
 from adobe_privacy import metrics
@@ -35,13 +35,19 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job, Origin
 from adobe_privacy.ledger.states import JobState
-from adobe_privacy.ledger.times import not_before
 from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.regulations.clocks import Clocks, due_dates
 from adobe_privacy.regulations.codes import RegulationError, canonical_regulation
-from adobe_privacy.results.completed_job import completed_job
+from adobe_privacy.results.completed_job import completed_job, end_of
 from adobe_privacy.results.permission import JobPermission, ReadPermission
-from adobe_privacy.results.verdicts import Judgement, judge, kept_answer, missed, nothing_to_fetch
+from adobe_privacy.results.verdicts import (
+    Judgement,
+    judge,
+    kept_answer,
+    missed,
+    nothing_to_fetch,
+    of_empty_result,
+)
 from adobe_privacy.storage import StorageError, Store
 
 log = plain_logger(__name__)
@@ -55,7 +61,6 @@ RECORD_EVERY = 1.0
 PATIENCE = timedelta(days=25)
 # What one job shows of all: there is no use in going on, or not now.
 NOBODY_CAN = (AuthenticationFailed, PermissionDenied, RateLimited)
-NEVER = datetime.max.replace(tzinfo=UTC)
 # Of any other word nobody knows what it means for a job.
 _ACTIONS = ("access", "delete")
 
@@ -235,7 +240,7 @@ class Finishing:
                 job,
                 judgement,
                 completed_job(
-                    job, detail, judgement, times.get(job.id) or _end_of(job, detail), self._asked(job)
+                    job, detail, judgement, times.get(job.id) or end_of(job, detail), self._asked(job)
                 ),
                 detail.download_url,
             )
@@ -263,6 +268,8 @@ class Finishing:
             # Whatever it is, the others are not to wait for this one.
             self._fail(ready.job, error)
             return
+        if manifest.holds_no_data and ready.completed.status == JobStatus.COMPLETE:
+            ready = self._without_data(ready)
         metrics.count(metrics.VERDICTS, action=ready.job.action, verdict=ready.judgement.verdict.value)
         metrics.count(metrics.ARCHIVE_BYTES, manifest.size or 0)
         place = f"{manifest.folder}/manifest.json"
@@ -282,6 +289,19 @@ class Finishing:
         # recorded by the next try, which finds the manifest.
         if time.monotonic() - self._recorded_at > RECORD_EVERY:
             self.record_archived()
+
+    def _without_data(self, ready: Ready) -> Ready:
+        """The result was fetched, and there is nothing in it."""
+        judgement = of_empty_result(ready.judgement)
+        job_id = ready.completed.job_id
+        if judgement is ready.judgement:
+            log.info("job %s: its result holds no data, as its products say", job_id)
+            return ready
+        log.warning("job %s: its result holds no data, though a product says that it did its part", job_id)
+        # Before it is archived: a crash in between leaves it to the next try.
+        found = FinishedJob(ready.job, None, judgement.verdict.value, judgement.code, judgement.answers)
+        self.ledger.results.record_complete([found])
+        return replace(ready, judgement=judgement)
 
     def _has_no_result(self, ready: Ready) -> bool:
         return self.ledger.now() - ready.completed.completed_at > RESULT_AWAITED or self._may_be_gone(
@@ -373,9 +393,3 @@ def _finished(job: Job, detail: JobDetail, judgement: Judgement) -> FinishedJob:
     return FinishedJob(
         job, detail.last_modified_at, judgement.verdict.value, judgement.code, judgement.answers
     )
-
-
-def _end_of(job: Job, detail: JobDetail) -> datetime:
-    """When a job ended in error: the same at every call, as it is part of where its manifest lies."""
-    told = detail.last_modified_at or detail.created_at or job.submitted_at
-    return not_before(told, job.submitted_at) or NEVER

@@ -32,6 +32,7 @@ PRODUCT_VERDICTS = (
     Verdict.WRONG_NAMESPACE,
     Verdict.NO_ANSWER,
     Verdict.PENDING,
+    Verdict.NO_DATA,
     Verdict.NOBODY_FOUND,
     Verdict.DATA_LEFT,
     Verdict.IN_PART,
@@ -57,6 +58,7 @@ _MISSED_BY_A_DELETE = frozenset(
         Verdict.NOT_DONE,
         Verdict.WRONG_NAMESPACE,
         Verdict.NO_ANSWER,
+        Verdict.NO_DATA,
         Verdict.PENDING,
         Verdict.NOBODY_FOUND,
         Verdict.DATA_LEFT,
@@ -66,6 +68,7 @@ _MISSED_BY_A_DELETE = frozenset(
 MISSED = {"delete": _MISSED_BY_A_DELETE, "access": _MISSED_BY_A_DELETE - {Verdict.NOBODY_FOUND}}
 
 CHILD = "child job"
+RESULT = "the result"
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,16 @@ def kept_judgement(verdict: Verdict, answers: Sequence[Answer], asked: Collectio
     return Judgement(min(verdict, by_answers, key=JOB_VERDICTS.index), _code_behind(every), tuple(every))
 
 
+def of_empty_result(judgement: Judgement) -> Judgement:
+    """What became of a complete access whose result holds no data. A product that says that it did what was asked is
+    contradicted. Where none says so, there is nothing that the result could hold."""
+    answers = tuple(answer for answer in judgement.answers if answer.verdict is not Verdict.NO_DATA)
+    if _DID_SOMETHING.isdisjoint(answer.verdict for answer in answers):
+        return judgement
+    verdict = min(judgement.verdict, Verdict.IN_PART, key=JOB_VERDICTS.index)
+    return replace(judgement, verdict=verdict, answers=(*answers, Answer("", RESULT, Verdict.NO_DATA)))
+
+
 def silent(answers: Iterable[Answer], asked: Collection[str]) -> list[Answer]:
     """The products that were asked and are not among the answers."""
     answered = {answer.product for answer in answers}
@@ -196,9 +209,7 @@ class Answered(Protocol):
 def missed(action: str, answers: Iterable[Answered]) -> list[str]:
     """What products should have done and did not: `wrong namespace at Target`, `no answer from Campaign`."""
     return [
-        f"{answer.verdict} {'from' if answer.verdict in _FROM else 'at'} {answer.name}"
-        for answer in answers
-        if is_missed(action, Verdict(answer.verdict))
+        f"{answer.verdict} {_at(answer)}" for answer in answers if is_missed(action, Verdict(answer.verdict))
     ]
 
 
@@ -227,11 +238,12 @@ def explained(answer: Answered) -> str | None:
         label, says = answer.code.partition("-")[0], meaning.in_words
     else:
         label, says = verdict.value, VERDICT_MEANINGS[verdict].meaning
-    place = f"{label} {'from' if verdict in _FROM else 'at'} {answer.name}"
-    return f"{place}: {says.format(product=answer.name)}; {to_do[0].lower()}{to_do[1:]}"
+    return f"{label} {_at(answer)}: {says.format(product=answer.name)}; {to_do[0].lower()}{to_do[1:]}"
 
 
-_FROM = (Verdict.NO_ANSWER, Verdict.PENDING)
+def _at(answer: Answered) -> str:
+    place = {Verdict.NO_ANSWER: "from", Verdict.PENDING: "from", Verdict.NO_DATA: "in"}
+    return f"{place.get(Verdict(answer.verdict), 'at')} {answer.name}"
 
 
 def _code_behind(answers: Sequence[Answer]) -> str | None:
