@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from adobe_privacy.intake.forgetting import InboxAction, erase_inbox
-from adobe_privacy.intake.inbox import file_key, shown_name
+from adobe_privacy.intake.inbox import file_key, requests_of, shown_name
 from adobe_privacy.ledger.inbox_erasures import InboxErasures
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.people import erased_file, may_be_resent
@@ -382,6 +382,45 @@ def test_what_cannot_be_sent_again_says_so_until_it_is_handed_in_again(
     assert take_in(inbox, ledger, date(2026, 12, 22)).duplicates == 1
     assert ledger.people.resend("DSR-1", "try again") == 1
     assert erase(inbox, ledger) == []
+
+
+def test_an_erased_file_takes_nothing_from_a_request_that_a_later_file_repeated(
+    inbox: Store, ledger: Ledger, clock: FakeClock
+) -> None:
+    put(inbox, line(1))
+    take_in(inbox, ledger)
+    end(ledger, "DSR-1", state=JobState.ERROR)
+    clock.advance(days=20)
+    again = DAY + timedelta(days=20)
+    put(inbox, line(1), day=again)
+    assert take_in(inbox, ledger, again).duplicates == 1
+    clock.advance(days=11)
+    assert erase(inbox, ledger) == [("erased", SOURCE)]
+    [job] = ledger.people.request_jobs("DSR-1")
+    assert erased_file([job]) is None
+    assert list(requests_of([job], inbox, ledger)) == ["DSR-1"]
+    assert ledger.people.resend("DSR-1", "try again") == 1
+    clock.advance(days=60)
+    assert erase(inbox, ledger) == [("kept", f"{again}/{NAME}")]
+    end(ledger, "DSR-1")
+    clock.advance(days=31)
+    assert erase(inbox, ledger) == [("erased", f"{again}/{NAME}")]
+    [job] = ledger.people.request_jobs("DSR-1")
+    assert erased_file([job]) is not None
+
+
+def test_no_file_is_erased_while_a_request_that_several_repeat_is_not_at_an_end(
+    inbox: Store, ledger: Ledger, clock: FakeClock
+) -> None:
+    days = [DAY + timedelta(days=number) for number in range(3)]
+    for day in days:
+        put(inbox, line(1), day=day)
+        take_in(inbox, ledger, day)
+    clock.advance(days=100)
+    assert erase(inbox, ledger) == [("kept", f"{day}/{NAME}") for day in days]
+    end(ledger, "DSR-1")
+    clock.advance(days=31)
+    assert erase(inbox, ledger) == [("erased", f"{day}/{NAME}") for day in days]
 
 
 def test_a_file_handed_in_again_under_its_old_name_serves_a_resend_too(

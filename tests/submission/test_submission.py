@@ -66,6 +66,9 @@ async def client(simulator: Simulator) -> AsyncIterator[PrivacyServiceClient]:
         yield client
 
 
+LATER = DAY + timedelta(days=1)
+
+
 def config(simulator: Simulator) -> ClientConfig:
     return simulator.client_config(
         timeout=2.0,
@@ -572,6 +575,30 @@ async def test_a_request_that_the_inbox_no_longer_holds_is_refused_and_the_other
     assert result.notes == [f"{key}: no longer in {DAY}/requests.jsonl" for key in gone]
     assert {job.state for job in place.rows(*gone)} == {JobState.REFUSED}
     assert {key for key, _ in place.made()} == {"DSR-1", "DSR-2"} - set(gone)
+
+
+@pytest.mark.parametrize("change", ["line gone", "file gone", "now unusable"])
+async def test_a_request_that_a_later_file_repeated_is_sent_from_the_first_one_where_that_is_all_there_is(
+    place: Place, change: str
+) -> None:
+    hand_in(place.inbox, line(1), name="first.jsonl")
+    assert plan(place.inbox, place.ledger) != []
+    place.inbox.write(f"{LATER}/later.jsonl", f"{json.dumps(line(1))}\n".encode())
+    planned = plan_day(
+        place.inbox, place.ledger, day=LATER, run_id="later", settings=PlanSettings(late_days=0)
+    )
+    assert (planned.intake.duplicates, planned.batches) == (1, [])
+    [source] = {job.source for job in place.rows("DSR-1")}
+    assert source == f"{LATER}/later.jsonl"
+    if change == "file gone":
+        place.inbox.delete(source)
+    else:
+        rows = {"line gone": line(2), "now unusable": line(1, identities=[])}
+        place.inbox.write(source, f"{json.dumps(rows[change])}\n".encode())
+    [batch] = place.ledger.claims.open_batches(run_id="run", inbox_date=DAY)
+    result = await place.submit(batch)
+    assert (result.submitted, result.refused) == (2, 0)
+    place.check_once("DSR-1")
 
 
 async def test_a_request_that_came_back_is_sent_again_by_a_person(place: Place) -> None:

@@ -17,6 +17,7 @@ from adobe_privacy.intake import hand_in
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import HandedIn as Handed
 from adobe_privacy.ledger.schema import Job
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.planning.taking_in import PlanSettings, take_in_day
 from adobe_privacy.storage import open_store
 from tests.web.conftest import LogIn
@@ -187,6 +188,21 @@ class TestOneRequest:
         other = officer.post(f"{API}/requests", json=REQUEST | {"actions": ["access"]})
         assert other.status_code == 409
         assert officer.post(f"{API}/requests", json=REQUEST).status_code == 201
+
+    @pytest.mark.parametrize("state", [JobState.RECEIVED, JobState.REFUSED, JobState.ARCHIVED])
+    def test_what_was_taken_in_is_kept_again_where_its_file_is_not_there(
+        self, officer: TestClient, inbox: Path, ledger: Ledger, state: JobState
+    ) -> None:
+        first = officer.post(f"{API}/requests", json=REQUEST).json()["file"]
+        day = datetime.now(UTC).date()
+        store = open_store(f"file://{inbox}")
+        take_in_day(store, ledger, day=day, run_id="r", settings=PlanSettings(daily_limit=10))
+        (inbox / first).unlink()
+        with ledger.unit.write() as session:
+            session.execute(update(Job).values(state=state))
+        assert officer.post(f"{API}/requests", json=REQUEST).status_code == 201
+        assert files(inbox) == [first]
+        assert officer.post(f"{API}/requests", json=REQUEST).status_code == 200
 
     def test_what_intake_refuses_is_refused_and_nothing_is_kept(
         self, officer: TestClient, inbox: Path, ledger: Ledger

@@ -191,17 +191,17 @@ def _is_earlier(request: PrivacyRequest, before: Known) -> bool:
 
 def _without_lost(told: HandedIn, ledger: Ledger, inbox: Store) -> HandedIn:
     """What was announced, but whose file is not in the inbox, is new again: its writer failed. So is what was taken in
-    and whose file was erased, unless it has other content: intake would refuse that."""
+    and whose file is gone or was erased, unless it has other content: intake would refuse that."""
     ids = {line.checked.request_id for line in told.lines if line.answer in (Answer.KNOWN, Answer.CONFLICT)}
     known = ledger.handing_in.known({each for each in ids if each})
     there: dict[str, bool] = {}
     for each in known.values():
-        if not each.taken_in and each.source not in there:
+        if each.source not in there:
             there[each.source] = _is_there(inbox, each.source)
     lines = []
     for line in told.lines:
         before = known.get(line.checked.request_id or "")
-        if before is not None and not before.taken_in and not there[before.source]:
+        if before is not None and not there[before.source]:
             lost = before.at is not None and before.at <= ledger.now() - BEING_WRITTEN
             if line.answer is Answer.KNOWN or lost:
                 line = HandedLine(line.checked, Answer.NEW)

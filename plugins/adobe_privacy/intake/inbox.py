@@ -167,20 +167,37 @@ def find_requests(store: Store, source: str, wanted: Collection[str]) -> Iterato
 
 
 def requests_of(jobs: Sequence[Job], store: Store, ledger: Ledger) -> dict[str, PrivacyRequest]:
-    """The requests of the ledger's jobs by id, as far as the inbox still holds what was taken in."""
+    """The requests of the ledger's jobs by id, as far as the inbox still holds what was taken in: where each was seen
+    last, else in the folder where it first arrived."""
     prints = {job.request_id: job.fingerprint for job in jobs}
     found: dict[str, PrivacyRequest] = {}
-    for source in sorted({job.source for job in jobs}):
-        wanted = {job.request_id for job in jobs if job.source == source}
-        real = _real_name(source, store, ledger)
-        with as_shown(real, source):
+
+    def look(real: str, shown: str, wanted: set[str]) -> None:
+        with as_shown(real, shown):
             for request in find_requests(store, real, wanted):
                 if ledger.intake.fingerprint(request.content()) == prints[request.request_id]:
                     found[request.request_id] = request
                     wanted.discard(request.request_id)
                     if not wanted:
                         break
+
+    for source in sorted({job.source for job in jobs}):
+        look(
+            _real_name(source, store, ledger),
+            source,
+            {job.request_id for job in jobs if job.source == source},
+        )
+    # A later file repeated them, and does not hold them any more.
+    moved = {job.request_id: job.inbox_date for job in jobs if job.request_id not in found and _moved(job)}
+    for day in sorted(set(moved.values())):
+        for key in filter(str.isprintable, files_of(store, day)[0]):
+            if wanted := {each for each in moved if moved[each] == day and each not in found}:
+                look(key, shown_name(key, file_key(key, ledger)), wanted)
     return found
+
+
+def _moved(job: Job) -> bool:
+    return not job.source.startswith(f"{job.inbox_date:%Y-%m-%d}/")
 
 
 def _real_name(source: str, store: Store, ledger: Ledger) -> str:

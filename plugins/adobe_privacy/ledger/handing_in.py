@@ -16,13 +16,11 @@ from adobe_privacy.ledger.unit import Topic, chunks
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A request that was there before: its content's fingerprint, the file it is in, and whether a run has taken it
-    in. `at` is when it was handed in by the page, else None; `received_at` when it was received, None where no run has
-    taken it in."""
+    """A request that was there before: its content's fingerprint, and the file it was seen in last. `at` is when it was
+    handed in by the page, else None; `received_at` when it was received, None where no run has taken it in."""
 
     fingerprint: str
     source: str
-    taken_in: bool
     at: datetime | None = None
     received_at: datetime | None = None
 
@@ -36,17 +34,12 @@ class HandingIn(Topic):
         with self.unit.read() as session:
             for some in chunks(request_ids):
                 for row in session.scalars(select(HandedIn).where(HandedIn.request_id.in_(some))):
-                    found[row.request_id] = Known(row.fingerprint, row.source, False, row.at)
-                jobs = select(
-                    Job.request_id, Job.fingerprint, Job.source, Job.received_at, Job.inbox_erased_at
-                )
-                for request_id, fingerprint, source, received_at, erased in session.execute(
+                    found[row.request_id] = Known(row.fingerprint, row.source, row.at)
+                jobs = select(Job.request_id, Job.fingerprint, Job.source, Job.received_at)
+                for request_id, fingerprint, source, received_at in session.execute(
                     jobs.where(Job.request_id.in_(some))
                 ):
-                    # One whose file was erased may be handed in again.
-                    found[request_id] = Known(
-                        fingerprint, source, taken_in=erased is None, received_at=received_at
-                    )
+                    found[request_id] = Known(fingerprint, source, received_at=received_at)
         return found
 
     def record(
