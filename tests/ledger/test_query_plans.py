@@ -519,13 +519,26 @@ def _explained(ledger: Ledger) -> Iterator[list[tuple[str, list[str]]]]:
         event.remove(ledger.unit.engine, "before_cursor_execute", explain)
 
 
+REFUSED_TOGETHER = "USING INDEX ix_privacy_transitions_refused"
 # What these are about is every entry of an index that is narrow, or holds few of the jobs.
 WHOLE_INDEXES: dict[str, str | tuple[str, ...]] = {
     "counts": "USING COVERING INDEX ix_privacy_jobs_state",
     "people.holds": "ix_privacy_jobs_held",
     "overview.counts": "SCAN privacy_daily_figures",
-    "attention.counts": ("USING INDEX ix_privacy_jobs_held", "INDEX ix_privacy_jobs_at_adobe"),
-    "overview.sizes": ("USING INDEX ix_privacy_jobs_held", "INDEX ix_privacy_jobs_at_adobe"),
+    "attention.counts": (
+        "USING INDEX ix_privacy_jobs_held",
+        "INDEX ix_privacy_jobs_at_adobe",
+        REFUSED_TOGETHER,
+    ),
+    "overview.sizes": (
+        "USING INDEX ix_privacy_jobs_held",
+        "INDEX ix_privacy_jobs_at_adobe",
+        REFUSED_TOGETHER,
+    ),
+    **dict.fromkeys(
+        ("attention.counts, of a run", "attention.jobs, refused_together", "overview.page, refused_together"),
+        REFUSED_TOGETHER,
+    ),
     "attention.jobs, held": "USING INDEX ix_privacy_jobs_held",
     "attention.jobs, expiring": "USING INDEX ix_privacy_jobs_at_adobe",
     "attention.told": "SCAN privacy_attention_told",
