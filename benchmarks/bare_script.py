@@ -64,9 +64,10 @@ async def main(url: str, token_url: str, lines: list[str], archive: Path) -> Non
         today = datetime.now(UTC).date()
         while True:
             listing = client.list_jobs(
-                "gdpr", from_date=today - timedelta(days=1), to_date=today, status=JobStatus.PROCESSING
+                "gdpr", from_date=today - timedelta(days=1), to_date=today, status=JobStatus.COMPLETE
             )
-            if not {job.job_id async for job in listing} & set(job_ids):
+            # A job that is in no list of open ones may not be in any list yet.
+            if {job.job_id async for job in listing} >= set(job_ids):
                 break
             await asyncio.sleep(5)
         slots = asyncio.Semaphore(AT_ONCE)
