@@ -189,6 +189,23 @@ class TestOneRequest:
         assert other.status_code == 409
         assert officer.post(f"{API}/requests", json=REQUEST).status_code == 201
 
+    def test_a_known_request_in_a_file_whose_name_is_not_shown_is_known(
+        self, officer: TestClient, inbox: Path, ledger: Ledger
+    ) -> None:
+        day = datetime.now(UTC).date()
+        (inbox / f"{day}").mkdir()
+        (inbox / f"{day}" / f"{PERSON}.jsonl").write_text(json.dumps(REQUEST) + "\n")
+        take_in_day(
+            open_store(f"file://{inbox}"),
+            ledger,
+            day=day,
+            run_id="r",
+            settings=PlanSettings(daily_limit=10),
+        )
+        again = officer.post(f"{API}/requests", json=REQUEST)
+        assert (again.status_code, again.json()["requests"][0]["answer"]) == (200, "known")
+        assert len(files(inbox)) == 1
+
     @pytest.mark.parametrize("state", [JobState.RECEIVED, JobState.REFUSED, JobState.ARCHIVED])
     def test_what_was_taken_in_is_kept_again_where_its_file_is_not_there(
         self, officer: TestClient, inbox: Path, ledger: Ledger, state: JobState

@@ -15,7 +15,7 @@ from typing import Any
 
 from adobe_privacy.intake.catalogue import Context
 from adobe_privacy.intake.check import Check, CheckedLine, check_content
-from adobe_privacy.intake.inbox import JSON_KINDS, TABLE_KINDS
+from adobe_privacy.intake.inbox import JSON_KINDS, TABLE_KINDS, real_name
 from adobe_privacy.intake.options import as_text
 from adobe_privacy.intake.request import CONFLICT, PrivacyRequest
 from adobe_privacy.ledger.handing_in import Known
@@ -197,7 +197,7 @@ def _without_lost(told: HandedIn, ledger: Ledger, inbox: Store) -> HandedIn:
     there: dict[str, bool] = {}
     for each in known.values():
         if each.source not in there:
-            there[each.source] = _is_there(inbox, each.source)
+            there[each.source] = _is_there(inbox, real_name(each.source, inbox, ledger))
     lines = []
     for line in told.lines:
         before = known.get(line.checked.request_id or "")

@@ -183,7 +183,7 @@ def requests_of(jobs: Sequence[Job], store: Store, ledger: Ledger) -> dict[str, 
 
     for source in sorted({job.source for job in jobs}):
         look(
-            _real_name(source, store, ledger),
+            real_name(source, store, ledger),
             source,
             {job.request_id for job in jobs if job.source == source},
         )
@@ -200,7 +200,7 @@ def _moved(job: Job) -> bool:
     return not job.source.startswith(f"{job.inbox_date:%Y-%m-%d}/")
 
 
-def _real_name(source: str, store: Store, ledger: Ledger) -> str:
+def real_name(source: str, store: Store, ledger: Ledger) -> str:
     """The file that the ledger knows as `source`."""
     folder, name = source.split("/", 1)
     if name.startswith(_HIDDEN):
