@@ -143,6 +143,17 @@ class TestIntake:
         assert (plan.intake.duplicates, plan.intake.dated_earlier, plan.intake.dated_later) == (1, 0, 0)
         assert ledger.people.request_jobs("DSR-1")[0].received_at.date() == DAY
 
+    def test_the_day_of_a_folder_says_no_time_of_that_day(
+        self, inbox: Store, make_plan: MakePlan, ledger: Ledger
+    ) -> None:
+        moment = datetime(DAY.year, DAY.month, DAY.day, 14, tzinfo=UTC)
+        hand_in(inbox, line(1, received_at=moment.isoformat()))
+        make_plan()
+        hand_in(inbox, line(1), name="s.jsonl")
+        plan = make_plan(run_id="again")
+        assert (plan.intake.duplicates, plan.intake.dated_earlier, plan.intake.dated_later) == (1, 0, 0)
+        assert ledger.people.request_jobs("DSR-1")[0].received_at == moment
+
     def test_a_dry_run_moves_no_date(self, inbox: Store, make_plan: MakePlan, ledger: Ledger) -> None:
         hand_in(inbox, line(1))
         make_plan()

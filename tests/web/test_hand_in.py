@@ -189,6 +189,22 @@ class TestOneRequest:
         assert other.status_code == 409
         assert officer.post(f"{API}/requests", json=REQUEST).status_code == 201
 
+    def test_today_is_not_earlier_than_a_time_of_today(
+        self, officer: TestClient, inbox: Path, ledger: Ledger
+    ) -> None:
+        day = datetime.now(UTC).date()
+        officer.post(f"{API}/requests", json=REQUEST | {"received_at": f"{day}T14:00:00Z"})
+        take_in_day(
+            open_store(f"file://{inbox}"),
+            ledger,
+            day=day,
+            run_id="r",
+            settings=PlanSettings(daily_limit=10),
+        )
+        again = officer.post(f"{API}/requests", json=REQUEST)
+        assert (again.status_code, again.json()["requests"][0]["answer"]) == (200, "known")
+        assert len(files(inbox)) == 1
+
     def test_a_known_request_in_a_file_whose_name_is_not_shown_is_known(
         self, officer: TestClient, inbox: Path, ledger: Ledger
     ) -> None:

@@ -21,6 +21,7 @@ from adobe_privacy.intake.request import CONFLICT, PrivacyRequest
 from adobe_privacy.ledger.handing_in import Known
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import AccessKind
+from adobe_privacy.ledger.times import is_earlier
 from adobe_privacy.storage import ObjectExists, ObjectNotFound, Store
 
 KINDS = tuple(kind[1:] for kind in (*JSON_KINDS, *TABLE_KINDS))
@@ -104,7 +105,7 @@ def examine(data: bytes, kind: str, day: date, terms: Terms, ledger: Ledger) -> 
     known = ledger.handing_in.known({line.request_id for line in check.lines if line.request_id})
     told = HandedIn(check.taken_for)
     source = _source(data, kind, day, ledger)
-    told.lines = [_judged(line, known, ledger, source) for line in check.lines]
+    told.lines = [_judged(line, known, ledger, source, day) for line in check.lines]
     return told
 
 
@@ -169,23 +170,23 @@ def _check(data: bytes, kind: str, day: date, terms: Terms) -> Check:
     )
 
 
-def _judged(line: CheckedLine, known: dict[str, Known], ledger: Ledger, source: str) -> HandedLine:
+def _judged(line: CheckedLine, known: dict[str, Known], ledger: Ledger, source: str, day: date) -> HandedLine:
     if line.request is None:
         return HandedLine(line, Answer.REFUSED, line.reason)
     before = known.get(line.request.request_id)
     if before is None:
         return HandedLine(line, Answer.NEW)
     if before.fingerprint == ledger.intake.fingerprint(line.request.content()):
-        if before.source != source and _is_earlier(line.request, before):
+        if before.source != source and _is_earlier(line.request, before, day):
             return HandedLine(line, Answer.NEW, "handed in before; the earlier date of receipt counts")
         return HandedLine(line, Answer.KNOWN, "handed in before with the same content")
     return HandedLine(line, Answer.CONFLICT, CONFLICT)
 
 
-def _is_earlier(request: PrivacyRequest, before: Known) -> bool:
+def _is_earlier(request: PrivacyRequest, before: Known, day: date) -> bool:
     """Whether it may have been received earlier than is known. Of what no run has read, the file alone tells."""
     if before.received_at is not None:
-        return request.received < before.received_at
+        return is_earlier(request.received, before.received_at, day)
     return before.at is not None and request.received.date() < before.at.date()
 
 

@@ -18,6 +18,7 @@ from adobe_privacy.ledger.results import change_receipt
 from adobe_privacy.ledger.schema import Job, Origin
 from adobe_privacy.ledger.search import add_ids, add_prints
 from adobe_privacy.ledger.states import UNFINISHED_STATES, JobState, Move
+from adobe_privacy.ledger.times import is_earlier
 from adobe_privacy.ledger.unit import Topic, chunks, insert_rows
 
 
@@ -105,6 +106,7 @@ class Intake(Topic):
             earliest: dict[str, ReceivedRequest] = {}
             for request in requests:
                 before = known.get(request.request_id)
+                received_at = request.received_at
                 if request.request_id in forgotten:
                     answers.append(Reception.FORGOTTEN)
                     continue
@@ -115,16 +117,16 @@ class Intake(Topic):
                     # The identities are read where the request was last seen.
                     if before.source != request.source or before.erased:
                         moved[request.request_id] = request.source
-                    if request.received_at < before.received_at:
+                    if is_earlier(received_at, before.received_at, request.inbox_date):
                         earliest[request.request_id] = request
                         answers.append(Reception.EARLIER)
                     else:
-                        later = request.received_at > before.received_at
+                        later = received_at > before.received_at
                         answers.append(Reception.LATER if later else Reception.DUPLICATE)
+                        received_at = before.received_at
                 else:
                     answers.append(Reception.CONFLICT)
                     continue
-                received_at = min(request.received_at, before.received_at if before else request.received_at)
                 known[request.request_id] = KnownRequest(request.fingerprint, request.source, received_at)
             self._add(session, new)
             _follow(session, moved)

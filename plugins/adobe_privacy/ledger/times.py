@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 
 from adobe_privacy.ledger.schema import Job
 
@@ -10,6 +10,12 @@ from adobe_privacy.ledger.schema import Job
 def not_before(end: datetime | None, beginning: datetime | None) -> datetime | None:
     """When something ended. Adobe cuts the seconds off, so the end of a quick job seems to lie before its beginning."""
     return beginning if end is not None and beginning is not None and end < beginning else end
+
+
+def is_earlier(received_at: datetime, known: datetime, folder: date) -> bool:
+    """Whether a request was received earlier than is known. That it lies in a day's folder says no time of that day."""
+    says_nothing = received_at == datetime.combine(folder, time(), UTC) and known.date() == folder
+    return received_at < known and not says_nothing
 
 
 def within(moment: datetime | None, job: Job) -> datetime | None:
