@@ -124,6 +124,16 @@ class TestIntake:
             job.due_on + timedelta(days=60) - NINE_DAYS,
         )
 
+    def test_a_second_job_is_extended_as_its_request_is(self, ledger: Ledger) -> None:
+        ledger.intake.receive([received(1)])
+        [job] = submitted(ledger)
+        extended = job.due_on + timedelta(days=60)
+        ledger.people.extend("DSR-1", extended, "complex")
+        ledger.intents.record_submitted([(job, "second")], adobe_request_id=None, reason="Adobe's answer")
+        ledger.intake.receive([earlier(1)])
+        due = {(each.first_due_on, each.due_on) for each in ledger.people.request_jobs("DSR-1")}
+        assert due == {(job.due_on - NINE_DAYS, extended - NINE_DAYS)}
+
     @pytest.mark.parametrize("state", ["received", "planned", "submitting", "refused", "error"])
     def test_identities_will_be_read_where_the_request_was_last_seen(
         self, ledger: Ledger, state: str

@@ -19,6 +19,8 @@ from adobe_privacy.ledger.unit import Unit
 def add_second_job(
     unit: Unit, session: Session, first: Job, adobe_job_id: str, submitted_at: datetime, reason: str
 ) -> None:
+    # `first` may be a copy of before a hold, a later due date or an earlier receipt.
+    known = session.get_one(Job, first.id)
     row = Job(
         request_id=first.request_id,
         regulation=first.regulation,
@@ -29,13 +31,13 @@ def add_second_job(
         source=first.source,
         inbox_date=first.inbox_date,
         products=first.products,
-        received_at=first.received_at,
+        received_at=known.received_at,
         taken_in_at=unit.now(),
-        due_on=first.due_on,
+        due_on=known.due_on,
+        first_due_on=known.first_due_on,
         origin=Origin.SECOND,
         state=Move.REGISTER.to,
-        # `first` may be a copy of before the hold.
-        on_hold=session.scalar(select(Job.on_hold).where(Job.id == first.id)) or False,
+        on_hold=known.on_hold,
         attempt=first.attempt,
         batch_id=first.batch_id,
         submitted_at=submitted_at,
