@@ -2,9 +2,12 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# These need an Airflow, or all cores.
+ALONE := tests/system tests/faults tests/archive/test_faults.py
+SIDE_BY_SIDE := --numprocesses=2 --dist=loadfile $(patsubst %,--ignore=%,tests/ui tests/scale tests/everyday $(ALONE))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test test-faults test-weeks test-versions test-everyday test-start test-scale test-chaos test-ui pictures test-conformance model docs bench lint format lock sbom audit
+.PHONY: help setup demo up test test-long test-faults test-weeks test-versions test-everyday test-start test-scale test-chaos test-ui pictures test-conformance model docs bench lint format lock sbom audit
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -20,10 +23,12 @@ demo: $(INSTALLED) ## simulator, real Airflow, a backfill over the sample's date
 up: $(INSTALLED) ## the same stack left running, UI on port 8080, until Ctrl-C
 	@$(BIN)/python -m scripts.up
 
-test: $(INSTALLED) ## the whole test suite, but for those below; on two processes what needs neither an Airflow nor all cores
-	@$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --ignore=tests/ui --ignore=tests/scale --ignore=tests/everyday \
-		--ignore=tests/system --ignore=tests/faults --ignore=tests/archive/test_faults.py
-	@$(BIN)/python -m pytest tests/system tests/faults tests/archive/test_faults.py --ignore=tests/system/test_weeks.py
+test: $(INSTALLED) ## the tests to be run often, on two processes, in less than six minutes on two cores; on SQLite
+	@$(BIN)/python -m pytest -m "not long" $(SIDE_BY_SIDE)
+
+test-long: $(INSTALLED) ## the rest of them: on PostgreSQL, by the thousand, in real time, with a real Airflow
+	@$(BIN)/python -m pytest -m long $(SIDE_BY_SIDE)
+	@$(BIN)/python -m pytest $(ALONE) --ignore=tests/system/test_weeks.py
 
 test-faults: $(INSTALLED) ## the long crash suite: every step of a submission, every fault of the archive on every store, ten minutes of fuzzing for each reader
 	@ADOBE_PRIVACY_INTERLEAVINGS=3000 ADOBE_PRIVACY_FUZZ_MINUTES=10 $(BIN)/python -m pytest tests/faults tests/fuzz tests/operators/test_canary.py \

@@ -47,6 +47,37 @@ hypothesis.settings.load_profile("here")
 files.SECOND_LOOK = 0.0
 
 
+# What plays very many cases, waits in real time or starts many processes. `make test` leaves these out, and whatever
+# runs on PostgreSQL; `make test-long` runs them.
+LONG = (
+    "api/test_bombs.py",
+    "dags/test_preloading.py",
+    "fuzz/",
+    "ledger/test_at_random.py",
+    "ledger/test_query_plans.py",
+    "model/",
+    "operators/test_canary.py",
+    "operators/test_upgrading.py",
+    "planning/test_latency.py",
+    "reporting/test_export.py",
+    "results/test_what_became.py",
+    "simulation/",
+    "submission/test_exactly_once.py",
+    "submission/test_limits.py",
+    "submission/test_submission.py",
+    "submission/test_unknown.py",
+    "triggers/test_privacy_jobs.py",
+    "web/test_attention_kinds.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        place = item.path.relative_to(ROOT / "tests").as_posix()
+        if place.startswith(LONG) or "postgres" in item.name:
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="session")
 def _simulator() -> Iterator[Simulator]:
     with running_simulator(switches={"access_delay_seconds": "1", "delete_delay_seconds": "1"}) as simulator:
