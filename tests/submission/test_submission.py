@@ -20,12 +20,13 @@ from adobe_privacy.api.errors import (
     TemporarilyUnavailable,
 )
 from adobe_privacy.api.models import CompanyContext, CreateJobsRequest
+from adobe_privacy.intake import inbox as intake_inbox
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Batch, Job
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ownership import MARK
 from adobe_privacy.planning.planning import PlanSettings, plan_day
-from adobe_privacy.storage import FileOptions, Store, open_store
+from adobe_privacy.storage import AccessDenied, FileOptions, Store, open_store
 from adobe_privacy.submission import refusals, unknown
 from adobe_privacy.submission.submission import Submission, SubmissionSettings, submit_batch
 from tests.support.ledgers import DAY
@@ -595,6 +596,31 @@ async def test_a_request_that_a_later_file_repeated_is_sent_from_the_first_one_w
     else:
         rows = {"line gone": line(2), "now unusable": line(1, identities=[])}
         place.inbox.write(source, f"{json.dumps(rows[change])}\n".encode())
+    [batch] = place.ledger.claims.open_batches(run_id="run", inbox_date=DAY)
+    result = await place.submit(batch)
+    assert (result.submitted, result.refused) == (2, 0)
+    place.check_once("DSR-1")
+
+
+async def test_a_file_that_may_not_be_read_stops_no_other_request_while_one_is_looked_for(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(place.inbox, line(1), name="first.jsonl")
+    assert plan(place.inbox, place.ledger) != []
+    place.inbox.write(f"{LATER}/later.jsonl", f"{json.dumps(line(1))}\n".encode())
+    plan_day(place.inbox, place.ledger, day=LATER, run_id="later", settings=PlanSettings(late_days=0))
+    place.inbox.delete(f"{LATER}/later.jsonl")
+    closed = f"{DAY}/a.jsonl"
+    place.inbox.write(closed, b"{}\n")
+    read = intake_inbox.read_file
+
+    def may_not_read(store: Store, source: str, *arguments: Any) -> Any:
+        if source == closed:
+            raise AccessDenied("it may not be read", uri=source)
+        return read(store, source, *arguments)
+
+    # Root may read whatever the operating system says.
+    monkeypatch.setattr(intake_inbox, "read_file", may_not_read)
     [batch] = place.ledger.claims.open_batches(run_id="run", inbox_date=DAY)
     result = await place.submit(batch)
     assert (result.submitted, result.refused) == (2, 0)

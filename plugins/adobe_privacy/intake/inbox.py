@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -192,7 +192,9 @@ def requests_of(jobs: Sequence[Job], store: Store, ledger: Ledger) -> dict[str, 
     for day in sorted(set(moved.values())):
         for key in filter(str.isprintable, files_of(store, day)[0]):
             if wanted := {each for each in moved if moved[each] == day and each not in found}:
-                look(key, shown_name(key, file_key(key, ledger)), wanted)
+                # One file that may not be read is no reason to send nothing of all others.
+                with suppress(AccessDenied):
+                    look(key, shown_name(key, file_key(key, ledger)), wanted)
     return found
 
 
