@@ -616,7 +616,7 @@ async def test_a_file_that_may_not_be_read_stops_no_other_request_while_one_is_l
 
     def may_not_read(store: Store, source: str, *arguments: Any) -> Any:
         if source == closed:
-            raise AccessDenied("it may not be read", uri=source)
+            raise AccessDenied("it may not be read", uri=f"file:///inbox/{source}")
         return read(store, source, *arguments)
 
     # Root may read whatever the operating system says.

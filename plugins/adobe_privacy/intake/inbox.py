@@ -194,7 +194,7 @@ def requests_of(jobs: Sequence[Job], store: Store, ledger: Ledger) -> dict[str, 
             if wanted := {each for each in moved if moved[each] == day and each not in found}:
                 # One file that may not be read is no reason to send nothing of all others.
                 with suppress(AccessDenied):
-                    look(key, shown_name(key, file_key(key, ledger)), wanted)
+                    look(key, f"{day}/{shown_name(key, file_key(key, ledger))}", wanted)
     return found
 
 
