@@ -23,7 +23,16 @@ identity), a URL, a body, a header or a token.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
+
+
+class Where(TypedDict, total=False):
+    """Which call failed, and what was answered."""
+
+    method: str | None
+    route: str | None
+    status: int | None
+    code: str | None
 
 
 class PrivacyServiceError(Exception):
@@ -73,13 +82,10 @@ class TemporarilyUnavailable(PrivacyServiceError):
         self,
         what: str,
         *,
-        method: str | None = None,
-        route: str | None = None,
-        status: int | None = None,
-        code: str | None = None,
         retry_after: float | None = None,
+        **where: Unpack[Where],
     ) -> None:
-        super().__init__(what, method=method, route=route, status=status, code=code)
+        super().__init__(what, **where)
         self.retry_after = retry_after
 
 
@@ -103,12 +109,9 @@ class AuthenticationFailed(PrivacyServiceError):
         what: str,
         *,
         step: Literal["token", "api"] = "api",
-        method: str | None = None,
-        route: str | None = None,
-        status: int | None = None,
-        code: str | None = None,
+        **where: Unpack[Where],
     ) -> None:
-        super().__init__(what, method=method, route=route, status=status, code=code)
+        super().__init__(what, **where)
         self.step: Literal["token", "api"] = step
 
 
@@ -124,12 +127,9 @@ class PermissionDenied(PrivacyServiceError):
         what: str,
         *,
         by_adobe: bool = False,
-        method: str | None = None,
-        route: str | None = None,
-        status: int | None = None,
-        code: str | None = None,
+        **where: Unpack[Where],
     ) -> None:
-        super().__init__(what, method=method, route=route, status=status, code=code)
+        super().__init__(what, **where)
         self.by_adobe = by_adobe
 
 
@@ -150,12 +150,9 @@ class RequestRefused(PrivacyServiceError):
         *,
         field: str | None = None,
         limit: int | None = None,
-        method: str | None = None,
-        route: str | None = None,
-        status: int | None = None,
-        code: str | None = None,
+        **where: Unpack[Where],
     ) -> None:
-        super().__init__(what, method=method, route=route, status=status, code=code)
+        super().__init__(what, **where)
         self.field = field
         self.limit = limit
 
@@ -178,12 +175,9 @@ class NotFound(PrivacyServiceError):
         *,
         job_data: bool = False,
         by_service: bool = False,
-        method: str | None = None,
-        route: str | None = None,
-        status: int | None = None,
-        code: str | None = None,
+        **where: Unpack[Where],
     ) -> None:
-        super().__init__(what, method=method, route=route, status=status, code=code)
+        super().__init__(what, **where)
         self.job_data = job_data
         self.by_service = by_service or job_data
 
