@@ -49,19 +49,16 @@ class Level(StrEnum):
     NOTE = "good to know"
 
 
-# What the kinds ask of the moment at which they are asked. As parameters, so that a statement is made once.
-MOMENTS: dict[str, Callable[[datetime], datetime | date]] = {
-    "today": lambda now: now.date(),
-    "soon": lambda now: now.date() + SOON,
-    "answered_since": lambda now: now - ANSWERED,
-    "kept_since": lambda now: now + SOON - DETAIL_KEPT,
-    "listed_since": lambda now: now + SOON - LIST_LOOK_BACK,
-}
-
-
 def moments(now: datetime) -> dict[str, datetime | date]:
-    """The parameters of every statement that asks for a kind."""
-    return {name: of(now) for name, of in MOMENTS.items()}
+    """What the kinds ask of the moment at which they are asked: the parameters of every statement that asks for one, so
+    that a statement is made once."""
+    return {
+        "today": now.date(),
+        "soon": now.date() + SOON,
+        "answered_since": now - ANSWERED,
+        "kept_since": now + SOON - DETAIL_KEPT,
+        "listed_since": now + SOON - LIST_LOOK_BACK,
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,24 +103,18 @@ class Kind:
         return and_(Job.state.in_(self.states), self.where)
 
 
+# A change of a job's state, not of its hold or its dates.
+_MOVE = and_(Transition.job_id == Job.id, Transition.from_state != Transition.to_state)
+
+
 def _entered() -> ColumnElement[datetime]:
     """When a job came into its present state."""
-    return (
-        select(func.max(Transition.at))
-        .where(Transition.job_id == Job.id, Transition.from_state != Transition.to_state)
-        .scalar_subquery()
-    )
+    return select(func.max(Transition.at)).where(_MOVE).scalar_subquery()
 
 
 def last_move(column: Any) -> ColumnElement[Any]:
     """Of the last change of a job's state."""
-    return (
-        select(column)
-        .where(Transition.job_id == Job.id, Transition.from_state != Transition.to_state)
-        .order_by(Transition.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
+    return select(column).where(_MOVE).order_by(Transition.id.desc()).limit(1).scalar_subquery()
 
 
 def _held_since() -> ColumnElement[datetime]:
