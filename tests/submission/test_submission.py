@@ -70,6 +70,20 @@ async def client(simulator: Simulator) -> AsyncIterator[PrivacyServiceClient]:
 LATER = DAY + timedelta(days=1)
 
 
+def repeated_by_a_later_file(place: Place) -> str:
+    """A request that is planned, and that the ledger reads from a later file since; returns this file's name."""
+    hand_in(place.inbox, line(1), name="first.jsonl")
+    assert plan(place.inbox, place.ledger) != []
+    place.inbox.write(f"{LATER}/later.jsonl", f"{json.dumps(line(1))}\n".encode())
+    planned = plan_day(
+        place.inbox, place.ledger, day=LATER, run_id="later", settings=PlanSettings(late_days=0)
+    )
+    assert (planned.intake.duplicates, planned.batches) == (1, [])
+    [source] = {job.source for job in place.rows("DSR-1")}
+    assert source == f"{LATER}/later.jsonl"
+    return source
+
+
 def config(simulator: Simulator) -> ClientConfig:
     return simulator.client_config(
         timeout=2.0,
@@ -582,15 +596,7 @@ async def test_a_request_that_the_inbox_no_longer_holds_is_refused_and_the_other
 async def test_a_request_that_a_later_file_repeated_is_sent_from_the_first_one_where_that_is_all_there_is(
     place: Place, change: str
 ) -> None:
-    hand_in(place.inbox, line(1), name="first.jsonl")
-    assert plan(place.inbox, place.ledger) != []
-    place.inbox.write(f"{LATER}/later.jsonl", f"{json.dumps(line(1))}\n".encode())
-    planned = plan_day(
-        place.inbox, place.ledger, day=LATER, run_id="later", settings=PlanSettings(late_days=0)
-    )
-    assert (planned.intake.duplicates, planned.batches) == (1, [])
-    [source] = {job.source for job in place.rows("DSR-1")}
-    assert source == f"{LATER}/later.jsonl"
+    source = repeated_by_a_later_file(place)
     if change == "file gone":
         place.inbox.delete(source)
     else:
@@ -605,11 +611,7 @@ async def test_a_request_that_a_later_file_repeated_is_sent_from_the_first_one_w
 async def test_a_file_that_may_not_be_read_stops_no_other_request_while_one_is_looked_for(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hand_in(place.inbox, line(1), name="first.jsonl")
-    assert plan(place.inbox, place.ledger) != []
-    place.inbox.write(f"{LATER}/later.jsonl", f"{json.dumps(line(1))}\n".encode())
-    plan_day(place.inbox, place.ledger, day=LATER, run_id="later", settings=PlanSettings(late_days=0))
-    place.inbox.delete(f"{LATER}/later.jsonl")
+    place.inbox.delete(repeated_by_a_later_file(place))
     closed = f"{DAY}/a.jsonl"
     place.inbox.write(closed, b"{}\n")
     read = intake_inbox.read_file

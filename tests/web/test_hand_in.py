@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,11 @@ def inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def officer(ledger: Ledger, inbox: Path, log_in: LogIn) -> TestClient:
     return log_in("officer")
+
+
+def take_in(inbox: Path, ledger: Ledger, day: date) -> None:
+    store = open_store(f"file://{inbox}")
+    take_in_day(store, ledger, day=day, run_id="r", settings=PlanSettings(daily_limit=10))
 
 
 def files(inbox: Path) -> list[str]:
@@ -120,20 +125,16 @@ class TestOneRequest:
     ) -> None:
         day = datetime.now(UTC).date()
 
-        def take_in() -> None:
-            store = open_store(f"file://{inbox}")
-            take_in_day(store, ledger, day=day, run_id="r", settings=PlanSettings(daily_limit=10))
-
         officer.post(f"{API}/requests", json=REQUEST)
         if taken_in:
-            take_in()
+            take_in(inbox, ledger, day)
         earlier = REQUEST | {"received_at": f"{day - timedelta(days=9)}"}
         answer = officer.post(f"{API}/requests", json=earlier)
         assert (answer.status_code, answer.json()["requests"][0]["answer"]) == (201, "new")
         assert "earlier date" in answer.json()["requests"][0]["reason"]
         assert officer.post(f"{API}/requests", json=earlier).json()["file"] in (None, answer.json()["file"])
         assert len(files(inbox)) == 2
-        take_in()
+        take_in(inbox, ledger, day)
         jobs = ledger.people.request_jobs("DSR-2026-000123")
         assert {job.received_at.date() for job in jobs} == {day - timedelta(days=9)}
         again = officer.post(f"{API}/requests", json=earlier)
@@ -194,13 +195,7 @@ class TestOneRequest:
     ) -> None:
         day = datetime.now(UTC).date()
         officer.post(f"{API}/requests", json=REQUEST | {"received_at": f"{day}T14:00:00Z"})
-        take_in_day(
-            open_store(f"file://{inbox}"),
-            ledger,
-            day=day,
-            run_id="r",
-            settings=PlanSettings(daily_limit=10),
-        )
+        take_in(inbox, ledger, day)
         again = officer.post(f"{API}/requests", json=REQUEST)
         assert (again.status_code, again.json()["requests"][0]["answer"]) == (200, "known")
         assert len(files(inbox)) == 1
@@ -211,13 +206,7 @@ class TestOneRequest:
         day = datetime.now(UTC).date()
         (inbox / f"{day}").mkdir()
         (inbox / f"{day}" / f"{PERSON}.jsonl").write_text(json.dumps(REQUEST) + "\n")
-        take_in_day(
-            open_store(f"file://{inbox}"),
-            ledger,
-            day=day,
-            run_id="r",
-            settings=PlanSettings(daily_limit=10),
-        )
+        take_in(inbox, ledger, day)
         again = officer.post(f"{API}/requests", json=REQUEST)
         assert (again.status_code, again.json()["requests"][0]["answer"]) == (200, "known")
         assert len(files(inbox)) == 1
@@ -228,8 +217,7 @@ class TestOneRequest:
     ) -> None:
         first = officer.post(f"{API}/requests", json=REQUEST).json()["file"]
         day = datetime.now(UTC).date()
-        store = open_store(f"file://{inbox}")
-        take_in_day(store, ledger, day=day, run_id="r", settings=PlanSettings(daily_limit=10))
+        take_in(inbox, ledger, day)
         (inbox / first).unlink()
         with ledger.unit.write() as session:
             session.execute(update(Job).values(state=state))
