@@ -109,6 +109,8 @@ def gcs_server() -> Iterator[GCSServer]:
     """
     moto = DomainDispatcherApplication(create_backend_app)
     generations: dict[str, str] = {}
+    # moto compares and writes in two steps, between which another thread may write. Google replaces in one.
+    replacing = threading.Lock()
 
     def application(environ: dict[str, Any], start_response: Any) -> Any:
         # https://cloud.google.com/storage/docs/xml-api/reference-headers: 0 is "only if there is none".
@@ -133,7 +135,10 @@ def gcs_server() -> Iterator[GCSServer]:
                 headers = [*headers, ("x-goog-generation", number)]
             return start_response(status, headers, *more)
 
-        return moto(environ, start)
+        if "HTTP_IF_MATCH" not in environ:
+            return moto(environ, start)
+        with replacing:
+            return list(moto(environ, start))
 
     server = make_server("127.0.0.1", 0, application, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
