@@ -43,7 +43,15 @@ from adobe_privacy.ledger.states import JobState
 from scripts.stack import BIN, ROOT, Stack, StackError, free_port, stop_on_signals
 from tests.chaos.parts import Clock, Supervisor, full, signal_all, small_disk
 from tests.storage.servers import S3Server, s3_server
-from tests.support.distributed import DAG_ID, WORKERS, Redis, fill_inbox, production, worker_command
+from tests.support.distributed import (
+    DAG_ID,
+    LOST_MESSAGES_ARE_FOUND,
+    WORKERS,
+    Redis,
+    fill_inbox,
+    production,
+    worker_command,
+)
 from tests.support.ledgers import Postgres, counted
 from tests.support.privacy import request
 from tests.support.simulator import SIMULATOR, Simulator
@@ -313,8 +321,7 @@ def set_up(home: Path, options: argparse.Namespace, say: Callable[[str], None]) 
         ) | {
             # What is lost with a worker's or a broker's memory is found again within the test.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
-            "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "60",
-            "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
+            **LOST_MESSAGES_ARE_FOUND,
             "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "10",
             "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",

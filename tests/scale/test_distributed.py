@@ -23,6 +23,7 @@ from tests.storage.servers import s3_server
 from tests.support.airflow import callers, retry_at_once, until
 from tests.support.distributed import (
     DAG_ID,
+    LOST_MESSAGES_ARE_FOUND,
     WORKERS,
     Redis,
     fill_inbox,
@@ -93,9 +94,10 @@ def distributed(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) ->
     ledger_url, results_url = (postgres.new_database(name) for name in ("shared_ledger", "celery"))
     with Redis(home) as redis, s3_server() as s3:
         bucket = s3.new_bucket()
-        environment = production(
-            redis=redis.url, ledger_url=ledger_url, results_url=results_url, s3=s3, bucket=bucket
-        )
+        environment = {
+            **production(redis=redis.url, ledger_url=ledger_url, results_url=results_url, s3=s3, bucket=bucket),
+            **LOST_MESSAGES_ARE_FOUND,
+        }
         stack = Stack(
             home / "airflow",
             home / "data",
