@@ -198,15 +198,59 @@ async def test_a_refusal_for_another_reason_is_raised() -> None:
         await read(Refusing([]))
 
 
-async def test_a_service_that_ignores_the_page_is_found_out() -> None:
-    class Stuck(Server):
-        async def fetch(self, page: int, size: int) -> ListPage | None:
-            return await super().fetch(0, size)
+@pytest.mark.parametrize(
+    "pages",
+    [
+        pytest.param(lambda page: [0, 1, 2], id="the same rows"),
+        pytest.param(
+            lambda page: [[0, 1, 2], [2, 0, 1], [1, 2, 0]][page % 3], id="in another order each time"
+        ),
+        pytest.param(lambda page: [3 * (page % 2), 3 * (page % 2) + 1], id="two pages in turn"),
+        pytest.param(lambda page: [page % 7], id="seven pages over and over"),
+    ],
+)
+@pytest.mark.parametrize("thorough", [True, False])
+async def test_a_listing_that_begins_again_and_again_is_given_up(
+    pages: Callable[[int], list[int]], thorough: bool
+) -> None:
+    calls: list[int] = []
 
-    server = Stuck(numbered(5), cap=3)
-    with pytest.raises(UnreadableAnswer, match="same page"):
-        await read(server)
-    assert len(server.calls) < 20
+    async def fetch(page: int, size: int) -> ListPage | None:
+        calls.append(page)
+        assert len(calls) < 100, "the listing has no end"
+        return ListPage.model_validate({"jobDetails": [{"jobId": f"job-{n}"} for n in pages(page)]})
+
+    with pytest.raises(UnreadableAnswer, match="again and again"):
+        async for _ in Listing(1000).jobs(fetch, filtered=False, thorough=thorough):
+            pass
+
+
+async def test_many_new_jobs_push_rows_on_without_an_end_of_the_reading() -> None:
+    """A batch of a thousand users is made while its list is read."""
+
+    def batch(server: Server) -> None:
+        if len(server.calls) == 30:
+            server.ids = [f"new-{n}" for n in range(60)] + server.ids
+
+    server = Server(numbered(90), cap=2, before_call=batch)
+    assert set(numbered(90)) <= set(await read(server))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"jobDetails": [], "totalRecords": 5},
+        {"jobDetails": None, "totalRecords": 5},
+        {"jobs": [], "totalRecords": "5"},
+    ],
+)
+async def test_a_listing_without_rows_that_counts_some_is_no_empty_one(body: dict[str, object]) -> None:
+    async def fetch(page: int, size: int) -> ListPage | None:
+        return ListPage.model_validate(body)
+
+    with pytest.raises(UnreadableAnswer, match="counts jobs"):
+        async for _ in Listing(1000).jobs(fetch, filtered=False):
+            pass
 
 
 @given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(0, 200))

@@ -363,6 +363,7 @@ def test_a_status_is_read_and_an_unknown_one_never_ends_a_job(
     [
         ({"jobDetails": [{"jobId": "1"}], "totalRecords": "75"}, ["1"]),
         ({"jobs": [{"jobId": "1"}], "jobDetails": None}, ["1"]),
+        ({"jobDetails": [], "jobs": [{"jobId": "1"}]}, ["1"]),
         ({"jobs": [{"jobId": 17}]}, ["17"]),
         ({"jobDetails": None, "totalRecords": 0}, []),
         ({"jobDetails": []}, []),

@@ -19,6 +19,7 @@ FetchPage = Callable[[int, int], Awaitable[ListPage | None]]
 # From the first day to the last one of a window: both are counted.
 WINDOW = LIST_SPAN - timedelta(days=1)
 MAX_PASSES = 5
+# Pages without a row that was not there before, beyond as many as brought some.
 MAX_REPEATS = 10
 MAX_JOBS = 2_000_000
 """In one window of 30 days, more than three times what the daily limit allows: a listing without an end."""
@@ -81,7 +82,7 @@ class Listing:
             numbers = []
             largest_total = 0
             moved = one_page = False
-            async for number, page in self._pages(fetch):
+            async for number, page in self._pages(fetch, filtered=filtered):
                 numbers.append(number)
                 one_page = len(numbers) == 1 and _rows(page) < self._fullest
                 # Only ever a reason to look again, never one to stop.
@@ -105,21 +106,27 @@ class Listing:
                 if is_news(job, found):
                     yield job
 
-    async def _pages(self, fetch: FetchPage) -> AsyncIterator[tuple[int, ListPage]]:
+    async def _pages(self, fetch: FetchPage, *, filtered: bool) -> AsyncIterator[tuple[int, ListPage]]:
         """The pages and their numbers, until one is empty or known not to be full.
 
-        That a page is shorter than asked for proves nothing, the service may cap the size without a word.
+        That a page is shorter than asked for proves nothing, the service may cap the size without a word. New jobs can
+        push every row that was read to later pages, and no more than those: whatever else brings nothing new is a
+        service that begins again and again.
         """
-        number, page = await self._first(fetch)
+        number, page = await self._first(fetch, filtered=filtered)
         first_number, size = number, self._page_size
-        previous: list[str] | None = None
-        repeats = 0
+        seen: set[str] = set()
+        with_news = without = 0
         while page is not None and (rows := _rows(page)) > 0:
-            ids = [job.job_id for job in page.jobs]
-            repeats = repeats + 1 if ids == previous else 0
-            if repeats > MAX_REPEATS:
+            known = len(seen)
+            seen.update(job.job_id for job in page.jobs)
+            if len(seen) > known:
+                with_news, without = with_news + 1, 0
+            else:
+                without += 1
+            if without > MAX_REPEATS + with_news:
                 raise UnreadableAnswer(
-                    "every page of the listing is the same page, so it can't be read to its end.",
+                    "the pages of the listing begin again and again, so it can't be read to its end.",
                     method="GET",
                     route="/jobs",
                 )
@@ -127,17 +134,20 @@ class Listing:
             yield number, page
             if rows < self._fullest:
                 return
-            previous = ids
             number += 1
             page = await self._fetch(fetch, number)
             if self._page_size != size:
                 # Pages of the new size do not continue those of the old one.
-                number, size, previous = first_number, self._page_size, None
+                number, size, seen = first_number, self._page_size, set()
+                with_news = without = 0
                 page = await self._fetch(fetch, number)
 
-    async def _first(self, fetch: FetchPage) -> tuple[int, ListPage | None]:
+    async def _first(self, fetch: FetchPage, *, filtered: bool) -> tuple[int, ListPage | None]:
         if self._first_page is not None:
-            return self._first_page, await self._fetch(fetch, self._first_page)
+            first = await self._fetch(fetch, self._first_page)
+            if not filtered:
+                _refuse_contradiction(first)
+            return self._first_page, first
         page = await self._page_zero(fetch)
         if isinstance(page, RequestRefused):
             # Perhaps for the page number, perhaps for something else: then page 1 is refused for it as well.
@@ -150,7 +160,10 @@ class Listing:
             self._first_page = 0
             return 0, page
         # Nothing on page 0: nothing at all, or a service that counts from 1.
-        return 1, await self._fetch(fetch, 1)
+        page_one = await self._fetch(fetch, 1)
+        if not filtered and (page_one is None or not _rows(page_one)):
+            _refuse_contradiction(page, page_one)
+        return 1, page_one
 
     async def _page_zero(self, fetch: FetchPage) -> ListPage | RequestRefused | None:
         try:
@@ -166,6 +179,13 @@ class Listing:
                 raise
             self._page_size, self._fullest = error.limit, 0
         return await fetch(number, self._page_size)
+
+
+def _refuse_contradiction(*pages: ListPage | None) -> None:
+    """Whoever looks for a job would believe that it is not there, and send it again. A list filtered by status may
+    count jobs of every status: what it lacks is only ever a hint."""
+    if any(page is not None and not _rows(page) and (page.total_records or 0) > 0 for page in pages):
+        raise UnreadableAnswer("the listing counts jobs and shows none.", method="GET", route="/jobs")
 
 
 def _rows(page: ListPage) -> int:

@@ -387,7 +387,8 @@ class ListPage(_AnswerModel):
             raise ValueError("expected an object")
         if not {"jobDetails", "jobs"} & data.keys() and as_number(data.get("totalRecords")) != 0:
             raise ValueError("expected jobDetails")
-        rows: object = next((data[name] for name in ("jobDetails", "jobs") if data.get(name) is not None), [])
+        given = [data[name] for name in ("jobDetails", "jobs") if data.get(name) is not None]
+        rows: object = next((each for each in given if each != []), [])
         if not isinstance(rows, list):
             raise ValueError("expected a list of jobs")
         usable = with_job_id(rows)
