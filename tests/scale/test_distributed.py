@@ -95,7 +95,9 @@ def distributed(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) ->
     with Redis(home) as redis, s3_server() as s3:
         bucket = s3.new_bucket()
         environment = {
-            **production(redis=redis.url, ledger_url=ledger_url, results_url=results_url, s3=s3, bucket=bucket),
+            **production(
+                redis=redis.url, ledger_url=ledger_url, results_url=results_url, s3=s3, bucket=bucket
+            ),
             **LOST_MESSAGES_ARE_FOUND,
         }
         stack = Stack(

@@ -19,8 +19,8 @@ from tests.storage.servers import S3Server
 DAG_ID = "privacy_requests"
 WORKERS = ("worker-1", "worker-2")
 
-# A worker that dies between taking a task from Redis and telling Airflow that it runs takes the message with it. Airflow
-# sends such a task again after ten minutes by default, which is longer than a test waits.
+# A worker that dies between taking a task from Redis and telling Airflow that it runs takes the message with it.
+# Airflow sends such a task again after ten minutes by default, which is longer than a test waits.
 LOST_MESSAGES_ARE_FOUND = {
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "60",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
