@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import Any
 
 import pytest
@@ -153,7 +154,15 @@ def test_two_products_have_one_verdict(one: str, other: str) -> None:
         ("PRVCY-9999", Verdict.RESERVED),
         ("OK", Verdict.RESERVED),
         ("6000-200-1", Verdict.RESERVED),
-        ({"code": "PRVCY-6053-200"}, Verdict.RESERVED),
+        ({"code": "PRVCY-6053-200"}, Verdict.WRONG_NAMESPACE),
+        (6053.0, Verdict.WRONG_NAMESPACE),
+        # Of several, the one that says least of what was done.
+        (["PRVCY-6000-200", "PRVCY-1000-400"], Verdict.NOT_DONE),
+        ([6000, 6053], Verdict.WRONG_NAMESPACE),
+        ([{"code": "PRVCY-6000-200"}, {"code": "PRVCY-6054-200"}], Verdict.IN_PART),
+        (["PRVCY-6000-200", "PRVCY-6000-200"], Verdict.DONE),
+        (["PRVCY-6000-200", [["PRVCY-1000-400"]]], Verdict.RESERVED),
+        ([], Verdict.RESERVED),
         (True, Verdict.RESERVED),
         ("", Verdict.DONE),
     ],
@@ -169,6 +178,28 @@ def test_a_code_beside_the_status_counts() -> None:
     assert verdicts(job(answer)) == [Verdict.WRONG_NAMESPACE]
 
 
+@pytest.mark.parametrize("inner", ["PRVCY-6000-200", "", None])
+def test_of_a_code_in_the_status_and_one_beside_it_the_worse_counts(inner: str | None) -> None:
+    answer = product(code=None) | {"responseMsgCode": "PRVCY-1000-400"}
+    answer["productStatusResponse"]["responseMsgCode"] = inner
+    assert verdicts(job(answer)) == [Verdict.NOT_DONE]
+
+
+def test_an_error_beside_the_status_counts() -> None:
+    assert verdicts(job(product(status="complete") | {"status": "error"})) == [Verdict.NOT_DONE]
+    assert verdicts(job(product(status="error") | {"status": "complete"})) == [Verdict.NOT_DONE]
+    assert verdicts(job(product(status="complete") | {"status": "200"})) == [Verdict.DONE]
+
+
+@pytest.mark.parametrize("place", ["message", "detail"])
+def test_without_a_code_one_in_the_words_counts(place: str) -> None:
+    assert verdicts(job(product(code=None, **{place: "PRVCY-6053-200: not valid."}))) == [
+        Verdict.WRONG_NAMESPACE
+    ]
+    assert verdicts(job(product(**{place: "No PRVCY-1000-400."}))) == [Verdict.DONE]
+    assert verdicts(job(product(code=None, **{place: "Case 6053."}))) == [Verdict.DONE]
+
+
 @pytest.mark.parametrize(
     ("results", "verdict"),
     [
@@ -181,9 +212,11 @@ def test_a_code_beside_the_status_counts() -> None:
         ({"processed": [ECID["value"]], "ignored": [{}, EMAIL["value"]]}, Verdict.IN_PART),
         ({"processed": [EMAIL["value"]], "ignored": "someone"}, Verdict.IN_PART),
         ({"processed": -1, "ignored": -1}, Verdict.IN_PART),
+        (json.dumps({"processed": [], "ignored": [EMAIL["value"]]}), Verdict.NOBODY_FOUND),
+        ([{"processed": [], "ignored": [EMAIL["value"]]}], Verdict.NOBODY_FOUND),
     ],
 )
-def test_results_that_cannot_be_read_are_never_done(results: dict[str, Any], verdict: Verdict) -> None:
+def test_results_that_cannot_be_read_are_never_done(results: object, verdict: Verdict) -> None:
     assert verdicts(job(product(code="6054-200", results=results))) == [verdict]
 
 
@@ -194,10 +227,33 @@ def test_results_that_cannot_be_read_are_never_done(results: dict[str, Any], ver
         "Failed dataSetIds = [a",
         "Failed dataset ids = a",
         ["Failed dataSetIds = [a]"],
+        "Lake: Failed dataSetIds = [], Profile: Failed dataSetIds = [a]",
+        ["Failed dataSetIds = []", "Failed dataSetIds = [a]"],
+        "Failed dataset_ids = [a]",
+        "Failed datasets: a, b",
+        '{"successDataSetIds":["b"],"failedDataSetIds":["a"]}',
     ],
 )
 def test_failed_data_sets_are_seen_in_other_spellings(detail: object) -> None:
     assert verdicts(job(product("Profile", detail=detail))) == [Verdict.DATA_LEFT]
+
+
+def test_failed_data_sets_are_seen_in_either_text() -> None:
+    answer = product("Profile", detail="Failed dataSetIds = []", message="Failed dataSetIds = [a]")
+    assert verdicts(job(answer)) == [Verdict.DATA_LEFT]
+
+
+@pytest.mark.parametrize(
+    "detail",
+    [
+        "Success dataSetIds = [a], Failed dataSetIds = []",
+        '{"failedDataSetIds":null}',
+        '{"failedDataSetIds":[],"successDataSetIds":["b"]}',
+        "Failed datasets: none",
+    ],
+)
+def test_no_failed_data_set_is_none(detail: str) -> None:
+    assert verdicts(job(product("Profile", detail=detail))) == [Verdict.DONE]
 
 
 def test_what_nobody_asked_for_does_not_make_up_for_what_was_asked() -> None:
@@ -219,6 +275,17 @@ def test_a_product_that_answers_twice_is_not_done_in_whole() -> None:
 )
 def test_a_child_job_without_an_id_counts_as_well(children: object) -> None:
     assert judge(job(product(), childJobs=children)).verdict is Verdict.IN_PART
+
+
+@pytest.mark.parametrize("children", [["child-1"], "child-1", [7]])
+def test_of_a_child_job_of_which_nothing_can_be_read_nobody_knows_that_it_is_done(children: object) -> None:
+    assert judge(job(product(), childJobs=children)).verdict is Verdict.PENDING
+    assert judge(job(product(), childJobs=children), last_look=True).verdict is Verdict.IN_PART
+
+
+@pytest.mark.parametrize("children", [[], None, "", [None], [{}], 0])
+def test_no_child_job_is_none(children: object) -> None:
+    assert judge(job(product(), childJobs=children)).verdict is Verdict.DONE
 
 
 def test_what_no_database_takes_is_left_out() -> None:

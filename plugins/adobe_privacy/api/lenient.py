@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -119,11 +120,23 @@ def as_words(value: object) -> str | None:
 
 
 def as_code(value: object) -> str | None:
-    """A code as text. One that is no text is there, and cannot be read."""
-    one = value[0] if isinstance(value, list) and len(value) == 1 else value
-    if isinstance(one, bool) or not isinstance(one, str | int | None):
-        return "unreadable"
-    return as_text(one)
+    """A code as text, of several each once. One that is no text is there, and cannot be read."""
+    if value is None:
+        return None
+    parts = value if isinstance(value, list) else [value]
+    parts = [inner for part in parts for inner in (part.values() if isinstance(part, Mapping) else [part])]
+    texts = [_one_code(part) for part in parts if part not in (None, "")]
+    return "; ".join(dict.fromkeys(texts)) or (None if isinstance(value, str) else _UNREADABLE)
+
+
+_UNREADABLE = "unreadable"
+
+
+def _one_code(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    unreadable = isinstance(value, bool) or not isinstance(value, str | int)
+    return _UNREADABLE if unreadable else as_text(value) or ""
 
 
 def as_values(value: object) -> tuple[str, ...] | None:
@@ -164,6 +177,55 @@ def with_job_id(value: object) -> list[object]:
         for item in objects(value)
         if isinstance(item, Mapping) and 0 < len(as_text(item.get("jobId")) or "") <= LONGEST_JOB_ID
     ]
+
+
+_CODE_IN_WORDS = re.compile(r"PRVCY[-_ ]*\d{4,6}(?:[-_ ]+\d{3})?", re.IGNORECASE)
+_FAILED_DATASETS = re.compile(
+    r"failed[\s_-]*data[\s_-]*sets?[\s_-]*(?:ids?)?[\"']?\s*[=:]\s*\[?([^\]\n]*)", re.IGNORECASE
+)
+_NO_DATASET = frozenset(["", "none", "null", "0", "-", "n/a"])
+
+
+def failed_datasets(text: str) -> int:
+    """How many data sets a text names as failed, in any of its lists."""
+    names = [name for match in _FAILED_DATASETS.finditer(text) for name in match.group(1).split(",")]
+    return sum(name.strip(" \t.\"'{}()").lower() not in _NO_DATASET for name in names)
+
+
+def of_product(answer: Any) -> Any:
+    """A product's answer, with what it says in several places put together: all of its codes, those in its words where
+    there is no other, and of two statuses the one of a failure."""
+    if not isinstance(answer, Mapping):
+        return answer
+    told = answer.get("productStatusResponse")
+    told = without_nulls(told) if isinstance(told, Mapping) else {}
+    statuses = [each for each in (told.get("status"), answer.get("status")) if each not in (None, "")]
+    failures = [each for each in statuses if as_status(each) in (JobStatus.ERROR, JobStatus.EXPIRED)]
+    codes = [
+        each
+        for each in (told.get("responseMsgCode"), answer.get("responseMsgCode"))
+        if each not in (None, "")
+    ]
+    if not codes:
+        words = " ".join(as_words(told.get(name)) or "" for name in ("message", "responseMsgDetail"))
+        codes = _CODE_IN_WORDS.findall(words)
+    flat = [one for each in codes for one in (each if isinstance(each, list) and each else [each])]
+    return {
+        **answer,
+        "productStatusResponse": told | {"results": _unpacked(told.get("results"))},
+        "status": (failures or statuses or [None])[0],
+        "responseMsgCode": flat or None,
+    }
+
+
+def _unpacked(results: object) -> object:
+    """What is encoded as JSON once more, or alone in a list."""
+    if isinstance(results, str) and results.lstrip().startswith("{"):
+        try:
+            results = json.loads(results)
+        except (ValueError, RecursionError):
+            return None
+    return results[0] if isinstance(results, list) and len(results) == 1 else results
 
 
 JobId = Annotated[

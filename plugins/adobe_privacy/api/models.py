@@ -10,7 +10,6 @@ identities in it (`user_ids`, `processed`, `ignored`) are in no repr and no dump
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -42,8 +41,10 @@ from adobe_privacy.api.lenient import (
     Words,
     as_number,
     as_text,
+    failed_datasets,
     objects,
     objects_or_empty,
+    of_product,
     with_job_id,
     without_nulls,
 )
@@ -51,7 +52,6 @@ from adobe_privacy.api.lenient import JobStatus as JobStatus
 from adobe_privacy.api.names import REGULATION_CODES, outcome_code, product_code
 
 ORG_NAMESPACE = "imsOrgID"
-_FAILED_DATASETS = re.compile(r"Failed\s+data\s?set\s?ids?\s*[=:]\s*\[?([^\]\n]*)", re.IGNORECASE)
 
 
 class Action(StrEnum):
@@ -274,16 +274,8 @@ class ProductResponse(_AnswerModel):
     hold identities, as `processed` and `ignored` do, which name those that the product looked for and left out."""
 
     name: str = Field("", validation_alias="product")
-    status: Status = Field(
-        JobStatus.UNKNOWN,
-        validation_alias=AliasChoices(AliasPath("productStatusResponse", "status"), "status"),
-    )
-    message_code: Code = Field(
-        None,
-        validation_alias=AliasChoices(
-            AliasPath("productStatusResponse", "responseMsgCode"), "responseMsgCode"
-        ),
-    )
+    status: Status = JobStatus.UNKNOWN
+    message_code: Code = Field(None, validation_alias="responseMsgCode")
     message: Words = Field(
         None, repr=False, exclude=True, validation_alias=AliasPath("productStatusResponse", "message")
     )
@@ -321,10 +313,8 @@ class ProductResponse(_AnswerModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _nested_null_is_absent(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and isinstance(data.get("productStatusResponse"), Mapping):
-            return {**data, "productStatusResponse": without_nulls(data["productStatusResponse"])}
-        return data
+    def _put_together(cls, data: Any) -> Any:
+        return without_nulls(of_product(data))
 
     @property
     def product(self) -> str:
@@ -339,8 +329,7 @@ class ProductResponse(_AnswerModel):
     @property
     def failed_dataset_count(self) -> int:
         """How many datasets the message names as failed (data lake, profile), whatever the code says."""
-        match = _FAILED_DATASETS.search(" ".join(filter(None, (self.detail, self.message))))
-        return len([name for name in match.group(1).split(",") if name.strip()]) if match else 0
+        return failed_datasets("\n".join(filter(None, (self.detail, self.message))))
 
 
 class JobDetail(JobSummary):
@@ -362,11 +351,12 @@ class JobDetail(JobSummary):
     @field_validator("child_jobs", mode="before")
     @classmethod
     def _children(cls, value: object) -> object:
-        """One without an id counts as well: what became of it is the question."""
+        """One without an id counts as well, and one of which nothing can be read: what became of it is the question."""
         if isinstance(value, tuple):
             return value
-        found = objects([value] if isinstance(value, Mapping) else value)
-        return [{"jobId": "unnamed"} | child for child in map(without_nulls, found) if child]
+        found = map(without_nulls, value if isinstance(value, list) else [value])
+        told = [child if isinstance(child, Mapping) else {} for child in found if child]
+        return [{"jobId": "unnamed", **child} for child in told]
 
 
 class ListPage(_AnswerModel):
