@@ -106,7 +106,7 @@ def test_what_needs_a_person_is_told_on_one_line_each() -> None:
     problem = InboxProblem(
         inbox_date=DAY, file=NASTY, line=3, lines=1, reason=NASTY, request_id=NASTY, since=NOON
     )
-    items = [_of_job(kind, job, NOON, [answer]) for kind in KINDS if not kind.problems]
+    items = [_of_job(kind, job, NOON, NASTY, [answer]) for kind in KINDS if not kind.problems]
     items += [_of_inbox(kind, problem) for kind in KINDS if kind.problems]
     assert len(items) == len(KINDS)
     for item in items:

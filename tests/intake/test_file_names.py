@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from adobe_privacy.intake.inbox import as_shown, requests_of, shown_name
+from adobe_privacy.intake.found_again import requests_of
+from adobe_privacy.intake.inbox import as_shown, shown_name
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import InboxProblem, Job
 from adobe_privacy.planning.planning import Plan, PlanSettings, plan_day
@@ -81,10 +82,10 @@ def test_such_a_file_is_read_planned_and_found_again(name: str, tmp_path: Path, 
         jobs = list(session.scalars(select(Job)))
         kept = [job.source for job in jobs] + [row.file for row in session.scalars(select(InboxProblem))]
     assert "zzmarker" not in " ".join(kept).lower()
-    found = requests_of(jobs, inbox, ledger)
+    found = requests_of(jobs, inbox, ledger).requests
     assert found["DSR-1"].identities[0].value == "subject1@example.com"
     os.unlink(tmp_path / str(DAY) / name)
-    assert requests_of(jobs, inbox, ledger) == {}
+    assert requests_of(jobs, inbox, ledger).requests == {}
 
 
 def test_an_error_of_the_store_names_the_file_as_it_is_shown() -> None:

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import select, update
 
 from adobe_privacy.intake.forgetting import InboxAction, erase_inbox
-from adobe_privacy.intake.inbox import file_key, requests_of, shown_name
+from adobe_privacy.intake.found_again import requests_of
+from adobe_privacy.intake.inbox import file_key, shown_name
 from adobe_privacy.ledger.inbox_erasures import InboxErasures
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.people import erased_file, may_be_resent
@@ -398,7 +399,7 @@ def test_an_erased_file_takes_nothing_from_a_request_that_a_later_file_repeated(
     assert erase(inbox, ledger) == [("erased", SOURCE)]
     [job] = ledger.people.request_jobs("DSR-1")
     assert erased_file([job]) is None
-    assert list(requests_of([job], inbox, ledger)) == ["DSR-1"]
+    assert list(requests_of([job], inbox, ledger).requests) == ["DSR-1"]
     assert ledger.people.resend("DSR-1", "try again") == 1
     clock.advance(days=60)
     assert erase(inbox, ledger) == [("kept", f"{again}/{NAME}")]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from adobe_privacy.intake.files import files_to_read
-from adobe_privacy.intake.inbox import requests_of
+from adobe_privacy.intake.found_again import requests_of
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.planning.planning import Plan, PlanSettings, plan_day
 from adobe_privacy.reporting.run_report import plan_lines, settle
@@ -420,7 +420,7 @@ def test_a_file_that_became_a_pipe_after_the_plan_is_not_read(
     file = tmp_path / "inbox" / str(DAY) / "r.jsonl"
     file.unlink()
     os.mkfifo(file)
-    assert requests_of(ledger.people.request_jobs("DSR-1"), inbox, ledger) == {}
+    assert requests_of(ledger.people.request_jobs("DSR-1"), inbox, ledger).requests == {}
     for read in (inbox.read, lambda key: list(inbox.chunks(key))):
         with pytest.raises(ObjectNotFound):
             read(f"{DAY}/r.jsonl")

@@ -74,7 +74,7 @@ def undone(ledger: Ledger) -> Ledger:
 
 
 def not_done(ledger: Ledger) -> list[str]:
-    return [job.request_id for job, _ in ledger.attention.jobs(BY_NAME["not_done"], limit=10)]
+    return [job.request_id for job, *_ in ledger.attention.jobs(BY_NAME["not_done"], limit=10)]
 
 
 def test_what_was_not_done_needs_a_person_until_one_has_acted(undone: Ledger, clock: FakeClock) -> None:

@@ -243,6 +243,9 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "claims.refuse": lambda ledger: ledger.claims.refuse(
         [job.id for job in ledger.claims.batch_jobs("batch-0003")], "gone"
     ),
+    "claims.note_unreadable": lambda ledger: ledger.claims.note_unreadable(
+        {job.id: "permission denied" for job in ledger.claims.batch_jobs("batch-0003")}
+    ),
     "quotas.record_refusal": lambda ledger: ledger.quotas.record_refusal(ledger.now().date()),
     "intents.known_adobe_jobs": lambda ledger: ledger.intents.known_adobe_jobs(
         [f"adobe-{n}" for n in range(2000)]

@@ -23,6 +23,7 @@ from adobe_privacy.operators.privacy_requests import (
 from adobe_privacy.opt_outs.receipts import receipt_of
 from tests.api.raw_server import http
 from tests.results.odd_adobe import odd_adobe
+from tests.support.inbox import deny
 from tests.support.ledgers import counted
 from tests.support.privacy import DAY, World, context, request
 
@@ -285,3 +286,27 @@ async def test_a_success_with_an_error_for_a_body_is_not_taken_for_accepted(body
         for good in (b"", b"{}", b'{"requestId": "1"}', b"[]"):
             adobe.consent = http(202, good)
             await client.send_consent(ConsentRequest(entities=(entity,)))
+
+
+def test_a_file_that_cannot_be_read_any_more_costs_its_own_opt_outs_only(world: World) -> None:
+    world.put(opt_out(1), opt_out(2), name="first.jsonl")
+    world.put(opt_out(3), name="second.jsonl")
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    with pytest.MonkeyPatch.context() as patch:
+        deny(patch, f"{DAY}/second.jsonl")
+        with pytest.raises(AirflowException, match=r"^1 opt-out was not sent: .*second\.jsonl"):
+            send()
+    assert states(world) == {JobState.ARCHIVED: 2, JobState.RECEIVED: 1}
+    assert send() == {"accepted": 1, "sent_again": 0, "receipts": 1}
+    assert world.simulator.consents()["count"] == 2
+
+
+def test_where_no_file_of_the_opt_outs_can_be_read_they_are_sent_once_it_can(world: World) -> None:
+    world.put(opt_out(1))
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    with pytest.MonkeyPatch.context() as patch:
+        deny(patch, f"{DAY}/requests.jsonl")
+        with pytest.raises(AirflowException, match=r"requests\.jsonl"):
+            send()
+    assert states(world) == {JobState.RECEIVED: 1}
+    assert send() == {"accepted": 1, "sent_again": 0, "receipts": 1}

@@ -52,6 +52,7 @@ def test_a_day_goes_from_the_inbox_to_the_archive(world: World) -> None:
         "refused": 0,
         "carried_over": 0,
         "unknown": 0,
+        "unreadable": 0,
     }
     world.simulator.advance(60)
     assert archive(batch_id) == {"archived": 3, "errors": 0}

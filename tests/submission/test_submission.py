@@ -20,15 +20,22 @@ from adobe_privacy.api.errors import (
     TemporarilyUnavailable,
 )
 from adobe_privacy.api.models import CompanyContext, CreateJobsRequest
-from adobe_privacy.intake import inbox as intake_inbox
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Batch, Job
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ownership import MARK
 from adobe_privacy.planning.planning import PlanSettings, plan_day
-from adobe_privacy.storage import AccessDenied, FileOptions, Store, open_store
+from adobe_privacy.storage import (
+    AccessDenied,
+    FileOptions,
+    StorageError,
+    StorageUnavailable,
+    Store,
+    open_store,
+)
 from adobe_privacy.submission import refusals, unknown
 from adobe_privacy.submission.submission import Submission, SubmissionSettings, submit_batch
+from tests.support.inbox import deny
 from tests.support.ledgers import DAY
 from tests.support.simulator import Simulator, running_simulator
 
@@ -612,21 +619,63 @@ async def test_a_file_that_may_not_be_read_stops_no_other_request_while_one_is_l
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place.inbox.delete(repeated_by_a_later_file(place))
-    closed = f"{DAY}/a.jsonl"
-    place.inbox.write(closed, b"{}\n")
-    read = intake_inbox.read_file
-
-    def may_not_read(store: Store, source: str, *arguments: Any) -> Any:
-        if source == closed:
-            raise AccessDenied("it may not be read", uri=f"file:///inbox/{source}")
-        return read(store, source, *arguments)
-
-    # Root may read whatever the operating system says.
-    monkeypatch.setattr(intake_inbox, "read_file", may_not_read)
+    place.inbox.write(f"{DAY}/a.jsonl", b"{}\n")
+    deny(monkeypatch, f"{DAY}/a.jsonl")
     [batch] = place.ledger.claims.open_batches(run_id="run", inbox_date=DAY)
     result = await place.submit(batch)
     assert (result.submitted, result.refused) == (2, 0)
     place.check_once("DSR-1")
+
+
+@pytest.mark.parametrize("kind", [AccessDenied, StorageUnavailable])
+async def test_a_file_that_cannot_be_read_any_more_costs_its_own_requests_only(
+    place: Place, kind: type[StorageError]
+) -> None:
+    hand_in(place.inbox, line(1), line(2), name="first.jsonl")
+    hand_in(place.inbox, line(3), name="Zzmarker Smith.jsonl")
+    [batch] = plan(place.inbox, place.ledger)
+    [source] = {job.source for job in place.rows("DSR-3")}
+    with pytest.MonkeyPatch.context() as patch:
+        deny(patch, f"{DAY}/Zzmarker Smith.jsonl", kind=kind)
+        result = await place.submit(batch)
+        with pytest.raises(kind, match=source):
+            await place.submit(batch)
+    assert (result.submitted, result.refused, result.carried_over, result.unreadable) == (4, 0, 0, 2)
+    [note] = result.notes
+    assert note.startswith("2 jobs are not sent before the next run: file://")
+    assert source in note
+    assert "Zzmarker" not in note
+    for job in place.rows("DSR-3"):
+        assert (job.state, job.batch_id) == (JobState.PLANNED, batch.id)
+    told = [change.reason for change in place.ledger.people.history("DSR-3") if source in change.reason]
+    assert len(told) == 2, "one for each job, however often it was tried"
+    assert (await place.submit(batch)).submitted == 2
+    place.check_once("DSR-1", "DSR-2", "DSR-3")
+
+
+async def test_where_no_file_can_be_read_nothing_is_sent_and_the_store_is_named(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = place.planned(line(1), line(2))
+    deny(monkeypatch, f"{DAY}/requests.jsonl")
+    with pytest.raises(AccessDenied, match=r"requests\.jsonl"):
+        await place.submit(batch)
+    assert {job.state for job in place.rows("DSR-1", "DSR-2")} == {JobState.PLANNED}
+    assert place.made() == Counter()
+
+
+async def test_a_request_of_a_file_that_cannot_be_read_is_not_told_to_be_refused_with_the_others(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(place.inbox, line(1), name="first.jsonl")
+    hand_in(place.inbox, line(2), name="second.jsonl")
+    [batch] = plan(place.inbox, place.ledger)
+    deny(monkeypatch, f"{DAY}/second.jsonl")
+    place.simulator.fault("create", "refusal", text="Invalid value for `regulation`", times=None)
+    with pytest.raises(RequestRefused):
+        await place.submit(batch)
+    assert {job.state for job in place.rows("DSR-1")} == {JobState.RECEIVED}
+    assert {job.state for job in place.rows("DSR-2")} == {JobState.PLANNED}
 
 
 async def test_a_request_that_came_back_is_sent_again_by_a_person(place: Place) -> None:

@@ -24,6 +24,7 @@ from adobe_privacy.operators.privacy_requests import (
 )
 from adobe_privacy.reporting.alarms import due_alarms
 from adobe_privacy.run_notes import XCOM_KEY
+from tests.support.inbox import deny
 from tests.support.privacy import DAY, World, context, request
 from tests.web.conftest import LogIn
 
@@ -92,6 +93,15 @@ def refused_together(run: Run) -> None:
     run.plan(request(1, regulation="lgpd_bra"))
     with pytest.raises(AirflowFailException, match="Field: regulation"):
         CreatePrivacyJobsOperator(task_id="submit", batch_id=run.batches[0]).execute(context())
+
+
+def unreadable(run: Run) -> None:
+    run.world.put(request(2), name="second.jsonl")
+    run.plan(request(1))
+    deny(run.patch, f"{DAY}/second.jsonl")
+    CreatePrivacyJobsOperator(task_id="submit", batch_id=run.batches[0]).execute(context())
+    run.world.simulator.advance(60)
+    run.archive()
 
 
 def ended_in_error(run: Run) -> None:
@@ -169,6 +179,7 @@ MADE: dict[str, tuple[Callable[[Run], None], str]] = {
         refused_together,
         "DSR-1 (access, lgpd_bra, Adobe job none): Adobe refuses the whole batch",
     ),
+    "unreadable": (unreadable, "not sent, since a file could not be read: file://"),
     "error": (ended_in_error, "1 ended in error"),
     "gone": (gone, "1 gone at Adobe"),
     "not_done": (not_done, "1 of 1 deletes not done"),

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -20,7 +20,6 @@ from adobe_privacy.intake.readers.tables import read_table
 from adobe_privacy.intake.readers.text import Found, text_file
 from adobe_privacy.intake.request import PrivacyRequest, UnusableRequest, parse_request
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import Job
 from adobe_privacy.storage import AccessDenied, ObjectNotFound, StorageError, Store
 
 JSON_LINES = (".jsonl", ".ndjson")
@@ -164,42 +163,6 @@ def find_requests(store: Store, source: str, wanted: Collection[str]) -> Iterato
                 yield line.request
     except ObjectNotFound:
         return
-
-
-def requests_of(jobs: Sequence[Job], store: Store, ledger: Ledger) -> dict[str, PrivacyRequest]:
-    """The requests of the ledger's jobs by id, as far as the inbox still holds what was taken in: where each was seen
-    last, else in the folder where it first arrived."""
-    prints = {job.request_id: job.fingerprint for job in jobs}
-    found: dict[str, PrivacyRequest] = {}
-
-    def look(real: str, shown: str, wanted: set[str]) -> None:
-        with as_shown(real, shown):
-            for request in find_requests(store, real, wanted):
-                if ledger.intake.fingerprint(request.content()) == prints[request.request_id]:
-                    found[request.request_id] = request
-                    wanted.discard(request.request_id)
-                    if not wanted:
-                        break
-
-    for source in sorted({job.source for job in jobs}):
-        look(
-            real_name(source, store, ledger),
-            source,
-            {job.request_id for job in jobs if job.source == source},
-        )
-    # A later file repeated them, and does not hold them any more.
-    moved = {job.request_id: job.inbox_date for job in jobs if job.request_id not in found and _moved(job)}
-    for day in sorted(set(moved.values())):
-        for key in filter(str.isprintable, files_of(store, day)[0]):
-            if wanted := {each for each in moved if moved[each] == day and each not in found}:
-                # One file that may not be read is no reason to send nothing of all others.
-                with suppress(AccessDenied):
-                    look(key, f"{day}/{shown_name(key, file_key(key, ledger))}", wanted)
-    return found
-
-
-def _moved(job: Job) -> bool:
-    return not job.source.startswith(f"{job.inbox_date:%Y-%m-%d}/")
 
 
 def real_name(source: str, store: Store, ledger: Ledger) -> str:

@@ -22,6 +22,7 @@ from adobe_privacy.ledger.schema import (
     REFUSED_TOGETHER,
     UNDONE,
     UNFINISHED,
+    UNREADABLE,
     WAITING,
     WARNED,
     WAS_REFUSED_TOGETHER,
@@ -63,7 +64,8 @@ def moments(now: datetime) -> dict[str, datetime | date]:
 
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """A kind of attention. `one` and `many` follow a number. `says` is said of each: it may name a job's columns.
+    """A kind of attention. `one` and `many` follow a number. `says` is said of each: it may name a job's columns, and
+    `{reason}`, a column of its history.
 
     About jobs: those in one of `states` of which `where` holds; `since` is a moment or a day. Both are executed with
     the `moments` of the present one. With `few`, an index of `where` leads to few jobs, whatever their states. About
@@ -80,6 +82,7 @@ class Kind:
     where: ColumnElement[bool] = field(default_factory=true)
     since: Callable[[], Any] = field(default=lambda: _entered())
     few: bool = False
+    reason: Callable[[], ColumnElement[str]] | None = None
     problems: tuple[ProblemKind, ...] = ()
     # A job of a run that has ended, whose state nobody can know at any other moment to be wrong.
     of_ended_runs: bool = False
@@ -117,6 +120,12 @@ def last_move(column: Any) -> ColumnElement[Any]:
     return select(column).where(_MOVE).order_by(Transition.id.desc()).limit(1).scalar_subquery()
 
 
+def last_change(column: Any) -> ColumnElement[Any]:
+    """Of the last change of a job, of whatever it is."""
+    of_job = select(column).where(Transition.job_id == Job.id)
+    return of_job.order_by(Transition.id.desc()).limit(1).scalar_subquery()
+
+
 def _held_since() -> ColumnElement[datetime]:
     return (
         select(func.max(Transition.at))
@@ -129,6 +138,9 @@ def _asked_at() -> ColumnElement[datetime]:
     return select(Batch.created_at).where(Batch.id == Job.batch_id).scalar_subquery()
 
 
+_OF_UNREADABLE_FILE = and_(
+    Job.state == JobState.PLANNED, last_change(Transition.reason).startswith(UNREADABLE)
+)
 _OF_UNKNOWN_OUTCOME = and_(Job.state == JobState.SUBMITTING, Job.intent_at < bindparam("answered_since"))
 
 
@@ -201,6 +213,20 @@ KINDS = (
         left_batch=True,
     ),
     Kind(
+        name="unreadable",
+        level=Level.PERSON,
+        one="not sent, since a file could not be read",
+        many="not sent, since a file could not be read",
+        says="{reason}",
+        to_do="Correct what the reason names: the permissions of the file, or the store. The next run sends the "
+        "request. If it cannot be sent, close it.",
+        states=(JobState.PLANNED,),
+        where=_OF_UNREADABLE_FILE,
+        since=lambda: last_change(Transition.at),
+        reason=lambda: last_change(Transition.reason),
+        instead_of_unfinished=True,
+    ),
+    Kind(
         name="error",
         level=Level.PERSON,
         one="ended in error",
@@ -240,7 +266,11 @@ KINDS = (
         to_do="Read the log of the task that failed, then clear this task.",
         states=OPEN_STATES,
         # What Adobe calls complete while a product has yet to answer, every sweep asks for again.
-        where=and_(or_(Job.outcome.is_(None), Job.outcome != Verdict.PENDING), ~_OF_UNKNOWN_OUTCOME),
+        where=and_(
+            or_(Job.outcome.is_(None), Job.outcome != Verdict.PENDING),
+            ~_OF_UNKNOWN_OUTCOME,
+            ~_OF_UNREADABLE_FILE,
+        ),
         of_ended_runs=True,
     ),
     Kind(

@@ -55,13 +55,17 @@ class Attention(Topic):
 
     def jobs(
         self, kind: Kind, *, limit: int, scope: RunScope | None = None
-    ) -> list[tuple[Job, datetime | None]]:
-        """The most urgent jobs of a kind, each with the moment since when it is of the kind."""
+    ) -> list[tuple[Job, datetime | None, str]]:
+        """The most urgent jobs of a kind, each with the moment since when it is of the kind, and with the reason if the
+        kind has one."""
+        reason = literal("") if kind.reason is None else kind.reason()
         with self.unit.read() as session:
-            query = select(Job, kind.since()).where(*_job_conditions(kind, scope, _batches(session, scope)))
+            query = select(Job, kind.since(), reason).where(
+                *_job_conditions(kind, scope, _batches(session, scope))
+            )
             query = query.order_by(Job.due_on, Job.id).limit(limit)
             rows = session.execute(query, moments(self.unit.now()))
-            return [(job, _moment(since)) for job, since in rows]
+            return [(job, _moment(since), why or "") for job, since, why in rows]
 
     def problems(self, kind: Kind, *, limit: int, scope: RunScope | None = None) -> list[InboxProblem]:
         """The open problems of the inbox of a kind, the newest folder's first."""

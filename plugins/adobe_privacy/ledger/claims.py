@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import Select, and_, case, distinct, func, or_, select, union, update
 
 from adobe_privacy.api.facts import MAX_USERS
+from adobe_privacy.ledger.attention import last_change
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.delete_plan import DELETE
 from adobe_privacy.ledger.quotas import quota_on
-from adobe_privacy.ledger.schema import WAITING, Batch, Job
+from adobe_privacy.ledger.schema import UNREADABLE, WAITING, Batch, Job, Transition
 from adobe_privacy.ledger.states import OPEN_STATES, UNSENT_STATES, JobState, Move
 from adobe_privacy.ledger.unit import Topic, chunks
 
@@ -184,6 +185,19 @@ class Claims(Topic):
             rows = [row for row in session.scalars(query) if job_ids is None or row.id in job_ids]
             self.unit.put_back(session, rows, Move.GIVE_BACK, reason)
             return len(rows)
+
+    def note_unreadable(self, reasons: Mapping[int, str]) -> None:
+        """Planned jobs stay as they are: a file that may hold their requests cannot be read. Of each, why; what is
+        known already is not noted again."""
+        with self.unit.write() as session:
+            told = {job_id: f"{UNREADABLE}{reason}"[:512] for job_id, reason in reasons.items()}
+            known: dict[int, str] = {}
+            for some in chunks(told):
+                query = select(Job.id, last_change(Transition.reason)).where(Job.id.in_(some))
+                known |= dict(session.execute(query).tuples().all())
+            rows = self.unit.in_state(session, told, JobState.PLANNED)
+            new = [row for row in rows if known[row.id] != told[row.id]]
+            self.unit.note(session, new, JobState.PLANNED, JobState.PLANNED, told)
 
     def refuse(self, job_ids: Collection[int], reason: str) -> int:
         """The planner will not send these: they wait for a person."""

@@ -38,11 +38,11 @@ class OptOuts(Topic):
         limit: int,
         abandoned_before: datetime,
         lost: Collection[int] = (),
-        suspects: Collection[int] = (),
+        left_out: Collection[int] = (),
     ) -> list[Job]:
         """Commits the intent to send opt-outs of `inbox_date` and before, the most urgent first: those that
         wait, and once more those whose outcome nobody will tell, being in `lost` or intended before
-        `abandoned_before`. Only what is returned may be sent. `suspects` were refused alone and are left out.
+        `abandoned_before`, but for those `left_out`. Only what is returned may be sent.
         Raises Paused where Adobe asked for a pause that is not over."""
         unknown = and_(
             Job.state == JobState.SUBMITTING,
@@ -52,7 +52,7 @@ class OptOuts(Topic):
             OPT_OUTS,
             Job.inbox_date <= inbox_date,
             Job.on_hold.is_(False),
-            Job.id.not_in(suspects),
+            Job.id.not_in(left_out),
             or_(Job.state == JobState.RECEIVED, unknown),
         )
         with self.unit.write() as session:

@@ -97,6 +97,8 @@ CLOSED_IN_ARCHIVE = text(f"from_state = 'archived' AND to_state = 'archived' AND
 # So begins the reason of a job that went back to waiting because Adobe took nobody of its batch.
 REFUSED_TOGETHER = "the whole batch was refused: "
 WAS_REFUSED_TOGETHER = text(f"reason LIKE '{REFUSED_TOGETHER}%'")
+# So begins the reason of what is noted of a job that was not sent because a file of the inbox could not be read.
+UNREADABLE = "not sent, since a file could not be read: "
 
 
 def _where(condition: TextClause) -> dict[str, Any]:

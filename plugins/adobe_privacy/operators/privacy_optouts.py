@@ -26,8 +26,8 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
     """Takes the day's inbox in as `plan` does, sends its opt-outs of sale, and writes a receipt of each.
 
     What Adobe has accepted is never sent again. What was sent without an answer is, since Adobe gives nothing by
-    which to find out. Fails, naming them, where opt-outs were refused or have no receipt, and where lines of the inbox
-    were rejected or a file was not read, until they are corrected or closed.
+    which to find out. Fails, naming them, where opt-outs were refused, have no receipt or could not be read, and where
+    lines of the inbox were rejected or a file was not read, until they are corrected or closed.
     """
 
     def execute(self, context: Context) -> dict[str, int]:
@@ -64,6 +64,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
             )
             counts, with_reservation = {"accepted": 0, "sent_again": 0, "receipts": 0}, 0
             failures: list[str] = []
+            unreadable: list[str] = []
             unfinished = (JobState.RECEIVED, JobState.SUBMITTING, JobState.COMPLETE)
             if any(not job.on_hold for job in ledger.opt_outs.jobs(day, *unfinished)):
                 result = asyncio.run(self._send(inbox, ledger, day))
@@ -73,7 +74,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                     "receipts": result.receipts,
                 }
                 with_reservation = result.with_reservation
-                failures = list(result.failures.values())
+                failures, unreadable = list(result.failures.values()), list(result.unreadable.values())
                 if result.not_before is not None:
                     self.wait_until(result.not_before)
             left = attention_of_run(ledger, RunScope(run_of(context), day, opt_outs=True))
@@ -86,6 +87,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                     f"{counts['sent_again']} sent again",
                     f"{counts['receipts']} receipts",
                     *([f"{len(failures)} receipts could not be written"] if failures else []),
+                    *([f"{len(unreadable)} not sent: a file could not be read"] if unreadable else []),
                     *left.figures(Level.PERSON),
                     *(["Adobe says that it accepted, and not what it did"] if counts["receipts"] else []),
                 ]
@@ -93,8 +95,13 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
         )
         for failure in failures:
             log.error("No receipt: %s", failure)
+        for text in unreadable:
+            log.error("Not sent: %s", text)
         if failures:
             raise AirflowException(f"{len(failures)} receipts could not be written: see the log")
+        if unreadable:
+            were = "opt-out was" if len(unreadable) == 1 else "opt-outs were"
+            raise AirflowException(f"{len(unreadable)} {were} not sent: {'; '.join(unreadable[:10])}")
         self.fail_for_a_person(left.count(Level.PERSON), [item.text for item in left.items])
         return counts
 

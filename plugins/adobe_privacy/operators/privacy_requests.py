@@ -410,7 +410,8 @@ def _products(names: Sequence[str]) -> tuple[str, ...]:
 class CreatePrivacyJobsOperator(PrivacyOperator):
     """Creates one batch's jobs at Adobe, each exactly once; may be retried after any failure.
 
-    Deletes that a person must approve and did not are left to the next plan. Where Adobe asks for a pause, the
+    Deletes that a person must approve and did not are left to the next plan. Requests whose file cannot be read are
+    tried again by the next run, and `settle` names them. Where Adobe asks for a pause, the
     task waits in the triggerer until it is over, and then sends the rest.
 
     :param batch_id: a batch of the ledger.
@@ -437,6 +438,7 @@ class CreatePrivacyJobsOperator(PrivacyOperator):
             "refused": result.refused,
             "carried_over": result.carried_over,
             "unknown": result.unknown,
+            "unreadable": result.unreadable,
         }
         self.summary = "\n".join(
             (", ".join(f"{count} {name}" for name, count in counts.items()), *result.notes)

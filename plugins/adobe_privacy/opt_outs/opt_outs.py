@@ -28,11 +28,11 @@ from adobe_privacy.api.errors import (
 )
 from adobe_privacy.api.models import ConsentEntity, ConsentRequest
 from adobe_privacy.intake.catalogue import opt_out_reservations, standard_namespace
-from adobe_privacy.intake.inbox import requests_of
+from adobe_privacy.intake.found_again import requests_of
 from adobe_privacy.intake.request import PrivacyRequest
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.limits import Paused
-from adobe_privacy.ledger.schema import Job
+from adobe_privacy.ledger.schema import UNREADABLE, Job
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.opt_outs.receipts import receipt_in, receipt_of
 from adobe_privacy.ownership import claim
@@ -66,7 +66,8 @@ class OptOutSettings:
 class OptOuts:
     """What became of the opt-outs. Of the accepted ones, `with_reservation` do not reach everything that was asked.
     `sent_again` counts those whose earlier call ended without an answer. With `not_before`, the rest waits: Adobe asked
-    for a pause until then. `failures` says, by job, why one has no receipt."""
+    for a pause until then. `failures` says, by job, why one has no receipt. `unreadable` ones were not
+    sent, since a file could not be read: by job, why."""
 
     accepted: int = 0
     with_reservation: int = 0
@@ -74,6 +75,7 @@ class OptOuts:
     refused: list[str] = field(default_factory=list)
     receipts: int = 0
     failures: dict[int, str] = field(default_factory=dict)
+    unreadable: dict[int, str] = field(default_factory=dict)
     not_before: datetime | None = None
 
 
@@ -91,7 +93,8 @@ async def send_opt_outs(
     failure, and beside another call.
 
     Raises PrivacyServiceError where Adobe cannot be used as it is; what was not accepted then waits for the next
-    call. Raises StorageError where inbox or archive cannot; one receipt that cannot be written is in `failures`.
+    call. Raises StorageError where the archive cannot; one receipt that cannot be written is in `failures`, an
+    opt-out whose file cannot be read in `unreadable`.
     """
     work = _Work(day, inbox, ledger, archive, client, settings)
     try:
@@ -138,7 +141,7 @@ class _Work:
             limit=REQUESTS_PER_CALL,
             abandoned_before=self.ledger.now() - self.settings.abandoned_after,
             lost=self.lost,
-            suspects=self.suspects,
+            left_out=self.suspects.keys() | self.result.unreadable.keys(),
         )
         self.lost -= {job.id for job in jobs}
         if jobs:
@@ -163,8 +166,13 @@ class _Work:
         return max(1.0, left.total_seconds())
 
     async def send(self, jobs: Sequence[Job]) -> None:
-        requests = requests_of(jobs, self.inbox, self.ledger)
-        gone = [job for job in jobs if job.request_id not in requests]
+        found = requests_of(jobs, self.inbox, self.ledger)
+        requests, unreadable = found.requests, found.unreadable
+        for job in jobs:
+            if (why := unreadable.get(job.request_id)) is not None:
+                self.result.unreadable[job.id] = f"{job.request_id}: {why}"
+                self.ledger.intents.withdraw([job], JobState.RECEIVED, f"{UNREADABLE}{why}")
+        gone = [job for job in jobs if job.request_id not in requests and job.request_id not in unreadable]
         if gone:
             for reason, rows in by_reason(gone).items():
                 self.ledger.intents.withdraw(rows, JobState.REFUSED, reason)

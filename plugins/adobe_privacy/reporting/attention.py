@@ -103,8 +103,8 @@ def _items(ledger: Ledger, kind: Kind, limit: int, scope: RunScope | None = None
         problems = ledger.attention.problems(kind, limit=limit, scope=scope)
         return [_of_inbox(kind, problem) for problem in problems]
     jobs = ledger.attention.jobs(kind, limit=limit, scope=scope)
-    answers = ledger.results.answers([job.id for job, _ in jobs]) if "{undone}" in kind.says else {}
-    return [_of_job(kind, job, since, answers.get(job.id, ())) for job, since in jobs]
+    answers = ledger.results.answers([job.id for job, *_ in jobs]) if "{undone}" in kind.says else {}
+    return [_of_job(kind, job, since, reason, answers.get(job.id, ())) for job, since, reason in jobs]
 
 
 def attention_of_run(ledger: Ledger, scope: RunScope) -> Attention:
@@ -112,8 +112,11 @@ def attention_of_run(ledger: Ledger, scope: RunScope) -> Attention:
     return read_attention(ledger, kinds=[kind for kind in KINDS if kind.level is Level.PERSON], scope=scope)
 
 
-def _of_job(kind: Kind, job: Job, since: datetime | None, answers: Sequence[ProductAnswer] = ()) -> Item:
+def _of_job(
+    kind: Kind, job: Job, since: datetime | None, reason: str, answers: Sequence[ProductAnswer] = ()
+) -> Item:
     says = kind.says.format(
+        reason=reason,
         outcome_code=job.outcome_code or "no code",
         due_on=job.due_on,
         warnings="; ".join(job.warnings.splitlines()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from adobe_privacy.api.facts import DAILY_JOBS, GATEWAY_TIMEOUT
 from adobe_privacy.api.models import CompanyContext
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Batch, Job
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.storage import Store
 
 
@@ -54,13 +56,15 @@ class SubmissionSettings:
 @dataclass
 class Submission:
     """What became of a batch's jobs in this call. `unknown` jobs may be at Adobe: they are not sent again, and a
-    person is told. With `not_before`, the rest of the batch waits: Adobe asked for a pause until then."""
+    person is told. `unreadable` ones stay in the batch, since a file could not be read. With `not_before`, the rest of
+    the batch waits: Adobe asked for a pause until then."""
 
     submitted: int = 0
     recognised: int = 0
     refused: int = 0
     carried_over: int = 0
     unknown: int = 0
+    unreadable: int = 0
     not_before: datetime | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -79,6 +83,25 @@ class BatchWork:
     result: Submission = field(default_factory=Submission)
     # Calls of which nothing came, since Adobe last took a job.
     lost_calls: int = 0
+    # Jobs that this call does not try again, since a file could not be read.
+    unreadable: set[int] = field(default_factory=set)
+
+    def planned(self) -> list[Job]:
+        """What is to be sent, as far as it can be read."""
+        planned = self.ledger.claims.batch_jobs(self.batch.id, JobState.PLANNED)
+        return [job for job in planned if job.id not in self.unreadable]
+
+    def leave_unreadable(self, jobs: Sequence[Job], errors: Mapping[str, Exception]) -> None:
+        """Leaves jobs in their batch, of which the next run tries to read what it could not read now: by request id,
+        why. A person is told."""
+        self.unreadable |= {job.id for job in jobs}
+        self.result.unreadable += len(jobs)
+        reasons = {job.id: str(errors[job.request_id]) for job in jobs}
+        self.ledger.claims.note_unreadable(reasons)
+        self.result.notes += [
+            f"{count} jobs are not sent before the next run: {reason}"
+            for reason, count in Counter(reasons.values()).items()
+        ]
 
     def carry_over(self, jobs: Sequence[Job], reason: str) -> None:
         """Gives `jobs`, of which nothing was sent, back to the next plan."""

@@ -21,7 +21,7 @@ from adobe_privacy.api.errors import (
 from adobe_privacy.api.models import Action, CompanyContext, CreatedJobs, CreateJobsRequest, Identity, User
 from adobe_privacy.api.names import include_codes
 from adobe_privacy.intake.explained import explain
-from adobe_privacy.intake.inbox import requests_of
+from adobe_privacy.intake.found_again import requests_of
 from adobe_privacy.intake.request import check_products
 from adobe_privacy.ledger.intents import DailyLimitReached
 from adobe_privacy.ledger.limits import Doubt, Paused
@@ -132,10 +132,17 @@ class Sending:
         return said | {"company_contexts": (*contexts, *more)}
 
     def _payload(self, jobs: Sequence[Job]) -> tuple[Sequence[User], list[Job]] | None:
-        """The users of `jobs`, identities read from the inbox now. Jobs whose line is gone are refused."""
+        """The users of `jobs`, identities read from the inbox now. Jobs whose line is gone are refused;
+        those whose file cannot be read are left for the next run. Raises StorageError where none can be read: it may
+        be the store."""
         work = self.work
-        requests = requests_of(jobs, work.inbox, work.ledger)
-        gone = [job for job in jobs if job.request_id not in requests]
+        found = requests_of(jobs, work.inbox, work.ledger)
+        requests, unreadable = found.requests, found.unreadable
+        if unreadable:
+            work.leave_unreadable([job for job in jobs if job.request_id in unreadable], unreadable)
+            if not requests:
+                raise next(iter(unreadable.values()))
+        gone = [job for job in jobs if job.request_id not in requests and job.request_id not in unreadable]
         if gone:
             for reason, rows in by_reason(gone).items():
                 work.result.refused += work.ledger.claims.refuse([job.id for job in rows], reason)
@@ -273,7 +280,7 @@ class Sending:
         if self.refusals.more_than_one_user and len(users) == 1:
             work.ledger.quotas.record_refusal(intent_of(jobs[0]).date())
             reason = "Adobe says that the organisation's limit of this UTC day is reached"
-            work.carry_over(work.ledger.claims.batch_jobs(work.batch.id, JobState.PLANNED), reason)
+            work.carry_over(work.planned(), reason)
             # They were refused for the day, not for themselves.
             self.refusals.suspects.clear()
         elif not doubted and not self._doubt_lifted:
@@ -291,8 +298,7 @@ class Sending:
                 work.carry_over(jobs, "Adobe refused it alone, and took nobody else to compare it with")
 
     def _others_planned(self, keys: Collection[str]) -> bool:
-        planned = self.work.ledger.claims.batch_jobs(self.work.batch.id, JobState.PLANNED)
-        return any(job.key not in keys for job in planned)
+        return any(job.key not in keys for job in self.work.planned())
 
     def judge_suspects(self, *, unresolved: bool) -> None:
         """Users that Adobe refused alone are refused for good, but only where it took others of the batch. Where it
@@ -305,7 +311,7 @@ class Sending:
             if self.work.ledger.limits.doubt() is None:
                 raise self._given_up(next(iter(suspects.values())))
             return
-        planned = self.work.ledger.claims.batch_jobs(self.work.batch.id, JobState.PLANNED)
+        planned = self.work.planned()
         for key, error in suspects.items():
             rows = [job for job in planned if job.key == key]
             if rows and isinstance(error, QuotaReached) and key in self._too_large:
@@ -324,8 +330,7 @@ class Sending:
     def _given_up(self, error: Exception) -> Exception:
         """The batch is at fault: the next plan makes another, with the settings of then. Until it is taken, a person is
         told of its jobs."""
-        planned = self.work.ledger.claims.batch_jobs(self.work.batch.id, JobState.PLANNED)
         # What may be the day's limit passes by itself.
         reason = str(error) if isinstance(error, QuotaReached) else f"{REFUSED_TOGETHER}{error}"
-        self.work.carry_over(planned, reason)
+        self.work.carry_over(self.work.planned(), reason)
         return error

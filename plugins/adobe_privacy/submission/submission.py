@@ -45,7 +45,8 @@ async def submit_batch(
     settings: SubmissionSettings,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Submission:
-    """Returns when each job of `batch` is at Adobe, refused, left to a later plan, or of an outcome that stays unknown.
+    """Returns when each job of `batch` is at Adobe, refused, left to a later plan, of an outcome that stays unknown, or
+    `PLANNED` because its file cannot be read.
     Returns earlier where Adobe asked for a pause: the rest of the batch stays `PLANNED`, and the result says until
     when. May be called again after any failure or pause, and beside another call for the same batch.
 
@@ -83,7 +84,7 @@ async def _submit(work: BatchWork) -> None:
         unresolved = [
             job for job in unsent if job.state is JobState.SUBMITTING and job.id not in unknown.left
         ]
-        planned = [job for job in unsent if job.state is JobState.PLANNED]
+        planned = [job for job in unsent if job.state is JobState.PLANNED and job.id not in work.unreadable]
         held = {job.id for job in planned if job.on_hold}
         doubtful = [job.id for job in planned if job.doubt_until is not None]
         if unresolved:

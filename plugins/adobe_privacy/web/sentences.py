@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from adobe_privacy.ledger.schema import CLOSED, Transition
+from adobe_privacy.ledger.schema import CLOSED, UNREADABLE, Transition
 from adobe_privacy.ledger.states import JobState
 
 # What happened, by where a job came from (None: it is new) and where it went to.
@@ -37,11 +37,12 @@ ENDS = {
     JobState.GONE: "gone at Adobe, seen",
     JobState.CLOSED: "closed",
 }
-# What a person did, by how the reason begins; the rest of it is the person's own.
+# What a person did, or a run could not do, by how the reason begins; the rest of it is the person's or the error's.
 DEEDS = {
     "on hold: ": "put on hold",
     "hold ended: ": "released",
     "sent again: ": "to be sent again",
+    UNREADABLE: "not sent, since a file could not be read",
     CLOSED: "closed",
     "approved, ": "approved to be sent",
 }

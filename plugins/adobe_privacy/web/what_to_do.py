@@ -24,6 +24,7 @@ BUTTONS: dict[str, tuple[Button, ...]] = {
     "unread": (Button("Hand in the requests as another file", place="new"),),
     "refused": (RESEND, CLOSE),
     "refused_together": (CLOSE,),
+    "unreadable": (CLOSE,),
     "error": (RESEND, CLOSE),
     "gone": (RESEND, CLOSE),
     "not_done": (RESEND, CLOSE),
