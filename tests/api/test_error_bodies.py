@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adobe_privacy.api import errors
-from adobe_privacy.api.error_bodies import error_for, retry_after
+from adobe_privacy.api.error_bodies import error_for, retry_after, speaks_of_an_error
 
 NOW = datetime(2026, 11, 20, 22, 30, tzinfo=UTC)
 CANARY = "canary@example.com"
@@ -216,3 +216,49 @@ def test_an_error_survives_pickling(
     assert type(copy) is kind
     assert vars(copy) == vars(failure)
     assert str(copy) == str(failure)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"status": 400},
+        {"status": "400"},
+        {"status": "error"},
+        {"status": "Failed", "message": "see below"},
+        {"statusCode": 422, "message": "see below"},
+        {"code": "400"},
+        {"success": False},
+        {"errors": [{"code": 1}]},
+        {"title": "Bad Request", "detail": "see below"},
+        [{"status": 400}],
+        {"results": [{"status": 202}, {"status": 400}]},
+        {"report": {"errors": ["one"]}},
+        "error",
+        False,
+    ],
+)
+def test_a_success_whose_body_tells_of_an_error_is_none(body: object) -> None:
+    assert speaks_of_an_error(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        None,
+        {"status": 202},
+        {"status": "accepted"},
+        {"requestId": "17", "errors": []},
+        "ok",
+        {"code": "x"},
+    ],
+)
+def test_a_success_whose_body_tells_of_none_is_one(body: object) -> None:
+    assert not speaks_of_an_error(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("depth", [200, 900, 100_000])
+def test_a_success_whose_body_is_too_deep_to_read_is_none(depth: int) -> None:
+    body = b"[" * depth + b'{"status": 400}' + b"]" * depth
+    assert speaks_of_an_error(body)

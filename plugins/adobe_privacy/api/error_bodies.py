@@ -91,7 +91,10 @@ _LIMIT_WORD = re.compile(
 )
 _OF_A_DAY = frozenset({"daily", "day", "today", "quota"})
 _IS_REACHED = frozenset({"exceeded", "exhausted", "reached", "used"})
-_ERROR_FIELDS = ("error", "errors", "error_code", "errorCode")
+_FAILURES = frozenset(
+    {"error", "failed", "failure", "invalid", "rejected", "refused", "denied", "bad request"}
+)
+_ERROR_FIELDS = ("error", "errors", "error_code", "errorCode", "failed", "rejected")
 # 460 and 499 are a proxy's words for a caller that went away, which may be the proxy before it: the call went on.
 _CUT_SHORT = frozenset({303, 408, 460, 499})
 _BAD_CREDENTIAL = frozenset({"401013", "403000", "403003", "403010"})
@@ -164,12 +167,32 @@ def speaks_of_an_error(body: bytes) -> bool:
         return False
     try:
         data = json.loads(body)
+        return data is False or _is_failure(data) or _tells_of_an_error(data)
     except (ValueError, RecursionError):
         return True
+
+
+def _tells_of_an_error(data: object) -> bool:
+    """So does one of several answers in a list, or one within another."""
+    if isinstance(data, list):
+        return any(map(_tells_of_an_error, data))
     if not isinstance(data, Mapping):
         return False
-    status = data.get("status")
-    return any(data.get(name) for name in _ERROR_FIELDS) or (isinstance(status, int) and status >= 400)
+    return (
+        any(data.get(name) for name in _ERROR_FIELDS)
+        or any(_is_failure(data.get(name)) for name in ("status", "statusCode", "code"))
+        or data.get("success") is False
+        or bool(data.get("title") and data.get("detail"))  # a problem, as RFC 9457 has it
+        or any(map(_tells_of_an_error, data.values()))
+    )
+
+
+def _is_failure(said: object) -> bool:
+    """Whether a status, by its number or word, is one of a failure."""
+    if isinstance(said, str):
+        word = said.strip().lower()
+        return int(word) >= 400 if re.fullmatch("[0-9]{3}", word) else word in _FAILURES
+    return isinstance(said, int) and said >= 400
 
 
 def _is_daily_limit(text: str) -> bool:
