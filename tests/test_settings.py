@@ -65,6 +65,26 @@ def test_json_typed_as_text_into_a_field_is_read_as_json() -> None:
         ({"timeout": "inf"}, r"extra\.timeout must be"),
         ({"list_lag": True}, r"extra\.list_lag must be a number"),
         ({"daily_job_limit": "many"}, r"extra\.daily_job_limit must be a valid integer"),
+        ({"daily_job_limit": "20.000"}, r"extra\.daily_job_limit must be a number .*: 1000, not 1\.000"),
+        ({"daily_job_limit": "20_000"}, r"extra\.daily_job_limit must be a number"),
+        ({"list_lag": " 1.200 "}, r"extra\.list_lag must be a number"),
+        (f'{{"org_id": "{ORG}", "products": "target", "products": "CRS"}}', "extra has a name twice"),
+        (
+            f'{{"org_id": "{ORG}", "company_contexts": [{{"value": "a", "value": "b"}}]}}',
+            "extra has a name twice",
+        ),
+        (
+            {"company_contexts": '[{"namespace": "a", "value": "b", "value": "c"}]'},
+            r"extra.* has a name twice",
+        ),
+        (
+            {"company_contexts": [{"namespace": "imsOrgID", "value": "other@AdobeOrg"}]},
+            r"extra\.company_contexts names another organisation than extra\.org_id",
+        ),
+        (
+            {"company_contexts": [{"namespace": "imsOrg", "value": "other@AdobeOrg"}]},
+            r"extra\.company_contexts names another organisation",
+        ),
     ],
 )
 def test_a_field_that_cannot_be_used_is_named_in_one_line(extra: Any, says: str) -> None:
@@ -85,11 +105,31 @@ def test_a_field_that_cannot_be_used_is_named_in_one_line(extra: Any, says: str)
         ("retention_days", json.dumps(json.dumps({"gdpr": 1})), "is encoded as JSON twice"),
         ("retention_days", '{"gdpr": true}', "must be like"),
         ("legal_clocks", json.dumps(json.dumps({})), "cannot be used: is encoded as JSON twice"),
+        ("retention_days", '{"gdpr": 3650, "gdpr": 1}', "has a name twice"),
+        ("archive_options", '{"max_entries": 9, "max_entries": 1}', "has a name twice"),
+        (
+            "legal_clocks",
+            '{"gdpr": {"answer": {"amount": 1, "amount": 9}}}',
+            "cannot be used: has a name twice",
+        ),
+        ("inbox_retention_days", "1.000", "must be a number"),
+        ("poll_interval", "3.600", "must be a number"),
     ],
 )
 def test_a_variable_that_cannot_be_used_is_named_in_one_line(name: str, value: str, says: str) -> None:
     with pytest.raises(SettingsError, match=f"^the Airflow variable privacy_{name}: {says}"):
         read_variables({f"privacy_{name}": value})
+
+
+@pytest.mark.parametrize("namespace", ["imsOrgID", "imsorgid", "imsOrg"])
+def test_the_organisation_among_the_company_contexts_is_sent_once(namespace: str) -> None:
+    settings = service_settings(connection({"company_contexts": [{"namespace": namespace, "value": ORG}]}))
+    assert [(each.namespace, each.value) for each in settings.company_contexts] == [("imsOrgID", ORG)]
+
+
+@pytest.mark.parametrize(("text", "value"), [("0.125", 0.125), ("0.5", 0.5), ("1", 1.0), ("1.0", 1.0)])
+def test_a_fraction_as_text_is_read(text: str, value: float) -> None:
+    assert service_settings(connection({"schedule_share": text})).schedule_share == value
 
 
 @pytest.mark.parametrize(("host", "fine"), [(None, False), ("https://example.com/privacy", True)])

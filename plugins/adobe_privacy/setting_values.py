@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -108,9 +109,9 @@ def extra_of(connection: ConnectionFields) -> dict[str, Any]:
     """The fields of `extra` that are set. A form stores null for each that was left empty."""
     place = f"connection {connection.conn_id}: extra"
     try:
-        extra = json.loads(connection.extra or "{}") if is_set(connection.extra) else {}
-    except json.JSONDecodeError:
-        raise SettingsError(f"{place} is not JSON") from None
+        extra = _json(connection.extra or "{}") if is_set(connection.extra) else {}
+    except ValueError as error:
+        raise SettingsError(f"{place} {error}") from None
     if isinstance(extra, str):
         raise SettingsError(f"{place} is encoded as JSON twice: give it once")
     if not isinstance(extra, dict):
@@ -156,14 +157,26 @@ def is_set(value: Any) -> bool:
     return value is not None and not (isinstance(value, str) and value.strip() in ("", "null"))
 
 
+def _json(text: str) -> Any:
+    """Which of two values of one name is meant is not guessed: one of them may erase, and the other keep."""
+
+    def each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) != len(pairs):
+            raise ValueError("has a name twice in one object")
+        return found
+
+    try:
+        return json.loads(text, object_pairs_hook=each_name_once)
+    except (json.JSONDecodeError, RecursionError):
+        raise ValueError("is not JSON") from None
+
+
 def unpacked(value: Any) -> Any:
     """JSON that was typed as text into a field is read as JSON."""
     if not isinstance(value, str) or not value.strip().startswith(("[", "{", '"')):
         return value
-    try:
-        read = json.loads(value)
-    except json.JSONDecodeError:
-        raise ValueError("is not JSON") from None
+    read = _json(value)
     if isinstance(read, str):
         raise ValueError("is encoded as JSON twice: give it once")
     return read
@@ -211,7 +224,13 @@ def number(value: Any) -> Any:
     # Python counts true as 1.
     if isinstance(value, bool):
         raise ValueError("must be a number")
+    if isinstance(value, str) and _GROUPED.fullmatch(value.strip()):
+        raise ValueError("must be a number whose digits are not in groups: 1000, not 1.000 or 1_000")
     return value
+
+
+# What means a thousand to one person is one to a program.
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+|.*_.*")
 
 
 def whole(value: Any) -> Any:

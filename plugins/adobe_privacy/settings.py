@@ -20,7 +20,7 @@ from adobe_privacy.api.config import DEFAULT_BASE_URL, DEFAULT_SCOPES, DEFAULT_T
 from adobe_privacy.api.facts import DAILY_JOBS, GATEWAY_TIMEOUT
 from adobe_privacy.api.models import CompanyContext
 from adobe_privacy.archive.zip_rules import ZipLimits
-from adobe_privacy.intake.options import CallOptions
+from adobe_privacy.intake.options import CallOptions, is_organisation
 from adobe_privacy.ledger.protection import INBOX_DAYS, LEDGER_MONTHS
 from adobe_privacy.ledger_settings import LedgerSettings, default_ledger, ledger_settings
 from adobe_privacy.organisations import THE_DEFAULT, Organisation
@@ -288,10 +288,15 @@ def service_settings(connection: ConnectionFields) -> ServiceSettings:
         raise SettingsError(
             f'{place}extra.company_contexts must be a list like [{{"namespace": …, "value": …}}]'
         ) from None
+    if any(is_organisation(each.namespace) and each.value != extra.org_id for each in contexts):
+        raise SettingsError(
+            f"{place}extra.company_contexts names another organisation than extra.org_id: leave it out"
+        )
+    own, further = contexts[:1], [each for each in contexts if not is_organisation(each.namespace)]
     return ServiceSettings(
         client=client,
         products=extra.products,
-        company_contexts=tuple(contexts),
+        company_contexts=(*own, *further),
         daily_job_limit=extra.daily_job_limit,
         schedule_share=extra.schedule_share,
         list_lag=extra.list_lag,

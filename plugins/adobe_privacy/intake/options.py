@@ -37,6 +37,11 @@ def _merge_policy(value: Any) -> str | int | None:
     raise ValueError("must be the id of a merge policy, as text or as a number")
 
 
+def is_organisation(namespace: str) -> bool:
+    """Whether a company context of this namespace names the organisation itself."""
+    return namespace.lower() in _ORGANISATION
+
+
 class CompanyContext(BaseModel):
     """What a product needs to find its account: a tenant, a client code."""
 
@@ -49,7 +54,7 @@ class CompanyContext(BaseModel):
 
     @property
     def is_organisation(self) -> bool:
-        return self.namespace.lower() in _ORGANISATION
+        return is_organisation(self.namespace)
 
 
 class CallOptions(BaseModel):

@@ -15,12 +15,19 @@ from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from adobe_privacy.regulations.codes import canonical_regulation
+from adobe_privacy.regulations.periods import Cell, Holidays, Period
 from adobe_privacy.regulations.working_days import WorkingDays, add_calendar_months
 
 ADOBE_LATENCY_DAYS = 30
@@ -29,52 +36,6 @@ documentation, "Privacy Service and Experience Cloud applications". Deletions ar
 ("Privacy request processing in Real-Time Customer Profile"), and none of it is guaranteed."""
 
 ACCESS, DELETE, OPT_OUT = "access", "delete", "opt_out_of_sale"
-
-Standing = Literal["verified", "general knowledge", "set by the organisation"]
-Unit = Literal["calendar days", "calendar months", "working days"]
-MonthAndDay = Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
-
-
-class Cell(BaseModel):
-    """One fact about a law, where it was read, and how far it is to be trusted."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    source: str = "the organisation's own rule"
-    standing: Standing = "set by the organisation"
-
-
-class Period(Cell):
-    """A length of time from the day of receipt, which is itself not counted.
-
-    `amount` is in units of `unit`. None means that the law fixes no length: only an extension may be so.
-    """
-
-    amount: int | None = Field(default=None, ge=1)
-    unit: Unit
-
-    def __str__(self) -> str:
-        if self.amount is None:
-            return "length not fixed"
-        return f"{self.amount} {self.unit if self.amount > 1 else self.unit.removesuffix('s')}"
-
-
-class Holidays(Cell):
-    """The days off besides Saturday and Sunday. `country` and `closed` are as `WorkingDays` takes them."""
-
-    country: str | None = None
-    closed: tuple[MonthAndDay, MonthAndDay] | None = None
-
-    def __str__(self) -> str:
-        parts = [f"public holidays of {self.country}"] if self.country else []
-        if self.closed:
-            parts.append(f"{self.closed[0]} to {self.closed[1]}")
-        return ", ".join(parts)
-
-    @model_validator(mode="after")
-    def _is_known(self) -> Self:
-        WorkingDays(self.country, self.closed)
-        return self
 
 
 class Clock(BaseModel):
@@ -234,11 +195,11 @@ class Clocks:
         cannot be used.
         """
         changed = dict(self._versions)
-        label = overrides.get("version", "overridden")
-        for given, cells in overrides.items():
-            if given == "version":
-                continue
-            code = canonical_regulation(given)
+        codes = {given: canonical_regulation(given) for given in overrides if given != "version"}
+        for given, code in codes.items():
+            cells = overrides[given]
+            if list(codes.values()).count(code) > 1:
+                raise ValueError(f"The legal clock of {code} is there twice, in two spellings of its code.")
             if not isinstance(cells, Mapping):
                 raise ValueError(f"The legal clock of {code} must be a table of cells, not {cells!r}.")
             if "effective_from" in cells:
@@ -247,7 +208,7 @@ class Clocks:
                 changed[code] = (*kept, new)
             else:
                 changed[code] = tuple(_clock(code, _merged(clock, cells)) for clock in changed[code])
-        return Clocks(changed, f"{self.version}+{label}")
+        return Clocks(changed, f"{self.version}+{overrides.get('version', 'overridden')}")
 
     def clocks(self) -> tuple[Clock, ...]:
         """Return every version of every clock, by regulation, the earliest version first."""

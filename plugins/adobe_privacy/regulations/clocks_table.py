@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from adobe_privacy.regulations.clocks import DEFAULT, Cell, Clock, Clocks, Holidays, Period
+from adobe_privacy.regulations.clocks import DEFAULT, Clock, Clocks
 from adobe_privacy.regulations.codes import REGULATIONS
+from adobe_privacy.regulations.periods import Cell, Holidays, Period
 
 BEGIN = "<!-- begin: written by adobe_privacy.regulations.clocks_table -->"
 END = "<!-- end -->"

@@ -10,6 +10,8 @@ import holidays
 
 _SATURDAY = 5
 _DAY = timedelta(days=1)
+_LEAP_YEAR = date(2028, 1, 1)
+HALF_A_YEAR = 183  # days
 
 
 class WorkingDays:
@@ -20,12 +22,16 @@ class WorkingDays:
     `closed` is a period of each year, first and last day as "MM-DD", both inclusive; it may span the year's
     end.
 
-    Raises ValueError for a country or subdivision that the `holidays` library does not know.
+    Raises ValueError for a country or subdivision that the `holidays` library does not know, and for a closed period of
+    more than half a year.
     """
 
     def __init__(self, country: str | None = None, closed: tuple[str, str] | None = None) -> None:
         self._holidays = _public_holidays(country) if country else None
         self._closed = closed
+        # Of so many days off, a count of working days would hardly have an end.
+        if sum(self._is_closed(_LEAP_YEAR + day * _DAY) for day in range(366)) > HALF_A_YEAR:
+            raise ValueError("closed must not be more than half a year")
 
     def __contains__(self, day: date) -> bool:
         if day.weekday() >= _SATURDAY or self._is_closed(day):
