@@ -218,6 +218,7 @@ def _identity(**fields: Any) -> dict[str, Any]:
     [
         (BODY | {"expandIds": True, "expandIDs": False}, "two spellings"),
         (BODY | {"users": [BODY["users"][0] | {"userIds": []}]}, "two spellings"),
+        (BODY | {"include": []}, "include: names no product"),
         (BODY | {"mergePolicyId": "1.2E+10"}, "merge_policy_id: must be"),
         (BODY | {"mergePolicyId": True}, "merge_policy_id: must be"),
         (BODY | {"mergePolicyId": 3.5}, "merge_policy_id: must be"),

@@ -18,6 +18,8 @@ BODY_FIELDS = {
     "mergePolicyId": "merge_policy_id",
     "analyticsDeleteMethod": "analytics_delete_method",
 }
+# Adobe refuses such a body. The connection's products are those of a body that says nothing of any.
+NO_PRODUCT = "include: names no product; name those that are meant, or leave include out for the connection's"
 NO_USERS = "users: must be a list of one user or more"
 USER_FIELDS = {"key": "request_id", "action": "actions", "userIDs": "identities", "userIds": "identities"}
 # They describe an identity and mean nothing to the Privacy Service.
@@ -32,6 +34,8 @@ def body_fields(body: dict[str, Any]) -> dict[str, Any] | str:
     """The fields that all users of a body have, as those of an inbox line, or why the body cannot be read."""
     fields: dict[str, Any] = {}
     for name, value in body.items():
+        if name == "include" and value == []:
+            return f"{NO_PRODUCT}; no user was read"
         if name in BODY_FIELDS:
             if BODY_FIELDS[name] in fields:
                 return f"{name}: is there twice, in two spellings; no user was read"
