@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
+from adobe_privacy.api import bodies
+from adobe_privacy.api import client as client_module
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import RequestRefused
-from adobe_privacy.api.models import CreatedJobs, CreateJobsRequest, JobSummary
+from adobe_privacy.api.models import CreatedJobs, CreateJobsRequest, JobSummary, ListPage
 from adobe_privacy.ledger.schema import Batch
 from adobe_privacy.ledger.states import JobState
 from tests.submission.day import Day
@@ -86,9 +90,31 @@ async def test_a_listed_job_that_does_not_say_its_action_may_be_ours(
     assert day.made()["DSR-1"] == 1
     if kind == "drop_after":
         assert (result.unknown, result.submitted) == (1, 0)
-        assert "without saying its action" in result.notes[-1]
+        assert "same user key without its id or action" in result.notes[-1]
     else:
         assert (result.unknown, result.submitted) == (0, 1)
+
+
+@pytest.mark.parametrize("job_id", [None, "", "x" * 121, [1]])
+async def test_a_listed_job_without_a_usable_id_may_be_ours(
+    day: Day, job_id: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse(model: type[BaseModel], body: bytes, *defaults: Any) -> BaseModel | None:
+        if model is not ListPage:
+            return bodies.parse(model, body, *defaults)
+        data = json.loads(body)
+        for row in data["jobDetails"]:
+            row["jobId"] = job_id if row["userKey"] == "DSR-1" else row["jobId"]
+        return bodies.parse(model, json.dumps(data).encode())
+
+    day.simulator.create_jobs(count=1, regulation="gdpr", key="elsewhere")
+    day.simulator.fault("create", "drop_after")
+    batch = day.planned(line(1, "access"))
+    monkeypatch.setattr(client_module, "parse", parse)
+    result = await day.submit(batch)
+    assert day.made()["DSR-1"] == 1
+    assert (result.unknown, result.submitted) == (1, 0)
+    assert "same user key without its id or action" in result.notes[-1]
 
 
 async def test_what_is_unknown_is_resolved_as_soon_as_a_list_shows_it(day: Day) -> None:

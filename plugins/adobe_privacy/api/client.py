@@ -83,6 +83,8 @@ class PrivacyServiceClient:
         self.connections = self._transport.connections
         self._token = AccessToken(config, self._transport)
         self._listing = Listing(config.page_size)
+        # The user keys of rows that lists had without a usable job id.
+        self.keys_without_id = self._listing.keys_without_id
         # Whether the service takes a `toDate` after today; None until that was seen.
         self._takes_future: bool | None = None
         self._base = httpx.URL(config.base_url.rstrip("/"))
@@ -287,10 +289,7 @@ class PrivacyServiceClient:
                 )
             return page
 
-        page = await self._transport.repeating(attempt)
-        if page is not None and page.unusable_rows:
-            logger.warning("The listing has %d rows without a usable job id: left out.", page.unusable_rows)
-        return page
+        return await self._transport.repeating(attempt)
 
     async def _open_download(self, target: httpx.URL) -> tuple[httpx.Response, Call]:
         for _ in range(MAX_REDIRECTS + 1):

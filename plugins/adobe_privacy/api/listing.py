@@ -12,6 +12,9 @@ from datetime import date, timedelta
 from adobe_privacy.api.errors import RequestRefused, UnreadableAnswer
 from adobe_privacy.api.facts import LIST_SPAN
 from adobe_privacy.api.models import JobSummary, ListPage
+from adobe_privacy.plain_text import plain_logger
+
+log = plain_logger(__name__)
 
 # fetch(page, size) gives None where the service has nothing there.
 FetchPage = Callable[[int, int], Awaitable[ListPage | None]]
@@ -58,6 +61,7 @@ class Listing:
     def __init__(self, page_size: int) -> None:
         self._page_size = page_size
         self._first_page: int | None = None
+        self.keys_without_id: set[str] = set()
         # The most rows that a page of this size has held: a page with fewer is not full, so it is the last.
         self._fullest = 0
 
@@ -131,6 +135,9 @@ class Listing:
                     route="/jobs",
                 )
             self._fullest = max(self._fullest, min(rows, size))
+            if page.unusable_rows:
+                log.warning("The listing has %d rows without a usable job id: left out.", page.unusable_rows)
+                self.keys_without_id.update(page.keys_without_id)
             yield number, page
             if rows < self._fullest:
                 return

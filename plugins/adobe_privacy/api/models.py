@@ -362,13 +362,15 @@ class JobDetail(JobSummary):
 class ListPage(_AnswerModel):
     """A page of the listing. `total_records` counts the page or everything: versions differ.
 
-    A row without a usable job id can't be followed up: it is left out and counted in `unusable_rows`. An answer with
+    A row without a usable job id can't be followed up: it is left out and counted in `unusable_rows`; whose it is, its
+    user key may say, one of `keys_without_id`. An answer with
     neither `jobDetails` nor `jobs` is refused, because an empty page must never be a guess.
     """
 
     jobs: tuple[JobSummary, ...] = Field(validation_alias=AliasChoices("jobDetails", "jobs"))
     total_records: Number = Field(None, validation_alias="totalRecords")
     unusable_rows: int = 0
+    keys_without_id: tuple[str, ...] = Field((), repr=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -382,8 +384,16 @@ class ListPage(_AnswerModel):
         if not isinstance(rows, list):
             raise ValueError("expected a list of jobs")
         usable = with_job_id(rows)
+        others = [] if len(usable) == len(rows) else [row for row in rows if not with_job_id([row])]
+        keys = [
+            as_text(row.get(name))
+            for row in others
+            if isinstance(row, Mapping)
+            for name in ("userKey", "key")
+        ]
         return {
             "jobs": usable,
             "totalRecords": data.get("totalRecords"),
             "unusable_rows": len(rows) - len(usable),
+            "keys_without_id": tuple(filter(None, keys)),
         }

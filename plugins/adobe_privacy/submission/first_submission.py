@@ -28,7 +28,7 @@ async def refuse_what_adobe_has(ledger: Ledger, client: PrivacyServiceClient) ->
     search = Search(place for place, job_id in wanted.items() if job_id not in doubtful)
     for row in await listed_jobs(client, sorted({job.regulation for job in jobs})):
         search.note(row)
-    found = {folded(key) for key, _ in search.found(ledger)} | search.unclear(ledger)
+    found = {folded(key) for key, _ in search.found(ledger)} | search.unclear(ledger, client.keys_without_id)
     # Another process of this ledger may have sent them while the lists were read.
     if found and not _has_sent(ledger):
         raise LedgerError(

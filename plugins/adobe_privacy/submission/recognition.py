@@ -82,11 +82,12 @@ class Search:
         elif (alike := self._by_folded.get((folded(place[0]), place[1]))) is not None:
             self._alike.setdefault(alike, []).append(row)
 
-    def unclear(self, ledger: Ledger) -> set[str]:
-        """The folded keys of Adobe's jobs that the ledger does not know and that do not say their action: what is
-        wanted under such a key is neither found nor absent."""
+    def unclear(self, ledger: Ledger, without_id: Collection[str]) -> set[str]:
+        """The folded keys of Adobe's jobs that the ledger does not know and that do not say their action, and of those
+        `without_id`: what is wanted under such a key is neither found nor absent."""
         known = ledger.intents.known_adobe_jobs({row.job_id for row in self._without_action})
-        return {folded(row.key or "") for row in self._without_action if row.job_id not in known}
+        unclear = {folded(row.key or "") for row in self._without_action if row.job_id not in known}
+        return unclear | self._keys.intersection(map(folded, without_id))
 
     def found(self, ledger: Ledger) -> dict[Place, list[JobSummary]]:
         """By place, Adobe's jobs that the ledger does not know: what did not fail before what did, then the oldest

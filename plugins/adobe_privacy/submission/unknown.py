@@ -50,7 +50,7 @@ class _Lists:
 
     open_job: bool = False
     newest: datetime | None = None
-    # Folded keys of ours, in rows that do not say their action.
+    # Folded keys of ours, in rows that do not say their id or action.
     unclear: set[str] = field(default_factory=set)
 
     def note(self, row: JobSummary) -> None:
@@ -103,7 +103,7 @@ class UnknownOutcomes:
         since = min(may_be_made_since(job, time_lost) for job in jobs)
         async for listed in self._listed(since, lists, thoroughly=thoroughly):
             search.note(listed)
-        lists.unclear |= search.unclear(work.ledger)
+        lists.unclear |= search.unclear(work.ledger, work.client.keys_without_id)
         result = recognise(work.ledger, jobs, search, "found at Adobe by its user key")
         work.result.notes += result.notes
         if result.job_ids:
@@ -163,7 +163,7 @@ class UnknownOutcomes:
         unclear = [job for job in absent if folded(job.key) in lists.unclear and job not in older]
         recent = [job for job in absent if job not in older and job not in unclear]
         if unclear:
-            self._leave(unclear, "Adobe lists a job of the same user key without saying its action")
+            self._leave(unclear, "Adobe lists a job of the same user key without its id or action")
         if older:
             self._leave(older, "Adobe's lists do not reach back to when it may have been sent")
         if recent:
