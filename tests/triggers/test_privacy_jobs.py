@@ -23,7 +23,13 @@ from sqlalchemy import insert, make_url
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Batch, Job
 from adobe_privacy.ledger.states import JobState
-from adobe_privacy.operators.privacy_requests import CreatePrivacyJobsOperator, PlanPrivacyRequestsOperator
+from adobe_privacy.operators.privacy_requests import (
+    ArchivePrivacyResultsOperator,
+    CreatePrivacyJobsOperator,
+    PlanPrivacyRequestsOperator,
+    run_of,
+)
+from adobe_privacy.reporting.run_report import settle
 from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger, finished_jobs
 from adobe_privacy.waiting.looks import OpenJobsList
 from tests.conftest import ROOT
@@ -248,6 +254,56 @@ async def test_jobs_that_no_list_shows_are_asked_for_singly_a_few_at_a_time(worl
     assert 0 < calls["detail"] <= 5 * calls["list"]
     world.simulator.advance(700)
     assert (await asyncio.wait_for(waiting, 60))["finished"] == 20
+
+
+# What a proxy answers for one job, and what Adobe may.
+DENIALS: list[tuple[str, dict[str, Any]]] = [
+    ("error_before", {"status": 403, "body": "html"}),
+    ("error_before", {"status": 404, "body": "html"}),
+    ("error_before", {"status": 403, "body": "json"}),
+    ("error_before", {"status": 401, "body": "json"}),
+    ("error_before", {"status": 400, "body": "html"}),
+    ("error_before", {"status": 503, "body": "gateway"}),
+    ("not_json", {}),
+]
+
+
+def archive(batch_id: str) -> dict[str, int]:
+    return ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(context())
+
+
+@pytest.mark.parametrize(("kind", "options"), DENIALS)
+async def test_a_job_that_cannot_be_asked_for_costs_itself_only(
+    world: World, kind: str, options: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    batch_id = await submitted(world, *(request(number) for number in range(3)))
+    world.simulator.advance(60)
+    world.simulator.fault("detail", kind, key="DSR-1", times=None, **options)
+    event = await asyncio.wait_for(event_of(trigger(batch_id)), 30)
+    assert (event["status"], event["finished"]) == ("finished", 2)
+    [job_id] = event["denied"]
+    assert job_id in caplog.text
+    with pytest.raises(AirflowException, match="1 jobs of batch"):
+        await asyncio.to_thread(archive, batch_id)
+    assert "Adobe no longer knows" not in caplog.text
+    assert sorted(each["request_id"] for each in world.manifests()) == ["DSR-0", "DSR-2"]
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        settlement = settle(ledger, run_id=run_of(context()), inbox_date=DAY)
+    assert [name for name in settlement.named if job_id in name]
+    assert settlement.problems == 1
+    world.simulator.clear_faults()
+    assert await asyncio.to_thread(archive, batch_id) == {"archived": 1, "errors": 0}
+
+
+@pytest.mark.parametrize(("kind", "options"), DENIALS[:3])
+async def test_where_no_job_can_be_asked_for_the_wait_fails(
+    world: World, kind: str, options: dict[str, Any]
+) -> None:
+    batch_id = await submitted(world, *(request(number) for number in range(12)))
+    world.simulator.advance(60)
+    world.simulator.fault("detail", kind, times=None, **options)
+    event = await asyncio.wait_for(event_of(trigger(batch_id)), 30)
+    assert event["status"] == "error"
 
 
 async def test_a_connection_that_is_not_found_for_a_while_ends_no_wait(

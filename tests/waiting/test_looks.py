@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from adobe_privacy.api.client import PrivacyServiceClient
+from adobe_privacy.api.errors import PermissionDenied
 from adobe_privacy.waiting.looks import JobWatch, OpenJobsList, Progress, WaitingJob, look_interval
 from tests.support.simulator import Simulator
 
@@ -100,6 +101,28 @@ async def test_a_job_older_than_the_lists_reach_is_asked_for_singly_even_if_once
 async def test_a_job_whose_data_is_gone_is_not_waited_for(simulator: Simulator) -> None:
     jobs = jobs_of(["00000000-0000-11ef-8001-000000000000"])
     assert await look(simulator, JobWatch(list_lag=0), jobs) == Progress(0, 1)
+
+
+async def test_a_job_that_alone_is_asked_for_and_denied_is_told_from_a_service_that_denies_all(
+    simulator: Simulator,
+) -> None:
+    jobs = jobs_of(simulator.create_jobs(count=6, key="DSR"))
+    hidden = jobs_of(simulator.create_jobs(key="hidden"))
+    simulator.advance(2000)
+    simulator.fault("detail", "error_before", key="hidden", status=403, body="html", times=None)
+    watch = JobWatch(list_lag=0, seen={job.job_id for job in jobs})
+    for _ in range(2):
+        assert await look(simulator, watch, jobs + hidden) == Progress(0, 6, (hidden[0].job_id,))
+    with pytest.raises(PermissionDenied):
+        await look(simulator, JobWatch(list_lag=0), hidden)
+
+
+async def test_a_job_that_was_denied_and_is_listed_as_open_is_waited_for(simulator: Simulator) -> None:
+    simulator.switch(access_delay_seconds="1000")
+    jobs = jobs_of(simulator.create_jobs(count=2))
+    simulator.advance(10)
+    denied = {jobs[0].job_id}
+    assert await look(simulator, JobWatch(list_lag=0, denied=denied), jobs) == Progress(2, 0)
 
 
 async def test_a_refused_filter_is_not_asked_for_again(simulator: Simulator) -> None:

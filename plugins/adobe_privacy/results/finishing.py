@@ -143,7 +143,7 @@ class Finishing:
             if isinstance(error, NotFound) and error.job_data and self._may_be_gone(job):
                 return self._look_without_detail(job)
             unknown = "Adobe no longer knows the job; it keeps job data for 30 days after completion"
-            self._fail(job, unknown if isinstance(error, NotFound) else error)
+            self._fail(job, unknown if isinstance(error, NotFound) and error.by_service else error)
             return False
         self.jobs.read()
         self._correct(job, detail)

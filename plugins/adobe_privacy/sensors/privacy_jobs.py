@@ -35,7 +35,8 @@ log = plain_logger(__name__)
 
 
 class PrivacyJobsSensor(BaseSensorOperator):
-    """Succeeds when Adobe's lists show no job of the batch as open any more, however each ended.
+    """Succeeds when Adobe's lists show no job of the batch as open any more, however each ended. A job that cannot be
+    asked for, by a proxy's answer for example, stops no other: the archive step asks for it again, and fails for it.
 
     Deferrable by default: while it waits, no worker slot is held. With `deferrable=False` it pokes or
     reschedules as every sensor does, and needs no triggerer. The timeout counts from the batch's creation, so
@@ -137,6 +138,7 @@ class PrivacyJobsSensor(BaseSensorOperator):
             self._leave_to_sweep()
             return
         log.info("Adobe is done with %d jobs of batch %s", finished_jobs(event), self.batch_id)
+        self._tell_denied(event.get("denied", ()))
 
     def poke(self, context: Context) -> bool:
         with plain_failures(self.log):
@@ -145,7 +147,19 @@ class PrivacyJobsSensor(BaseSensorOperator):
         if progress.open and is_backfill(context) and self._patience_is_over(context):
             self._leave_to_sweep()
             return True
+        if progress.open == 0:
+            self._tell_denied(progress.denied)
         return progress.open == 0
+
+    def _tell_denied(self, job_ids: Sequence[str]) -> None:
+        if job_ids:
+            log.warning(
+                "%d jobs of batch %s could not be asked for and are waited for no longer; archive and privacy_sweep "
+                "ask for them again: %s",
+                len(job_ids),
+                self.batch_id,
+                ", ".join(job_ids[:10]),
+            )
 
     def _leave_to_sweep(self) -> None:
         log.info(

@@ -134,7 +134,8 @@ class PrivacyJobsTrigger(BaseTrigger):
                 looks.slow_down(error)
                 continue
             if not progress.open:
-                return self._event("finished", finished=progress.finished)
+                denied = {"denied": list(progress.denied)} if progress.denied else {}
+                return self._event("finished", finished=progress.finished, **denied)
             self._failures = 0
             self._until = self.deadline
 

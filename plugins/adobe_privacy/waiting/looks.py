@@ -7,23 +7,27 @@ detail, and goes on waiting where it is not final.
 
 A job that no list has shown may be finished, or new, or hidden from the lists: too old for them, under a renamed
 code, or because Adobe's date filters leave open jobs out (one reading of its documents). Of such jobs a few are
-asked for singly, once no other job of their batch is known to be open.
+asked for singly, once no other job of their batch is known to be open. One that cannot be asked for, while another of
+its batch can, is waited for no longer: the archive step and the sweep ask for it again.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from adobe_privacy.api.client import PrivacyServiceClient
-from adobe_privacy.api.errors import NotFound, RequestRefused
+from adobe_privacy.api.errors import NotFound, PrivacyServiceError, RateLimited, RequestRefused
 from adobe_privacy.api.facts import LIST_REACH
 from adobe_privacy.api.models import JobStatus
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job
+from adobe_privacy.plain_text import plain_logger
+
+log = plain_logger(__name__)
 
 DAY = timedelta(days=1)
 # Of one batch and look. A wrong guess costs one detail per job of the batch, after which it is made anew.
@@ -57,8 +61,11 @@ class OpenJobs:
 
 @dataclass(frozen=True)
 class Progress:
+    """How many jobs of a batch are open and finished, and Adobe's ids of those of which that cannot be asked."""
+
     open: int
     finished: int
+    denied: tuple[str, ...] = ()
 
 
 def look_interval(jobs: Iterable[WaitingJob], now: datetime, poll_interval: float) -> float:
@@ -141,7 +148,8 @@ def _first_day(since: datetime, today: date) -> date:
 class JobWatch:
     """What is known of one batch's jobs from one look to the next. May be lost: it only saves calls.
 
-    `seen` were listed as in process, `final` are those whose detail said that they have ended.
+    `seen` were listed as in process, `final` are those whose detail said that they have ended, and the detail of
+    `denied` ones could not be read while another's could.
     `list_lag`: seconds for which a job may be missing from the lists after it was submitted; a younger one
     that no list shows counts as open.
     """
@@ -149,6 +157,7 @@ class JobWatch:
     list_lag: float
     seen: set[str] = field(default_factory=set)
     final: set[str] = field(default_factory=set)
+    denied: set[str] = field(default_factory=set)
     looked: bool = False
 
     def new_since(self, jobs: Iterable[WaitingJob]) -> datetime | None:
@@ -160,8 +169,10 @@ class JobWatch:
     async def judge(
         self, jobs: Sequence[WaitingJob], listed: OpenJobs, client: PrivacyServiceClient, now: datetime
     ) -> Progress:
-        """How many of `jobs` are still open. Raises PrivacyServiceError where one had to be asked for."""
+        """How many of `jobs` are still open. Raises PrivacyServiceError where some had to be asked for, and none of
+        the batch could be."""
         self.looked = True
+        self.denied -= listed.processing | listed.submitted
         self.seen |= {job.job_id for job in jobs} & listed.processing
         lag = timedelta(seconds=self.list_lag)
         still_open = sum(
@@ -171,31 +182,56 @@ class JobWatch:
             for job in jobs
         )
         if not still_open:
-            still_open = await self._ask(self._doubtful(jobs, listed), client)
-        return Progress(still_open, len(jobs) - still_open)
+            doubtful = self._doubtful(jobs, listed)
+            known = [job.job_id for job in jobs if job.job_id not in {*doubtful, *self.denied}]
+            still_open = await self._ask(doubtful, known, client)
+        denied = tuple(sorted({job.job_id for job in jobs} & self.denied))
+        return Progress(still_open, len(jobs) - still_open - len(denied), denied)
 
     def _doubtful(self, jobs: Sequence[WaitingJob], listed: OpenJobs) -> list[str]:
         return [
             job.job_id
             for job in jobs
             if job.job_id not in self.final
+            and job.job_id not in self.denied
             and (job.job_id not in self.seen or job.submitted_at.date() < listed.first)
         ]
 
-    async def _ask(self, doubtful: list[str], client: PrivacyServiceClient) -> int:
-        """Asks for some of these jobs singly; returns how many are open."""
-        still_open = 0
-        for job_id in random.sample(doubtful, min(ASKED_SINGLY, len(doubtful))):
+    async def _ask(self, doubtful: Sequence[str], known: Sequence[str], client: PrivacyServiceClient) -> int:
+        """Asks for some of the doubtful jobs singly; returns how many are open. Where each of them is denied, some that
+        are taken to be finished tell whether a job can be asked for at all. Raises the first denial where none can."""
+        denied: dict[str, PrivacyServiceError] = {}
+        answers = await self._answers(_some(doubtful), client, denied)
+        if denied and not answers:
+            answers = await self._answers(_some(known), client, denied)
+        if denied and not answers:
+            raise next(iter(denied.values()))
+        for job_id, error in denied.items():
+            log.warning("job %s is waited for no longer, since it cannot be asked for: %s", job_id, error)
+        self.denied |= denied.keys()
+        return sum(answers)
+
+    async def _answers(
+        self, job_ids: Collection[str], client: PrivacyServiceClient, denied: dict[str, PrivacyServiceError]
+    ) -> list[bool]:
+        """Of each of these jobs that could be asked for, whether it is open. The others are added to `denied`."""
+        answers = []
+        for job_id in job_ids:
             try:
-                detail = await client.get_job(job_id)
-            except NotFound as error:
-                if not error.job_data:
-                    raise
+                is_open = not (await client.get_job(job_id)).status.is_terminal
+            except RateLimited:
+                raise
+            except PrivacyServiceError as error:
+                if not (isinstance(error, NotFound) and error.job_data):
+                    denied[job_id] = error
+                    continue
                 # Its data is gone, 30 days after its completion: there is nothing to wait for.
+                is_open = False
+            if not is_open:
                 self.final.add(job_id)
-                continue
-            if detail.status.is_terminal:
-                self.final.add(job_id)
-            else:
-                still_open += 1
-        return still_open
+            answers.append(is_open)
+        return answers
+
+
+def _some(job_ids: Sequence[str]) -> list[str]:
+    return random.sample(job_ids, min(ASKED_SINGLY, len(job_ids)))
