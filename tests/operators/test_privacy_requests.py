@@ -152,6 +152,38 @@ def test_the_products_param_replaces_what_requests_ask_for(world: World) -> None
         assert ledger.claims.batch(batch_id).products == "profileService"
 
 
+@pytest.mark.parametrize(
+    "empty", [{"products": ""}, {"products": " , "}, {"products": []}, {"max_jobs": ""}, {"max_jobs": " "}]
+)
+def test_an_argument_whose_template_came_to_nothing_plans_nothing(
+    world: World, empty: dict[str, Any]
+) -> None:
+    world.put(request(1))
+    task = PlanPrivacyRequestsOperator(task_id="plan", **empty)
+    with pytest.raises(AirflowFailException, match=f"the argument {next(iter(empty))} is empty"):
+        task.execute(context())
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert counted(ledger) == {}
+
+
+@pytest.mark.parametrize("given", [True, 2.5, "2.5", "1_0", 0])
+def test_max_jobs_is_a_whole_number(world: World, given: object) -> None:
+    world.put(request(1))
+    with pytest.raises(AirflowFailException, match="max_jobs is not a whole number"):
+        PlanPrivacyRequestsOperator(task_id="plan", max_jobs=given).execute(context())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "absent", [{"products": None, "max_jobs": None}, {"products": "None", "max_jobs": "None"}]
+)
+def test_an_argument_that_is_none_leaves_it_to_the_params(world: World, absent: dict[str, Any]) -> None:
+    world.put(request(1))
+    task = PlanPrivacyRequestsOperator(task_id="plan", **absent)
+    (batch_id,) = task.execute(context(products=["profileService"], max_jobs=None))
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert ledger.claims.batch(batch_id).products == "profileService"
+
+
 def test_archiving_waits_in_the_triggerer_for_jobs_that_are_not_final(world: World) -> None:
     world.simulator.switch(access_delay_seconds="1000")
     world.put(request(1))

@@ -136,9 +136,12 @@ def is_dry_run(context: Context) -> bool:
 
 
 def argument_or_param(context: Context, name: str, given: Any) -> Any:
-    """An operator's argument; where it was not given, or its template came to nothing, the DAG's param."""
-    if given is None or (isinstance(given, str) and given.strip() in ("", "None")):
+    """An operator's argument; where it was not given, or its template gave None, the DAG's param. Raises where its
+    template came to nothing: what was meant is less than everything."""
+    if given is None or (isinstance(given, str) and given.strip() == "None"):
         return context["params"].get(name)
+    if isinstance(given, str | list | tuple) and not "".join(map(str, given)).strip(", "):
+        raise AirflowFailException(f"the argument {name} is empty: give a value, or leave the argument out")
     return given
 
 
@@ -152,10 +155,10 @@ def names_of(context: Context, name: str, given: Sequence[str] | str | None) -> 
 def _max_jobs(value: Any) -> int | None:
     if value is None:
         return None
-    try:
-        number = int(value)
-    except (TypeError, ValueError):
-        number = 0
+    whole = re.fullmatch(
+        "[0-9]{1,9}", str(value).strip()
+    )  # of True and 2.5, too, Python makes a whole number
+    number = int(whole.group()) if whole else 0
     if number < 1:
         raise AirflowFailException("max_jobs is not a whole number of 1 or more")
     return number
