@@ -261,7 +261,7 @@ def test_a_code_that_adobe_refuses_is_told_by_each_run_that_sends_it_until_it_is
     for number in range(3):
         said = run(DAY + timedelta(days=number), 1)
         assert said.startswith("2 need a person: DSR-2 (")
-        assert said.count("Adobe refuses the whole batch") == 2
+        assert said.count("the whole batch was refused: by Adobe: POST /jobs") == 2
         assert "DSR-1" not in said
         passed += timedelta(hours=2)
     world.simulator.clear_faults()

@@ -43,14 +43,14 @@ class Day:
         self.clock.advance(seconds=by.total_seconds())
         self.simulator.advance(by.total_seconds())
 
-    async def submit(self, batch: Batch) -> Submission:
+    async def submit(self, batch: Batch, **options: Any) -> Submission:
         return await submit_batch(
             batch=batch,
             inbox=self.inbox,
             archive=self.archive,
             ledger=self.ledger,
             client=self.client,
-            settings=settings(self.simulator),
+            settings=settings(self.simulator, **options),
             sleep=self.sleep,
         )
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from adobe_privacy.api.errors import QuotaReached
+from adobe_privacy.api.errors import QuotaReached, RequestRefused
 from adobe_privacy.ledger.states import JobState
+from adobe_privacy.reporting.alarms import AlarmGroup, due_alarms, record
 from tests.submission.day import START, Day
 from tests.submission.test_submission import hand_in, line, plan
 
@@ -284,3 +285,44 @@ async def test_a_token_that_is_refused_twice_and_then_taken_fails_nothing(day: D
     day.simulator.fault("create", "error_before", status=401, times=2)
     result = await day.submit(day.planned(line(1, "access")))
     assert result.submitted == 1
+
+
+# -- a batch that is refused as a whole ------------------------------------------------------------------------
+
+
+async def refused(day: Day, field: str | None) -> list[AlarmGroup]:
+    """A run whose batch is refused, by Adobe for a field or by us; returns what is told of it then."""
+    [batch] = plan(day.inbox, day.ledger, run_id=f"run at {day.clock()}")
+    if field is not None:
+        day.simulator.clear_faults()
+        day.simulator.fault("create", "refusal", text=f"Invalid value for `{field}`", times=None)
+    with pytest.raises(RequestRefused):
+        await day.submit(batch, **({"company_contexts": ()} if field is None else {}))
+    alarms = due_alarms(day.ledger, daily_limit=20_000)
+    record(day.ledger, alarms)
+    return [group for group in alarms.groups if group.kind == "refused_together"]
+
+
+async def test_the_same_refusal_of_a_batch_is_told_once_a_day_however_often_it_is_tried(day: Day) -> None:
+    hand_in(day.inbox, line(1, "access"), line(2, "access"))
+    [told] = await refused(day, "regulation")
+    assert len(told.names) == 2
+    for _ in range(3):
+        day.pass_time(timedelta(minutes=10))
+        assert await refused(day, "regulation") == []
+    day.pass_time(timedelta(days=1))
+    [again] = await refused(day, "regulation")
+    assert again.lines == told.lines
+    day.pass_time(timedelta(minutes=10))
+    [other] = await refused(day, "include")
+    assert "Field: include" in other.lines[0]
+
+
+async def test_who_refused_a_batch_is_said(day: Day) -> None:
+    hand_in(day.inbox, line(1, "access"))
+    [told] = await refused(day, "regulation")
+    assert "the whole batch was refused: by Adobe: POST /jobs answered HTTP 400" in told.lines[0]
+    day.pass_time(timedelta(minutes=10))
+    [told] = await refused(day, None)
+    assert "the whole batch was refused: before it was sent: company_contexts" in told.lines[0]
+    assert "Adobe refuse" not in told.to_do

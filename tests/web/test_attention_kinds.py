@@ -177,7 +177,7 @@ MADE: dict[str, tuple[Callable[[Run], None], str]] = {
     "refused": (refused, "1 refused"),
     "refused_together": (
         refused_together,
-        "DSR-1 (access, lgpd_bra, Adobe job none): Adobe refuses the whole batch",
+        "DSR-1 (access, lgpd_bra, Adobe job none): the whole batch was refused: by Adobe",
     ),
     "unreadable": (unreadable, "not sent, since a file could not be read: file://"),
     "error": (ended_in_error, "1 ended in error"),

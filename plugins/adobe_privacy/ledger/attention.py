@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, true
+from sqlalchemy.orm import aliased
 
 from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK
 from adobe_privacy.api.names import Verdict
@@ -117,13 +118,25 @@ def _entered() -> ColumnElement[datetime]:
 
 def last_move(column: Any) -> ColumnElement[Any]:
     """Of the last change of a job's state."""
-    return select(column).where(_MOVE).order_by(Transition.id.desc()).limit(1).scalar_subquery()
+    moves = select(column).where(_MOVE).order_by(Transition.id.desc()).limit(1)
+    return moves.correlate(Job).scalar_subquery()
 
 
 def last_change(column: Any) -> ColumnElement[Any]:
     """Of the last change of a job, of whatever it is."""
     of_job = select(column).where(Transition.job_id == Job.id)
     return of_job.order_by(Transition.id.desc()).limit(1).scalar_subquery()
+
+
+def _refused_since() -> ColumnElement[datetime]:
+    """When this attempt was first refused for the reason of its last refusal: each run sends it again."""
+    earlier = aliased(Transition)
+    alike = select(func.min(earlier.at)).where(
+        earlier.job_id == Job.id,
+        earlier.attempt == Job.attempt,
+        earlier.reason == last_move(Transition.reason),
+    )
+    return alike.scalar_subquery()
 
 
 def _held_since() -> ColumnElement[datetime]:
@@ -200,7 +213,7 @@ KINDS = (
         level=Level.PERSON,
         one="refused with its whole batch",
         many="refused with their whole batch",
-        says="Adobe refuses the whole batch, see its history",
+        says="{reason}",
         to_do="Read the reason in the request's history. Correct what it names: the products, the regulation or the "
         "connection. The next run sends the request again. If it cannot be sent, close it.",
         states=(JobState.RECEIVED,),
@@ -210,6 +223,8 @@ KINDS = (
             Job.id.in_(select(Transition.job_id).where(WAS_REFUSED_TOGETHER)),
             last_move(Transition.reason).startswith(REFUSED_TOGETHER),
         ),
+        since=lambda: _refused_since(),
+        reason=lambda: last_move(Transition.reason),
         left_batch=True,
     ),
     Kind(

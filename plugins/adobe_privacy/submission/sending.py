@@ -120,7 +120,9 @@ class Sending:
                 **self._options(),
             )
         except ValidationError as error:
-            raise self._given_up(RequestRefused(f"nothing was sent: {explain(error, {})}")) from None
+            why = explain(error, {})
+            refusal = RequestRefused(f"nothing was sent: {why}")
+            raise self._given_up(refusal, f"before it was sent: {why}") from None
 
     def _options(self) -> dict[str, Any]:
         """What the batch's requests say, and where they say nothing, the connection."""
@@ -204,7 +206,7 @@ class Sending:
             self._withdraw(jobs, f"not made: {error}")
             self.refusals.refused([user.key for user in users], error)
             if self.refusals.too_many and not self._anybody_taken():
-                raise self._given_up(error) from None
+                raise self._given_up(error, f"by Adobe: {error}") from None
             await self._send_halves(users, jobs)
         except PrivacyServiceError as error:
             # Certainly nothing was made: the batch is as before the intent.
@@ -309,7 +311,8 @@ class Sending:
             return  # what is not resolved may yet tell whether somebody was taken
         if not self._anybody_taken():
             if self.work.ledger.limits.doubt() is None:
-                raise self._given_up(next(iter(suspects.values())))
+                error = next(iter(suspects.values()))
+                raise self._given_up(error, f"by Adobe: {error}")
             return
         planned = self.work.planned()
         for key, error in suspects.items():
@@ -327,10 +330,10 @@ class Sending:
     def _anybody_taken(self) -> bool:
         return bool(self.work.ledger.claims.batch_jobs(self.work.batch.id, *AT_ADOBE))
 
-    def _given_up(self, error: Exception) -> Exception:
+    def _given_up(self, error: Exception, refused: str) -> Exception:
         """The batch is at fault: the next plan makes another, with the settings of then. Until it is taken, a person is
-        told of its jobs."""
+        told of its jobs, and by whom and why they were `refused`."""
         # What may be the day's limit passes by itself.
-        reason = str(error) if isinstance(error, QuotaReached) else f"{REFUSED_TOGETHER}{error}"
+        reason = str(error) if isinstance(error, QuotaReached) else f"{REFUSED_TOGETHER}{refused}"
         self.work.carry_over(self.work.planned(), reason)
         return error
