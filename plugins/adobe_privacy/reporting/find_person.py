@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from adobe_privacy.intake.catalogue import STANDARD_NAMESPACES
+import unicodedata
+
+from adobe_privacy.intake.catalogue import STANDARD_NAMESPACES, standard_namespace
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import AccessKind
 
@@ -14,10 +16,22 @@ def is_adobes(namespace: str) -> bool:
     return namespace.lower() in _BY_LOWER
 
 
+def _spellings(namespace: str) -> set[str]:
+    """A standard namespace is one by its name and by its number."""
+    name = standard_namespace(namespace) or standard_namespace(namespace, "namespaceId")
+    number = STANDARD_NAMESPACES[name] if name else None
+    return {namespace, *filter(None, (name, None if number is None else str(number)))}
+
+
 def find_person(ledger: Ledger, namespace: str, value: str, *, limit: int) -> tuple[list[str], bool]:
     """The ids of the requests that hold this identity, `limit` at most, and whether there are more. The ledger keeps
     who asked, and not what was asked."""
-    found = ledger.search.by_prints([ledger.intake.person_print(namespace, value)], limit=limit + 1)
+    prints = {
+        ledger.intake.person_print(name, spelt)
+        for name in _spellings(namespace)
+        for spelt in (value, *(unicodedata.normalize(form, value) for form in ("NFC", "NFD")))
+    }
+    found = ledger.search.by_prints(prints, limit=limit + 1)
     by = _BY_LOWER.get(namespace.lower(), "a namespace of your own")
     ledger.accesses.note(
         AccessKind.SEARCHED, f"for a person, by {by}: {min(len(found), limit)} requests found"
