@@ -11,6 +11,7 @@ from adobe_privacy.settings import (
     VARIABLES,
     ConnectionFields,
     SettingsError,
+    key_settings,
     read_all,
     read_variables,
     service_settings,
@@ -119,6 +120,31 @@ def test_a_field_that_cannot_be_used_is_named_in_one_line(extra: Any, says: str)
 def test_a_variable_that_cannot_be_used_is_named_in_one_line(name: str, value: str, says: str) -> None:
     with pytest.raises(SettingsError, match=f"^the Airflow variable privacy_{name}: {says}"):
         read_variables({f"privacy_{name}": value})
+
+
+@pytest.mark.parametrize(
+    ("password", "extra", "says"),
+    [
+        # It would stand in the ledger and in `airflow privacy settings`, as the name of the key.
+        (None, {"recipients": "AGE-SECRET-KEY-1QQ"}, r"extra\.recipients .* public keys"),
+        (None, {"recipients": ["age1qq", "age-secret-key-1qq"]}, r"extra\.recipients .* public keys"),
+        (None, {"recipients": "age1qq, ssh-ed25519"}, r"extra\.recipients .* public keys"),
+        (
+            None,
+            {"recipients": "age1qq", "kms_key_id": "alias/results"},
+            r"extra\.recipients and extra\.kms_key_id",
+        ),
+        (None, {}, "holds no key"),
+        (" ", {"aws_conn_id": "aws_default"}, "holds no key"),
+    ],
+)
+def test_a_key_that_cannot_be_meant_is_refused_and_never_repeated(
+    password: str | None, extra: dict[str, Any], says: str
+) -> None:
+    given = ConnectionFields("archive_key", "generic", password=password, extra=json.dumps(extra))
+    with pytest.raises(SettingsError, match=f"^connection archive_key:? ?{says}") as problem:
+        key_settings(given, "archive_key")
+    assert "1qq" not in str(problem.value).lower()
 
 
 @pytest.mark.parametrize("namespace", ["imsOrgID", "imsorgid", "imsOrg"])

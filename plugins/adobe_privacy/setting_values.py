@@ -220,6 +220,13 @@ def products(value: tuple[str, ...]) -> tuple[str, ...]:
     return include_codes(value)
 
 
+def public_keys(value: tuple[str, ...]) -> tuple[str, ...]:
+    """The ledger and the commands show them as the name of the key: never a secret one."""
+    if not all(re.fullmatch(r"age1[a-z0-9]+", each) for each in value):
+        raise ValueError("must be age public keys, age1…; secret ones belong into the password")
+    return value
+
+
 def number(value: Any) -> Any:
     # Python counts true as 1.
     if isinstance(value, bool):
@@ -324,6 +331,7 @@ JsonText = BeforeValidator(unpacked)
 Verify = Annotated[bool | str, BeforeValidator(verify)]
 ProxySetting = Annotated[str | Literal[False], BeforeValidator(proxy)]
 BlankSeparated = Annotated[tuple[str, ...], BeforeValidator(lambda value: names(blanks_as_commas(value)))]
+PublicKeys = Annotated[BlankSeparated, AfterValidator(public_keys)]
 LegalClocks = Annotated[Clocks, BeforeValidator(clocks)]
 Retention = Annotated[dict[str, int], BeforeValidator(retention)]
 

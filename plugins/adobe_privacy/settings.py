@@ -26,7 +26,6 @@ from adobe_privacy.ledger_settings import LedgerSettings, default_ledger, ledger
 from adobe_privacy.organisations import THE_DEFAULT, Organisation
 from adobe_privacy.regulations.clocks import DEFAULT
 from adobe_privacy.setting_values import (
-    BlankSeparated,
     Cap,
     ConnectionFields,
     Count,
@@ -38,6 +37,7 @@ from adobe_privacy.setting_values import (
     Number,
     Products,
     ProxySetting,
+    PublicKeys,
     RequestIdScheme,
     Retention,
     SettingsError,
@@ -101,7 +101,7 @@ class _ServiceExtra(CallOptions, Fields):
 
 
 class _KeyExtra(Fields):
-    recipients: BlankSeparated = ()
+    recipients: PublicKeys = ()
     kms_key_id: Text | None = None
     aws_conn_id: Text | None = None
     keys_uri: Uri | None = None
@@ -326,6 +326,11 @@ def key_settings(connection: ConnectionFields | None, conn_id: str) -> KeySettin
             "not exist, or access to it is denied"
         )
     extra = checked(_KeyExtra, extra_of(connection), lambda path: f"connection {conn_id}: extra.{path}")
-    return KeySettings(
-        conn_id=conn_id, identities=tuple((connection.password or "").split()), **extra.model_dump()
-    )
+    identities = tuple((connection.password or "").split())
+    if extra.recipients and extra.kms_key_id:
+        raise SettingsError(f"connection {conn_id}: extra.recipients and extra.kms_key_id: give one of them")
+    if not (extra.recipients or extra.kms_key_id or identities):
+        raise SettingsError(
+            f"connection {conn_id} holds no key: give extra.recipients, the password or extra.kms_key_id"
+        )
+    return KeySettings(conn_id=conn_id, identities=identities, **extra.model_dump())
