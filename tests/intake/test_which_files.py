@@ -18,9 +18,16 @@ from adobe_privacy.intake.found_again import requests_of
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.planning.planning import Plan, PlanSettings, plan_day
 from adobe_privacy.reporting.run_report import plan_lines, settle
-from adobe_privacy.storage import AccessDenied, ObjectNotFound, Store, open_store
+from adobe_privacy.storage import (
+    AccessDenied,
+    ObjectNotFound,
+    StorageError,
+    StorageUnavailable,
+    Store,
+    open_store,
+)
 from tests.storage.servers import S3Server, s3_server
-from tests.support.inbox import line, put
+from tests.support.inbox import deny, line, put
 from tests.support.ledgers import DAY
 
 NEXT = DAY + timedelta(days=1)
@@ -424,3 +431,32 @@ def test_a_file_that_became_a_pipe_after_the_plan_is_not_read(
     for read in (inbox.read, lambda key: list(inbox.chunks(key))):
         with pytest.raises(ObjectNotFound):
             read(f"{DAY}/r.jsonl")
+
+
+@pytest.mark.parametrize("kind", [AccessDenied, StorageUnavailable])
+def test_a_file_that_cannot_be_read_stops_no_other_and_is_read_once_it_can(
+    inbox: Store, ledger: Ledger, kind: type[StorageError]
+) -> None:
+    put(inbox, line(1), name="Zzmarker Smith.jsonl")
+    put(inbox, line(2), name="second.jsonl")
+    for day in (DAY, NEXT):
+        with pytest.MonkeyPatch.context() as patch:
+            deny(patch, f"{DAY}/Zzmarker Smith.jsonl", kind=kind)
+            put(inbox, line(3), name="third.jsonl", day=day)
+            assert plan(inbox, ledger, day).intake.new == (2 if day == DAY else 0)
+        [named] = [
+            text for text in settle(ledger, run_id=f"run {day}", inbox_date=DAY).named if "file-" in text
+        ]
+        assert "nothing of it was read: it cannot be read: file://" in named
+        assert "Zzmarker" not in named
+    assert plan(inbox, ledger, NEXT).intake.new == 1
+    assert not any("file-" in text for text in settle(ledger, run_id="run", inbox_date=DAY).named)
+
+
+def test_where_the_store_fails_for_all_files_the_plan_is_tried_again(inbox: Store, ledger: Ledger) -> None:
+    put(inbox, line(1))
+    with pytest.MonkeyPatch.context() as patch:
+        deny(patch, f"{DAY}/r.jsonl", kind=StorageUnavailable)
+        with pytest.raises(StorageUnavailable, match=r"r\.jsonl"):
+            plan(inbox, ledger)
+    assert plan(inbox, ledger).intake.new == 1

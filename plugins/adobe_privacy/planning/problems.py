@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from adobe_privacy.intake.inbox import Line, write_rejected
+from adobe_privacy.intake.files import InboxEntry
+from adobe_privacy.intake.inbox import Line, as_shown, write_rejected
 from adobe_privacy.intake.request import CONFLICT
 from adobe_privacy.ledger.inbox import Problem
 from adobe_privacy.ledger.schema import ProblemKind
-from adobe_privacy.storage import AccessDenied, Store
+from adobe_privacy.storage import AccessDenied, StorageError, StorageUnavailable, Store
 
 # So many of a file's rejected lines the ledger keeps one by one; the rest is counted.
 MAX_PROBLEMS = 1000
@@ -25,6 +26,17 @@ class Problems:
     shown: str
     lines: list[Line] = field(default_factory=list)
     more: int = 0
+    # Why nothing of it, or not all of it, could be read.
+    unreadable: StorageError | None = None
+
+    def readable(self, entry: InboxEntry, lines: Iterable[Line]) -> Iterator[Line]:
+        """The lines of a file; where it cannot be read on, its last line says so."""
+        try:
+            with as_shown(entry.source, entry.shown):
+                yield from lines
+        except (AccessDenied, StorageUnavailable) as error:
+            self.unreadable = error
+            yield Line(entry.source, 1, reason=f"it cannot be read: {error}", whole_file=True)
 
     def noted(self, rejected: Iterator[Line]) -> Iterator[Line]:
         """The same lines, seen."""

@@ -21,7 +21,7 @@ from adobe_privacy.planning.latency import Latencies, observed_latencies, risk
 from adobe_privacy.planning.problems import FORGOTTEN, UNREADABLE_NAME, Problems, why_not_read
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, DueDates, due_dates
 from adobe_privacy.reporting.alarms import next_alarm
-from adobe_privacy.storage import ObjectNotFound, Store
+from adobe_privacy.storage import ObjectNotFound, StorageError, StorageUnavailable, Store
 
 CHUNK = 1000
 # So many rejected lines, warnings and files a plan names; the reports in the inbox name all lines.
@@ -101,18 +101,20 @@ def take_in_day(
 ) -> Intake:
     """Writes the day's new requests and what of the folder could not be used into the ledger, and with `report` the
     unusable lines under `rejected/`, where the inbox may be written.
-    Raises StorageError where the inbox cannot be read."""
+    A file that cannot be read is one of these, and the next call tries it again. Raises StorageError where the inbox
+    cannot be read, and StorageUnavailable where the store fails for all files."""
     intake = Intake(day, store.location.uri)
     found = files_to_read(store, ledger, day, late_days=settings.late_days, look_later=settings.look_later)
     intake.unchanged, intake.growing, intake.later = found.unchanged, found.growing, found.later
     intake.astray = found.astray
     latencies = observed_latencies(ledger) if found.requests else Latencies()
+    unreadable: list[StorageError | None] = []
     for entry in found.requests:
         intake.files.append(entry.shown)
         intake.late += [entry.shown] if entry.name.day != day else []
         problems = Problems(entry.shown)
         try:
-            rejected = problems.noted(_take_in(store, ledger, entry, settings, latencies, intake))
+            rejected = problems.noted(_take_in(store, ledger, entry, settings, latencies, intake, problems))
             with as_shown(entry.source, entry.shown):
                 if report and entry.source.isprintable():
                     unreported = problems.report(store, entry.source, rejected)
@@ -123,7 +125,12 @@ def take_in_day(
         finally:
             intake.rejected += len(problems.lines) + problems.more
             intake.rejected_lines += problems.lines[: MAX_NAMED - len(intake.rejected_lines)]
-        ledger.inbox.record(entry.name, problems.found(), size=entry.size, mark=entry.mark, run_id=run_id)
+        # Without a mark, the file is new to the next run.
+        mark = "" if problems.unreadable else entry.mark
+        ledger.inbox.record(entry.name, problems.found(), size=entry.size, mark=mark, run_id=run_id)
+        unreadable.append(problems.unreadable)
+    if unreadable and all(isinstance(error, StorageUnavailable) for error in unreadable):
+        raise next(filter(None, unreadable))
     for entry in found.not_read:
         intake.not_read.append(entry.shown)
         ledger.inbox.record(
@@ -150,6 +157,7 @@ def _take_in(
     settings: PlanSettings,
     latencies: Latencies,
     intake: Intake,
+    problems: Problems,
 ) -> Iterator[Line]:
     """Writes a file's new requests into the ledger, a chunk at a time, and yields the lines it refuses."""
     source, day = entry.source, entry.name.day
@@ -159,7 +167,7 @@ def _take_in(
     chunk: list[_Arrival] = []
     lines = 0
     reading = read_file(store, source)
-    for line in reading:
+    for line in problems.readable(entry, reading):
         lines += 1
         request = line.request
         if request is None:
