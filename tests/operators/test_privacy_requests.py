@@ -270,6 +270,26 @@ def test_a_code_that_adobe_refuses_is_told_by_each_run_that_sends_it_until_it_is
         assert ledger.attention.counts()["refused_together"] == 0
 
 
+@pytest.mark.parametrize(("lost", "says"), [(False, "not archived yet"), (True, "refused")])
+def test_a_run_answers_for_the_batches_that_it_took_over(
+    world: World, monkeypatch: pytest.MonkeyPatch, lost: bool, says: str
+) -> None:
+    world.put(request(1), request(2))
+    batches = plan()
+    later = datetime.now(UTC) + timedelta(hours=2)
+    patched: Any = Ledger.__init__.__kwdefaults__
+    monkeypatch.setitem(patched, "now", lambda: later)
+    if lost:
+        (world.inbox / f"{DAY}" / "requests.jsonl").unlink()
+    next_day = DAY + timedelta(days=1)
+    assert PlanPrivacyRequestsOperator(task_id="plan").execute(context(next_day)) == batches
+    create(batches[0])
+    settling = SettlePrivacyRequestsOperator(task_id="settle", batch_ids=batches)
+    with pytest.raises(AirflowFailException, match=rf"2 need a person: DSR-1 .access.*: {says}"):
+        settling.execute(context(next_day))
+    assert "access" in settling.summary, "its jobs are in the figures"
+
+
 def test_settle_fails_where_there_was_no_plan(world: World) -> None:
     with pytest.raises(AirflowFailException, match="not planned"):
         settle(None)

@@ -28,13 +28,15 @@ from adobe_privacy.regulations.clocks import OPT_OUT
 
 @dataclass(frozen=True)
 class RunScope:
-    """What a run that has ended answers for. With `left_to_sweep`, jobs that Adobe still works on are not. With
+    """What a run that has ended answers for: the jobs of its day, of the batches that it claimed and of those in
+    `batch_ids`, which it took over. With `left_to_sweep`, jobs that Adobe still works on are not. With
     `opt_outs`, its jobs are opt-outs of sale, which else are none of them."""
 
     run_id: str
     inbox_date: date
     left_to_sweep: bool = False
     opt_outs: bool = False
+    batch_ids: tuple[str, ...] = ()
 
 
 class Attention(Topic):
@@ -125,7 +127,8 @@ def _job_conditions(kind: Kind, scope: RunScope | None, batches: Sequence[str]) 
 def _batches(session: Session, scope: RunScope | None) -> Sequence[str]:
     if scope is None:
         return ()
-    return session.scalars(select(Batch.id).where(Batch.run_id == scope.run_id)).all()
+    own = session.scalars(select(Batch.id).where(Batch.run_id == scope.run_id)).all()
+    return list({*own, *scope.batch_ids})
 
 
 def _problem_conditions(kind: Kind, scope: RunScope | None) -> list[ColumnElement[bool]]:

@@ -150,13 +150,13 @@ class Page:
 class Overview(Topic):
     """What the page, the commands and a run's summary read."""
 
-    def run_jobs(self, *, run_id: str, inbox_date: date) -> Iterator[Job]:
-        """The jobs that a run of `inbox_date` reports on, the most urgent first: of its own batches, or of its own
-        day. They are read as they are asked for."""
+    def run_jobs(self, *, run_id: str, inbox_date: date, batch_ids: Collection[str] = ()) -> Iterator[Job]:
+        """The jobs that a run of `inbox_date` reports on, the most urgent first: of its own batches, of those that it
+        took over, or of its own day. They are read as they are asked for."""
         with self.unit.read() as session:
             own_batches = session.scalars(select(Batch.id).where(Batch.run_id == run_id)).all()
             of_day = and_(Job.inbox_date == inbox_date, Job.origin == Origin.INBOX)
-            query = select(Job).where(or_(Job.batch_id.in_(own_batches), of_day))
+            query = select(Job).where(or_(Job.batch_id.in_({*own_batches, *batch_ids}), of_day))
             yield from session.scalars(query.order_by(Job.due_on, Job.id).execution_options(yield_per=1000))
 
     def due(self, by: date, *, limit: int = 1000) -> list[Job]:

@@ -601,6 +601,7 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
                 ledger,
                 run_id=run_of(context),
                 inbox_date=inbox_day(context),
+                batch_ids=[str(batch_id) for batch_id in self.batch_ids],
                 left_to_sweep=is_backfill(context),
             )
             self.tell_figures(ledger)

@@ -149,15 +149,25 @@ class Settlement:
     on_hold: int = 0
 
 
-def settle(ledger: Ledger, *, run_id: str, inbox_date: date, left_to_sweep: bool = False) -> Settlement:
-    """Sums up what a run answers for, its jobs one by one; opt-outs of sale are not among them. With `left_to_sweep`,
-    a job that Adobe still works on is no problem; one that Adobe calls complete while a product has yet to answer never
-    is: every sweep asks again."""
-    jobs = ledger.overview.run_jobs(run_id=run_id, inbox_date=inbox_date)
+def settle(
+    ledger: Ledger,
+    *,
+    run_id: str,
+    inbox_date: date,
+    batch_ids: Sequence[str] = (),
+    left_to_sweep: bool = False,
+) -> Settlement:
+    """Sums up what a run answers for, its jobs one by one; opt-outs of sale are not among them. `batch_ids` are those
+    of its plan: the run answers for the batches, too, that another run claimed and left. With `left_to_sweep`, a job
+    that Adobe still works on is no problem; one that Adobe calls complete while a product has yet to answer never is:
+    every sweep asks again."""
+    jobs = ledger.overview.run_jobs(run_id=run_id, inbox_date=inbox_date, batch_ids=batch_ids)
     summary = _Summary(inbox_date)
     summary.add(jobs)
     summary.review(ledger.results.answers([job.id for job in summary.doubtful]))
-    attention = attention_of_run(ledger, RunScope(run_id, inbox_date, left_to_sweep))
+    attention = attention_of_run(
+        ledger, RunScope(run_id, inbox_date, left_to_sweep, batch_ids=tuple(batch_ids))
+    )
     states, on_hold = summary.states, summary.on_hold
     lines = summary.lines()
     at_adobe = states[JobState.SUBMITTED] if left_to_sweep else summary.unanswered
