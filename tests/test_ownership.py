@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ownership import MARK, check_owner, claim, read_mark
+from adobe_privacy.ownership import MARK, accept, check_owner, claim, ownership, read_mark
 from adobe_privacy.storage import Store
 from tests.storage.conftest import azure, gcs, s3, store
 from tests.support.ledgers import DAY, FakeClock, OpenLedger, received
@@ -116,6 +117,47 @@ def test_a_ledger_that_has_lost_what_it_had_written_is_refused(
             check_owner(restored, store, "A@AdobeOrg")
         with pytest.raises(LedgerError, match="older than the archive"):
             claim(restored, store)
+
+
+@pytest.mark.parametrize("ahead", [1, 2])
+def test_a_copy_of_the_ledger_that_is_in_use_beside_it_sends_nothing(
+    store: Store, tmp_path: Path, ahead: int
+) -> None:
+    with another(tmp_path, "a.db") as ledger:
+        claim(ledger, store)
+    shutil.copy(tmp_path / "a.db", tmp_path / "b.db")
+    with another(tmp_path, "a.db") as ledger, another(tmp_path, "b.db") as copy:
+        # Both Airflows begin the same day, and neither knows of the other's submission yet.
+        check_owner(ledger, store, "A@AdobeOrg")
+        check_owner(copy, store, "A@AdobeOrg")
+        intend(ledger, 1)
+        for number in range(ahead):
+            intend(copy, 1 + number)
+        claim(ledger, store)
+        mark = store.read(MARK)
+        for _ in range(2):
+            with pytest.raises(LedgerError, match=r"is a copy of the other: nothing was done.*reconcile"):
+                claim(copy, store)
+        assert store.read(MARK) == mark
+        for number in range(20):
+            intend(ledger, 10 + number)
+        claim(ledger, store)
+
+
+def test_a_copy_takes_the_archive_over_by_a_person_s_word(store: Store, tmp_path: Path) -> None:
+    with another(tmp_path, "a.db") as ledger:
+        claim(ledger, store)
+    shutil.copy(tmp_path / "a.db", tmp_path / "b.db")
+    with another(tmp_path, "a.db") as ledger, another(tmp_path, "b.db") as copy:
+        intend(ledger, 1)
+        intend(copy, 1)
+        claim(ledger, store)
+        assert ownership(copy, store, "A@AdobeOrg").differs
+        accept(copy, store)
+        intend(copy, 2)
+        claim(copy, store)
+        with pytest.raises(LedgerError, match="belongs to the ledger"):
+            check_owner(ledger, store, "A@AdobeOrg")
 
 
 def test_an_archive_belongs_to_one_organisation(ledger: Ledger, store: Store) -> None:

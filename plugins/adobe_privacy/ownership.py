@@ -4,7 +4,8 @@ So three mistakes are found before anything is sent, stored or erased: an empty 
 a ledger that belongs to another archive, and a ledger that a backup brought back.
 
 Before a batch of intents is sent, the ledger commits them with a higher counter, and then the mark in the archive is
-raised to it. So the ledger's counter is never lower than the mark, unless the ledger has lost what it had written.
+raised to it. So the ledger's counter is never lower than the mark, unless the ledger has lost what it had written. The
+mark says when, too: a copy of the ledger that is in use beside it has the same counters at other moments.
 """
 
 from __future__ import annotations
@@ -128,7 +129,8 @@ def ownership(ledger: Ledger, archive: Store, organisation: str) -> Standing:
     except LedgerError as problem:
         if mark.organisation != organisation:
             raise
-        since = own.at if own is not None and own.id == mark.ledger_id else None
+        older = own is not None and own.id == mark.ledger_id and own.counter < mark.counter
+        since = own.at if older and own is not None else None
         return Standing(str(problem).partition(": nothing was done")[0], True, since, mark.at)
     return Standing(f"the archive belongs to this ledger, {mark.ledger_id}", False)
 
@@ -172,4 +174,10 @@ def _refuse_other(mark: Mark, own: Identity | None, organisation: str, archive: 
             f"the ledger is older than the archive {uri}: it knows of {own.counter} submissions, the archive of "
             f"{mark.counter}{f', the last at {mark.at:%Y-%m-%d %H:%M} UTC' if mark.at else ''}. It was restored from a "
             f"backup, or is a copy: nothing was done. {WAY_OUT.capitalize()}, which says what Adobe has"
+        )
+    if mark.at is not None and not own.has_written(mark.counter, mark.at):
+        raise LedgerError(
+            f"the archive {uri} knows of a submission of {mark.at:%Y-%m-%d %H:%M:%S} UTC that this ledger has not "
+            "written, and both have the same id: of two ledgers in use, one is a copy of the other: nothing was done. "
+            f"Stop the Airflow that works with the copy, then {WAY_OUT} with the right ledger"
         )

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -19,15 +19,27 @@ from adobe_privacy.ledger.unit import Topic
 _IDENTITY, _LOST = "identity", "lost"
 # Whoever names inbox folders by another time zone's days is at most so far ahead.
 TIME_ZONES = timedelta(days=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# So many tasks at once may have committed intents before the first of them raises the archive's mark.
+EARLIER_AT_MOST = 12
 
 
 @dataclass(frozen=True)
 class Identity:
-    """`counter` grows with every batch of intents, in the transaction that commits them; `at` is when."""
+    """`counter` grows with every batch of intents, in the transaction that commits them; `at` is when. `earlier` tells
+    when it had its last values before, in microseconds since 1970."""
 
     id: str
     counter: int = 0
     at: datetime | None = None
+    earlier: tuple[int | None, ...] = ()
+
+    def has_written(self, counter: int, at: datetime) -> bool:
+        """Whether the counter came to this value at this moment, as far as is remembered. A copy of the ledger that
+        went its own way has other moments."""
+        moments = (*self.earlier, _microseconds(self.at))
+        back = self.counter - counter
+        return not 0 <= back < len(moments) or moments[-1 - back] == _microseconds(at)
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,8 @@ class Identities(Topic):
 def count_intents(session: Session, now: datetime) -> None:
     """To be called in every transaction that commits intents."""
     own = _read(session) or Identity(str(uuid.uuid4()))
-    _write(session, Identity(own.id, own.counter + 1, now))
+    earlier = (*own.earlier, _microseconds(own.at))[-EARLIER_AT_MOST:]
+    _write(session, Identity(own.id, own.counter + 1, now, earlier))
 
 
 def _read(session: Session) -> Identity | None:
@@ -87,7 +100,12 @@ def _read(session: Session) -> Identity | None:
         return None
     fields: dict[str, Any] = json.loads(kept)
     at = fields["at"]
-    return Identity(fields["id"], fields["counter"], at and datetime.fromisoformat(at))
+    earlier = tuple(fields.get("earlier", ()))
+    return Identity(fields["id"], fields["counter"], at and datetime.fromisoformat(at), earlier)
+
+
+def _microseconds(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def _write(session: Session, identity: Identity) -> None:
