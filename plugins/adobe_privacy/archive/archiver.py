@@ -19,6 +19,7 @@ from adobe_privacy.archive.manifest import (
     Manifest,
     Sealed,
     find_manifest,
+    holds_no_data,
     job_folder,
     parse_manifest,
 )
@@ -152,7 +153,7 @@ def _describe(
     job: CompletedJob, stored: _Stored | None, settings: ArchiveSettings, archived_at: datetime
 ) -> Manifest:
     result = None if stored is None else stored.result
-    empty = result is not None and result.summary.inflated_bytes == 0
+    empty = result is not None and holds_no_data(result.summary.members, result.summary.inflated_bytes)
     completeness = compare(
         verdict=(job.verdict_without_data if empty else None) or job.verdict,
         requested=job.products_requested,

@@ -111,8 +111,7 @@ class Manifest(BaseModel):
 
     @property
     def holds_no_data(self) -> bool:
-        """Whether there was a result, and nothing in it: no member, or only folders and empty files."""
-        return self.object is not None and 0 in (self.members, self.inflated_size)
+        return holds_no_data(self.members, self.inflated_size)
 
     @property
     def folder(self) -> str:
@@ -132,6 +131,12 @@ class Manifest(BaseModel):
     def to_json(self) -> bytes:
         """The text of `manifest.json`."""
         return self.model_dump_json(indent=2, exclude_none=True).encode() + b"\n"
+
+
+def holds_no_data(members: int | None, inflated_size: int | None) -> bool:
+    """Whether there was a result, and nothing in it: no member, or only folders and empty files. Of a job without a
+    result neither number is known; an older manifest has only the first."""
+    return 0 in (members, inflated_size)
 
 
 def job_folder(regulation: str, completed: date, job_id: str) -> str:

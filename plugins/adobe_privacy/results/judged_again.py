@@ -10,6 +10,7 @@ from typing import Any
 
 from adobe_privacy.api.models import JobDetail, JobStatus
 from adobe_privacy.api.names import Verdict, product_code
+from adobe_privacy.archive.manifest import holds_no_data
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job
@@ -70,7 +71,11 @@ def judgement_of(manifest: Any, action: str) -> Judgement | None:
         kept = _kept(manifest, asked)
         no_result = action == "access" and "object" not in manifest
         judgement = kept or judge(detail, asked, last_look=True)
-        if action == "access" and detail.status is JobStatus.COMPLETE and _holds_no_data(manifest):
+        if (
+            action == "access"
+            and detail.status is JobStatus.COMPLETE
+            and holds_no_data(manifest.get("members"), manifest.get("inflated_size"))
+        ):
             judgement = of_empty_result(judgement)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -80,11 +85,6 @@ def judgement_of(manifest: Any, action: str) -> Judgement | None:
         return None
     # What was in the way of `done` then, a manifest tells in part only.
     return None if judgement.verdict is Verdict.DONE and (left_out or no_result) else judgement
-
-
-def _holds_no_data(manifest: dict[str, Any]) -> bool:
-    """As `Manifest.holds_no_data` says it of a manifest of today."""
-    return "object" in manifest and 0 in (manifest.get("members"), manifest.get("inflated_size"))
 
 
 def _kept(manifest: dict[str, Any], asked: list[str]) -> Judgement | None:
