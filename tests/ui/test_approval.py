@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.states import JobState
 from scripts.stack import Stack
-from tests.support.airflow import until
+from tests.support.airflow import questions, until
 from tests.ui.conftest import RUNS, Clicks, OpenAs, wait_for_runs
 from tests.ui.test_page import opened
 
@@ -95,13 +95,12 @@ def run_with_deletes(stack: Stack, day: date) -> str:
 
 def wait_for_questions(stack: Stack, run_id: str, count: int) -> None:
     with stack.api() as api:
-
-        def asked() -> bool:
-            answer = api.get(f"/dags/privacy_requests/dagRuns/{run_id}/hitlDetails").raise_for_status()
-            states = [detail["task_instance"]["state"] for detail in answer.json()["hitl_details"]]
-            return states.count("awaiting_input") == count
-
-        until(stack, asked, f"{count} questions were awaited", seconds=300)
+        until(
+            stack,
+            lambda: len(questions(api, "privacy_requests", run_id)) == count,
+            f"{count} questions were awaited",
+            seconds=300,
+        )
 
 
 def open_question(page: Page, subject: str) -> None:
