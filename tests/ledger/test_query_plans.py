@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.alarms import Raised
-from adobe_privacy.ledger.attention import KINDS, LASTING, Kind
+from adobe_privacy.ledger.attention import KINDS, LASTING, Kind, Level
 from adobe_privacy.ledger.attention_reader import RunScope
 from adobe_privacy.ledger.doubts import SeenJob
 from adobe_privacy.ledger.inbox import FileName, Problem
@@ -335,6 +335,9 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "attention.counts": lambda ledger: ledger.attention.counts(),
     "overview.sizes": lambda ledger: ledger.overview.sizes([kind for kind in LASTING if kind.states]),
     "attention.counts, of a run": lambda ledger: ledger.attention.counts(KINDS, RunScope("run-20", DAY)),
+    "attention.counts, of a run of opt-outs": lambda ledger: ledger.attention.counts(
+        [kind for kind in KINDS if kind.level is Level.PERSON], RunScope("run-20", DAY, opt_outs=True)
+    ),
     **{f"attention.jobs, {kind.name}": _attention(kind) for kind in LASTING if kind.states},
     "attention.problems": lambda ledger: ledger.attention.problems(KINDS[0], limit=100),
     "attention.told": lambda ledger: ledger.attention.told(),
@@ -540,7 +543,12 @@ WHOLE_INDEXES: dict[str, str | tuple[str, ...]] = {
         REFUSED_TOGETHER,
     ),
     **dict.fromkeys(
-        ("attention.counts, of a run", "attention.jobs, refused_together", "overview.page, refused_together"),
+        (
+            "attention.counts, of a run",
+            "attention.counts, of a run of opt-outs",
+            "attention.jobs, refused_together",
+            "overview.page, refused_together",
+        ),
         REFUSED_TOGETHER,
     ),
     "attention.jobs, held": "USING INDEX ix_privacy_jobs_held",

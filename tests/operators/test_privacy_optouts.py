@@ -233,6 +233,26 @@ def test_a_request_on_hold_and_one_whose_line_is_gone_are_not_sent(world: World)
     assert [receipt["request_id"] for receipt in receipts(world)] == ["DSR-1"]
 
 
+@pytest.mark.parametrize("fault", ["line gone", "refused by Adobe"])
+def test_a_run_is_not_green_that_could_not_send_what_an_earlier_day_left(world: World, fault: str) -> None:
+    world.put(opt_out(1), opt_out(2), day=DAY - timedelta(days=1))
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context(DAY - timedelta(days=1)))
+    world.put(opt_out(3))
+    if fault == "line gone":
+        world.put(opt_out(2), day=DAY - timedelta(days=1))
+    else:
+        # The call with all three, and its first half, which is one.
+        world.simulator.fault("consent", "error_before", status=400, times=2)
+    for _ in range(2):
+        with pytest.raises(AirflowFailException, match=r"1 need a person: DSR-1 .*refused"):
+            send()
+    assert states(world) == {JobState.ARCHIVED: 2, JobState.REFUSED: 1}
+    world.put(day=DAY + timedelta(days=1))
+    assert (
+        SendPrivacyOptOutsOperator(task_id="send").execute(context(DAY + timedelta(days=1)))["accepted"] == 0
+    )
+
+
 def test_an_id_with_slashes_makes_no_folders(world: World) -> None:
     world.put(opt_out(1, request_id="A/../../../x1"))
     assert send()["receipts"] == 1

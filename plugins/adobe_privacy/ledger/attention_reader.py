@@ -30,7 +30,8 @@ from adobe_privacy.regulations.clocks import OPT_OUT
 class RunScope:
     """What a run that has ended answers for: the jobs of its day, of the batches that it claimed and of those in
     `batch_ids`, which it took over. With `left_to_sweep`, jobs that Adobe still works on are not. With
-    `opt_outs`, its jobs are opt-outs of sale, which else are none of them."""
+    `opt_outs`, its jobs are opt-outs of sale, which else are none of them: those of its day, and those that an earlier
+    day left and that it had to refuse."""
 
     run_id: str
     inbox_date: date
@@ -50,7 +51,7 @@ class Attention(Topic):
             query = (
                 _counting_all(tuple(kinds))
                 if scope is None
-                else _counting(kinds, scope, _batches(session, scope))
+                else _counting(kinds, scope, _own(session, scope))
             )
             rows = session.execute(query, moments(self.unit.now()))
             return {name: int(count or 0) for name, count in rows.tuples()}
@@ -63,7 +64,7 @@ class Attention(Topic):
         reason = literal("") if kind.reason is None else kind.reason()
         with self.unit.read() as session:
             query = select(Job, kind.since(), reason).where(
-                *_job_conditions(kind, scope, _batches(session, scope))
+                *_job_conditions(kind, scope, _own(session, scope))
             )
             query = query.order_by(Job.due_on, Job.id).limit(limit)
             rows = session.execute(query, moments(self.unit.now()))
@@ -90,8 +91,8 @@ class Attention(Topic):
                     session.merge(AttentionTold(kind=kind, told_at=at))
 
 
-def _counting(kinds: Sequence[Kind], scope: RunScope | None, batches: Sequence[str]) -> CompoundSelect[Any]:
-    return union_all(*(_counting_one(kind, scope, batches) for kind in kinds))
+def _counting(kinds: Sequence[Kind], scope: RunScope | None, own: Sequence[Any]) -> CompoundSelect[Any]:
+    return union_all(*(_counting_one(kind, scope, own) for kind in kinds))
 
 
 @cache
@@ -100,20 +101,20 @@ def _counting_all(kinds: tuple[Kind, ...]) -> CompoundSelect[Any]:
     return _counting(kinds, None, ())
 
 
-def _counting_one(kind: Kind, scope: RunScope | None, batches: Sequence[str]) -> Select[Any]:
+def _counting_one(kind: Kind, scope: RunScope | None, own: Sequence[Any]) -> Select[Any]:
     if kind.problems:
         lines = func.coalesce(func.sum(InboxProblem.lines), 0)
         return select(literal(kind.name), lines).where(*_problem_conditions(kind, scope))
     jobs = select(literal(kind.name), func.count()).select_from(Job)
-    return jobs.where(*_job_conditions(kind, scope, batches))
+    return jobs.where(*_job_conditions(kind, scope, own))
 
 
-def _job_conditions(kind: Kind, scope: RunScope | None, batches: Sequence[str]) -> list[ColumnElement[bool]]:
+def _job_conditions(kind: Kind, scope: RunScope | None, own: Sequence[Any]) -> list[ColumnElement[bool]]:
     conditions = [kind.jobs()]
     if scope is not None:
         of_day = and_(Job.inbox_date == scope.inbox_date, Job.origin == Origin.INBOX)
         batch = last_move(Transition.batch_id) if kind.left_batch else Job.batch_id
-        of_run = of_day if scope.opt_outs else or_(batch.in_(batches), of_day)
+        of_run = or_((Job.id if scope.opt_outs else batch).in_(own), of_day)
         conditions += [of_run, Job.action == OPT_OUT if scope.opt_outs else Job.action != OPT_OUT]
         # Each job of an ended run counts once.
         if kind.of_ended_runs:
@@ -124,9 +125,14 @@ def _job_conditions(kind: Kind, scope: RunScope | None, batches: Sequence[str]) 
     return conditions
 
 
-def _batches(session: Session, scope: RunScope | None) -> Sequence[str]:
+def _own(session: Session, scope: RunScope | None) -> Sequence[Any]:
+    """Besides those of its day, a run's jobs are known by their batches. Opt-outs have none: these are their ids."""
     if scope is None:
         return ()
+    if scope.opt_outs:
+        by_run = last_move(Transition.actor).startswith(f"{scope.run_id}/", autoescape=True)
+        refused = select(Job.id).where(Job.state == JobState.REFUSED, Job.action == OPT_OUT, by_run)
+        return session.scalars(refused).all()
     own = session.scalars(select(Batch.id).where(Batch.run_id == scope.run_id)).all()
     return list({*own, *scope.batch_ids})
 
