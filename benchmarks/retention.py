@@ -102,7 +102,13 @@ def main() -> int:
             )
             assert sum(action.action == "erased" for action in found) == DUE, Counter(a.action for a in found)
         else:
-            clean = clean_up(store, older_than=A_DAY, on_hold=lambda *_: False, clock=lambda: NOW)
+            clean = clean_up(
+                store,
+                older_than=A_DAY,
+                on_hold=lambda *_: False,
+                is_archived=lambda *_: False,
+                clock=lambda: NOW,
+            )
             assert [action for action in clean if action.action != "failed"] == []
         asked[name] = requests = counts.total()
         kinds = [str(counts[kind]) for kind in ("list", "read", "write", "delete")]

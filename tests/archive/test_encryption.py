@@ -174,19 +174,47 @@ async def test_versions_of_the_ciphertext_do_not_count_where_the_key_is_gone(
         assert erasure.versions_remain is remain
 
 
-async def test_the_sweep_keeps_named_keys_and_deletes_all_others(store: Store, elsewhere: Store) -> None:
+def clean(store: Store, elsewhere: Store, days: float = 8) -> list[str]:
+    """The names of what is deleted so many days from now."""
+    actions = clean_up(
+        store,
+        older_than=timedelta(days=7),
+        on_hold=lambda *_: False,
+        is_archived=lambda *_: False,
+        keys=elsewhere,
+        clock=lambda: datetime.now(UTC) + timedelta(days=days),
+    )
+    return sorted(action.key.rpartition("/")[2] for action in actions)
+
+
+async def test_the_clean_up_keeps_named_keys_and_deletes_those_of_attempts(
+    store: Store, elsewhere: Store
+) -> None:
     for place in (None, elsewhere):
         job = access_job("beside" if place is None else "elsewhere")
         settings = ArchiveSettings(encryption=Encryption(PUBLIC, place))
         manifest = await archive_job(store, job, FromMemory(SMALL).open, settings=settings)
+        store.write(f"{manifest.folder}/killed.zip.age", b"half")
         (place or store).write(f"{manifest.folder}/killed.key", b"wrapped")
+    store.write("rejected/a-job/bad.zip.age", b"bad")
+    elsewhere.write("rejected/a-job/bad.key", b"wrapped")
     before = len(keys(store)), len(keys(elsewhere))
-    late = lambda: datetime.now(UTC) + timedelta(days=8)  # noqa: E731
-    swept = list(
-        clean_up(store, older_than=timedelta(days=7), on_hold=lambda *_: False, keys=elsewhere, clock=late)
-    )
-    assert {action.key.rpartition("/")[2] for action in swept} == {"killed.key"}
-    assert (len(keys(store)), len(keys(elsewhere))) == (before[0] - 1, before[1] - 1)
+    assert clean(store, elsewhere) == ["bad.zip.age", "killed.key", "killed.zip.age", "killed.zip.age"]
+    assert (len(keys(store)), len(keys(elsewhere))) == (before[0] - 4, before[1] - 2)
+    assert problems(store, Opener(OWNER, elsewhere)) == []
+
+
+async def test_the_clean_up_of_one_archive_touches_no_other_s_data_keys(
+    store: Store, elsewhere: Store, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Of another organisation, or of the archive that was in use before."""
+    other = open_store(f"file://{tmp_path_factory.mktemp('other')}")
+    await archive(store, settings=ArchiveSettings(encryption=Encryption(PUBLIC, elsewhere)))
+    elsewhere.write("rejected/a-job/theirs.key", b"wrapped")
+    before = keys(elsewhere)
+    # Older months are read once in thirty days.
+    assert [clean(other, elsewhere, 8 + day) for day in range(31)] == [[]] * 31
+    assert keys(elsewhere) == before
     assert problems(store, Opener(OWNER, elsewhere)) == []
 
 

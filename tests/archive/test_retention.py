@@ -22,7 +22,15 @@ from adobe_privacy.archive import (
     verify_sample,
 )
 from adobe_privacy.archive.manifest import Erasure
-from adobe_privacy.storage import AccessDenied, FileOptions, ObjectInfo, StorageUnavailable, Store, open_store
+from adobe_privacy.storage import (
+    AccessDenied,
+    FileOptions,
+    ObjectInfo,
+    ObjectNotFound,
+    StorageUnavailable,
+    Store,
+    open_store,
+)
 from tests.archive.erasing import Erasing
 from tests.archive.jobs import access_job, empty_manifest
 from tests.archive.results_server import FromMemory
@@ -38,6 +46,10 @@ def after(days: float) -> Callable[[], datetime]:
 
 
 def nothing_held(job_id: str, request_id: str | None) -> bool:
+    return False
+
+
+def not_archived(job_id: str, manifest: str) -> bool:
     return False
 
 
@@ -128,7 +140,14 @@ async def test_a_dry_run_names_and_touches_nothing(store: Store) -> None:
     (action,) = erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(31), dry_run=True)
     assert action.action == "erased"
     late = lambda: datetime.now(UTC) + timedelta(days=8)  # noqa: E731
-    (swept,) = clean_up(store, older_than=timedelta(days=7), on_hold=nothing_held, clock=late, dry_run=True)
+    (swept,) = clean_up(
+        store,
+        older_than=timedelta(days=7),
+        on_hold=nothing_held,
+        is_archived=not_archived,
+        clock=late,
+        dry_run=True,
+    )
     assert swept.action == "swept"
     assert len(list(store.objects())) == 3
     assert manifests(store)["a-job"] == manifest
@@ -199,9 +218,11 @@ async def test_old_attempts_are_swept_and_what_a_manifest_names_is_kept(store: S
     for name in ("perhaps", "or-this"):
         store.write(f"{day}/unreadable/{name}.zip", b"good")
     week = timedelta(days=7)
-    assert list(clean_up(store, older_than=week, on_hold=nothing_held)) == []
+    assert list(clean_up(store, older_than=week, on_hold=nothing_held, is_archived=not_archived)) == []
     late = lambda: datetime.now(UTC) + timedelta(days=8)  # noqa: E731
-    actions = list(clean_up(store, older_than=week, on_hold=held("disputed"), clock=late))
+    actions = list(
+        clean_up(store, older_than=week, on_hold=held("disputed"), is_archived=not_archived, clock=late)
+    )
     assert sorted((action.action, action.key) for action in actions) == [
         ("failed", f"{day}/unreadable/manifest.json"),
         ("held", "rejected/disputed/attempt.zip"),
@@ -221,9 +242,53 @@ async def test_old_attempts_are_swept_and_what_a_manifest_names_is_kept(store: S
     )
 
 
+@pytest.mark.parametrize("seen", [True, False], ids=["listed", "deleted"])
+async def test_what_lies_beside_a_manifest_that_is_missing_is_never_deleted(
+    store: Store, monkeypatch: pytest.MonkeyPatch, seen: bool
+) -> None:
+    """Somebody deleted it, or the store does not find at this moment what it lists."""
+    manifest = await archive(store, completed_at=COMPLETED + timedelta(days=395))
+    store.write(f"{manifest.folder}/killed.zip", b"half")
+    key = f"{manifest.folder}/manifest.json"
+    if seen:
+        read = Store.read
+
+        def not_found(self: Store, key: str) -> bytes:
+            if key.endswith("/manifest.json"):
+                raise ObjectNotFound("it does not exist", uri=key)
+            return read(self, key)
+
+        monkeypatch.setattr(Store, "read", not_found)
+    else:
+        store.delete(key)
+    asked = []
+
+    def is_archived(job_id: str, place: str) -> bool:
+        asked.append((job_id, place))
+        return not seen
+
+    actions = list(
+        clean_up(
+            store,
+            older_than=timedelta(days=7),
+            on_hold=nothing_held,
+            is_archived=is_archived,
+            clock=lambda: COMPLETED + timedelta(days=400),
+        )
+    )
+    assert {(action.action, action.key) for action in actions} == {("failed", key)}
+    assert "Restore the manifest from a version or a backup" in actions[0].detail
+    assert result_exists(store, manifest)
+    assert set(asked) <= {("a-job", key)}
+
+
 def test_a_sweep_that_could_meet_running_attempts_is_refused(file_store: Store) -> None:
     with pytest.raises(ValueError, match="older than an hour"):
-        list(clean_up(file_store, older_than=timedelta(minutes=5), on_hold=nothing_held))
+        list(
+            clean_up(
+                file_store, older_than=timedelta(minutes=5), on_hold=nothing_held, is_archived=not_archived
+            )
+        )
 
 
 async def test_the_samples_of_a_cycle_read_every_result_exactly_once(file_store: Store) -> None:
@@ -283,6 +348,7 @@ async def test_a_date_at_the_end_of_time_costs_its_own_manifest_only(
             file_store,
             older_than=timedelta(days=7),
             on_hold=nothing_held,
+            is_archived=not_archived,
             clock=lambda: datetime.now(UTC) + timedelta(days=8),
         )
     )
@@ -374,7 +440,18 @@ def test_what_retention_asks_of_the_store_grows_with_what_is_due(
     old = time.time() - 30 * 86400
     for path in tmp_path.rglob("a.zip"):
         os.utime(path, (old, old))
-    assert list(clean_up(store, older_than=timedelta(days=7), on_hold=nothing_held, clock=after(31))) == []
+    assert (
+        list(
+            clean_up(
+                store,
+                older_than=timedelta(days=7),
+                on_hold=nothing_held,
+                is_archived=not_archived,
+                clock=after(31),
+            )
+        )
+        == []
+    )
     assert requests["get"] == 0
     assert requests["list"] <= 3 + results // 1000 + 40
 
@@ -421,7 +498,13 @@ async def test_an_unfinished_write_that_cannot_be_removed_stops_no_other(
         unlink(self, missing_ok)
 
     monkeypatch.setattr(Path, "unlink", locked)
-    actions = clean_up(file_store, older_than=timedelta(days=1), on_hold=nothing_held, clock=after(400))
+    actions = clean_up(
+        file_store,
+        older_than=timedelta(days=1),
+        on_hold=nothing_held,
+        is_archived=not_archived,
+        clock=after(400),
+    )
     assert {action.key: action.action for action in actions} == {
         "jobs/a.zip#1": "failed",
         "jobs/b.zip#1": "swept",
@@ -443,7 +526,9 @@ async def test_a_folder_that_fails_costs_the_clean_up_itself_only(
 
     monkeypatch.setattr(Store, "objects", failing)
     clock = lambda: datetime.now(UTC) + timedelta(days=8)  # noqa: E731
-    actions = clean_up(file_store, older_than=timedelta(days=7), on_hold=nothing_held, clock=clock)
+    actions = clean_up(
+        file_store, older_than=timedelta(days=7), on_hold=nothing_held, is_archived=not_archived, clock=clock
+    )
     assert Counter(action.action for action in actions) == {"failed": 1, "swept": 1}
 
 
@@ -494,7 +579,13 @@ class TestAFolderThatMayNotBeListed:
             file_store.write(key, b"left over")
             os.utime(Path(file_store.location.prefix, key), (COMPLETED.timestamp(),) * 2)
         closed()
-        actions = clean_up(file_store, older_than=timedelta(days=7), on_hold=nothing_held, clock=after(40))
+        actions = clean_up(
+            file_store,
+            older_than=timedelta(days=7),
+            on_hold=nothing_held,
+            is_archived=not_archived,
+            clock=after(40),
+        )
         assert Counter(action.action for action in actions) == {"failed": 1, "swept": 1}
 
     async def test_it_is_named_by_the_verification_which_goes_on(

@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from adobe_privacy.ledger.ledger import Ledger
-from tests.support.ledgers import FakeClock, OpenLedger, received
+from adobe_privacy.ledger.results import FinishedJob
+from tests.support.ledgers import DAY, FakeClock, OpenLedger, received
 
 FOLDER = "jobs/gdpr/2026/01/01/adobe-1"
 
@@ -28,6 +29,21 @@ def test_what_is_on_hold_is_not_begun(ledger: Ledger) -> None:
     assert ledger.erasures.unfinished() == []
     ledger.people.release("DSR-1", "settled")
     assert begin(ledger)
+
+
+def test_a_job_is_archived_where_its_manifest_was_written(ledger: Ledger) -> None:
+    batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=100)
+    assert batch is not None
+    [job] = ledger.claims.batch_jobs(batch.id)
+    assert ledger.intents.intend(batch.id, [job.id], daily_limit=100)
+    ledger.intents.record_submitted([(job, "adobe-1")], adobe_request_id=None, reason="answer")
+    [job] = ledger.claims.batch_jobs(batch.id)
+    ledger.results.record_complete([FinishedJob(job, None, "done", "6000-200")])
+    assert not ledger.erasures.is_archived("adobe-1", f"{FOLDER}/manifest.json")
+    ledger.results.record_archived({job.id: f"{FOLDER}/manifest.json"})
+    assert ledger.erasures.is_archived("adobe-1", f"{FOLDER}/manifest.json")
+    assert not ledger.erasures.is_archived("adobe-1", "jobs/gdpr/2026/01/02/adobe-1/manifest.json")
+    assert not ledger.erasures.is_archived("adobe-2", f"{FOLDER}/manifest.json")
 
 
 def test_a_hold_comes_too_late_for_what_has_begun_and_is_told_so(ledger: Ledger, clock: FakeClock) -> None:

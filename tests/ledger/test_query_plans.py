@@ -313,6 +313,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
         ledger.people.hold("OLD-7", "lawsuit"),
         ledger.erasures.is_held("adobe-1", "OLD-7"),
     ),
+    "erasures.is_archived": lambda ledger: ledger.erasures.is_archived("adobe-1", "jobs/manifest.json"),
     "erasures.begin": lambda ledger: ledger.erasures.begin(
         "adobe-2", "OLD-8", "jobs/gdpr/2026/01/01/adobe-2"
     ),

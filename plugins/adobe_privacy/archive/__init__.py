@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adobe_privacy.archive.archiver import CompletedJob, archive_job
+from adobe_privacy.archive.cleaning import IsArchived, LegalHold, clean_up
 from adobe_privacy.archive.completeness import Completeness, ProductOutcome
 from adobe_privacy.archive.encryption import AgeKeys, Encryption, KeyWrapper, KmsKey
 from adobe_privacy.archive.errors import (
@@ -23,9 +24,7 @@ from adobe_privacy.archive.manifest import (
 from adobe_privacy.archive.opening import job_place, open_result, result_manifest
 from adobe_privacy.archive.retention import (
     Erasures,
-    LegalHold,
     RetentionAction,
-    clean_up,
     erase_expired,
     verify_sample,
 )
@@ -50,6 +49,7 @@ __all__ = [
     "Fault",
     "Finding",
     "InvalidArchive",
+    "IsArchived",
     "KeyWrapper",
     "KmsKey",
     "LegalHold",

@@ -214,9 +214,10 @@ async def _commit(store: Store, job: CompletedJob, manifest: Manifest, settings:
             # The name tells a manifest of our own, whose answer was lost, from one of somebody else.
             if manifest.object_key is not None and winner.object != manifest.object:
                 try:
-                    await store.delete_async(manifest.object_key)
+                    # The retention run deletes a key with its result: so the result goes last.
                     if manifest.data_key is not None and settings.encryption is not None:
                         await (settings.encryption.keys or store).delete_async(manifest.data_key)
+                    await store.delete_async(manifest.object_key)
                 except StorageError as error:
                     log.warning(
                         "A superseded copy of job %s stays until the retention run: %s", job.job_id, error

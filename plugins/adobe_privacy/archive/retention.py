@@ -1,11 +1,11 @@
-"""Results past their retention, attempts that came to nothing, and a rotating re-reading of the rest."""
+"""Results past their retention, and a rotating re-reading of the rest."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,7 +14,6 @@ from adobe_privacy.archive.errors import UnreadableManifest
 from adobe_privacy.archive.manifest import (
     JOBS,
     MANIFEST,
-    REJECTED,
     Denied,
     Erasure,
     Manifest,
@@ -29,21 +28,10 @@ from adobe_privacy.plain_text import PlainText
 from adobe_privacy.storage import (
     AccessDenied,
     Failures,
-    ObjectInfo,
     ObjectNotFound,
     StorageError,
     Store,
 )
-
-LegalHold: TypeAlias = Callable[[str, str | None], bool]
-"""Whether a legal hold forbids deleting, asked with the job id and the request id (`None` where unknown)."""
-
-ATTEMPTS_WITHIN = timedelta(days=120)
-"""A clean-up reads the folders of so many days each night: Adobe keeps results for 60 days after completion, so
-an attempt can be no later than that in the folder of its day."""
-
-CYCLE = 30
-"""Of the older months a clean-up reads each one once in so many days."""
 
 
 class Erasures(Protocol):
@@ -141,7 +129,7 @@ class _Erasing:
         self._store, self._keys, self._erasures, self._days = store, keys, erasures, days
         self._clock, self._dry_run, self._sign = clock, dry_run, sign
         self._failures = Failures()
-        self.closed = _Closed()
+        self.closed = ClosedFolders()
 
     def folder(self, folder: str, *, begun: bool) -> Iterator[RetentionAction]:
         """Erase the result in a job's folder if it is due, or because its erasure has `begun`."""
@@ -198,129 +186,7 @@ class _Erasing:
         self._erasures.done(parse_manifest(key, tombstone))
 
 
-def clean_up(
-    store: Store,
-    *,
-    older_than: timedelta,
-    on_hold: LegalHold,
-    keys: Store | None = None,
-    clock: Callable[[], datetime] = utc_now,
-    dry_run: bool = False,
-) -> Iterator[RetentionAction]:
-    """Delete what no manifest names: attempts that were killed, and rejected downloads, with their data keys.
-    Iterate to run it.
-
-    Only objects last written longer ago than `older_than` are touched; keep it well above the longest
-    download, since a running attempt has no manifest yet either. Read are the months of the last 120 days, and the
-    older ones in turn, each once in 30 days. A manifest is read only where more than one attempt lies beside it.
-    Files that a killed process was still writing are removed too; for buckets that is the work of a lifecycle rule
-    (AbortIncompleteMultipartUpload).
-
-    `on_hold` is asked about each object immediately before it is deleted. An object that cannot be deleted, or a folder
-    that may not be listed, is `failed` and stops no other.
-    """
-    if older_than < timedelta(hours=1):
-        raise ValueError("attempts may still be running: clean up only what is older than an hour")
-    run = _CleanUp([store] if keys is None else [store, keys], clock() - older_than, on_hold, dry_run)
-    yield from run.rejected()
-    for month in run.months(clock().date()):
-        yield from run.month(month)
-    yield from run.closed.actions
-    for key in store.abandoned_uploads(clock() - older_than):
-        action = RetentionAction(action="swept", key=key, detail="an unfinished write")
-        try:
-            if not dry_run:
-                store.delete_abandoned(key)
-        except StorageError as error:
-            action = RetentionAction(action="failed", key=key, detail=str(error))
-        yield action
-
-
-class _CleanUp:
-    """One run of `clean_up`."""
-
-    def __init__(self, places: list[Store], before: datetime, on_hold: LegalHold, dry_run: bool) -> None:
-        self._places, self._before, self._on_hold, self._dry_run = places, before, on_hold, dry_run
-        self._failures = Failures()
-        self.closed = _Closed()
-
-    def rejected(self) -> Iterator[RetentionAction]:
-        for place in self._places:
-            for info in self._objects(place, REJECTED):
-                if info.modified < self._before:
-                    yield self._delete(place, info)
-
-    def months(self, today: date) -> Iterator[str]:
-        """The months that are read today."""
-        recent = f"{today - ATTEMPTS_WITHIN:%Y/%m}"
-        found = (folders_below(place, JOBS, 3, self.closed.note) for place in self._places)
-        for month in sorted({month for some in found for month in some}):
-            turn = hashlib.sha256(month.encode()).digest()[0] % CYCLE
-            if month.split("/", 2)[2] >= recent or turn == today.toordinal() % CYCLE:
-                yield month
-
-    def _objects(self, place: Store, prefix: str) -> Iterator[ObjectInfo]:
-        try:
-            yield from place.objects(prefix)
-        except StorageError as error:
-            self._failures.note(error)
-            self.closed.note(prefix, error)
-
-    def month(self, month: str) -> Iterator[RetentionAction]:
-        attempts: dict[str, set[str]] = {}
-        certain: set[str] = set()
-        for place in self._places:
-            for info in self._objects(place, month):
-                folder, _, name = info.key.rpartition("/")
-                if name == MANIFEST:
-                    certain.add(folder)
-                else:
-                    attempts.setdefault(folder, set()).add(name.partition(".")[0])
-        for folder, found in sorted(attempts.items()):
-            # Of one attempt beside a manifest, the manifest is of that one: nothing else was ever stored.
-            if folder not in certain or len(found) > 1:
-                yield from self._folder(folder)
-
-    def _folder(self, folder: str) -> Iterator[RetentionAction]:
-        key = f"{folder}/{MANIFEST}"
-        beside = [
-            (place, info)
-            for place in self._places
-            for info in self._objects(place, folder)
-            if info.key != key and info.modified < self._before
-        ]
-        if not beside:
-            return
-        named: set[str | None] = set()
-        try:
-            manifest = read_manifest(self._places[0], folder)
-            named = {manifest.object_key, manifest.data_key}
-        except ObjectNotFound:
-            pass
-        except (UnreadableManifest, StorageError) as error:
-            # What it names cannot be known, so nothing beside it may go.
-            self._failures.note(error)
-            yield RetentionAction(action="failed", key=key, detail=str(error))
-            return
-        for place, info in beside:
-            if info.key not in named:
-                yield self._delete(place, info)
-
-    def _delete(self, place: Store, info: ObjectInfo) -> RetentionAction:
-        job_id = info.key.split("/")[-2]
-        if self._on_hold(job_id, None):
-            return RetentionAction(action="held", key=info.key, detail="legal hold")
-        try:
-            if not self._dry_run:
-                place.delete(info.key)
-        except StorageError as error:
-            self._failures.note(error)
-            return RetentionAction(action="failed", key=info.key, detail=str(error))
-        self._failures.over()
-        return RetentionAction(action="swept", key=info.key, detail="named by no manifest")
-
-
-class _Closed:
+class ClosedFolders:
     """The folders that cannot be listed."""
 
     def __init__(self) -> None:

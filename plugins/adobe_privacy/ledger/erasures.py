@@ -127,6 +127,12 @@ class Erasures(Topic):
             for erasure in self.of_request(request_id)
         ]
 
+    def is_archived(self, adobe_job_id: str, manifest: str) -> bool:
+        """Whether a job of Adobe's was archived with its manifest at this place."""
+        with self.unit.read() as session:
+            here = select(Job.id).where(Job.adobe_job_id == adobe_job_id, Job.manifest == manifest)
+            return session.scalar(here) is not None
+
     def is_held(self, adobe_job_id: str, request_id: str | None) -> bool:
         """Whether a job of Adobe, of whatever attempt, or its request is on legal hold."""
         with self.unit.read() as session:

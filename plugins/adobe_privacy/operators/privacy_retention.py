@@ -169,6 +169,7 @@ class CleanUpPrivacyArchiveOperator(_RetentionOperator):
                     self.archive() if dry_run else self.own_archive(ledger),
                     older_than=timedelta(days=int(self.older_than_days)),
                     on_hold=ledger.erasures.is_held,
+                    is_archived=ledger.erasures.is_archived,
                     keys=key_place(self.settings),
                     dry_run=dry_run,
                 ),
