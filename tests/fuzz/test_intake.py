@@ -107,7 +107,9 @@ def as_table(table: list[dict[str, Any]], separator: str, end: str) -> str:
 
 def as_body(fields: dict[str, Any]) -> dict[str, Any]:
     user = {"key": fields["request_id"], "action": fields["actions"], "userIDs": fields["identities"]}
-    return {"users": [user], "include": fields["products"], "regulation": fields["regulation"]}
+    # An empty include is refused.
+    include = {"include": fields["products"]} if fields["products"] else {}
+    return {"users": [user], "regulation": fields["regulation"], **include}
 
 
 WRITERS: dict[str, Callable[[list[dict[str, Any]]], str]] = {
