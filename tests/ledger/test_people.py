@@ -238,6 +238,7 @@ def test_an_extension_moves_the_date_and_keeps_both(ledger: Ledger, clock: FakeC
         ledger.people.history("DSR-1")[-1].reason
         == "due 2027-02-28 instead of 2026-11-30: complex, letter of today"
     )
+    ledger.people.hold("DSR-1", "what waits for a plan is told besides")
     clock.advance(days=20)
     told = due_alarms(ledger, daily_limit=LIMIT)
     assert told.groups == [], "a fifth of the time is over"

@@ -385,6 +385,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "overview.daily_figures": lambda ledger: ledger.overview.daily_figures(60),
     "waiting.jobs": lambda ledger: ledger.waiting.jobs("batch-0001"),
     "late.batches": lambda ledger: ledger.late.batches(NOON),
+    "late.waiting": lambda ledger: ledger.late.waiting(NOON),
     "late.opt_outs": lambda ledger: ledger.late.opt_outs(NOON),
     "latency.recent": lambda ledger: ledger.latency.recent("access"),
     "alarms.jobs_due": lambda ledger: list(ledger.alarms.jobs_due(NOON - timedelta(days=100))),

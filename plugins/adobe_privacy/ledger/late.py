@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from sqlalchemy import func, select
 
-from adobe_privacy.ledger.schema import OPT_OUTS, Batch, Job
+from adobe_privacy.ledger.schema import OPT_OUTS, WAITING, Batch, Job, Transition
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic
 
@@ -16,12 +16,14 @@ UNSENT = (JobState.PLANNED, JobState.SUBMITTING)
 
 @dataclass(frozen=True, slots=True)
 class LateJobs:
-    """Jobs that were to be sent together. `id` is their batch; opt-outs have none."""
+    """Jobs that were to be sent together. `id` is their batch. Without one they have waited for a plan, or as opt-outs,
+    since a moment: who is told of those of one moment is not told of what came after."""
 
     id: str | None
     regulation: str | None
     inbox_date: date
     jobs: int
+    since: datetime | None = None
 
 
 class Late(Topic):
@@ -44,18 +46,41 @@ class Late(Topic):
         with self.unit.read() as session:
             return [LateJobs(*row) for row in session.execute(query)]
 
-    def opt_outs(self, taken_in_before: datetime) -> list[LateJobs]:
-        """Opt-outs taken in before a moment that Adobe is not known to have accepted, by their inbox folder."""
+    def waiting(self, since_before: datetime) -> list[LateJobs]:
+        """Jobs that no plan has claimed, whose present attempt has waited since before a moment."""
+        began = (
+            select(func.min(Transition.at))
+            .where(Transition.job_id == Job.id, Transition.attempt == Job.attempt)
+            .scalar_subquery()
+        )
+        jobs = (
+            select(Job.regulation, Job.inbox_date, began.label("since"))
+            .where(WAITING, Job.taken_in_at <= since_before)
+            .subquery()
+        )
+        of_jobs = (jobs.c.regulation, jobs.c.inbox_date, jobs.c.since)
         query = (
-            select(Job.inbox_date, func.count(Job.id))
+            select(jobs.c.regulation, jobs.c.inbox_date, func.count(), jobs.c.since)
+            .where(jobs.c.since <= since_before)
+            .group_by(*of_jobs)
+            .order_by(*of_jobs)
+        )
+        with self.unit.read() as session:
+            return [LateJobs(None, *row) for row in session.execute(query)]
+
+    def opt_outs(self, taken_in_before: datetime) -> list[LateJobs]:
+        """Opt-outs taken in before a moment that Adobe is not known to have accepted, by their inbox folder and when
+        they were taken in."""
+        query = (
+            select(Job.inbox_date, func.count(Job.id), Job.taken_in_at)
             .where(
                 OPT_OUTS,
                 Job.state.in_((JobState.RECEIVED, JobState.SUBMITTING)),
                 Job.on_hold.is_(False),
                 Job.taken_in_at <= taken_in_before,
             )
-            .group_by(Job.inbox_date)
-            .order_by(Job.inbox_date)
+            .group_by(Job.inbox_date, Job.taken_in_at)
+            .order_by(Job.inbox_date, Job.taken_in_at)
         )
         with self.unit.read() as session:
-            return [LateJobs(None, None, day, jobs) for day, jobs in session.execute(query)]
+            return [LateJobs(None, None, *row) for row in session.execute(query)]

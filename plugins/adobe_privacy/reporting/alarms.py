@@ -28,6 +28,8 @@ SHOWN = 20  # of one kind in a message; the rest is counted
 # A day is submitted within minutes. What is not after this has failed, or waits for something that is out.
 SUBMITTED_WITHIN = timedelta(hours=3)
 OPTED_OUT_WITHIN = timedelta(hours=12)
+# A plan is made daily.
+PLANNED_WITHIN = timedelta(hours=36)
 # The sweep runs daily.
 SWEPT_WITHIN = timedelta(hours=36)
 
@@ -225,9 +227,10 @@ def _quota(ledger: Ledger, daily_limit: int, result: Alarms) -> None:
 def _late(ledger: Ledger, result: Alarms) -> None:
     now = ledger.now()
     late = {
-        f"{each.id or 'opt-outs'} {each.inbox_date}": each
+        _late_subject(each): each
         for each in (
             *ledger.late.batches(now - SUBMITTED_WITHIN),
+            *ledger.late.waiting(now - PLANNED_WITHIN),
             *ledger.late.opt_outs(now - OPTED_OUT_WITHIN),
         )
     }
@@ -245,9 +248,20 @@ def _late(ledger: Ledger, result: Alarms) -> None:
         )
 
 
+def _late_subject(late: LateJobs) -> str:
+    if late.since is None:
+        return f"{late.id} {late.inbox_date}"
+    return f"{late.regulation or 'opt-outs'} {late.inbox_date} {late.since.isoformat()}"
+
+
 def _late_line(late: LateJobs) -> str:
-    if late.id is None:
+    if late.regulation is None:
         return f"inbox {late.inbox_date}: {late.jobs} opt-outs; see the run of privacy_optouts"
+    if late.id is None:
+        return (
+            f"inbox {late.inbox_date}, {late.regulation}: {late.jobs} jobs that no plan has claimed; see that "
+            "privacy_requests runs, and in its last plan whether the day's quota has room"
+        )
     return (
         f"inbox {late.inbox_date}, {late.regulation}: {late.jobs} jobs; see the logs of plan and submit, and clear "
         "what failed"
