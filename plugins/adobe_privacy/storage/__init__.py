@@ -18,9 +18,10 @@ from adobe_privacy.storage.errors import (
 )
 from adobe_privacy.storage.failures import Failures
 from adobe_privacy.storage.location import Location, parse_location
+from adobe_privacy.storage.objects import ObjectInfo, Written
 from adobe_privacy.storage.opening import open_store
 from adobe_privacy.storage.options import AzureOptions, FileOptions, GCSOptions, S3Options, StoreOptions
-from adobe_privacy.storage.store import ObjectInfo, Store, Written
+from adobe_privacy.storage.store import Store
 
 __all__ = [
     "AccessDenied",

@@ -128,3 +128,13 @@ def folders(path: Path) -> list[str]:
             )
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def flush(path: Path) -> None:
+    """Wait until the disk has a file and its name, so that a power cut cannot undo what was reported done."""
+    for target in (path, path.parent):
+        descriptor = os.open(target, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

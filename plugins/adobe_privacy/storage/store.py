@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import obstore
 from obstore.exceptions import (
     BaseError,
 )
 
-from adobe_privacy.storage import local
+from adobe_privacy.storage import answers, local
 from adobe_privacy.storage.errors import (
     ObjectExists,
     ObjectNotFound,
@@ -25,6 +25,7 @@ from adobe_privacy.storage.errors import (
     StorageUnavailable,
 )
 from adobe_privacy.storage.location import Location
+from adobe_privacy.storage.objects import ObjectInfo, Written, info_of, written_of
 from adobe_privacy.storage.translate import no_conditions, translated
 
 T = TypeVar("T")
@@ -36,23 +37,6 @@ PARTS_IN_FLIGHT = 3
 """Parts uploaded at once; with the one being filled, a streamed upload holds four parts in memory."""
 
 READ_SIZE = 1024 * 1024
-
-
-class ObjectInfo(NamedTuple):
-    """What a store knows about an object: `size` in bytes, `modified` with a time zone."""
-
-    key: str
-    size: int
-    modified: datetime
-    etag: str | None
-    version: str | None
-
-
-class Written(NamedTuple):
-    """What a store answered to a write; `None` where it keeps no such thing."""
-
-    etag: str | None
-    version: str | None
 
 
 class _Stopped(Exception):
@@ -101,7 +85,7 @@ class Store:
 
     def info(self, key: str) -> ObjectInfo:
         """Size, etag and version of an object."""
-        return _info(self._do(key, lambda: obstore.head(self._backend, key)))
+        return info_of(self._do(key, lambda: answers.head(self._backend, self.location, key)))
 
     def _require_file(self, key: str) -> None:
         """The library would open a named pipe and wait for ever."""
@@ -118,12 +102,10 @@ class Store:
         """
         seen: set[str] = set()
         try:
-            stream = iter(obstore.list(self._backend, prefix or None, chunk_size=1000))
-            while (batch := next(stream, None)) is not None:
-                for meta in batch:
-                    if self.location.scheme == "file":
-                        seen.add(meta["path"])
-                    yield _info(meta)
+            for meta in answers.every_object(self._backend, self.location, prefix):
+                if self.location.scheme == "file":
+                    seen.add(meta["path"])
+                yield info_of(meta)
         except (BaseError, OSError) as error:
             if self.location.scheme != "file":
                 raise translated(error, self.location, prefix) from None
@@ -143,13 +125,13 @@ class Store:
     def objects_directly_in(self, prefix: str = "") -> list[ObjectInfo]:
         """The objects directly in the folder `prefix`, sorted by key, without those of its sub-folders."""
         try:
-            result = self._do(prefix, lambda: obstore.list_with_delimiter(self._backend, prefix or None))
+            result = self._do(prefix, lambda: answers.one_level(self._backend, self.location, prefix))
         except StorageUnavailable:
             # The library lists no folder in which one name holds a control character.
             if self.location.scheme != "file":
                 raise
             return sorted(_scanned(Path(self.location.prefix), prefix))
-        found = sorted(_info(meta) for meta in result["objects"])
+        found = sorted(info_of(meta) for meta in result["objects"])
         if self.location.scheme == "file":
             # The library takes pipes, sockets and devices for empty files.
             return [info for info in found if local.is_file(Path(self.location.prefix, info.key))]
@@ -166,7 +148,7 @@ class Store:
         """The names of the folders directly below `prefix`, sorted; for an inbox, its days."""
         if self.location.scheme == "file":
             return self._do(prefix, lambda: local.folders(Path(self.location.prefix, prefix)))
-        result = self._do(prefix, lambda: obstore.list_with_delimiter(self._backend, prefix or None))
+        result = self._do(prefix, lambda: answers.one_level(self._backend, self.location, prefix))
         return sorted(folder.rstrip("/").rpartition("/")[2] for folder in result["common_prefixes"])
 
     # Writing
@@ -175,7 +157,7 @@ class Store:
         """Write an object, replacing one that is there."""
         self._prepare(key)
         written = self._do(
-            key, lambda: _written(obstore.put(self._backend, key, data, **self._put_options()))
+            key, lambda: written_of(obstore.put(self._backend, key, data, **self._put_options()))
         )
         self._settle(key)
         return written
@@ -186,7 +168,7 @@ class Store:
         await self._prepare_async(key)
 
         async def write() -> Written:
-            return _written(await obstore.put_async(self._backend, key, data, **self._put_options()))
+            return written_of(await obstore.put_async(self._backend, key, data, **self._put_options()))
 
         written = await self._do_async(key, write, writing=True)
         await self._settle_async(key)
@@ -202,7 +184,7 @@ class Store:
         self._prepare(key)
         written = self._do(
             key,
-            lambda: _written(obstore.put(self._backend, key, data, mode="create", **options)),
+            lambda: written_of(obstore.put(self._backend, key, data, mode="create", **options)),
             writing=True,
         )
         self._settle(key)
@@ -213,7 +195,7 @@ class Store:
 
         def read() -> tuple[bytes, ObjectInfo]:
             found = obstore.get(self._backend, key)
-            return bytes(found.bytes()), _info(found.meta)
+            return bytes(found.bytes()), info_of(found.meta)
 
         return self._do(key, read)
 
@@ -228,7 +210,7 @@ class Store:
             marks = {"e_tag": seen.etag, "version": seen.version}
             mode: Any = {name: mark for name, mark in marks.items() if mark is not None}
             options = self._put_options()
-            return _written(obstore.put(self._backend, key, data, mode=mode, **options))
+            return written_of(obstore.put(self._backend, key, data, mode=mode, **options))
 
         if self.location.scheme != "file":
             return self._do(key, put)
@@ -245,7 +227,7 @@ class Store:
 
         async def create() -> Written:
             options = self._put_options()
-            return _written(await obstore.put_async(self._backend, key, data, mode="create", **options))
+            return written_of(await obstore.put_async(self._backend, key, data, mode="create", **options))
 
         written = await self._do_async(key, create, writing=True)
         await self._settle_async(key)
@@ -285,7 +267,7 @@ class Store:
                 max_concurrency=PARTS_IN_FLIGHT,
                 **self._put_options(),
             )
-            return _written(result)
+            return written_of(result)
 
         await self._prepare_async(key)
         upload = asyncio.ensure_future(write())
@@ -367,7 +349,7 @@ class Store:
             local.close_file(path)
         if self._durable:
             try:
-                _flush(path)
+                local.flush(path)
             except OSError as error:
                 raise translated(error, self.location, key) from None
 
@@ -401,28 +383,3 @@ def _scanned(root: Path, prefix: str) -> Iterator[ObjectInfo]:
                 modified = datetime.fromtimestamp(stat.st_mtime, UTC)
                 key = f"{prefix}/{entry.name}" if prefix else entry.name
                 yield ObjectInfo(key, stat.st_size, modified, f'"{etag}"', None)
-
-
-def _info(meta: Any) -> ObjectInfo:
-    return ObjectInfo(
-        meta["path"], meta["size"], meta["last_modified"], meta.get("e_tag"), _version(meta.get("version"))
-    )
-
-
-def _written(result: Any) -> Written:
-    return Written(result.get("e_tag"), _version(result.get("version")))
-
-
-def _version(version: str | None) -> str | None:
-    # S3 says "null" for an object written while its bucket keeps no versions.
-    return None if version == "null" else version
-
-
-def _flush(path: Path) -> None:
-    """Wait until the disk has a file and its name, so that a power cut cannot undo what was reported done."""
-    for target in (path, path.parent):
-        descriptor = os.open(target, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

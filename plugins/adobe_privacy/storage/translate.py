@@ -38,6 +38,12 @@ _WRONG_REGION = (
     "Received redirect without LOCATION|status code: 30[17]|PermanentRedirect|AuthorizationHeaderMalformed"
     "|IllegalLocationConstraint"
 )
+# What a store says beside the status 404. A page of somebody in between says nothing of an object.
+_OWN_WORDS = r"<Code>\w+</Code>|Bulk delete request failed for key"
+STRANGE_ANSWER = (
+    "the answer ({}) is not in the store's own words, so nothing is known of the object; check the endpoint, and the "
+    "proxy or gateway before it"
+)
 # By what the library shows of the error's cause.
 _NO_CONNECTION = {
     r"InvalidCertificate\(\s*UnknownIssuer": "the store's certificate is of an authority that is not trusted; name the "
@@ -72,6 +78,8 @@ def translated(error: Exception, location: Location, key: str, *, writing: bool 
     status = re.search(r"status code: (\d{3})", text)
     answer = " ".join(found[1] for found in (status, code) if found) or type(error).__name__
     missing = isinstance(error, FileNotFoundError)
+    if missing and location.scheme != "file" and not re.search(_OWN_WORDS, text):
+        return StorageUnavailable(f"{uri}: {STRANGE_ANSWER.format(404)}", uri=uri)
     if (missing and writing) or re.search(r"NoSuchBucket|ContainerNotFound|bucket does not exist", text):
         return LocationNotFound(
             f"{location.uri}: the bucket or container does not exist; create it or correct the URI", uri=uri

@@ -1,0 +1,64 @@
+"""Answers that name no object, and are believed only where they are the store's: the library takes any page of a proxy
+or gateway for an empty list, and any 404 for "not there"."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import obstore
+from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
+
+from adobe_privacy.storage.errors import ObjectNotFound, StorageUnavailable
+from adobe_privacy.storage.location import Location
+from adobe_privacy.storage.translate import STRANGE_ANSWER, translated
+
+
+def head(backend: Any, location: Location, key: str) -> Any:
+    """What a store knows of an object. Raises the library's errors."""
+    try:
+        return obstore.head(backend, key)
+    except FileNotFoundError:
+        if location.scheme == "file":
+            raise
+        # It has no body, and only that of the answer to a GET says whose it is.
+        return obstore.get(backend, key).meta
+
+
+def every_object(backend: Any, location: Location, prefix: str) -> Iterator[Any]:
+    """The objects below a prefix. Raises the library's errors, and StorageUnavailable."""
+    empty = True
+    stream = iter(obstore.list(backend, prefix or None, chunk_size=1000))
+    while (batch := next(stream, None)) is not None:
+        for meta in batch:
+            empty = False
+            yield meta
+    if empty:
+        _confirm_empty(backend, location, prefix)
+
+
+def one_level(backend: Any, location: Location, prefix: str) -> Any:
+    """The objects and folders directly below a prefix. Raises the library's errors, and StorageUnavailable."""
+    found = obstore.list_with_delimiter(backend, prefix or None)
+    if not found["objects"] and not found["common_prefixes"]:
+        _confirm_empty(backend, location, prefix)
+    return found
+
+
+def _confirm_empty(backend: Any, location: Location, prefix: str) -> None:
+    """Asks for what cannot be there: who has it is not the store."""
+    if location.scheme == "file":
+        return
+    key = "/".join(filter(None, (prefix, f".no-such-object-{uuid.uuid4().hex}")))
+    try:
+        obstore.get(backend, key)
+    except (PermissionDeniedError, UnauthenticatedError):
+        return  # so some stores tell what is not there, unless the whole bucket may be listed
+    except FileNotFoundError as error:
+        with contextlib.suppress(ObjectNotFound):
+            raise translated(error, location, prefix) from None
+        return
+    uri = location.object_uri(prefix)
+    raise StorageUnavailable(f"{uri}: {STRANGE_ANSWER.format(200)}", uri=uri)
