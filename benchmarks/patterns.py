@@ -27,9 +27,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
 from benchmarks.figures import keep  # noqa: E402
 from scripts.stack import Stack  # noqa: E402
+from tests.support.airflow import let_the_schedule_go_first  # noqa: E402
 from tests.support.simulator import Simulator  # noqa: E402
 
 OURS, MAPPED, BARE = "this DAG", "one mapped task a job", "a bare script"
+OUR_DAG = "privacy_requests"
 PROMISED_TIMES, PROMISED_SECONDS = 20, 30
 LONGEST = 3600.0
 
@@ -102,6 +104,10 @@ def measure(pattern: str, count: int, longest: float = LONGEST) -> dict[str, Any
             ) as stack,
             Simulator(stack.simulator_url) as simulator,
         ):
+            if pattern == OURS:
+                stack.wait_for_dag(OUR_DAG)
+                # Its run takes in yesterday's folder too: beside the run that is measured, it would do the same work.
+                let_the_schedule_go_first(stack, OUR_DAG)
             day = fill(home / "data" / "inbox", count)
             if pattern == BARE:
                 began = time.monotonic()
@@ -118,7 +124,7 @@ def measure(pattern: str, count: int, longest: float = LONGEST) -> dict[str, Any
                 )
                 seconds, instances, ended = time.monotonic() - began, 0, True
             else:
-                dag_id = "privacy_requests" if pattern == OURS else "mapped_per_job"
+                dag_id = OUR_DAG if pattern == OURS else "mapped_per_job"
                 stack.wait_for_dag(dag_id)
                 params = {"inbox_day": day} if pattern == OURS else {}
                 seconds, instances, ended = run_dag(stack, dag_id, longest, **params)

@@ -203,6 +203,12 @@ def test_params_reach_every_task_of_a_run_and_the_form(dag_id: str, conf: dict[s
     assert form.deep_merge(conf).validate() == conf
 
 
+def test_the_params_of_a_user_are_taken_and_checked_when_the_file_is_parsed() -> None:
+    assert dict(dags.privacy_sweep(params={"mine": Param("a", type="string")}).params) == {"mine": "a"}
+    with pytest.raises(ValueError, match="default values"):
+        dags.privacy_sweep(params={"mine": Param(1, type="string")})
+
+
 def test_a_param_is_checked_as_its_field_says() -> None:
     for refused in (
         {"max_jobs": 0},

@@ -38,6 +38,7 @@ def make_dag(
 
     `dag_arguments` are a user's and win over `builders_own`; their `default_args` are added to those made here."""
     own = organisation_of(organisation)
+    builders_params = builders_own.pop("params", {})
     text = inspect.getdoc(builder) or ""
     arguments = {**builders_own, **dag_arguments}
     default_args = {
@@ -61,11 +62,11 @@ def make_dag(
             **arguments,
         }
     ) as dag:
-        # A task copies the DAG's params that are there when it is made, and Airflow checks them in each task again. A
-        # run takes them from the DAG. So they are there again when all tasks are made.
+        # Airflow checks the params that a DAG is made with, and those that each task copies as it is made. A run takes
+        # them from the DAG. So they are there when all tasks are made; only a user's were checked before.
         params, dag.params = dag.params, ParamsDict()
         yield dag
-        dag.params.update(params)
+        dag.params.update(params if "params" in arguments else builders_params)
 
 
 def timetable(schedule: Any) -> Any:
