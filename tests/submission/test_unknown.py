@@ -14,7 +14,7 @@ from adobe_privacy.api import bodies
 from adobe_privacy.api import client as client_module
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.errors import RequestRefused
-from adobe_privacy.api.models import CreatedJobs, CreateJobsRequest, JobSummary, ListPage
+from adobe_privacy.api.models import CreatedJobs, CreateJobsRequest, JobStatus, JobSummary, ListPage
 from adobe_privacy.ledger.schema import Batch
 from adobe_privacy.ledger.states import JobState
 from tests.submission.day import Day
@@ -115,6 +115,26 @@ async def test_a_listed_job_without_a_usable_id_may_be_ours(
     assert day.made()["DSR-1"] == 1
     assert (result.unknown, result.submitted) == (1, 0)
     assert "same user key without its id or action" in result.notes[-1]
+
+
+@pytest.mark.parametrize("denied", ["DSR-1", "DSR-2"])
+async def test_a_job_that_cannot_be_asked_for_is_no_witness_and_stops_nothing(
+    day: Day, denied: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = PrivacyServiceClient.list_jobs
+
+    async def list_jobs(client: PrivacyServiceClient, *codes: str, **days: Any) -> AsyncIterator[JobSummary]:
+        async for row in real(client, *codes, **days):
+            yield row.model_copy(update={"status": JobStatus.UNKNOWN})
+
+    await day.submit(day.planned(line(1, "access"), line(2, "access")))
+    monkeypatch.setattr(PrivacyServiceClient, "list_jobs", list_jobs)
+    hand_in(day.inbox, line(3, "access"), name="more.jsonl")
+    day.simulator.fault("detail", "error_before", status=403, body="html", key=denied, times=100)
+    day.simulator.fault("create", "drop_before")
+    result = await day.submit(unsent(day))
+    assert (result.unknown, result.submitted) == (0, 1)
+    assert day.made() == {"DSR-1": 1, "DSR-2": 1, "DSR-3": 1}
 
 
 async def test_what_is_unknown_is_resolved_as_soon_as_a_list_shows_it(day: Day) -> None:

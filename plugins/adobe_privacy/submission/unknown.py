@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from adobe_privacy.api.errors import NotFound, RequestRefused, TemporarilyUnavailable
+from adobe_privacy.api.errors import PrivacyServiceError, RateLimited, RequestRefused, TemporarilyUnavailable
 from adobe_privacy.api.facts import LIST_REACH
 from adobe_privacy.api.models import JobStatus, JobSummary
 from adobe_privacy.ledger.doubts import may_be_made_since
@@ -209,7 +209,11 @@ class UnknownOutcomes:
         for job in work.ledger.others.jobs_at_adobe(silent, *OPEN_AT_ADOBE)[-ASKED_SINGLY:]:
             try:
                 detail = await work.client.get_job(str(job.adobe_job_id))
-            except NotFound:
+            except RateLimited:
+                raise
+            except PrivacyServiceError as error:
+                # It is no witness, and another job may be one.
+                log.warning("Job %s cannot be asked for: %s", job.adobe_job_id, error)
                 continue
             if detail.status in OPEN:
                 work.ledger.limits.note_open_job_listed()
