@@ -366,6 +366,24 @@ def test_a_range_is_submitted_by_a_backfill_and_archived_by_the_sweep_as_it_come
     assert sweep(today(world)) == {"finished": 1, "archived": 1, "adopted": 0}
 
 
+def test_a_job_of_ours_that_a_product_did_not_do_is_told_by_the_sweep_until_somebody_acts(
+    world: World,
+) -> None:
+    """A backfilled run has left it at Adobe and ended well."""
+    submitted(world, *(request(number, "delete", products=["analytics"]) for number in (1, 2)))
+    world.simulator.advance(60)
+    for _ in range(2):
+        with pytest.raises(
+            AirflowFailException, match=r"2 jobs need a look.*DSR-1 \(delete.*wrong namespace at Analytics"
+        ):
+            sweep(today(world), run_type="scheduled")
+    assert len(world.manifests()) == 2
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        for number in (1, 2):
+            assert ledger.people.close(f"DSR-{number}", "handed in anew with an ECID")
+    assert sweep(today(world), run_type="scheduled")["archived"] == 0
+
+
 def test_an_error_told_twice_does_not_end_the_next_attempt(world: World) -> None:
     """The sweep and the job's own run may both have read its detail before either wrote it down."""
     batch_id = submitted(world, request(1))

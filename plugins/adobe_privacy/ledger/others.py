@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from adobe_privacy.ledger.attention import not_done
 from adobe_privacy.ledger.intents import known_at_adobe
 from adobe_privacy.ledger.schema import AT_ADOBE, Job, Origin
 from adobe_privacy.ledger.second_jobs import add_second_job, next_part
@@ -104,6 +105,18 @@ class Others(Topic):
                 for some in chunks(adobe_job_ids)
                 for row in session.scalars(
                     select(Job).where(Job.adobe_job_id.in_(some), Job.state.in_(states)).order_by(Job.id)
+                )
+            ]
+
+    def not_done(self, adobe_job_ids: Collection[str]) -> list[Job]:
+        """Of the same, those that are archived although some product should have done what was asked and did not, as
+        long as nobody has sent them again or closed them."""
+        with self.unit.read() as session:
+            return [
+                row
+                for some in chunks(adobe_job_ids)
+                for row in session.scalars(
+                    select(Job).where(Job.adobe_job_id.in_(some), not_done()).order_by(Job.id)
                 )
             ]
 

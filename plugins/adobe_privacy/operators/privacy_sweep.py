@@ -49,9 +49,9 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
     Jobs in the ledger that no list shows, or that one shows as open for long, are asked for by their ids, some in
     each run, in turn. The run's day only limits what is counted and told.
 
-    A day that Adobe's lists do not
-    reach fails at once. Jobs of ours that ended in error, and results that can be read no more, fail the task
-    after all others are archived; a retry could not help there. What could not be archived for another reason
+    A day that Adobe's lists do not reach fails at once. Jobs of ours that ended in error or that some product did not
+    do, and results that can be read no more, fail the task after all others are archived; a retry could not help there.
+    What could not be archived for another reason
     is retried. Its success is an event of the asset `privacy_archive`, which carries counts.
 
     :param overlap_days: a scheduled run tells of so many days before its own as well, and of what has finished since
@@ -102,7 +102,8 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             context,
             f"{first} to {last}: Adobe finished {result.finished} jobs; {result.archived} archived now, "
             f"{result.adopted} of others found for the first time, {len(result.errors)} ended in error, "
-            f"{len(result.failures)} failed"
+            + (f"{len(result.not_done)} not done by some product, " if result.not_done else "")
+            + f"{len(result.failures)} failed"
             + (f"; {result.asked} in no list asked for singly" if result.asked else "")
             + (f", {result.not_asked} left for the next runs" if result.not_asked else "")
             + (f"; {result.asked_though_open} listed as open asked for" if result.asked_though_open else "")
@@ -140,7 +141,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             )
         for failure in result.failures:
             log.error("Not archived: %s", failure)
-        for error in result.errors:
+        for error in (*result.errors, *result.not_done):
             log.error("%s", error)
         for gone in result.gone:
             log.error("Not archived, and Adobe keeps job data for 30 days after completion: %s", gone)
@@ -150,10 +151,9 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             lists = f", {len(result.not_listed)} lists could not be read" if result.not_listed else ""
             lists += f", {len(result.not_read)} older manifests could not be read" if result.not_read else ""
             raise AirflowException(f"{len(result.failures)} jobs could not be archived{lists}: see the log")
-        problems = len(result.errors) + len(result.gone)
-        if problems:
-            shown = "; ".join([*result.errors, *result.gone][:10])
-            raise AirflowFailException(f"{problems} jobs need a look, see the log: {shown}")
+        if problems := [*result.errors, *result.not_done, *result.gone]:
+            shown = "; ".join(problems[:10])
+            raise AirflowFailException(f"{len(problems)} jobs need a look, see the log: {shown}")
 
     async def _sweep(
         self, context: Context, ledger: Ledger, first: date, last: date, regulations: list[str]

@@ -40,6 +40,7 @@ from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks, due_dates
 from adobe_privacy.regulations.codes import REGULATIONS, listing_codes
 from adobe_privacy.results.completion import Completion, complete_jobs
+from adobe_privacy.results.verdicts import missed
 from adobe_privacy.storage import Store
 
 log = plain_logger(__name__)
@@ -71,8 +72,9 @@ class Sweep:
     `finished` jobs ended on the days swept. `asked` jobs were in no list and were asked for by their ids; `not_asked`
     ones have their turn in a later sweep. `asked_though_open` ones were listed as open. `left` jobs may be what became
     of a call of ours without an answer: the submission settles that. `doubtful` ones the ledger took for not sent: it
-    has lost something, and their submission looks for them. `errors` are those of our own jobs that are final, and
-    `gone` names jobs of others that can be read no more: both need a person. `failures` may go away when tried again,
+    has lost something, and their submission looks for them. `errors` are those of our own jobs that are final,
+    `not_done` those that some product did not do, and `gone` names jobs that can be read no more: all of them need a
+    person. `failures` may go away when tried again,
     and so may what is wrong with the lists in `not_listed`, and with the manifests of older versions in `not_read`.
     """
 
@@ -88,6 +90,7 @@ class Sweep:
     left: int = 0
     doubtful: int = 0
     errors: list[str] = field(default_factory=list)
+    not_done: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     not_listed: list[str] = field(default_factory=list)
@@ -157,7 +160,8 @@ async def sweep(
     # Those of the last two days whenever they are swept, of earlier ones those that ended just now.
     of_late = {job_id for job_id, day in listed.on_days.items() if day >= last - DAY}
     result.missed = len(completion.missed)
-    result.errors = _errors(ledger, of_late | {job.adobe_job_id or "" for job in jobs.values()})
+    told = of_late | {job.adobe_job_id or "" for job in jobs.values()}
+    result.errors, result.not_done = _errors(ledger, told), _not_done(ledger, told)
     return result
 
 
@@ -329,8 +333,21 @@ def _others_job(found: _Finished, clocks: Clocks) -> OthersJob:
 def _errors(ledger: Ledger, job_ids: Collection[str]) -> list[str]:
     """Our own jobs among these that ended in error for good."""
     return [
-        f"{job.key} ({job.action}, {job.regulation}, Adobe job {job.adobe_job_id}): "
-        f"Adobe ended it in error, {job.outcome_code or 'no code'}"
+        f"{_named(job)}: Adobe ended it in error, {job.outcome_code or 'no code'}"
         for job in ledger.others.jobs_at_adobe(job_ids, JobState.ERROR)
         if job.origin is Origin.INBOX
     ]
+
+
+def _not_done(ledger: Ledger, job_ids: Collection[str]) -> list[str]:
+    """Our own jobs among these of which some product did not do what was asked, while nobody has acted."""
+    jobs = ledger.others.not_done(job_ids)
+    answers = ledger.results.answers([job.id for job in jobs])
+    return [
+        f"{_named(job)}: {job.outcome}: {', '.join(missed(job.action, answers.get(job.id, ())))}"
+        for job in jobs
+    ]
+
+
+def _named(job: Job) -> str:
+    return f"{job.key} ({job.action}, {job.regulation}, Adobe job {job.adobe_job_id})"
