@@ -226,6 +226,26 @@ class TestASecondJobAtAdobe:
         assert ledger.intents.known_adobe_jobs(["three", "four"]) == {"three", "four"}
 
 
+def test_a_mistyped_extension_can_be_corrected_but_not_to_before_the_first_date(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    first = DAY + timedelta(days=10)
+    ledger.intake.receive([received(1, due=first)])
+    assert ledger.people.extend("DSR-1", DAY + timedelta(days=300), "mistyped") == 1
+    assert ledger.people.extend("DSR-1", DAY + timedelta(days=30), "the date of the letter") == 1
+    [job] = ledger.people.request_jobs("DSR-1")
+    assert (job.due_on, job.first_due_on) == (DAY + timedelta(days=30), first)
+    assert ledger.people.history("DSR-1")[-1].reason == (
+        f"due {job.due_on} instead of {DAY + timedelta(days=300)}: the date of the letter"
+    )
+    assert ledger.people.extend("DSR-1", first, "no extension") == 0
+    record(ledger, due_alarms(ledger, daily_limit=LIMIT))
+    clock.advance(days=30)
+    assert ("clock", 100) in {
+        (group.kind, group.percent) for group in due_alarms(ledger, daily_limit=LIMIT).groups
+    }
+
+
 def test_an_extension_moves_the_date_and_keeps_both(ledger: Ledger, clock: FakeClock) -> None:
     ledger.intake.receive([received(1, due=DAY + timedelta(days=10))])
     record(ledger, due_alarms(ledger, daily_limit=LIMIT))

@@ -80,10 +80,15 @@ class People(Topic):
             return {row.id for row in _undone(session, request_id)}
 
     def extend(self, request_id: str, until: date, reason: str) -> int:
-        """The person was told of a later date: what is unfinished and due before `until` is due then. The history
-        keeps both dates; what is worth an alarm is judged anew by the new one."""
+        """The person was told of a later date: what is unfinished and was first due before `until` is due then, also
+        where a mistyped date was later. The history keeps both dates; what is worth an alarm is judged anew by the new
+        one."""
         with self.unit.write() as session:
-            rows = [row for row in _in_states(session, request_id, *UNFINISHED_STATES) if row.due_on < until]
+            rows = [
+                row
+                for row in _in_states(session, request_id, *UNFINISHED_STATES)
+                if (row.first_due_on or row.due_on) < until != row.due_on
+            ]
             for row in rows:
                 self.unit.note(
                     session, [row], row.state, row.state, f"due {until} instead of {row.due_on}: {reason}"
