@@ -15,7 +15,7 @@ from sqlalchemy import event, insert, text
 from sqlalchemy.orm import Session
 
 from adobe_privacy.api.names import Verdict
-from adobe_privacy.ledger.alarms import Raised
+from adobe_privacy.ledger.alarms import NextAlarm, Raised
 from adobe_privacy.ledger.attention import KINDS, LASTING, Kind, Level
 from adobe_privacy.ledger.attention_reader import RunScope
 from adobe_privacy.ledger.doubts import SeenJob
@@ -393,7 +393,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "alarms.unarchived": lambda ledger: ledger.alarms.unarchived(NOON),
     "alarms.raised, alarms.record": lambda ledger: ledger.alarms.record(
         [Raised("clock", f"OLD-{n}", 50) for n in range(2000)],
-        dict.fromkeys(range(1, 2000), NOON),
+        dict.fromkeys(range(1, 2000), NextAlarm(NOON, instead_of=NOON)),
     ),
 }
 

@@ -91,6 +91,20 @@ def test_what_is_not_recorded_is_told_again(ledger: Ledger, clock: FakeClock) ->
     assert what(told(ledger)) == []
 
 
+@pytest.mark.parametrize("told_first", [15, 31])
+def test_a_date_that_changes_while_an_alarm_is_told_has_its_own_alarms(
+    ledger: Ledger, clock: FakeClock, told_first: int
+) -> None:
+    arrive(ledger, 1)
+    clock.advance(days=told_first)
+    found = due_alarms(ledger, daily_limit=20_000)
+    ledger.people.extend("DSR-1", date(2027, 2, 18), "complex")  # in all, ninety days
+    record(ledger, found)
+    assert what(told(ledger)) == []
+    clock.advance(days=46 - told_first)
+    assert what(told(ledger)) == [("clock", 50, ("DSR-1",))]
+
+
 def test_of_several_percents_reached_at_once_the_highest_is_told(ledger: Ledger, clock: FakeClock) -> None:
     arrive(ledger, 1)
     clock.advance(days=40)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.schema import UNFINISHED, Alarm, Job
@@ -37,6 +37,15 @@ class ClockJob:
     on_hold: bool
     received_at: datetime
     due_on: date
+    alarm_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NextAlarm:
+    """When a job is worth another look, None for never; in place of the moment that was known when it was looked at."""
+
+    at: datetime | None
+    instead_of: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,7 @@ class Alarms(Topic):
             Job.on_hold,
             Job.received_at,
             Job.due_on,
+            Job.alarm_at,
         )
         query = select(*columns).where(UNFINISHED, Job.alarm_at <= now)
         with self.unit.read() as session:
@@ -84,9 +94,9 @@ class Alarms(Topic):
         with self.unit.read() as session:
             return _raised(session, kind, subjects)
 
-    def record(self, alarms: Collection[Raised], next_alarms: Mapping[int, datetime | None]) -> None:
+    def record(self, alarms: Collection[Raised], next_alarms: Mapping[int, NextAlarm]) -> None:
         """Notes that these alarms were raised, then when their jobs are worth the next. A crash between the two costs
-        nothing: what was raised is known."""
+        nothing: what was raised is known. A job whose dates were changed meanwhile stays due for a look."""
         with self.unit.write() as session:
             for kind in {alarm.kind for alarm in alarms}:
                 of_kind = [alarm for alarm in alarms if alarm.kind == kind]
@@ -104,9 +114,12 @@ class Alarms(Topic):
                 if rows:
                     session.execute(insert(Alarm), rows)
         # Other writers wait for a transaction.
+        as_seen = (Job.id == bindparam("job"), Job.alarm_at == bindparam("seen"))
+        later = update(Job.__table__).where(*as_seen).values(alarm_at=bindparam("next"))  # type: ignore[arg-type]
         for some in chunks(next_alarms.items(), PAGE):
+            rows = [{"job": job, "seen": alarm.instead_of, "next": alarm.at} for job, alarm in some]
             with self.unit.write() as session:
-                session.execute(update(Job), [{"id": job, "alarm_at": at} for job, at in some])
+                session.connection().execute(later, rows)
 
 
 def _raised(session: Session, kind: str, subjects: Collection[str]) -> dict[str, int]:

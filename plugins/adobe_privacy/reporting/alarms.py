@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from adobe_privacy.api.facts import RESULT_KEPT_FOR_CERTAIN
-from adobe_privacy.ledger.alarms import ClockJob, Raised
+from adobe_privacy.ledger.alarms import ClockJob, NextAlarm, Raised
 from adobe_privacy.ledger.attention import Kind, Level
 from adobe_privacy.ledger.late import LateJobs
 from adobe_privacy.ledger.ledger import Ledger
@@ -61,8 +61,8 @@ class Alarms:
     groups: list[AlarmGroup] = field(default_factory=list)
     raised: list[Raised] = field(default_factory=list)
     told: dict[str, datetime] = field(default_factory=dict)  # the kinds of attention, and when they were read
-    # When each job that was looked at is worth another look; None: never.
-    next_alarms: dict[int, datetime | None] = field(default_factory=dict)
+    # When each job that was looked at is worth another look.
+    next_alarms: dict[int, NextAlarm] = field(default_factory=dict)
 
     @property
     def subject(self) -> str:
@@ -152,7 +152,8 @@ def _clocks(ledger: Ledger, result: Alarms) -> None:
     now = ledger.now()
     by_case: dict[str, list[ClockJob]] = {}
     for job in ledger.alarms.jobs_due(now):
-        result.next_alarms[job.id] = next_alarm(job.received_at, job.due_on, now)
+        after = next_alarm(job.received_at, job.due_on, now)
+        result.next_alarms[job.id] = NextAlarm(after, instead_of=job.alarm_at)
         # An opt-out and the rest of its request are due on different days.
         by_case.setdefault(f"{job.request_id} {job.due_on}", []).append(job)
     reached = {
