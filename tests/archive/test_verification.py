@@ -1,13 +1,23 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from adobe_privacy.archive import Finding, Manifest, VerificationSummary, archive_job, verify_archive
+from adobe_privacy.archive import (
+    Finding,
+    Manifest,
+    VerificationSummary,
+    archive_job,
+    erase_expired,
+    iter_manifests,
+    verify_archive,
+)
 from adobe_privacy.archive.transfer import OpenDownload
+from adobe_privacy.ledger.chain import Filed
 from adobe_privacy.storage import AccessDenied, LocationNotFound, ObjectInfo, StorageUnavailable, Store
+from tests.archive.erasing import Erasing
 from tests.archive.jobs import access_job
 from tests.archive.results_server import FromMemory
 from tests.archive.zips import make_zip, noise
@@ -193,3 +203,43 @@ async def test_a_store_that_is_down_is_no_finding(file_store: Store, monkeypatch
     monkeypatch.setattr(Store, "read", down)
     with pytest.raises(StorageUnavailable):
         run(file_store)
+
+
+@pytest.mark.parametrize("moment", ["listed", "manifest read"])
+async def test_a_result_that_is_erased_while_it_is_looked_at_is_no_fault(
+    store: Store, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """The tasks of a night do not wait for each other."""
+    manifest = await archive_job(store, access_job(), FromMemory(make_zip()).open)
+    known = {manifest.job_id: Filed(manifest.written_sha256)}
+
+    def erase() -> None:
+        list(erase_expired(store, {"gdpr": 1}, erasures=Erasing(), clock=lambda: datetime.now(UTC)))
+        (_, tombstone) = next(iter_manifests(store))
+        known[manifest.job_id] = Filed(tombstone.written_sha256)
+
+    class Ledger:
+        def filed(self, job_ids: Collection[str]) -> dict[str, Filed]:
+            found = dict(known)
+            if moment == "listed" and not erased:
+                erased.append("")
+                erase()
+            return found
+
+        def manifests(self) -> list[tuple[str, str]]:
+            return []
+
+    erased: list[str] = []
+    chunks = Store.chunks
+
+    def late(self: Store, key: str) -> Iterator[bytes]:
+        if moment == "manifest read" and not erased:
+            erased.append(key)
+            erase()
+        return chunks(self, key)
+
+    monkeypatch.setattr(Store, "chunks", late)
+    verification = verify_archive(store, witness=Ledger())
+    assert list(verification) == []
+    assert erased
+    assert (verification.summary.erased, verification.summary.results) == (1, 0)

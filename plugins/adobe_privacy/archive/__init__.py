@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adobe_privacy.archive.archiver import CompletedJob, archive_job
+from adobe_privacy.archive.checking import Opener, check_result
 from adobe_privacy.archive.cleaning import IsArchived, LegalHold, clean_up
 from adobe_privacy.archive.completeness import Completeness, ProductOutcome
 from adobe_privacy.archive.encryption import AgeKeys, Encryption, KeyWrapper, KmsKey
@@ -30,7 +31,7 @@ from adobe_privacy.archive.retention import (
 )
 from adobe_privacy.archive.settings import ArchiveSettings
 from adobe_privacy.archive.transfer import Download, OpenDownload
-from adobe_privacy.archive.verification import Opener, Verification, Witness, check_result, verify_archive
+from adobe_privacy.archive.verification import Verification, Witness, verify_archive
 from adobe_privacy.archive.zip_check import ZipCheck
 from adobe_privacy.archive.zip_rules import Fault, ZipLimits, ZipSummary
 

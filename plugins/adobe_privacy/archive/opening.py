@@ -8,10 +8,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from adobe_privacy.archive.checking import Opener, check_result
 from adobe_privacy.archive.errors import ArchiveError, CannotOpen
 from adobe_privacy.archive.findings import Finding
 from adobe_privacy.archive.manifest import MANIFEST, Manifest, read_manifest
-from adobe_privacy.archive.verification import Opener, check_result
 from adobe_privacy.storage import InvalidLocation, Location, Store, parse_location
 
 _JOB = re.compile(r"(?P<archive>.*?)/?(?P<folder>jobs/[^/]+/\d{4}/\d{2}/\d{2}/[^/]+)")

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from adobe_privacy.archive.archiver import utc_now
+from adobe_privacy.archive.checking import Opener
 from adobe_privacy.archive.errors import UnreadableManifest
 from adobe_privacy.archive.manifest import (
     JOBS,
@@ -23,7 +24,7 @@ from adobe_privacy.archive.manifest import (
     read_manifest,
 )
 from adobe_privacy.archive.signing import Sign, unsigned
-from adobe_privacy.archive.verification import Opener, Verification, Witness, verify_archive
+from adobe_privacy.archive.verification import Verification, Witness, verify_archive
 from adobe_privacy.plain_text import PlainText
 from adobe_privacy.storage import (
     AccessDenied,
