@@ -185,6 +185,54 @@ def test_what_nobody_answers_waits_for_the_next_plan_which_asks_again(world: Wor
     assert submit(again) == 1
 
 
+def test_accesses_do_not_wait_for_the_approval_of_deletes_that_were_claimed_with_them(
+    world: World, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable was set between the plan and the next step."""
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_APPROVE_DELETES", "false")
+    world.put(request(1, "access", "delete"))
+    [both] = plan()
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_APPROVE_DELETES", "true")
+    assert operator(both).execute(context()) is None
+    assert asked == []
+    assert submit(both) == 1
+    assert at_adobe(world) == [("DSR-1", "access")]
+    [deletes] = [batch for batch in plan() if batch != both]
+    assert answer(deletes, ask(deletes))["approved"] == 1
+
+
+def test_a_rejection_skips_nothing_that_is_at_adobe(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_APPROVE_DELETES", "false")
+    world.put(request(1, "delete"), request(2, "delete"))
+    [batch_id] = plan()
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        ledger.people.hold("DSR-2", "a dispute")
+        first = ledger.claims.batch_jobs(batch_id)[0]
+        sent = ledger.intents.intend(batch_id, [first.id], daily_limit=10)
+        ledger.intents.record_submitted([(sent[0], "adobe-1")], adobe_request_id=None, reason="answer")
+        ledger.people.release("DSR-2", "settled")
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_APPROVE_DELETES", "true")
+    answered = answer(batch_id, ask(batch_id), "Reject")
+    assert (answered["approved"], answered["on_hold"]) == (0, 1), "the batch's other steps wait for DSR-1"
+
+
+def test_what_is_on_hold_goes_back_too_where_nobody_answers(world: World) -> None:
+    world.put(request(1, "delete"), request(2, "delete"))
+    [batch_id] = plan()
+    plan_hash = ask(batch_id)
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        ledger.people.hold("DSR-2", "a dispute")
+    with pytest.raises(AirflowSkipException, match="1 deletes wait for the next plan"):
+        operator(batch_id).execute_complete(
+            context(), event={"error": "timeout", "error_type": "timeout"}, plan_hash=plan_hash
+        )
+    assert SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[batch_id]).execute(context()) == {
+        "jobs": 2,
+        "waiting": 1,
+        "on_hold": 1,
+    }
+
+
 def test_a_retry_and_a_clear_after_the_answer_ask_nothing(world: World, asked: Asked) -> None:
     world.put(request(1, "delete"))
     [batch_id] = plan()

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 from adobe_privacy._compat import WAITS_FOR_A_PERSON
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.form_fields import field
-from adobe_privacy.ledger.delete_plan import ANSWERED_WITHIN
+from adobe_privacy.ledger.delete_plan import ANSWERED_WITHIN, DELETE
 from adobe_privacy.links import AdobePrivacyLink, PrivacyPageLink, page_url
 from adobe_privacy.operators.privacy_requests import PrivacyOperator
 from adobe_privacy.plain_text import plain_logger
@@ -32,7 +32,10 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
     The answer is written into the ledger, with the hash of what was shown and the person's name, and only the
     ledger lets deletes be sent: skipping this task, or marking it as succeeded, sends none. Rejected deletes
     are put on hold until a person releases them. What nobody answers in time goes back to the next plan, which
-    asks again. While it waits it holds no worker; before Airflow 3.3 the triggerer looks for the answer.
+    asks again. Nobody is asked about deletes that share a batch with accesses, since a question was wanted only after
+    they were claimed: the accesses do not wait, and the next plan asks about the deletes. The batch's other steps are
+    skipped only if nothing of it is at Adobe or can be sent. While it waits it holds no worker; before Airflow 3.3 the
+    triggerer looks for the answer.
 
     :param batch_id: a batch of the ledger.
     :param response_timeout: how long the question waits for its answer; seven days where not given.
@@ -65,12 +68,16 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
         self.batch_id = batch_id
 
     def execute(self, context: Context) -> Any:
+        from adobe_privacy.ledger.states import UNSENT_STATES
         from adobe_privacy.planning.approval import question
 
         with plain_failures(self.log), self.ledger(context) as ledger:
             asked_for = self.settings.variables.approve_deletes
             if not ledger.approvals.unapproved_deletes(self.batch_id, approve_deletes=asked_for):
                 log.info("Nothing of batch %s needs an approval", self.batch_id)
+                return None
+            if any(job.action != DELETE for job in ledger.claims.batch_jobs(self.batch_id, *UNSENT_STATES)):
+                log.info("Batch %s holds accesses too: its deletes are left to the next plan", self.batch_id)
                 return None
             plan = ledger.approvals.delete_plan(self.batch_id)
             ledger.approvals.ask(self.batch_id, ledger.now() + (self.response_timeout or ANSWERED_WITHIN))
@@ -90,7 +97,7 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
         with plain_failures(self.log), self.ledger(context) as ledger:
             ledger.approvals.stop_asking(self.batch_id)
         if event.get("error_type") == "timeout":
-            self._give_back(context)
+            return self._give_back(context)
         answer = super().execute_complete(context, event)
         user = answer["responded_by_user"]
         if not user:
@@ -103,7 +110,7 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
         )
         log.info("%s", self.summary)
         if not allowed:
-            raise AirflowSkipException(f"nothing may be sent: {stopped} deletes were put on hold")
+            self._skip(context, f"nothing may be sent: {stopped} deletes were put on hold")
         return {"approved": allowed, "on_hold": stopped, "by": user["name"], "plan": plan_hash}
 
     def _decide(self, user: str, plan_hash: str, approved: bool, hold: object) -> tuple[int, int]:
@@ -124,10 +131,22 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
 
     def _give_back(self, context: Context) -> None:
         with plain_failures(self.log), self.ledger(context) as ledger:
-            jobs = {
-                job.id for job in ledger.approvals.unapproved_deletes(self.batch_id, approve_deletes=True)
-            }
-            count = ledger.claims.unclaim(
-                self.batch_id, "nobody answered whether it may be sent", job_ids=jobs
+            unapproved = ledger.approvals.unapproved_deletes(self.batch_id, approve_deletes=True)
+            # Those on hold as well: nothing else of the run takes them out of the batch.
+            on_hold = [job for job in ledger.approvals.delete_plan(self.batch_id).jobs if job.on_hold]
+            ledger.claims.unclaim(
+                self.batch_id,
+                "nobody answered whether it may be sent",
+                job_ids={job.id for job in (*unapproved, *on_hold)},
             )
-        raise AirflowSkipException(f"nobody answered in time: {count} deletes wait for the next plan")
+        self._skip(context, f"nobody answered in time: {len(unapproved)} deletes wait for the next plan")
+
+    def _skip(self, context: Context, why: str) -> None:
+        """Skips the batch's other steps, unless they have something to do."""
+        from adobe_privacy.ledger.states import OPEN_STATES
+
+        with plain_failures(self.log), self.ledger(context) as ledger:
+            left = ledger.claims.batch_jobs(self.batch_id, *OPEN_STATES)
+        if not left:
+            raise AirflowSkipException(why)
+        log.info("%s", why)
