@@ -187,6 +187,24 @@ def clean(store: Store, elsewhere: Store, days: float = 8) -> list[str]:
     return sorted(action.key.rpartition("/")[2] for action in actions)
 
 
+async def test_versions_of_data_keys_that_were_turned_on_later_remain(
+    file_store: Store, s3: S3Server
+) -> None:
+    place = s3.store()
+    manifest = await archive(file_store, settings=ArchiveSettings(encryption=Encryption(PUBLIC, place)))
+    s3.client.put_bucket_versioning(
+        Bucket=place.location.bucket, VersioningConfiguration={"Status": "Enabled"}
+    )
+    late = lambda: manifest.completed_at + timedelta(days=31)  # noqa: E731
+    (erased,) = erase_expired(file_store, {"gdpr": 30}, erasures=Erasing(), keys=place, clock=late)
+    assert erased.action == "erased"
+    text = file_store.read(f"{manifest.folder}/manifest.json")
+    erasure = Manifest.model_validate_json(text).erasure
+    assert erasure is not None
+    assert erasure.versions_remain
+    assert keys(place) == []
+
+
 async def test_the_clean_up_keeps_named_keys_and_deletes_those_of_attempts(
     store: Store, elsewhere: Store
 ) -> None:

@@ -202,6 +202,18 @@ async def test_a_bucket_with_versions_is_told_in_the_tombstone(s3: S3Server) -> 
     assert erasure.versions_remain
 
 
+async def test_versions_that_were_turned_on_later_remain_too(s3: S3Server) -> None:
+    store = s3.store()
+    await archive(store)
+    s3.client.put_bucket_versioning(
+        Bucket=store.location.bucket, VersioningConfiguration={"Status": "Enabled"}
+    )
+    await archive(store, "other")
+    list(erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(31)))
+    erasures = [manifest.erasure for manifest in manifests(store).values()]
+    assert [erasure and erasure.versions_remain for erasure in erasures] == [True, True]
+
+
 def test_a_retention_of_no_days_is_refused(file_store: Store) -> None:
     with pytest.raises(ValueError, match="at least 1 day"):
         list(erase_expired(file_store, {"gdpr": 0}, erasures=Erasing()))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 
 import pytest
+from sqlalchemy import select
 
+from adobe_privacy.ledger.erasures import FoundErasure
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
+from adobe_privacy.ledger.schema import Erasure, Job
 from tests.support.ledgers import DAY, FakeClock, OpenLedger, received
 
 FOLDER = "jobs/gdpr/2026/01/01/adobe-1"
@@ -31,7 +34,7 @@ def test_what_is_on_hold_is_not_begun(ledger: Ledger) -> None:
     assert begin(ledger)
 
 
-def test_a_job_is_archived_where_its_manifest_was_written(ledger: Ledger) -> None:
+def archived(ledger: Ledger) -> Job:
     batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=100)
     assert batch is not None
     [job] = ledger.claims.batch_jobs(batch.id)
@@ -41,6 +44,11 @@ def test_a_job_is_archived_where_its_manifest_was_written(ledger: Ledger) -> Non
     ledger.results.record_complete([FinishedJob(job, None, "done", "6000-200")])
     assert not ledger.erasures.is_archived("adobe-1", f"{FOLDER}/manifest.json")
     ledger.results.record_archived({job.id: f"{FOLDER}/manifest.json"})
+    return job
+
+
+def test_a_job_is_archived_where_its_manifest_was_written(ledger: Ledger) -> None:
+    archived(ledger)
     assert ledger.erasures.is_archived("adobe-1", f"{FOLDER}/manifest.json")
     assert not ledger.erasures.is_archived("adobe-1", "jobs/gdpr/2026/01/02/adobe-1/manifest.json")
     assert not ledger.erasures.is_archived("adobe-2", f"{FOLDER}/manifest.json")
@@ -79,3 +87,25 @@ def test_of_a_hold_and_an_erasure_at_once_exactly_one_wins(open_ledger: OpenLedg
         told_too_late = bool(ledger.erasures.of_request(f"DSR-{number}"))
         thread.join()
         assert begun == [told_too_late]
+
+
+def test_a_hold_is_honoured_where_the_store_refused_the_erasure(ledger: Ledger) -> None:
+    assert ledger.erasures.begin("adobe-1", "DSR-1", FOLDER, untouched=True)
+    assert ledger.erasures.begin("adobe-1", "DSR-1", FOLDER, untouched=True)
+    ledger.people.hold("DSR-1", "lawsuit")
+    assert not ledger.erasures.begin("adobe-1", "DSR-1", FOLDER, untouched=True)
+    assert ledger.erasures.unfinished() == []
+    assert ledger.erasures.too_late("DSR-1") == []
+
+
+def test_an_erasure_brings_no_forgotten_request_id_back(ledger: Ledger, clock: FakeClock) -> None:
+    job = archived(ledger)
+    clock.advance(days=800)
+    assert sum(ledger.forgetting.forget(clock())) == 1
+    assert begin(ledger)
+    found = FoundErasure("adobe-1", "DSR-1", FOLDER, clock(), clock(), "0" * 64)
+    ledger.erasures.record_found([found])
+    with ledger.unit.read() as session:
+        [erasure] = session.scalars(select(Erasure))
+        assert erasure.request_id == session.get_one(Job, job.id).request_id != "DSR-1"
+    assert ledger.erasures.too_late("DSR-1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
@@ -41,7 +42,8 @@ class Erasures(Protocol):
     def begin(self, manifest: Manifest) -> bool:
         """Note that this result is being erased, unless it is on hold: then false, and nothing is noted.
 
-        From then on nobody can put it on hold any more.
+        From then on nobody can put it on hold any more, unless the store refuses the tombstone: a manifest without
+        `erasure` is of a result that nobody has touched.
         """
         ...
 
@@ -130,6 +132,7 @@ class _Erasing:
         self._store, self._keys, self._erasures, self._days = store, keys, erasures, days
         self._clock, self._dry_run, self._sign = clock, dry_run, sign
         self._failures = Failures()
+        self._versions: dict[str, bool] = {}
         self.closed = ClosedFolders()
 
     def folder(self, folder: str, *, begun: bool) -> Iterator[RetentionAction]:
@@ -170,18 +173,33 @@ class _Erasing:
             self._erase(key_place, manifest, reason)
         return RetentionAction(action="erased", key=key, detail=reason)
 
+    def _keeps_versions(self, keys: Store) -> bool:
+        """Whether a place of its own for data keys keeps versions by now."""
+        uri = keys.location.uri
+        if uri not in self._versions:
+            probe = f".version-check-{uuid.uuid4().hex}"
+            self._versions[uri] = keys.create(probe, b"").version is not None
+            keys.delete(probe)
+        return self._versions[uri]
+
     def _erase(self, keys: Store, manifest: Manifest, reason: str) -> None:
         assert manifest.object_key is not None
         key = f"{manifest.folder}/{MANIFEST}"
         version = manifest.version_id if manifest.sealed is None else manifest.sealed.key_version_id
         erasure = manifest.erasure or Erasure(
-            reason=reason, started_at=self._clock(), versions_remain=version is not None
+            reason=reason,
+            started_at=self._clock(),
+            versions_remain=version is not None or (keys is not self._store and self._keeps_versions(keys)),
         )
-        self._store.write(key, self._sign(manifest.model_copy(update={"erasure": erasure}).to_json()))
+        written = self._store.write(
+            key, self._sign(manifest.model_copy(update={"erasure": erasure}).to_json())
+        )
         if manifest.data_key is not None:
             keys.delete(manifest.data_key)
         self._store.delete(manifest.object_key)
-        confirmed = erasure.model_copy(update={"erased_at": self._clock()})
+        # The place may have begun to keep versions after the result was written.
+        remain = erasure.versions_remain or (keys is self._store and written.version is not None)
+        confirmed = erasure.model_copy(update={"erased_at": self._clock(), "versions_remain": remain})
         tombstone = self._sign(manifest.model_copy(update={"erasure": confirmed}).to_json())
         self._store.write(key, tombstone)
         self._erasures.done(parse_manifest(key, tombstone))

@@ -31,20 +31,26 @@ class Erasures(Topic):
     """One row for each result whose erasure has begun. A hold and an erasure never both win: each is decided in a
     write transaction that sees the other."""
 
-    def begin(self, adobe_job_id: str, request_id: str, folder: str) -> bool:
+    def begin(self, adobe_job_id: str, request_id: str, folder: str, *, untouched: bool = False) -> bool:
         """Note that a result is being erased; false, and nothing is noted, where it is on hold.
 
-        Once begun, an erasure may be begun again: a later hold comes too late for it.
+        Once begun, an erasure may be begun again: a later hold comes too late for it. But one that has left everything
+        `untouched`, since the store refused it for example, counts as not begun.
         """
         with self.unit.write() as session:
-            if session.get(Erasure, adobe_job_id) is not None:
+            begun = session.get(Erasure, adobe_job_id)
+            if begun is not None and not untouched:
                 return True
             if _is_held(session, adobe_job_id, request_id):
+                if begun is not None and begun.done_at is None:
+                    session.delete(begun)
                 return False
+            if begun is not None:
+                return True
             session.add(
                 Erasure(
                     adobe_job_id=adobe_job_id,
-                    request_id=request_id,
+                    request_id=_kept_name(session, adobe_job_id, request_id),
                     folder=folder,
                     begun_at=self.unit.now(),
                     actor=self.unit.actor[:512],
@@ -78,7 +84,7 @@ class Erasures(Topic):
                 if erasure is None:
                     erasure = Erasure(
                         adobe_job_id=each.adobe_job_id,
-                        request_id=each.request_id,
+                        request_id=_kept_name(session, each.adobe_job_id, each.request_id),
                         folder=each.folder,
                         begun_at=each.begun_at,
                         actor=self.unit.actor[:512],
@@ -137,6 +143,12 @@ class Erasures(Topic):
         """Whether a job of Adobe, of whatever attempt, or its request is on legal hold."""
         with self.unit.read() as session:
             return _is_held(session, adobe_job_id, request_id)
+
+
+def _kept_name(session: Session, adobe_job_id: str, request_id: str) -> str:
+    """What the ledger calls the request of a manifest: it may have forgotten the id that stands there."""
+    of_job = select(Job.request_id).join(Transition, Transition.job_id == Job.id)
+    return session.scalar(of_job.where(Transition.adobe_job_id == adobe_job_id).limit(1)) or request_id
 
 
 def _is_held(session: Session, adobe_job_id: str, request_id: str | None) -> bool:

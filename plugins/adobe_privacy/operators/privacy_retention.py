@@ -55,7 +55,9 @@ class _Erasures:
         self._ledger = ledger
 
     def begin(self, manifest: Manifest) -> bool:
-        return self._ledger.erasures.begin(manifest.job_id, manifest.request_id, manifest.folder)
+        return self._ledger.erasures.begin(
+            manifest.job_id, manifest.request_id, manifest.folder, untouched=manifest.erasure is None
+        )
 
     def is_held(self, manifest: Manifest) -> bool:
         return self._ledger.erasures.is_held(manifest.job_id, manifest.request_id)
