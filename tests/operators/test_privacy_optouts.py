@@ -21,6 +21,7 @@ from adobe_privacy.operators.privacy_requests import (
     SettlePrivacyRequestsOperator,
 )
 from adobe_privacy.opt_outs.receipts import receipt_of
+from adobe_privacy.reporting.attention import read_attention
 from tests.api.raw_server import http
 from tests.results.odd_adobe import odd_adobe
 from tests.support.inbox import deny
@@ -317,8 +318,15 @@ def test_a_file_that_cannot_be_read_any_more_costs_its_own_opt_outs_only(world: 
         with pytest.raises(AirflowException, match=r"^1 opt-out was not sent: .*second\.jsonl"):
             send()
     assert states(world) == {JobState.ARCHIVED: 2, JobState.RECEIVED: 1}
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        ledger.people.extend("DSR-3", DAY + timedelta(days=90), "told")
+        [item] = [item for item in read_attention(ledger).items if item.kind.name == "unreadable"]
+        assert item.request_id == "DSR-3"
+        assert "second.jsonl" in item.says
     assert send() == {"accepted": 1, "sent_again": 0, "receipts": 1}
     assert world.simulator.consents()["count"] == 2
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert ledger.attention.counts()["unreadable"] == 0
 
 
 def test_where_no_file_of_the_opt_outs_can_be_read_they_are_sent_once_it_can(world: World) -> None:

@@ -707,6 +707,8 @@ async def test_a_file_that_cannot_be_read_any_more_costs_its_own_requests_only(
         assert (job.state, job.batch_id) == (JobState.PLANNED, batch.id)
     told = [change.reason for change in place.ledger.people.history("DSR-3") if source in change.reason]
     assert len(told) == 2, "one for each job, however often it was tried"
+    place.ledger.people.extend("DSR-3", DAY + timedelta(days=90), "told")
+    assert place.ledger.attention.counts()["unreadable"] == 2, "a later date makes no file readable"
     assert (await place.submit(batch)).submitted == 2
     place.check_once("DSR-1", "DSR-2", "DSR-3")
 

@@ -35,6 +35,7 @@ from adobe_privacy.ledger.schema import (
     Transition,
 )
 from adobe_privacy.ledger.states import OPEN_STATES, JobState
+from adobe_privacy.regulations.clocks import OPT_OUT
 from adobe_privacy.results.verdicts import MISSED
 
 SOON = timedelta(days=7)
@@ -151,8 +152,24 @@ def _asked_at() -> ColumnElement[datetime]:
     return select(Batch.created_at).where(Batch.id == Job.batch_id).scalar_subquery()
 
 
-_OF_UNREADABLE_FILE = and_(
-    Job.state == JobState.PLANNED, last_change(Transition.reason).startswith(UNREADABLE)
+def _unreadable(column: Any) -> ColumnElement[Any]:
+    """Of the last note that a file could not be read."""
+    notes = select(column).where(Transition.job_id == Job.id, Transition.reason.startswith(UNREADABLE))
+    return notes.order_by(Transition.id.desc()).limit(1).scalar_subquery()
+
+
+# What a person notes of a job meanwhile, such as a later date, makes no file readable.
+_OF_UNREADABLE_FILE = or_(
+    and_(
+        Job.state == JobState.PLANNED,
+        func.coalesce(_unreadable(Transition.id), 0) > last_move(Transition.id),
+    ),
+    # An opt-out is in no batch: it goes back to those that wait.
+    and_(
+        Job.state == JobState.RECEIVED,
+        Job.action == OPT_OUT,
+        last_move(Transition.reason).startswith(UNREADABLE),
+    ),
 )
 _OF_UNKNOWN_OUTCOME = and_(Job.state == JobState.SUBMITTING, Job.intent_at < bindparam("answered_since"))
 
@@ -235,10 +252,10 @@ KINDS = (
         says="{reason}",
         to_do="Correct what the reason names: the permissions of the file, or the store. The next run sends the "
         "request. If it cannot be sent, close it.",
-        states=(JobState.PLANNED,),
+        states=(JobState.PLANNED, JobState.RECEIVED),
         where=_OF_UNREADABLE_FILE,
-        since=lambda: last_change(Transition.at),
-        reason=lambda: last_change(Transition.reason),
+        since=lambda: _unreadable(Transition.at),
+        reason=lambda: _unreadable(Transition.reason),
         instead_of_unfinished=True,
     ),
     Kind(
