@@ -291,6 +291,32 @@ def test_an_opt_out_that_adobe_has_not_accepted_after_twelve_hours_is_told(
     assert told(ledger, late=True).groups == []
 
 
+def test_an_unknown_outcome_is_told_at_once_though_another_was_told_after_its_intent(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    def begin(number: int) -> None:
+        arrive(ledger, number, actions=("access",))
+        batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=20_000)
+        assert batch is not None
+        ids = [job.id for job in ledger.claims.batch_jobs(batch.id)]
+        ledger.intents.intend(batch.id, ids, daily_limit=20_000)
+
+    def of_unknown_outcome() -> list[str]:
+        found = due_alarms(ledger, daily_limit=20_000)
+        record(ledger, found)
+        return [name for group in found.groups if group.kind == "unknown" for name in group.names]
+
+    begin(1)
+    clock.advance(minutes=20)
+    begin(2)
+    clock.advance(minutes=5)
+    assert of_unknown_outcome() == ["DSR-1"]
+    clock.advance(hours=1)
+    assert of_unknown_outcome() == ["DSR-1", "DSR-2"]
+    clock.advance(hours=1)
+    assert of_unknown_outcome() == []
+
+
 def test_opt_outs_that_came_later_are_told_though_others_of_their_folder_were(
     ledger: Ledger, clock: FakeClock
 ) -> None:

@@ -84,6 +84,8 @@ class Kind:
     where: ColumnElement[bool] = field(default_factory=true)
     since: Callable[[], Any] = field(default=lambda: _entered())
     few: bool = False
+    # So long after `since`, a job is of the kind.
+    after: timedelta = timedelta()
     reason: Callable[[], ColumnElement[str]] | None = None
     problems: tuple[ProblemKind, ...] = ()
     # A job of a run that has ended, whose state nobody can know at any other moment to be wrong.
@@ -315,6 +317,7 @@ KINDS = (
         states=(JobState.SUBMITTING,),
         where=_OF_UNKNOWN_OUTCOME,
         since=lambda: Job.intent_at,
+        after=ANSWERED,
         instead_of_unfinished=True,
     ),
     Kind(

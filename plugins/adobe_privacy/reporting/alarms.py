@@ -129,7 +129,7 @@ def _attention(ledger: Ledger, result: Alarms) -> None:
         by_kind.setdefault(item.kind, []).append(item)
     for kind, items in by_kind.items():
         told_at = last.get(kind.name)
-        newest = max((item.since for item in items if item.since is not None), default=now)
+        newest = max((item.since + kind.after for item in items if item.since is not None), default=now)
         if told_at is not None and told_at.date() == now.date() and newest <= told_at:
             continue
         count = found.counts[kind]
