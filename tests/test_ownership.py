@@ -12,7 +12,7 @@ import pytest
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ownership import MARK, accept, check_owner, claim, ownership, read_mark
-from adobe_privacy.storage import Store
+from adobe_privacy.storage import FileOptions, Store, open_store
 from tests.storage.conftest import azure, gcs, s3, store
 from tests.support.ledgers import DAY, FakeClock, OpenLedger, received
 
@@ -117,6 +117,28 @@ def test_a_ledger_that_has_lost_what_it_had_written_is_refused(
             check_owner(restored, store, "A@AdobeOrg")
         with pytest.raises(LedgerError, match="older than the archive"):
             claim(restored, store)
+
+
+def test_an_archive_whose_mark_is_gone_is_not_taken_for_a_new_one(
+    ledger: Ledger, store: Store, tmp_path: Path
+) -> None:
+    """The bucket was emptied, the disk is not mounted, or the ledger and the mark were lost together."""
+    ledger.protection.check(ORGANISATION)
+    claim(ledger, store)
+    store.delete(MARK)
+    missing = pytest.raises(
+        LedgerError, match=r"ledger\.json is not there, and this ledger has written it: nothing"
+    )
+    with missing:
+        check_owner(ledger, store, "A@AdobeOrg")
+    with missing:
+        claim(ledger, store)
+    assert read_mark(store) is None
+    elsewhere = open_store(f"file://{tmp_path}/elsewhere", FileOptions(create=True))
+    claim(ledger, elsewhere)
+    assert ownership(ledger, store, "A@AdobeOrg").differs
+    accept(ledger, store)
+    claim(ledger, store)
 
 
 @pytest.mark.parametrize("ahead", [1, 2])

@@ -76,6 +76,11 @@ def check_owner(ledger: Ledger, archive: Store, organisation: str) -> tuple[Mark
             f"the archive {archive.location.uri} holds results, and the ledger is empty: nothing was done. Correct the "
             f"connection privacy_ledger, or restore the ledger. If it is lost for good, {WAY_OUT}"
         )
+    elif ledger.identity.has_claimed(archive.location.public_uri):
+        raise LedgerError(
+            f"{archive.location.object_uri(MARK)} is not there, and this ledger has written it: nothing was done. See "
+            f"whether the archive is still the same place, and restore the object. If it is lost for good, {WAY_OUT}"
+        )
     return found
 
 
@@ -93,12 +98,12 @@ def claim(ledger: Ledger, archive: Store) -> None:
         found = check_owner(ledger, archive, organisation)
         own = ledger.identity.own()
         needed = own.counter if needed is None else needed
-        if found is not None and found[0].counter >= needed:
-            return
-        try:
-            _write(archive, _mark_of(own, organisation), found)
-        except ObjectExists:
-            continue  # by another process, or by this call, whose answer was lost
+        if found is None or found[0].counter < needed:
+            try:
+                _write(archive, _mark_of(own, organisation), found)
+            except ObjectExists:
+                continue  # by another process, or by this call, whose answer was lost
+        ledger.identity.note_claim(archive.location.public_uri)
         return
     uri = archive.location.object_uri(MARK)
     raise StorageUnavailable(f"{uri} was changed by others {TRIES} times in a row: run again", uri=uri)
@@ -120,6 +125,8 @@ def ownership(ledger: Ledger, archive: Store, organisation: str) -> Standing:
     found = read_mark(archive)
     own = ledger.identity.known()
     if found is None:
+        if ledger.identity.has_claimed(archive.location.public_uri):
+            return Standing(f"the archive has no {MARK} any more", True)
         if not archive.folders("jobs") or not ledger.identity.is_empty():
             return Standing("the archive belongs to no ledger yet", False)
         return Standing("the archive holds results, and the ledger is empty", True)
@@ -143,6 +150,7 @@ def accept(ledger: Ledger, archive: Store) -> None:
     in_force = ledger.protection.in_force().get("organisation")
     organisation = found[0].organisation if found else in_force.value if in_force else ""
     _write(archive, _mark_of(own, organisation), found)
+    ledger.identity.note_claim(archive.location.public_uri)
 
 
 def _mark_of(own: Identity, organisation: str) -> Mark:

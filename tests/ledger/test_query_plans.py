@@ -425,6 +425,8 @@ AFTER_A_RESTORE = {
     "identity.own",
     "identity.renew",
     "identity.is_empty",
+    "identity.has_claimed",
+    "identity.note_claim",
     "opt_outs.record_found",
 }
 

@@ -3,6 +3,7 @@ itself that a backup brought back."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from dataclasses import asdict, dataclass
@@ -81,10 +82,25 @@ class Identities(Topic):
             _write(session, own)
             return own
 
+    def has_claimed(self, archive: str) -> bool:
+        """Whether this ledger has made an archive its own; it is named by where it is."""
+        with self.unit.read() as session:
+            return setting(session, _claimed(archive)) is not None
+
+    def note_claim(self, archive: str) -> None:
+        """From now on `has_claimed`."""
+        if not self.has_claimed(archive):
+            with self.unit.write() as session:
+                session.merge(Setting(name=_claimed(archive), value=self.unit.now().isoformat()))
+
     def is_empty(self) -> bool:
         """Whether it has never known a job."""
         with self.unit.read() as session:
             return session.scalar(select(Job.id).limit(1)) is None
+
+
+def _claimed(archive: str) -> str:
+    return f"claimed.{hashlib.sha256(archive.encode()).hexdigest()[:32]}"
 
 
 def count_intents(session: Session, now: datetime) -> None:
