@@ -24,6 +24,7 @@ os.environ |= {
     "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
 }
 
+from adobe_privacy import airflow_organisations  # noqa: E402
 from adobe_privacy.intake import files  # noqa: E402
 from tests.support.ledgers import (  # noqa: E402, F401
     clock,
@@ -89,6 +90,13 @@ def simulator(_simulator: Simulator) -> Simulator:
     """A simulator as just started."""
     _simulator.reset()
     return _simulator
+
+
+@pytest.fixture(autouse=True)
+def _configuration_of_its_own() -> Iterator[None]:
+    """A process of Airflow reads its configuration once; here each test may have another one."""
+    yield
+    airflow_organisations.configuration.cache_clear()
 
 
 @pytest.fixture(autouse=True)

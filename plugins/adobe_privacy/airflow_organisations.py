@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from airflow.sdk import conf
 
 from adobe_privacy.organisations import SECTION, Organisation, find_organisation, organisation_names
 
 
+@cache
 def configuration(option: str) -> str | None:
-    """An option of `[adobe_privacy]`; None where it is not set."""
+    """An option of `[adobe_privacy]`; None where it is not set. A process reads it once, for each task asks."""
     value = conf.get(SECTION, option, fallback=None)
     return str(value).strip() or None if value is not None else None
 
