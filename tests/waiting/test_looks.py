@@ -72,6 +72,15 @@ async def test_a_job_that_the_lists_do_not_show_yet_counts_as_open(simulator: Si
     assert simulator.calls()["detail"] == 0
 
 
+async def test_a_job_that_was_sent_by_a_clock_ahead_of_ours_is_asked_for_singly(simulator: Simulator) -> None:
+    """Else it would be waited for until our clock has come there."""
+    simulator.switch(access_delay_seconds="1000")
+    jobs = jobs_of(simulator.create_jobs(), timedelta(hours=-1))
+    assert await look(simulator, JobWatch(list_lag=300), jobs) == Progress(1, 0)
+    simulator.advance(2000)
+    assert await look(simulator, JobWatch(list_lag=300), jobs) == Progress(0, 1)
+
+
 async def test_a_job_under_a_renamed_code_is_asked_for_singly(simulator: Simulator) -> None:
     simulator.switch(access_delay_seconds="1000")
     jobs = jobs_of(simulator.create_jobs(regulation="ucpa_usa", count=8))

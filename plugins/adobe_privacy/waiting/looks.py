@@ -151,7 +151,7 @@ class JobWatch:
     `seen` were listed as in process, `final` are those whose detail said that they have ended, and the detail of
     `denied` ones could not be read while another's could.
     `list_lag`: seconds for which a job may be missing from the lists after it was submitted; a younger one
-    that no list shows counts as open.
+    that no list shows counts as open. One that was submitted by a clock further ahead than that is of unknown age.
     """
 
     list_lag: float
@@ -178,7 +178,7 @@ class JobWatch:
         still_open = sum(
             job.job_id in listed.processing
             or job.job_id in listed.submitted
-            or (job.job_id not in self.seen and now - job.submitted_at < lag)
+            or (job.job_id not in self.seen and abs(now - job.submitted_at) < lag)
             for job in jobs
         )
         if not still_open:
