@@ -18,6 +18,8 @@ def protective(settings: Settings) -> dict[str, str]:
         "organisation": settings.service.client.org_id,
         "approve_deletes": "on" if settings.variables.approve_deletes else "",
         "encryption": "" if key is None else _short(key.fingerprint),
+        # Another key is no less: both sign.
+        "signing": "" if settings.signing_key is None else "on",
         "legal_clocks": settings.clocks_digest,
         "retention_days": _short(json.dumps(settings.variables.retention_days, sort_keys=True))
         if settings.variables.retention_days

@@ -138,3 +138,15 @@ def test_a_ledger_is_made_only_where_the_archive_is_empty(world: World, tmp_path
     with pytest.raises(LedgerError, match="the archive holds results, and there is no ledger"):
         open_for_run(read_settings(), "run")
     assert list(tmp_path.rglob("*.db")) == []
+
+
+def test_signing_that_was_on_and_is_absent_stops_a_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = '{"signing_conn_id": "the_signing_key"}'
+    monkeypatch.setenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_OPTIONS", options)
+    for key in ("one", "another"):
+        connection = {"conn_type": "generic", "password": key}
+        monkeypatch.setenv("AIRFLOW_CONN_THE_SIGNING_KEY", json.dumps(connection))
+        open_for_run(read_settings(), "run").close()
+    monkeypatch.delenv("AIRFLOW_VAR_PRIVACY_ARCHIVE_OPTIONS")
+    with pytest.raises(LedgerError, match=r"signing of manifests was on since .*nothing was done"):
+        open_for_run(read_settings(), "run")

@@ -26,6 +26,7 @@ SETTINGS: dict[str, tuple[str, _Stricter]] = {
     "organisation": ("the organisation", lambda old, new: False),
     "approve_deletes": ("approval of deletes", lambda old, new: not old),
     "encryption": ("encryption of results", lambda old, new: not old),
+    "signing": ("signing of manifests", lambda old, new: not old),
     "legal_clocks": ("the organisation's own legal clocks", lambda old, new: not old),
     "retention_days": ("retention", lambda old, new: not old),
     # Absent, they mean 30 days and 24 months.
