@@ -9,12 +9,19 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, true
-from sqlalchemy.orm import aliased
 
 from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.documents import document
 from adobe_privacy.ledger.delete_plan import DELETE
+from adobe_privacy.ledger.moments_of_jobs import (
+    asked_at,
+    entered,
+    held_since,
+    last_move,
+    refused_since,
+    unreadable,
+)
 from adobe_privacy.ledger.schema import (
     ARCHIVED,
     AT_ADOBE,
@@ -82,7 +89,7 @@ class Kind:
     to_do: str
     states: tuple[JobState, ...] = ()
     where: ColumnElement[bool] = field(default_factory=true)
-    since: Callable[[], Any] = field(default=lambda: _entered())
+    since: Callable[[], Any] = field(default=lambda: entered())
     few: bool = False
     # So long after `since`, a job is of the kind.
     after: timedelta = timedelta()
@@ -110,61 +117,11 @@ class Kind:
         return and_(Job.state.in_(self.states), self.where)
 
 
-# A change of a job's state, not of its hold or its dates.
-_MOVE = and_(Transition.job_id == Job.id, Transition.from_state != Transition.to_state)
-
-
-def _entered() -> ColumnElement[datetime]:
-    """When a job came into its present state."""
-    return select(func.max(Transition.at)).where(_MOVE).scalar_subquery()
-
-
-def last_move(column: Any) -> ColumnElement[Any]:
-    """Of the last change of a job's state."""
-    moves = select(column).where(_MOVE).order_by(Transition.id.desc()).limit(1)
-    return moves.correlate(Job).scalar_subquery()
-
-
-def last_change(column: Any) -> ColumnElement[Any]:
-    """Of the last change of a job, of whatever it is."""
-    of_job = select(column).where(Transition.job_id == Job.id)
-    return of_job.order_by(Transition.id.desc()).limit(1).scalar_subquery()
-
-
-def _refused_since() -> ColumnElement[datetime]:
-    """When this attempt was first refused for the reason of its last refusal: each run sends it again."""
-    earlier = aliased(Transition)
-    alike = select(func.min(earlier.at)).where(
-        earlier.job_id == Job.id,
-        earlier.attempt == Job.attempt,
-        earlier.reason == last_move(Transition.reason),
-    )
-    return alike.scalar_subquery()
-
-
-def _held_since() -> ColumnElement[datetime]:
-    return (
-        select(func.max(Transition.at))
-        .where(Transition.job_id == Job.id, Transition.reason.startswith("on hold"))
-        .scalar_subquery()
-    )
-
-
-def _asked_at() -> ColumnElement[datetime]:
-    return select(Batch.created_at).where(Batch.id == Job.batch_id).scalar_subquery()
-
-
-def _unreadable(column: Any) -> ColumnElement[Any]:
-    """Of the last note that a file could not be read."""
-    notes = select(column).where(Transition.job_id == Job.id, Transition.reason.startswith(UNREADABLE))
-    return notes.order_by(Transition.id.desc()).limit(1).scalar_subquery()
-
-
 # What a person notes of a job meanwhile, such as a later date, makes no file readable.
 _OF_UNREADABLE_FILE = or_(
     and_(
         Job.state == JobState.PLANNED,
-        func.coalesce(_unreadable(Transition.id), 0) > last_move(Transition.id),
+        func.coalesce(unreadable(Transition.id), 0) > last_move(Transition.id),
     ),
     # An opt-out is in no batch: it goes back to those that wait.
     and_(
@@ -242,7 +199,7 @@ KINDS = (
             Job.id.in_(select(Transition.job_id).where(WAS_REFUSED_TOGETHER)),
             last_move(Transition.reason).startswith(REFUSED_TOGETHER),
         ),
-        since=lambda: _refused_since(),
+        since=lambda: refused_since(),
         reason=lambda: last_move(Transition.reason),
         left_batch=True,
     ),
@@ -256,8 +213,8 @@ KINDS = (
         "request. If it cannot be sent, close it.",
         states=(JobState.PLANNED, JobState.RECEIVED),
         where=_OF_UNREADABLE_FILE,
-        since=lambda: _unreadable(Transition.at),
-        reason=lambda: _unreadable(Transition.reason),
+        since=lambda: unreadable(Transition.at),
+        reason=lambda: unreadable(Transition.reason),
         instead_of_unfinished=True,
     ),
     Kind(
@@ -334,7 +291,7 @@ KINDS = (
             Job.on_hold.is_(False),
             select(Batch.needs_approval).where(Batch.id == Job.batch_id).scalar_subquery(),
         ),
-        since=_asked_at,
+        since=asked_at,
     ),
     Kind(
         name="overdue",
@@ -401,7 +358,7 @@ KINDS = (
         to_do="Release the request when the hold ends.",
         states=tuple(JobState),
         where=and_(HELD),
-        since=_held_since,
+        since=held_since,
         few=True,
     ),
 )

@@ -11,7 +11,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.attention import LASTING, Kind, last_move, moments
+from adobe_privacy.ledger.attention import LASTING, Kind, moments
+from adobe_privacy.ledger.moments_of_jobs import last_move
 from adobe_privacy.ledger.schema import (
     OPEN,
     AttentionTold,

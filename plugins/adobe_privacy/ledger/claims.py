@@ -11,9 +11,9 @@ from typing import Any
 from sqlalchemy import Select, and_, case, distinct, func, or_, select, union, update
 
 from adobe_privacy.api.facts import MAX_USERS
-from adobe_privacy.ledger.attention import last_change
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.delete_plan import DELETE
+from adobe_privacy.ledger.moments_of_jobs import last_change
 from adobe_privacy.ledger.quotas import quota_on
 from adobe_privacy.ledger.schema import UNREADABLE, WAITING, Batch, Job, Transition
 from adobe_privacy.ledger.states import OPEN_STATES, UNSENT_STATES, JobState, Move
