@@ -366,22 +366,28 @@ def test_a_range_is_submitted_by_a_backfill_and_archived_by_the_sweep_as_it_come
     assert sweep(today(world)) == {"finished": 1, "archived": 1, "adopted": 0}
 
 
-def test_a_job_of_ours_that_a_product_did_not_do_is_told_by_the_sweep_until_somebody_acts(
+def test_a_job_of_ours_that_a_product_did_not_do_fails_the_sweep_that_archives_it_and_no_later_one(
     world: World,
 ) -> None:
-    """A backfilled run has left it at Adobe and ended well."""
+    """A backfilled run has left it at Adobe and ended well. Whoever waits for a success of the sweep does not wait
+    until a person has acted."""
     submitted(world, *(request(number, "delete", products=["analytics"]) for number in (1, 2)))
     world.simulator.advance(60)
-    for _ in range(2):
-        with pytest.raises(
-            AirflowFailException, match=r"2 jobs need a look.*DSR-1 \(delete.*wrong namespace at Analytics"
-        ):
-            sweep(today(world), run_type="scheduled")
+    with pytest.raises(
+        AirflowFailException, match=r"2 jobs need a look.*DSR-1 \(delete.*wrong namespace at Analytics"
+    ):
+        sweep(today(world), run_type="scheduled")
     assert len(world.manifests()) == 2
+    assert sweep(today(world), run_type="scheduled") == {"finished": 2, "archived": 0, "adopted": 0}
+
+
+def test_a_job_that_its_own_run_archived_as_not_done_fails_no_sweep(world: World) -> None:
+    batch_id = submitted(world, request(1, "delete", products=["analytics"]))
+    world.simulator.advance(60)
+    ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(context())
     with Ledger(world.ledger_url, actor="test") as ledger:
-        for number in (1, 2):
-            assert ledger.people.close(f"DSR-{number}", "handed in anew with an ECID")
-    assert sweep(today(world), run_type="scheduled")["archived"] == 0
+        assert ledger.attention.counts()["not_done"] == 1
+    assert sweep(today(world), run_type="scheduled") == {"finished": 1, "archived": 0, "adopted": 0}
 
 
 def test_an_error_told_twice_does_not_end_the_next_attempt(world: World) -> None:

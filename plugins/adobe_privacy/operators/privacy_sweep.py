@@ -49,10 +49,10 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
     Jobs in the ledger that no list shows, or that one shows as open for long, are asked for by their ids, some in
     each run, in turn. The run's day only limits what is counted and told.
 
-    A day that Adobe's lists do not reach fails at once. Jobs of ours that ended in error or that some product did not
-    do, and results that can be read no more, fail the task after all others are archived; a retry could not help there.
-    What could not be archived for another reason
-    is retried. Its success is an event of the asset `privacy_archive`, which carries counts.
+    A day that Adobe's lists do not reach fails at once. Jobs of ours that ended in error, and results that can be read
+    no more, fail the task after all others are archived; a retry could not help there. A job of ours that some product
+    did not do fails only the sweep that archives it. What could not be archived for another reason is retried. Its
+    success is an event of the asset `privacy_archive`, which carries counts.
 
     :param overlap_days: a scheduled run tells of so many days before its own as well, and of what has finished since
         midnight. A backfilled run tells of its own day.

@@ -73,9 +73,9 @@ class Sweep:
     ones have their turn in a later sweep. `asked_though_open` ones were listed as open. `left` jobs may be what became
     of a call of ours without an answer: the submission settles that. `doubtful` ones the ledger took for not sent: it
     has lost something, and their submission looks for them. `errors` are those of our own jobs that are final,
-    `not_done` those that some product did not do, and `gone` names jobs that can be read no more: all of them need a
-    person. `failures` may go away when tried again,
-    and so may what is wrong with the lists in `not_listed`, and with the manifests of older versions in `not_read`.
+    `not_done` those that this sweep archived and that some product did not do, and `gone` names jobs that can be read
+    no more: all of them need a person. `failures` may go away when tried again, and so may
+    what is wrong with the lists in `not_listed`, and with the manifests of older versions in `not_read`.
     """
 
     finished: int = 0
@@ -161,7 +161,9 @@ async def sweep(
     of_late = {job_id for job_id, day in listed.on_days.items() if day >= last - DAY}
     result.missed = len(completion.missed)
     told = of_late | {job.adobe_job_id or "" for job in jobs.values()}
-    result.errors, result.not_done = _errors(ledger, told), _not_done(ledger, told)
+    result.errors = _errors(ledger, told)
+    # What was archived before was told then. Until a person acts, the list of what needs a person has it.
+    result.not_done = _not_done(ledger, {job.adobe_job_id or "" for job in jobs.values()})
     return result
 
 
