@@ -7,10 +7,12 @@ import threading
 import pytest
 from sqlalchemy import select
 
+from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.erasures import FoundErasure
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Erasure, Job
+from adobe_privacy.results.verdicts import Answer
 from tests.support.ledgers import DAY, FakeClock, OpenLedger, received
 
 FOLDER = "jobs/gdpr/2026/01/01/adobe-1"
@@ -34,16 +36,23 @@ def test_what_is_on_hold_is_not_begun(ledger: Ledger) -> None:
     assert begin(ledger)
 
 
-def archived(ledger: Ledger) -> Job:
+def submitted(ledger: Ledger, adobe_job_id: str) -> Job:
     batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=100)
     assert batch is not None
     [job] = ledger.claims.batch_jobs(batch.id)
     assert ledger.intents.intend(batch.id, [job.id], daily_limit=100)
-    ledger.intents.record_submitted([(job, "adobe-1")], adobe_request_id=None, reason="answer")
+    ledger.intents.record_submitted([(job, adobe_job_id)], adobe_request_id=None, reason="answer")
     [job] = ledger.claims.batch_jobs(batch.id)
-    ledger.results.record_complete([FinishedJob(job, None, "done", "6000-200")])
-    assert not ledger.erasures.is_archived("adobe-1", f"{FOLDER}/manifest.json")
-    ledger.results.record_archived({job.id: f"{FOLDER}/manifest.json"})
+    return job
+
+
+def archived(ledger: Ledger, outcome: Verdict = Verdict.DONE, adobe_job_id: str = "adobe-1") -> Job:
+    job = submitted(ledger, adobe_job_id)
+    answer = Answer("target", "Target", outcome, code="6000-200")
+    ledger.results.record_complete([FinishedJob(job, None, outcome, answer.code, [answer])])
+    place = f"jobs/gdpr/2026/01/01/{adobe_job_id}/manifest.json"
+    assert not ledger.erasures.is_archived(adobe_job_id, place)
+    ledger.results.record_archived({job.id: place})
     return job
 
 
@@ -52,6 +61,37 @@ def test_a_job_is_archived_where_its_manifest_was_written(ledger: Ledger) -> Non
     assert ledger.erasures.is_archived("adobe-1", f"{FOLDER}/manifest.json")
     assert not ledger.erasures.is_archived("adobe-1", "jobs/gdpr/2026/01/02/adobe-1/manifest.json")
     assert not ledger.erasures.is_archived("adobe-2", f"{FOLDER}/manifest.json")
+
+
+def test_a_job_stays_archived_where_it_was_sent_again(ledger: Ledger) -> None:
+    """What is archived of the attempt before stays in the archive."""
+    archived(ledger, Verdict.NOT_DONE)
+    assert ledger.people.resend("DSR-1", "the label was set") == 1
+    for archived_again in (False, True):
+        if archived_again:
+            archived(ledger, Verdict.DONE, "adobe-2")
+        assert ledger.erasures.is_archived("adobe-1", f"{FOLDER}/manifest.json")
+    assert not ledger.erasures.is_archived("adobe-3", f"{FOLDER}/manifest.json")
+
+
+def test_a_job_that_ended_in_error_and_is_tried_again_stays_archived(ledger: Ledger) -> None:
+    ledger.results.record_error(
+        submitted(ledger, "adobe-1"),
+        completed_at=None,
+        outcome_code="6000-500",
+        reason="failed",
+        try_again=True,
+        manifest=f"{FOLDER}/manifest.json",
+    )
+    [job] = ledger.people.request_jobs("DSR-1")
+    assert job.manifest is None
+    assert ledger.erasures.is_archived("adobe-1", f"{FOLDER}/manifest.json")
+
+
+def test_an_attempt_that_brought_nothing_is_not_archived(ledger: Ledger) -> None:
+    ledger.results.record_gone(submitted(ledger, "adobe-1"), "Adobe has it no more")
+    assert ledger.people.resend("DSR-1", "once more") == 1
+    assert not ledger.erasures.is_archived("adobe-1", f"{FOLDER}/manifest.json")
 
 
 def test_a_hold_comes_too_late_for_what_has_begun_and_is_told_so(ledger: Ledger, clock: FakeClock) -> None:

@@ -134,10 +134,17 @@ class Erasures(Topic):
         ]
 
     def is_archived(self, adobe_job_id: str, manifest: str) -> bool:
-        """Whether a job of Adobe's was archived with its manifest at this place."""
+        """Whether a job of Adobe's was archived with its manifest at this place. Of an earlier attempt the place is not
+        known any more: it was archived here, for all that the ledger knows."""
+        earlier = exists().where(
+            Transition.job_id == Job.id,
+            Transition.adobe_job_id == adobe_job_id,
+            Transition.to_state.in_((JobState.ARCHIVED, JobState.ERROR)),
+            Job.adobe_job_id.is_distinct_from(adobe_job_id),
+        )
         with self.unit.read() as session:
             here = select(Job.id).where(Job.adobe_job_id == adobe_job_id, Job.manifest == manifest)
-            return session.scalar(here) is not None
+            return session.scalar(select(or_(here.exists(), earlier))) is True
 
     def is_held(self, adobe_job_id: str, request_id: str | None) -> bool:
         """Whether a job of Adobe, of whatever attempt, or its request is on legal hold."""
