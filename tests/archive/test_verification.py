@@ -243,3 +243,30 @@ async def test_a_result_that_is_erased_while_it_is_looked_at_is_no_fault(
     assert list(verification) == []
     assert erased
     assert (verification.summary.erased, verification.summary.results) == (1, 0)
+
+
+@pytest.mark.parametrize("later", ["whole", "down"])
+async def test_damage_that_is_found_once_is_told_whatever_a_second_look_would_find(
+    store: Store, archived: Manifest, monkeypatch: pytest.MonkeyPatch, later: str
+) -> None:
+    """A disk that fails now and then, and a store that fails afterwards. No result is read twice."""
+    reads: list[str] = []
+    chunks, read = Store.chunks, Store.read
+
+    def damaged(self: Store, key: str) -> Iterator[bytes]:
+        reads.append(key)
+        for chunk in chunks(self, key):
+            flipped = key == archived.object_key and reads.count(key) == 1
+            yield bytes([chunk[0] ^ 1]) + chunk[1:] if flipped else chunk
+
+    def down(self: Store, key: str) -> bytes:
+        if later == "down" and archived.object_key in reads and key.startswith(archived.folder):
+            raise StorageUnavailable("the store failed", uri=key)
+        return read(self, key)
+
+    monkeypatch.setattr(Store, "chunks", damaged)
+    monkeypatch.setattr(Store, "read", down)
+    findings, _ = run(store)
+    assert ("error", "wrong-sha256") in findings
+    assert ("error", "cannot-check") not in findings
+    assert reads.count(str(archived.object_key)) == 1

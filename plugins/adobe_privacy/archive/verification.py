@@ -21,6 +21,7 @@ from adobe_privacy.archive.manifest import (
     days_of,
     folders_of_day,
     parse_manifest,
+    read_manifest,
 )
 from adobe_privacy.archive.signing import unproven
 from adobe_privacy.storage import AccessDenied, ObjectNotFound, StorageError, StorageUnavailable, Store
@@ -167,18 +168,25 @@ class Verification:
     def _once_more(
         self, folder: str, found: tuple[list[Finding], VerificationSummary]
     ) -> tuple[list[Finding], VerificationSummary]:
-        """What is wrong with a job whose result was erased while it was looked at; else as `found`."""
+        """What is wrong with a job whose result was erased while it was looked at; else as `found`: what a disk or a
+        network damages now and then is damage, whatever a second look finds."""
         for _ in range(2):
-            keys = {info.key for info in self._store.objects(folder)}
-            if f"{folder}/{MANIFEST}" not in keys:
-                break
             filed = self._witness.filed([_job_id(folder)]) if self._witness else {}
-            found = self._job(folder, keys, filed)
             under_way = any(known.erasing for known in filed.values())
+            if not (under_way or self._has_tombstone(folder)):
+                break
+            found = self._job(folder, {info.key for info in self._store.objects(folder)}, filed)
             if not (under_way and any(finding.problem == "erasure-unfinished" for finding in found[0])):
                 break
             time.sleep(ERASURE_TAKES)
         return found
+
+    def _has_tombstone(self, folder: str) -> bool:
+        """Where nobody can tell, the damage that was found is not explained."""
+        try:
+            return read_manifest(self._store, folder).erasure is not None
+        except (StorageError, UnreadableManifest):
+            return False
 
     def _job(
         self, folder: str, keys: set[str], filed: Mapping[str, Filed]
