@@ -55,8 +55,13 @@ class LookUpFailed(SettingsError):
     """Whether a connection or variable is set is not known: its place did not answer. It may answer later."""
 
 
-def not_found(conn_id: str) -> SettingsError:
-    return SettingsError(
+class NotThere(SettingsError):
+    """A connection or variable that is needed is not there, or access to it is denied. It may be there later: Airflow's
+    API server says so of each that it keeps while its own database is away."""
+
+
+def not_found(conn_id: str) -> NotThere:
+    return NotThere(
         f"connection {conn_id} does not exist, or access to it is denied: see docs/settings.md for its fields"
     )
 
@@ -68,9 +73,7 @@ def uri_of(name: str, uri: str | None, organisation: Organisation) -> str:
             if organisation.is_default
             else f"[{SECTION}] {organisation.name}_{name}_uri in Airflow's configuration"
         )
-        raise SettingsError(
-            f"{place} is not set: give a folder, for example file:///path or s3://conn_id@bucket"
-        )
+        raise NotThere(f"{place} is not set: give a folder, for example file:///path or s3://conn_id@bucket")
     return uri
 
 

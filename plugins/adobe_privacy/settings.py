@@ -34,6 +34,7 @@ from adobe_privacy.setting_values import (
     LegalClocks,
     LookUpFailed,
     Names,
+    NotThere,
     Number,
     Products,
     ProxySetting,
@@ -63,6 +64,7 @@ __all__ = [
     "KeySettings",
     "LedgerSettings",
     "LookUpFailed",
+    "NotThere",
     "NotifierSettings",
     "ServiceSettings",
     "Settings",
@@ -321,7 +323,7 @@ def _base_url(connection: ConnectionFields) -> str:
 def key_settings(connection: ConnectionFields | None, conn_id: str) -> KeySettings:
     """Reads the connection of the key. Raises SettingsError: without it, results would lie there for everyone."""
     if connection is None:
-        raise SettingsError(
+        raise NotThere(
             f"the Airflow variable privacy_archive_options: key_conn_id names the connection {conn_id}, which does "
             "not exist, or access to it is denied"
         )

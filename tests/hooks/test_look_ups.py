@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 from airflow.sdk import BaseHook, Variable
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowNotFoundException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+)
 from pyrage import x25519
 
 from adobe_privacy.hooks.ledger import shared_ledger
@@ -151,6 +155,36 @@ def test_a_look_up_that_fails_stops_every_task_before_it_does_anything(
             f"{name:26} {' '.join(cells)} {'nothing sent, stored, erased or made' if unchanged else seen(world)}"
         )
         assert unchanged, failing
+
+
+@pytest.mark.parametrize("stored", ["the execution API answers 404"], indirect=True)
+@pytest.mark.parametrize(
+    ("missing", "stopping"),
+    [
+        (
+            "adobe_privacy_default",
+            "plan approve submit wait poke archive settle opt-outs sweep erase verify alarms",
+        ),
+        ("the_key", "plan approve submit wait poke archive settle opt-outs sweep erase verify alarms"),
+        ("privacy_ledger", "plan submit archive opt-outs sweep"),
+        ("privacy_inbox_uri", "plan submit opt-outs"),
+        ("privacy_archive_uri", "submit archive sweep erase verify"),
+    ],
+)
+def test_what_is_needed_and_not_there_may_be_there_at_the_next_try(
+    world: World, stored: Stored, missing: str, stopping: str
+) -> None:
+    """Airflow's API server answers 404 for everything while its own database is away."""
+    batches = a_day_is_under_way(world)
+    arrive(world)
+    before = seen(world)
+    stored.connections.pop(missing, None)
+    stored.variables.pop(missing, None)
+    for step in stopping.split():
+        with pytest.raises(AirflowException) as stopped:
+            steps(*batches)[step]()
+        assert not isinstance(stopped.value, AirflowFailException), (step, stopped.value)
+    assert seen(world) == before
 
 
 def test_the_same_tasks_act_once_every_look_up_answers(world: World, stored: Stored) -> None:

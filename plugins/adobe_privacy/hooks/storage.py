@@ -11,7 +11,7 @@ from airflow.sdk import Connection
 from adobe_privacy import host_network, quiet_logs
 from adobe_privacy.hooks.look_ups import look_up_connection
 from adobe_privacy.setting_values import is_set, proxy, verify
-from adobe_privacy.settings import SettingsError
+from adobe_privacy.settings import NotThere, SettingsError
 from adobe_privacy.storage import (
     AzureOptions,
     FileOptions,
@@ -51,7 +51,7 @@ def _options(location: Location, *, create: bool) -> StoreOptions:
 def _connection(conn_id: str) -> Connection:
     connection = look_up_connection(conn_id)
     if connection is None:
-        raise SettingsError(f"connection {conn_id} does not exist, or access to it is denied")
+        raise NotThere(f"connection {conn_id} does not exist, or access to it is denied")
     return connection
 
 
