@@ -243,7 +243,6 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "claims.refuse": lambda ledger: ledger.claims.refuse(
         [job.id for job in ledger.claims.batch_jobs("batch-0003")], "gone"
     ),
-    "inbox.folders_read": lambda ledger: ledger.inbox.folders_read(DAY, NOON, limit=100),
     "claims.note_unreadable": lambda ledger: ledger.claims.note_unreadable(
         {job.id: "permission denied" for job in ledger.claims.batch_jobs("batch-0003")}
     ),

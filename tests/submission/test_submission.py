@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -625,64 +625,6 @@ async def test_a_file_that_may_not_be_read_stops_no_other_request_while_one_is_l
     result = await place.submit(batch)
     assert (result.submitted, result.refused) == (2, 0)
     place.check_once("DSR-1")
-
-
-# The newest last.
-COPIES = [
-    f"{DAY}/first.jsonl",
-    f"{DAY}/second.jsonl",
-    f"{DAY - timedelta(days=1)}/late.jsonl",
-    f"{LATER}/b.jsonl",
-    f"{LATER + timedelta(days=1)}/a.jsonl",
-]
-
-
-def copied(place: Place) -> Batch:
-    """A request that is planned, and that five files of four folders held when they were read."""
-    for source in COPIES:
-        place.inbox.write(source, f"{json.dumps(line(1))}\n".encode())
-        day = date.fromisoformat(source.split("/")[0])
-        plan_day(place.inbox, place.ledger, day=day, run_id=source, settings=PlanSettings(late_days=0))
-    [batch] = place.ledger.claims.open_batches(run_id=COPIES[0], inbox_date=DAY)
-    assert {job.source for job in place.rows("DSR-1")} == {COPIES[-1]}
-    return batch
-
-
-@pytest.mark.parametrize("kept", COPIES)
-async def test_a_request_is_sent_from_whichever_of_its_files_still_holds_it(place: Place, kept: str) -> None:
-    batch = copied(place)
-    for source in {*COPIES} - {kept}:
-        place.inbox.write(source, f"{json.dumps(line(2))}\n".encode())
-    result = await place.submit(batch)
-    assert (result.submitted, result.refused) == (2, 0)
-    place.check_once("DSR-1")
-
-
-async def test_a_request_is_refused_only_if_none_of_its_files_holds_it(place: Place) -> None:
-    batch = copied(place)
-    for source in COPIES:
-        place.inbox.write(source, f"{json.dumps(line(2))}\n".encode())
-    with pytest.MonkeyPatch.context() as patch:
-        deny(patch, COPIES[3])
-        with pytest.raises(AccessDenied, match=r"b\.jsonl"):
-            await place.submit(batch)
-    assert {job.state for job in place.rows("DSR-1")} == {JobState.PLANNED}
-    assert (await place.submit(batch)).refused == 2
-
-
-async def test_only_folders_that_were_read_since_a_request_arrived_are_searched_for_it(
-    place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    older = f"{DAY - timedelta(days=2)}/older.jsonl"
-    place.inbox.write(older, f"{json.dumps(line(3))}\n".encode())
-    day = DAY - timedelta(days=2)
-    plan_day(
-        place.inbox, place.ledger, day=day, run_id="older", settings=PlanSettings(late_days=0, max_jobs=0)
-    )
-    batch = place.planned(line(1))
-    hand_in(place.inbox, line(2))
-    deny(monkeypatch, older)
-    assert (await place.submit(batch)).refused == 2
 
 
 @pytest.mark.parametrize("kind", [AccessDenied, StorageUnavailable])

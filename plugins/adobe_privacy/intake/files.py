@@ -20,8 +20,6 @@ from adobe_privacy.storage import ObjectInfo, Store, local
 # A file that changed less than this ago is looked at twice, so many seconds apart.
 SETTLED_AFTER = timedelta(minutes=1)
 SECOND_LOOK = 3.0
-# Adobe can take 45 days; a request that is found later than that is overdue under any law.
-LATE_DAYS = 45
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 

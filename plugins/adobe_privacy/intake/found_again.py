@@ -5,17 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 
-from adobe_privacy.intake.files import LATE_DAYS
 from adobe_privacy.intake.inbox import as_shown, file_key, files_of, find_requests, real_name, shown_name
 from adobe_privacy.intake.request import PrivacyRequest
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.storage import StorageError, Store
-
-# So many folders are searched for a request whose line is gone; a request that waits longer is found by its first.
-MAX_FOLDERS = 100
 
 
 @dataclass
@@ -29,13 +24,14 @@ class FoundRequests:
 
 def requests_of(jobs: Sequence[Job], store: Store, ledger: Ledger) -> FoundRequests:
     """The requests of the ledger's jobs, as far as the inbox still holds what was taken in: where each was seen last,
-    else in any folder that may hold a copy.
+    else in the folder where it first arrived.
 
     A file or folder that cannot be read costs those requests only that are found nowhere else.
     """
     search = _Search(jobs, store, ledger)
     search.where_seen_last()
-    search.where_copies_may_be()
+    # A later file repeated them, and does not hold them any more.
+    search.where_they_arrived()
     found = search.found
     for request_id in found.requests:
         found.unreadable.pop(request_id, None)
@@ -54,28 +50,17 @@ class _Search:
             with self._noting(wanted):
                 self._look(real_name(source, self._store, self._ledger), source, wanted)
 
-    def where_copies_may_be(self) -> None:
-        """Several files held them, and the newest does not any more. The ledger knows this file and the first folder
-        alone. It also knows which folders were read since a request arrived: a copy lies in one of these."""
-        jobs = [self._jobs[each] for each in self._missing()]
-        if not jobs:
-            return
-        arrived = {job.inbox_date for job in jobs}
-        folders = self._ledger.inbox.folders_read(
-            min(arrived) - timedelta(days=LATE_DAYS), min(job.taken_in_at for job in jobs), limit=MAX_FOLDERS
-        )
-        for day in sorted({*folders, *arrived}, reverse=True):
-            if not (missing := self._missing()):
-                return
+    def where_they_arrived(self) -> None:
+        moved = {each: self._jobs[each].inbox_date for each in self._missing() if _moved(self._jobs[each])}
+        for day in sorted(set(moved.values())):
+            here = {each for each in moved if moved[each] == day}
             keys: list[str] = []
-            with self._noting(missing):
+            with self._noting(here):
                 keys += filter(str.isprintable, files_of(self._store, day)[0])
             for key in keys:
-                shown = f"{day}/{shown_name(key, file_key(key, self._ledger))}"
-                # Where they were seen last was searched before.
-                if wanted := {each for each in self._missing() if self._jobs[each].source != shown}:
+                if wanted := here & self._missing():
                     with self._noting(wanted):
-                        self._look(key, shown, wanted)
+                        self._look(key, f"{day}/{shown_name(key, file_key(key, self._ledger))}", wanted)
 
     def _missing(self) -> set[str]:
         return self._jobs.keys() - self.found.requests.keys()
@@ -99,3 +84,7 @@ class _Search:
                     left.discard(request.request_id)
                     if not left:
                         break
+
+
+def _moved(job: Job) -> bool:
+    return not job.source.startswith(f"{job.inbox_date:%Y-%m-%d}/")

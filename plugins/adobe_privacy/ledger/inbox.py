@@ -50,13 +50,6 @@ class Inbox(Topic):
         with self.unit.read() as session:
             return {(row.inbox_date, row.file_key): (row.size, row.mark) for row in session.scalars(query)}
 
-    def folders_read(self, first: date, since: datetime, *, limit: int) -> list[date]:
-        """The folders from `first` on of which a file was read since a moment, the newest first."""
-        query = select(InboxFile.inbox_date).where(InboxFile.inbox_date >= first, InboxFile.read_at >= since)
-        query = query.distinct().order_by(InboxFile.inbox_date.desc()).limit(limit)
-        with self.unit.read() as session:
-            return list(session.scalars(query))
-
     def files_with_problems(self, day: date) -> frozenset[str]:
         """The keys of a folder's files with problems that are open."""
         query = select(InboxProblem.file_key).where(

@@ -9,13 +9,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
 
-from adobe_privacy.intake.files import LATE_DAYS
 from adobe_privacy.ledger.claims import BatchContent
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.quotas import Quota
 from adobe_privacy.ledger.schema import Batch
 from adobe_privacy.planning.scratch import scratch_ledger
-from adobe_privacy.planning.taking_in import Intake, PlanSettings, take_in_day
+from adobe_privacy.planning.taking_in import LATE_DAYS, Intake, PlanSettings, take_in_day
 from adobe_privacy.storage import Store
 
 __all__ = ["LATE_DAYS", "MAX_BATCHES", "Intake", "Plan", "PlanSettings", "PlannedBatch", "plan_day"]

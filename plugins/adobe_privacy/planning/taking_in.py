@@ -9,7 +9,7 @@ from datetime import date
 
 from adobe_privacy.api.facts import DAILY_JOBS
 from adobe_privacy.intake.catalogue import Context
-from adobe_privacy.intake.files import LATE_DAYS, InboxEntry, files_to_read
+from adobe_privacy.intake.files import InboxEntry, files_to_read
 from adobe_privacy.intake.inbox import Line, as_shown, read_file
 from adobe_privacy.intake.options import as_text
 from adobe_privacy.intake.request import CONFLICT, Action, PrivacyRequest, check_request, user_key
@@ -24,6 +24,8 @@ from adobe_privacy.reporting.alarms import next_alarm
 from adobe_privacy.storage import ObjectNotFound, StorageError, StorageUnavailable, Store
 
 CHUNK = 1000
+# Adobe can take 45 days; a request that is found later than that is overdue under any law.
+LATE_DAYS = 45
 # So many rejected lines, warnings and files a plan names; the reports in the inbox name all lines.
 MAX_NAMED = 50
 
