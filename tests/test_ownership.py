@@ -6,6 +6,7 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -98,6 +99,22 @@ def test_processes_of_one_ledger_raise_the_mark_together(open_ledger: OpenLedger
     found = read_mark(store)
     assert found is not None
     assert found[0].counter == ledgers[0].identity.own().counter > 0
+
+
+def test_a_first_mark_that_another_process_writes_meanwhile_is_there(
+    ledger: Ledger, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.protection.check(ORGANISATION)
+
+    def read_before_another_claims(archive: Store) -> Any:
+        monkeypatch.setattr("adobe_privacy.ownership.read_mark", read_mark)
+        found = read_mark(archive)
+        claim(ledger, archive)
+        return found
+
+    monkeypatch.setattr("adobe_privacy.ownership.read_mark", read_before_another_claims)
+    claim(ledger, store)
+    assert read_mark(store) is not None
 
 
 def test_a_ledger_that_has_lost_what_it_had_written_is_refused(

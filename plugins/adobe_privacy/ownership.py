@@ -1,6 +1,6 @@
 """One ledger owns an archive. The archive's root says which one, and how far that ledger had written.
 
-So three mistakes are found before anything is sent, stored or erased: an empty ledger in the place of the right one,
+So these mistakes are found before anything is sent, stored or erased: an empty ledger in the place of the right one,
 a ledger that belongs to another archive, and a ledger that a backup brought back.
 
 Before a batch of intents is sent, the ledger commits them with a higher counter, and then the mark in the archive is
@@ -68,6 +68,15 @@ def check_owner(ledger: Ledger, archive: Store, organisation: str) -> tuple[Mark
     was checked."""
     # First the mark: what is committed in between only makes the ledger's counter higher.
     found = read_mark(archive)
+    if found is None and ledger.identity.has_claimed(archive.location.public_uri):
+        # Another process may have written the first one meanwhile.
+        found = read_mark(archive)
+        if found is None:
+            raise LedgerError(
+                f"{archive.location.object_uri(MARK)} is not there, and this ledger has written it: nothing was done. "
+                "See whether the archive is still the same place, and restore the object. If it is lost for good, "
+                f"{WAY_OUT}"
+            )
     own = ledger.identity.known()
     if found is not None:
         _refuse_other(found[0], own, organisation, archive)
@@ -75,11 +84,6 @@ def check_owner(ledger: Ledger, archive: Store, organisation: str) -> tuple[Mark
         raise LedgerError(
             f"the archive {archive.location.uri} holds results, and the ledger is empty: nothing was done. Correct the "
             f"connection privacy_ledger, or restore the ledger. If it is lost for good, {WAY_OUT}"
-        )
-    elif ledger.identity.has_claimed(archive.location.public_uri):
-        raise LedgerError(
-            f"{archive.location.object_uri(MARK)} is not there, and this ledger has written it: nothing was done. See "
-            f"whether the archive is still the same place, and restore the object. If it is lost for good, {WAY_OUT}"
         )
     return found
 

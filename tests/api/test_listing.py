@@ -244,13 +244,32 @@ async def test_many_new_jobs_push_rows_on_without_an_end_of_the_reading() -> Non
         {"jobs": [], "totalRecords": "5"},
     ],
 )
-async def test_a_listing_without_rows_that_counts_some_is_no_empty_one(body: dict[str, object]) -> None:
+@pytest.mark.parametrize("refused", [False, True], ids=["page 0 is read", "page 0 is refused"])
+async def test_a_listing_without_rows_that_counts_some_is_no_empty_one(
+    body: dict[str, object], refused: bool
+) -> None:
     async def fetch(page: int, size: int) -> ListPage | None:
+        if refused and page == 0:
+            raise RequestRefused("no such page")
         return ListPage.model_validate(body)
 
     with pytest.raises(UnreadableAnswer, match="counts jobs"):
         async for _ in Listing(1000).jobs(fetch, filtered=False):
             pass
+
+
+@pytest.mark.parametrize("then", [None, {"jobDetails": [], "totalRecords": 0}], ids=["404", "an empty page"])
+async def test_a_first_page_of_rows_without_an_id_is_no_empty_one(then: dict[str, object] | None) -> None:
+    async def fetch(page: int, size: int) -> ListPage | None:
+        if page == 0:
+            return ListPage.model_validate(
+                {"jobDetails": [{"userKey": "DSR-1", "jobId": None}], "totalRecords": 1}
+            )
+        return None if then is None else ListPage.model_validate(then)
+
+    listing = Listing(1000)
+    assert [job async for job in listing.jobs(fetch, filtered=False)] == []
+    assert listing.keys_without_id == {"DSR-1"}
 
 
 @given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(0, 200))

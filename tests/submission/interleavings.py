@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -557,6 +557,7 @@ class Client:
         self._knows_clock = False
 
     lists_all_of_today = True
+    keys_without_id: Collection[str] = ()
 
     def server_time(self) -> datetime:
         return self._world.now + (self._world.ahead if self._knows_clock else timedelta())

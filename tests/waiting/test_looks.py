@@ -126,6 +126,19 @@ async def test_a_job_that_alone_is_asked_for_and_denied_is_told_from_a_service_t
         await look(simulator, JobWatch(list_lag=0), hidden)
 
 
+@pytest.mark.parametrize("kind", ["not_json", "error_before"])
+async def test_an_error_that_passes_denies_no_job(simulator: Simulator, kind: str) -> None:
+    simulator.switch(access_delay_seconds="1000")
+    finished, failing = (jobs_of(simulator.create_jobs(key=key)) for key in ("DSR-0", "DSR-1"))
+    simulator.advance(2000)
+    status = {"status": 401} if kind == "error_before" else {}
+    simulator.fault("detail", kind, key="DSR-1", times=None, **status)
+    watch = JobWatch(list_lag=0)
+    assert await look(simulator, watch, finished + failing) == Progress(1, 1), "it may be open"
+    simulator.clear_faults()
+    assert await look(simulator, watch, finished + failing) == Progress(0, 2)
+
+
 async def test_a_job_that_was_denied_and_is_listed_as_open_is_waited_for(simulator: Simulator) -> None:
     simulator.switch(access_delay_seconds="1000")
     jobs = jobs_of(simulator.create_jobs(count=2))

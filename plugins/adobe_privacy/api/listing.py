@@ -162,8 +162,10 @@ class Listing:
             page = await self._page_zero(fetch)
             if isinstance(page, RequestRefused):
                 self._first_page = 1
+                if not filtered:
+                    _refuse_contradiction(page_one)
                 return 1, page_one
-        if page is not None and page.jobs:
+        if page is not None and _rows(page):
             self._first_page = 0
             return 0, page
         # Nothing on page 0: nothing at all, or a service that counts from 1.

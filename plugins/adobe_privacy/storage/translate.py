@@ -78,7 +78,7 @@ def translated(error: Exception, location: Location, key: str, *, writing: bool 
     status = re.search(r"status code: (\d{3})", text)
     answer = " ".join(found[1] for found in (status, code) if found) or type(error).__name__
     missing = isinstance(error, FileNotFoundError)
-    if missing and location.scheme != "file" and not re.search(_OWN_WORDS, text):
+    if missing and status and not re.search(_OWN_WORDS, text):
         return StorageUnavailable(f"{uri}: {STRANGE_ANSWER.format(404)}", uri=uri)
     if (missing and writing) or re.search(r"NoSuchBucket|ContainerNotFound|bucket does not exist", text):
         return LocationNotFound(

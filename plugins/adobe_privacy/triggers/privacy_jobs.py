@@ -20,8 +20,8 @@ from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.settings import SettingsError
-from adobe_privacy.waiting.looks import JobWatch, Progress, WaitingJob, look_interval, waiting_jobs
-from adobe_privacy.waiting.shared_looks import PASSING, SharedLooks, shared_looks
+from adobe_privacy.waiting.looks import PASSING, JobWatch, Progress, WaitingJob, look_interval, waiting_jobs
+from adobe_privacy.waiting.shared_looks import SharedLooks, shared_looks
 
 log = plain_logger(__name__)
 

@@ -14,13 +14,23 @@ its batch can, is waited for no longer: the archive step and the sweep ask for i
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from adobe_privacy.api.client import PrivacyServiceClient
-from adobe_privacy.api.errors import NotFound, PrivacyServiceError, RateLimited, RequestRefused
+from adobe_privacy.api.errors import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    NotFound,
+    PrivacyServiceError,
+    RateLimited,
+    RequestRefused,
+    TemporarilyUnavailable,
+    UnreadableAnswer,
+)
 from adobe_privacy.api.facts import LIST_REACH
 from adobe_privacy.api.models import JobStatus
 from adobe_privacy.ledger.ledger import Ledger
@@ -30,6 +40,11 @@ from adobe_privacy.plain_text import plain_logger
 log = plain_logger(__name__)
 
 DAY = timedelta(days=1)
+# What passes by itself. Anything else is told to those who wait.
+PASSING = (ConnectionFailed, TemporarilyUnavailable, UnreadableAnswer)
+MAY_PASS = (*PASSING, AuthenticationFailed)
+# So many looks in a row, at each of which other jobs of the batch answered.
+ASKED_IN_VAIN = 10
 # Of one batch and look. A wrong guess costs one detail per job of the batch, after which it is made anew.
 ASKED_SINGLY = 5
 # Between two looks passes this part of the youngest job's age: what has taken days may take hours more.
@@ -159,6 +174,7 @@ class JobWatch:
     final: set[str] = field(default_factory=set)
     denied: set[str] = field(default_factory=set)
     looked: bool = False
+    _in_vain: Counter[str] = field(default_factory=Counter)
 
     def new_since(self, jobs: Iterable[WaitingJob]) -> datetime | None:
         """When the oldest job was submitted that may not be in process yet."""
@@ -198,23 +214,29 @@ class JobWatch:
         ]
 
     async def _ask(self, doubtful: Sequence[str], known: Sequence[str], client: PrivacyServiceClient) -> int:
-        """Asks for some of the doubtful jobs singly; returns how many are open. Where each of them is denied, some that
-        are taken to be finished tell whether a job can be asked for at all. Raises the first denial where none can."""
-        denied: dict[str, PrivacyServiceError] = {}
-        answers = await self._answers(_some(doubtful), client, denied)
-        if denied and not answers:
-            answers = await self._answers(_some(known), client, denied)
-        if denied and not answers:
-            raise next(iter(denied.values()))
+        """Asks for some of the doubtful jobs singly; returns how many are open. Where none of them answers, some that
+        are taken to be finished tell whether a job can be asked for at all. Raises the first error where none can."""
+        failed: dict[str, PrivacyServiceError] = {}
+        answers = await self._answers(_some(doubtful), client, failed)
+        if failed and not answers:
+            answers = await self._answers(_some(known), client, failed)
+        if failed and not answers:
+            raise next(iter(failed.values()))
+        denied = {job_id: error for job_id, error in failed.items() if self._is_denied(job_id, error)}
         for job_id, error in denied.items():
             log.warning("job %s is waited for no longer, since it cannot be asked for: %s", job_id, error)
         self.denied |= denied.keys()
-        return sum(answers)
+        return sum(answers) + len(failed) - len(denied)
+
+    def _is_denied(self, job_id: str, error: PrivacyServiceError) -> bool:
+        """What may pass by itself is waited for, as long as it does not come again and again for this job alone."""
+        self._in_vain[job_id] += 1
+        return not isinstance(error, MAY_PASS) or self._in_vain[job_id] >= ASKED_IN_VAIN
 
     async def _answers(
-        self, job_ids: Collection[str], client: PrivacyServiceClient, denied: dict[str, PrivacyServiceError]
+        self, job_ids: Collection[str], client: PrivacyServiceClient, failed: dict[str, PrivacyServiceError]
     ) -> list[bool]:
-        """Of each of these jobs that could be asked for, whether it is open. The others are added to `denied`."""
+        """Of each of these jobs that could be asked for, whether it is open. The others are added to `failed`."""
         answers = []
         for job_id in job_ids:
             try:
@@ -223,10 +245,11 @@ class JobWatch:
                 raise
             except PrivacyServiceError as error:
                 if not (isinstance(error, NotFound) and error.job_data):
-                    denied[job_id] = error
+                    failed[job_id] = error
                     continue
                 # Its data is gone, 30 days after its completion: there is nothing to wait for.
                 is_open = False
+            self._in_vain.pop(job_id, None)
             if not is_open:
                 self.final.add(job_id)
             answers.append(is_open)

@@ -18,23 +18,15 @@ from weakref import WeakKeyDictionary
 from adobe_privacy import metrics
 from adobe_privacy.api.client import PrivacyServiceClient
 from adobe_privacy.api.config import ClientConfig
-from adobe_privacy.api.errors import (
-    ConnectionFailed,
-    PrivacyServiceError,
-    RateLimited,
-    TemporarilyUnavailable,
-    UnreadableAnswer,
-)
+from adobe_privacy.api.errors import PrivacyServiceError, RateLimited, TemporarilyUnavailable
 from adobe_privacy.ledger.limits import Limits
 from adobe_privacy.plain_text import plain_logger
-from adobe_privacy.waiting.looks import OpenJobs, OpenJobsList
+from adobe_privacy.waiting.looks import PASSING, OpenJobs, OpenJobsList
 
 log = plain_logger(__name__)
 
 LONGEST_PAUSE = 3600.0
 JITTER = 0.1
-# What passes by itself. Anything else is told to those who wait.
-PASSING = (ConnectionFailed, TemporarilyUnavailable, UnreadableAnswer)
 
 
 @dataclass(eq=False)
