@@ -13,7 +13,8 @@ from adobe_privacy.ledger.attention import BY_NAME
 from adobe_privacy.ledger.intake import ReceivedJob
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
-from adobe_privacy.ledger.schema import Job
+from adobe_privacy.ledger.schema import REFUSED_TOGETHER, Job
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.reporting.alarms import Alarms, clock_moments, due_alarms, next_alarm, record
 from tests.support.ledgers import DAY, FakeClock, received
 
@@ -357,3 +358,52 @@ def test_a_request_that_no_plan_has_claimed_for_36_hours_is_told_once_in_each_at
     assert told(ledger, late=True).groups == [], "it waits since it was sent again"
     clock.advance(hours=1)
     assert what(told(ledger, late=True)) == [("late", 100, (str(DAY),))]
+
+
+def test_a_request_waits_for_a_plan_since_it_last_began_to_wait(ledger: Ledger, clock: FakeClock) -> None:
+    """A plan has claimed it, and its batch went back; or it was on hold, and no plan could claim it."""
+    arrive(ledger, 1, actions=("delete",))
+    batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=20_000, approve_deletes=True)
+    assert batch is not None
+    arrive(ledger, 2, actions=("access",))
+    ledger.people.hold("DSR-2", "court")
+    clock.advance(days=7)
+    assert ledger.claims.unclaim(batch.id, "nobody approved it in time")
+    ledger.people.release("DSR-2", "over")
+    clock.advance(hours=35)
+    # What a person notes of it meanwhile is no new beginning.
+    ledger.people.extend("DSR-1", DUE + timedelta(days=9), "told")
+    assert told(ledger, late=True).groups == []
+    clock.advance(hours=1)
+    assert "2 jobs late" in told(ledger, late=True).subject
+    assert told(ledger, late=True).groups == []
+
+
+def test_an_opt_out_is_late_twelve_hours_after_its_hold_ended(ledger: Ledger, clock: FakeClock) -> None:
+    arrive(ledger, 1, actions=("opt_out_of_sale",))
+    ledger.people.hold("DSR-1", "court")
+    clock.advance(days=7)
+    ledger.people.release("DSR-1", "over")
+    clock.advance(hours=11)
+    # Each run sends it: that it was not accepted is no new beginning.
+    jobs = ledger.opt_outs.intend(DAY, limit=9, abandoned_before=clock.moment)
+    ledger.intents.withdraw(jobs, JobState.RECEIVED, "not accepted")
+    assert told(ledger, late=True).groups == []
+    clock.advance(hours=1)
+    assert "1 job late" in told(ledger, late=True).subject
+    assert told(ledger, late=True).groups == []
+
+
+def test_what_is_refused_with_its_batch_every_day_was_claimed_and_is_told_as_refused_only(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    arrive(ledger, 1, actions=("access",))
+    for _ in range(4):
+        batch = ledger.claims.claim_batch(run_id="run", inbox_date=DAY, daily_limit=20_000)
+        assert batch is not None
+        ledger.claims.unclaim(batch.id, f"{REFUSED_TOGETHER}a product")
+        clock.advance(days=1)
+        assert told(ledger, late=True).groups == []
+    clock.advance(days=2)
+    assert ledger.attention.counts()["refused_together"] == 1
+    assert told(ledger, late=True).groups == []

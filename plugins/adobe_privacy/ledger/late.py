@@ -7,7 +7,8 @@ from datetime import date, datetime
 
 from sqlalchemy import func, select
 
-from adobe_privacy.ledger.schema import OPT_OUTS, WAITING, Batch, Job, Transition
+from adobe_privacy.ledger.moments_of_jobs import last_move, waiting_since
+from adobe_privacy.ledger.schema import OPT_OUTS, REFUSED_TOGETHER, WAITING, Batch, Job, Transition
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic
 
@@ -47,15 +48,12 @@ class Late(Topic):
             return [LateJobs(*row) for row in session.execute(query)]
 
     def waiting(self, since_before: datetime) -> list[LateJobs]:
-        """Jobs that no plan has claimed, whose present attempt has waited since before a moment."""
-        began = (
-            select(func.min(Transition.at))
-            .where(Transition.job_id == Job.id, Transition.attempt == Job.attempt)
-            .scalar_subquery()
-        )
+        """Jobs that have waited for a plan since before a moment, without those that were refused with their batch:
+        each plan claims these, and people are told of them."""
+        refused = func.coalesce(last_move(Transition.reason), "").startswith(REFUSED_TOGETHER)
         jobs = (
-            select(Job.regulation, Job.inbox_date, began.label("since"))
-            .where(WAITING, Job.taken_in_at <= since_before)
+            select(Job.regulation, Job.inbox_date, waiting_since().label("since"))
+            .where(WAITING, Job.taken_in_at <= since_before, ~refused)
             .subquery()
         )
         of_jobs = (jobs.c.regulation, jobs.c.inbox_date, jobs.c.since)
@@ -68,19 +66,25 @@ class Late(Topic):
         with self.unit.read() as session:
             return [LateJobs(None, *row) for row in session.execute(query)]
 
-    def opt_outs(self, taken_in_before: datetime) -> list[LateJobs]:
-        """Opt-outs taken in before a moment that Adobe is not known to have accepted, by their inbox folder and when
-        they were taken in."""
-        query = (
-            select(Job.inbox_date, func.count(Job.id), Job.taken_in_at)
+    def opt_outs(self, since_before: datetime) -> list[LateJobs]:
+        """Opt-outs that have waited since before a moment and that Adobe is not known to have accepted, by their inbox
+        folder and since when they have waited."""
+        jobs = (
+            select(Job.inbox_date, waiting_since().label("since"))
             .where(
                 OPT_OUTS,
                 Job.state.in_((JobState.RECEIVED, JobState.SUBMITTING)),
                 Job.on_hold.is_(False),
-                Job.taken_in_at <= taken_in_before,
+                Job.taken_in_at <= since_before,
             )
-            .group_by(Job.inbox_date, Job.taken_in_at)
-            .order_by(Job.inbox_date, Job.taken_in_at)
+            .subquery()
+        )
+        of_jobs = (jobs.c.inbox_date, jobs.c.since)
+        query = (
+            select(jobs.c.inbox_date, func.count(), jobs.c.since)
+            .where(jobs.c.since <= since_before)
+            .group_by(*of_jobs)
+            .order_by(*of_jobs)
         )
         with self.unit.read() as session:
             return [LateJobs(None, None, *row) for row in session.execute(query)]

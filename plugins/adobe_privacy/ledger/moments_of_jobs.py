@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import aliased
 
-from adobe_privacy.ledger.schema import UNREADABLE, Batch, Job, Transition
+from adobe_privacy.ledger.schema import HOLD_ENDED, UNREADABLE, Batch, Job, Transition
+from adobe_privacy.ledger.states import JobState
 
 # A change of a job's state, not of its hold or its dates.
 _MOVE = and_(Transition.job_id == Job.id, Transition.from_state != Transition.to_state)
@@ -40,6 +41,21 @@ def refused_since() -> ColumnElement[datetime]:
         earlier.reason == last_move(Transition.reason),
     )
     return alike.scalar_subquery()
+
+
+def waiting_since() -> ColumnElement[datetime]:
+    """When a job last began to wait: it was taken in, sent again by a person, put back by a run, or its hold ended. A
+    call for an opt-out that Adobe did not accept is no new beginning."""
+    began = select(func.max(Transition.at)).where(
+        Transition.job_id == Job.id,
+        Transition.to_state == JobState.RECEIVED,
+        or_(
+            Transition.from_state.is_(None),
+            Transition.from_state.not_in((JobState.RECEIVED, JobState.SUBMITTING)),
+            Transition.reason.startswith(HOLD_ENDED),
+        ),
+    )
+    return began.correlate(Job).scalar_subquery()
 
 
 def held_since() -> ColumnElement[datetime]:

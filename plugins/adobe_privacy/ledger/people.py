@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.attention import not_done
 from adobe_privacy.ledger.results import take_out
-from adobe_privacy.ledger.schema import CLOSED, Job, Origin, Transition
+from adobe_privacy.ledger.schema import CLOSED, HOLD_ENDED, Job, Origin, Transition
 from adobe_privacy.ledger.states import FAILED_STATES, UNFINISHED_STATES, JobState, Move
 from adobe_privacy.ledger.unit import Topic
 
@@ -107,7 +107,7 @@ class People(Topic):
         rows = session.scalars(query).all()
         for row in rows:
             row.on_hold = on_hold
-            what = "on hold" if on_hold else "hold ended"
+            what = "on hold" if on_hold else HOLD_ENDED
             self.unit.note(session, [row], row.state, row.state, f"{what}: {reason}")
         return len(rows)
 

@@ -99,6 +99,7 @@ REFUSED_TOGETHER = "the whole batch was refused: "
 WAS_REFUSED_TOGETHER = text(f"reason LIKE '{REFUSED_TOGETHER}%'")
 # So begins the reason of what is noted of a job that was not sent because a file of the inbox could not be read.
 UNREADABLE = "not sent, since a file could not be read: "
+HOLD_ENDED = "hold ended"
 
 
 def _where(condition: TextClause) -> dict[str, Any]:
