@@ -232,6 +232,15 @@ def test_results_that_cannot_be_read_are_never_done(results: object, verdict: Ve
         "Failed dataset_ids = [a]",
         "Failed datasets: a, b",
         '{"successDataSetIds":["b"],"failedDataSetIds":["a"]}',
+        "Failed datasets: 3 of 12",
+        "Failed datasets: 0a1b",
+        "Failed datasets: urn:a",
+        "Failed datasets: none of 12 could be read",
+        "Failed datasets: no answer",
+        "Failed datasets: 0 in Profile; 3 in the lake",
+        "Lake failed datasets: none Profile failed datasets: a",
+        "There are no failed data sets: all were processed. Failed datasets: a",
+        "There are no failed dataSetIds = [a]",
     ],
 )
 def test_failed_data_sets_are_seen_in_other_spellings(detail: object) -> None:
@@ -250,10 +259,37 @@ def test_failed_data_sets_are_seen_in_either_text() -> None:
         '{"failedDataSetIds":null}',
         '{"failedDataSetIds":[],"successDataSetIds":["b"]}',
         "Failed datasets: none",
+        "Failed datasets: none. All were processed.",
+        "Failed datasets: none (all 12 were processed)",
+        "Failed datasets: 0 of 12",
+        "Failed datasets: 0/12",
+        "Failed datasets: 0, successful datasets: 12",
+        "Failed datasets: 0, 12 succeeded",
+        "Failed datasets: 0; all were processed",
+        "Failed datasets: none; succeeded: 3",
+        "Failed datasets: 0 Data lake: failed datasets: 0",
+        '{"failedDataSets": "none", "successDataSets": "b"}',
+        "There are no failed data sets: all were processed",
+        "0 failed data sets: all were processed",
     ],
 )
 def test_no_failed_data_set_is_none(detail: str) -> None:
     assert verdicts(job(product("Profile", detail=detail))) == [Verdict.DONE]
+
+
+@pytest.mark.parametrize(
+    ("detail", "count"),
+    [
+        ("Failed dataSetIds = [a; b]", 2),
+        ("Failed dataSetIds = [a, b]. Retry: c, d", 2),
+        ("Failed datasets: a; b", 2),
+        ("Failed datasets: a, b, successful datasets: c, d", 2),
+        ("Failed datasets: a, b. See the log, it says more.", 2),
+    ],
+)
+def test_each_failed_data_set_counts_and_nothing_after_the_list(detail: str, count: int) -> None:
+    [told] = job(product("Profile", detail=detail)).products
+    assert told.failed_dataset_count == count
 
 
 def test_what_nobody_asked_for_does_not_make_up_for_what_was_asked() -> None:

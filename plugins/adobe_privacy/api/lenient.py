@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -181,15 +182,46 @@ def with_job_id(value: object) -> list[object]:
 
 _CODE_IN_WORDS = re.compile(r"PRVCY[-_ ]*\d{4,6}(?:[-_ ]+\d{3})?", re.IGNORECASE)
 _FAILED_DATASETS = re.compile(
-    r"failed[\s_-]*data[\s_-]*sets?[\s_-]*(?:ids?)?[\"']?\s*[=:]\s*\[?([^\]\n]*)", re.IGNORECASE
+    r"(?:\b(?P<none>no|0|zero|without)\s+)?"
+    r"failed[\s_-]*data[\s_-]*sets?[\s_-]*(?:ids?)?[\"']?\s*[=:]\s*(?P<list>\[[^\]\n]*)?",
+    re.IGNORECASE,
 )
-_NO_DATASET = frozenset(["", "none", "null", "0", "-", "n/a"])
+# None, and how many of what or where. Nothing may follow but a remark, or the name of something else.
+_NONE = re.compile(
+    r"(?:0+|zero|none|null|n/a|-)(?:\s*(?:/|(?:out\s+)?of)\s*(?:the\s+)?\d+)?(?:\s+(?:failed|found|data\s?sets?))?"
+    r"(?:\s+in(?:\s+\w+){1,3})?"
+    r"(?:\s*$|\s*\(|\s+[-\u2013]\s|\s+(?:\w+\s+)*\w+\s*[:=])"
+    r"|(?:no(?:\s+(?:failures?|errors?|data\s?sets?))?)?$",
+    re.IGNORECASE,
+)
+_WELL = re.compile(
+    r"(?!.*\b(?:not|but|except)\b).*\b(?:all|ok|done|succe\w*|processed|completed?)\b", re.IGNORECASE
+)
+
+
+def says_none(text: str) -> bool:
+    """Whether a text is nothing but a word or number for none."""
+    return _NONE.match(text.strip(" \t.\"'[]{}()")) is not None
 
 
 def failed_datasets(text: str) -> int:
     """How many data sets a text names as failed, in any of its lists."""
-    names = [name for match in _FAILED_DATASETS.finditer(text) for name in match.group(1).split(",")]
-    return sum(name.strip(" \t.\"'{}()").lower() not in _NO_DATASET for name in names)
+    lists = list(_FAILED_DATASETS.finditer(text))
+    ends = [match.end() for match in lists] + [len(text)]
+    return sum(_failed_in(match, text[match.end() : end]) for match, end in zip(lists, ends[1:], strict=True))
+
+
+def _failed_in(match: re.Match[str], rest: str) -> int:
+    """In one list. Without brackets, it ends with its sentence or before the name of something else."""
+    if match["list"] is not None:
+        return sum(not says_none(name) for name in re.split("[,;]", match["list"]))
+    sentence = re.split(r"\n|\.\s+(?!\d)", rest, maxsplit=1)[0]
+    first, *others = re.split("[,;]", sentence)
+    names = [first, *itertools.takewhile(lambda part: not re.search("[:=]", part), others)]
+    if match["none"] or says_none(first):
+        # What follows may be a remark, and may take it back.
+        names = [name for name in names if re.search(r"\d|^\s*\S+\s*$", name) and not _WELL.match(name)]
+    return sum(not says_none(name) for name in names)
 
 
 def of_product(answer: Any) -> Any:
