@@ -29,6 +29,7 @@ from adobe_privacy.api.errors import (
     RequestRefused,
     TemporarilyUnavailable,
 )
+from adobe_privacy.api.lenient import says_none
 
 # No longer than a month is ever believed, so that no caller computes with a nonsense number.
 LONGEST_RETRY_AFTER = 31 * 86400.0
@@ -91,8 +92,16 @@ _LIMIT_WORD = re.compile(
 )
 _OF_A_DAY = frozenset({"daily", "day", "today", "quota"})
 _IS_REACHED = frozenset({"exceeded", "exhausted", "reached", "used"})
-_FAILURES = frozenset(
-    {"error", "failed", "failure", "invalid", "rejected", "refused", "denied", "bad request"}
+_FAILURE = re.compile(
+    r"^[45]\d\d\b|\d{4} 400$|fail|error|invalid|reject|refus|denied|bad ?request|unsuccess|partial|"
+    r"not ?(?:accepted|allowed|authori[sz]ed|found|valid)"
+)
+_NO_FAILURE = re.compile(
+    r"\b(?:no|not|0|zero|without|without any) ?(?:errors?|failed|failures?|refused|rejected|invalid)\b"
+)
+_SUCCESS = re.compile(
+    r"2\d\d|(?:(?:the|your) )?(?:(?:request|opt ?out) )?(?:(?:is|was|has been) )?"
+    r"(?:accepted|completed?|created|done|ok|processed|queued|received|submitted|success|successful)"
 )
 _ERROR_FIELDS = ("error", "errors", "error_code", "errorCode", "failed", "rejected")
 # 460 and 499 are a proxy's words for a caller that went away, which may be the proxy before it: the call went on.
@@ -179,20 +188,41 @@ def _tells_of_an_error(data: object) -> bool:
     if not isinstance(data, Mapping):
         return False
     return (
-        any(data.get(name) for name in _ERROR_FIELDS)
+        not all(_is_nothing(data.get(name)) for name in _ERROR_FIELDS)
         or any(_is_failure(data.get(name)) for name in ("status", "statusCode", "code"))
-        or data.get("success") is False
-        or bool(data.get("title") and data.get("detail"))  # a problem, as RFC 9457 has it
+        or _words(data.get("success", True)) in ("false", "no", "0")
+        or _is_problem(data)
         or any(map(_tells_of_an_error, data.values()))
     )
 
 
-def _is_failure(said: object) -> bool:
-    """Whether a status, by its number or word, is one of a failure."""
+def _is_nothing(said: object) -> bool:
+    """Whether what an answer says of errors is that there are none."""
+    if isinstance(said, Mapping):
+        return all(map(_is_nothing, said.values()))
+    if isinstance(said, list):
+        return all(not isinstance(each, Mapping) and _is_nothing(each) for each in said)
     if isinstance(said, str):
-        word = said.strip().lower()
-        return int(word) >= 400 if re.fullmatch("[0-9]{3}", word) else word in _FAILURES
-    return isinstance(said, int) and said >= 400
+        words = _words(said)
+        return says_none(said) or words == "false" or _NO_FAILURE.fullmatch(words) is not None
+    return not said
+
+
+def _is_problem(data: Mapping[str, object]) -> bool:
+    """Whether it has the form of a problem, as RFC 9457 has it, and does not say that all went well."""
+    well = any(_SUCCESS.fullmatch(_words(data.get(name))) for name in ("title", "status", "statusCode"))
+    return bool(data.get("title") and data.get("detail")) and not well
+
+
+def _is_failure(said: object) -> bool:
+    """Whether a status, by its number or words, is one of a failure."""
+    if isinstance(said, str):
+        return _FAILURE.search(_NO_FAILURE.sub("", _words(said))) is not None
+    return isinstance(said, int | float) and 400 <= said < 600
+
+
+def _words(said: object) -> str:
+    return re.sub(r"[\W_]+", " ", str(said)).strip().lower() if isinstance(said, str | int) else ""
 
 
 def _is_daily_limit(text: str) -> bool:
