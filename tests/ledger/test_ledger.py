@@ -716,3 +716,11 @@ def test_very_long_names_of_runs_and_actors_fit(open_ledger: OpenLedger) -> None
     batch = claim(ledger, run_id=run_id)
     assert batch is not None
     assert ledger.claims.batch(batch.id).run_id == run_id
+
+
+def test_more_opt_outs_may_be_left_out_than_a_statement_has_parameters(ledger: Ledger) -> None:
+    ledger.intake.receive([received(1, "opt_out_of_sale")])
+    moment = datetime.now(UTC)
+    left_out = range(1, 70_000)
+    assert ledger.opt_outs.intend(DAY, limit=9, abandoned_before=moment, left_out=left_out) == []
+    assert len(ledger.opt_outs.intend(DAY, limit=9, abandoned_before=moment, left_out=left_out[1:])) == 1

@@ -21,6 +21,7 @@ from adobe_privacy.operators.privacy_requests import (
     SettlePrivacyRequestsOperator,
 )
 from adobe_privacy.opt_outs.receipts import receipt_of
+from adobe_privacy.reporting.alarms import due_alarms, record
 from adobe_privacy.reporting.attention import read_attention
 from tests.api.raw_server import http
 from tests.results.odd_adobe import odd_adobe
@@ -327,6 +328,27 @@ def test_a_file_that_cannot_be_read_any_more_costs_its_own_opt_outs_only(world: 
     assert world.simulator.consents()["count"] == 2
     with Ledger(world.ledger_url, actor="test") as ledger:
         assert ledger.attention.counts()["unreadable"] == 0
+
+
+def test_an_opt_out_whose_file_cannot_be_read_is_told_once_a_day_however_often_it_is_tried(
+    world: World,
+) -> None:
+    world.put(opt_out(1), opt_out(2), name="first.jsonl")
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    told: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        deny(patch, f"{DAY}/first.jsonl")
+        noon = datetime.now(UTC).replace(hour=12)
+        for minutes in range(4):
+            moment = noon + timedelta(minutes=minutes)
+            patch.setitem(Ledger.__init__.__kwdefaults__ or {}, "now", lambda moment=moment: moment)
+            with pytest.raises(AirflowException, match=r"^2 opt-outs were not sent: "):
+                send()
+            with Ledger(world.ledger_url, actor="test") as ledger:
+                alarms = due_alarms(ledger, daily_limit=20_000)
+                record(ledger, alarms)
+            told += [name for group in alarms.groups if group.kind == "unreadable" for name in group.names]
+    assert told == ["DSR-1", "DSR-2"]
 
 
 def test_where_no_file_of_the_opt_outs_can_be_read_they_are_sent_once_it_can(world: World) -> None:

@@ -21,6 +21,7 @@ from adobe_privacy.ledger.moments_of_jobs import (
     last_move,
     refused_since,
     unreadable,
+    unreadable_since,
 )
 from adobe_privacy.ledger.schema import (
     ARCHIVED,
@@ -213,7 +214,7 @@ KINDS = (
         "request. If it cannot be sent, close it.",
         states=(JobState.PLANNED, JobState.RECEIVED),
         where=_OF_UNREADABLE_FILE,
-        since=lambda: unreadable(Transition.at),
+        since=lambda: unreadable_since(),
         reason=lambda: unreadable(Transition.reason),
         instead_of_unfinished=True,
     ),

@@ -126,8 +126,11 @@ class Intents(Topic):
                 add_second_job(self.unit, session, job, adobe_job_id, made_at or now, reason)
             return len(submitted)
 
-    def withdraw(self, jobs: Collection[Job], to: JobState, reason: str, *, refund: bool = False) -> int:
-        """The intent of `jobs` made nothing at Adobe. Jobs with another intent by now stay as they are.
+    def withdraw(
+        self, jobs: Collection[Job], to: JobState, reason: str | Mapping[int, str], *, refund: bool = False
+    ) -> int:
+        """The intent of `jobs` made nothing at Adobe. Jobs with another intent by now stay as they are. `reason` is
+        that of all, or each one's by its id.
 
         With `GONE` for `to` it is not known whether it made anything, and nobody can look it up any more.
 

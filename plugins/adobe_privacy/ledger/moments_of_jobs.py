@@ -34,11 +34,18 @@ def last_change(column: Any) -> ColumnElement[Any]:
 
 def refused_since() -> ColumnElement[datetime]:
     """When this attempt was first refused for the reason of its last refusal: each run sends it again."""
+    return _first_noted(last_move(Transition.reason))
+
+
+def unreadable_since() -> ColumnElement[datetime]:
+    """When this attempt was first not sent for the reason of the last note of this: each run tries it again."""
+    return _first_noted(unreadable(Transition.reason))
+
+
+def _first_noted(reason: ColumnElement[str]) -> ColumnElement[datetime]:
     earlier = aliased(Transition)
     alike = select(func.min(earlier.at)).where(
-        earlier.job_id == Job.id,
-        earlier.attempt == Job.attempt,
-        earlier.reason == last_move(Transition.reason),
+        earlier.job_id == Job.id, earlier.attempt == Job.attempt, earlier.reason == reason
     )
     return alike.scalar_subquery()
 
@@ -73,4 +80,4 @@ def asked_at() -> ColumnElement[datetime]:
 def unreadable(column: Any) -> ColumnElement[Any]:
     """Of the last note that a file could not be read."""
     notes = select(column).where(Transition.job_id == Job.id, Transition.reason.startswith(UNREADABLE))
-    return notes.order_by(Transition.id.desc()).limit(1).scalar_subquery()
+    return notes.order_by(Transition.id.desc()).limit(1).correlate(Job).scalar_subquery()

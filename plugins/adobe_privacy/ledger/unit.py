@@ -176,7 +176,9 @@ class Unit:
         rows = select(*columns.values()).where(condition)
         session.execute(insert(Transition).from_select(list(columns), rows))
 
-    def put_back(self, session: Session, rows: Sequence[Job], move: Move, reason: str) -> None:
+    def put_back(
+        self, session: Session, rows: Sequence[Job], move: Move, reason: str | Mapping[int, str]
+    ) -> None:
         self.move(session, rows, move, reason)
         for row in rows:
             row.intent_at = None
