@@ -453,10 +453,48 @@ def test_a_file_that_cannot_be_read_stops_no_other_and_is_read_once_it_can(
     assert not any("file-" in text for text in settle(ledger, run_id="run", inbox_date=DAY).named)
 
 
-def test_where_the_store_fails_for_all_files_the_plan_is_tried_again(inbox: Store, ledger: Ledger) -> None:
+@pytest.mark.parametrize("kind", [AccessDenied, StorageUnavailable])
+def test_where_no_new_file_can_be_read_the_plan_fails_and_nobody_is_told_of_each(
+    inbox: Store, ledger: Ledger, kind: type[StorageError]
+) -> None:
+    names = ["r.jsonl", "second.jsonl"]
+    for number, name in enumerate(names, 1):
+        put(inbox, line(number), name=name)
+    with pytest.MonkeyPatch.context() as patch:
+        deny(patch, *(f"{DAY}/{name}" for name in names), kind=kind)
+        for _ in range(2):
+            with pytest.raises(kind, match=r"r\.jsonl"):
+                plan(inbox, ledger)
+    assert settle(ledger, run_id="run", inbox_date=DAY).named == []
+    assert plan(inbox, ledger).intake.new == 2
+
+
+@pytest.mark.parametrize("kind", [AccessDenied, StorageUnavailable])
+def test_a_file_that_a_person_knows_of_stops_no_day_without_other_files(
+    inbox: Store, ledger: Ledger, kind: type[StorageError]
+) -> None:
     put(inbox, line(1))
+    put(inbox, line(2), name="second.jsonl")
+    with pytest.MonkeyPatch.context() as patch:
+        deny(patch, f"{DAY}/r.jsonl", kind=kind)
+        for new in (1, 0):
+            assert plan(inbox, ledger).intake.new == new
+
+
+def test_a_failure_that_may_pass_is_tried_again_when_all_other_files_are_taken_in(
+    inbox: Store, ledger: Ledger
+) -> None:
+    put(inbox, line(1))
+    put(inbox, line(2), name="second.jsonl")
     with pytest.MonkeyPatch.context() as patch:
         deny(patch, f"{DAY}/r.jsonl", kind=StorageUnavailable)
         with pytest.raises(StorageUnavailable, match=r"r\.jsonl"):
-            plan(inbox, ledger)
-    assert plan(inbox, ledger).intake.new == 1
+            plan(inbox, ledger, tried_again=True)
+    assert [job.request_id for job in ledger.people.request_jobs("DSR-2")] == ["DSR-2"]
+    assert plan(inbox, ledger, tried_again=True).intake.new == 1
+    assert not any("r.jsonl" in text for text in settle(ledger, run_id="run", inbox_date=DAY).named)
+    with pytest.MonkeyPatch.context() as patch:
+        put(inbox, line(3), name="third.jsonl")
+        put(inbox, line(4), name="fourth.jsonl")
+        deny(patch, f"{DAY}/third.jsonl")
+        assert plan(inbox, ledger, tried_again=True).intake.new == 1, "only a person can mend it"

@@ -15,6 +15,7 @@ from adobe_privacy import run_notes
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Setting
 from adobe_privacy.ledger.states import JobState
+from adobe_privacy.operators.privacy_optouts import SendPrivacyOptOutsOperator
 from adobe_privacy.operators.privacy_requests import (
     ArchivePrivacyResultsOperator,
     CreatePrivacyJobsOperator,
@@ -22,7 +23,9 @@ from adobe_privacy.operators.privacy_requests import (
     SettlePrivacyRequestsOperator,
 )
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
+from adobe_privacy.storage import StorageUnavailable
 from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger
+from tests.support.inbox import deny
 from tests.support.ledgers import counted
 from tests.support.privacy import DAY, World, context, request
 
@@ -71,6 +74,20 @@ def test_an_empty_day_is_a_quick_success_that_says_so(world: World, caplog: pyte
     assert settle([]) == {"jobs": 0, "waiting": 0, "on_hold": 0}
     assert "nothing for this day" in caplog.text
     assert world.simulator.calls()["token"] == 0
+
+
+@pytest.mark.parametrize("operator", [PlanPrivacyRequestsOperator, SendPrivacyOptOutsOperator])
+def test_a_file_that_may_be_read_soon_is_waited_for_and_stops_nothing_in_the_end(
+    world: World, operator: type[PlanPrivacyRequestsOperator | SendPrivacyOptOutsOperator]
+) -> None:
+    world.put(request(1), name="first.jsonl")
+    world.put(request(2), name="second.jsonl")
+    with pytest.MonkeyPatch.context() as patch:
+        deny(patch, f"{DAY}/second.jsonl", kind=StorageUnavailable)
+        with pytest.raises(AirflowException, match=r"second\.jsonl") as failure:
+            operator(task_id="plan").execute(context(retries=1))
+        assert not isinstance(failure.value, AirflowFailException), "it is tried again"
+        assert len(PlanPrivacyRequestsOperator(task_id="plan").execute(context())) == 1, "the last try"
 
 
 def test_planning_a_date_again_claims_nothing_anew(world: World) -> None:

@@ -87,7 +87,12 @@ def make_world(simulator: Simulator, folder: Path, patch: pytest.MonkeyPatch, **
 
 
 def context(
-    day: date = DAY, *, run_type: str = "scheduled", events: Sequence[Any] = (), **params: Any
+    day: date = DAY,
+    *,
+    run_type: str = "scheduled",
+    events: Sequence[Any] = (),
+    retries: int = 0,
+    **params: Any,
 ) -> Any:
     """As much of a task's context as our operators read; `events` are those of the archive's asset."""
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
@@ -99,6 +104,7 @@ def context(
         task_id="task",
         map_index=-1,
         try_number=1,
+        max_tries=retries,
         xcoms=xcoms,
         xcom_push=lambda key, value: xcoms.update({key: value}),
     )

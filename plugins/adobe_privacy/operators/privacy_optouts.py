@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk.exceptions import AirflowException
 
 from adobe_privacy.failures import plain_failures
-from adobe_privacy.operators.privacy_requests import PrivacyOperator, inbox_day, run_of
+from adobe_privacy.operators.privacy_requests import PrivacyOperator, inbox_day, is_tried_again, run_of
 from adobe_privacy.plain_text import plain_logger
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class SendPrivacyOptOutsOperator(PrivacyOperator):
                     organisation=settings.service.client.org_id,
                     contexts=settings.service.company_contexts,
                     late_days=0,
+                    tried_again=is_tried_again(context),
                 ),
             )
             log.info(

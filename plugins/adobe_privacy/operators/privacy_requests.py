@@ -110,6 +110,12 @@ def is_backfill(context: Context) -> bool:
     return bool(context["dag_run"].run_type == "backfill")
 
 
+def is_tried_again(context: Context) -> bool:
+    """Whether Airflow tries the task again if it fails now."""
+    task_instance = context["ti"]
+    return task_instance.try_number <= task_instance.max_tries
+
+
 def inbox_day(context: Context) -> date:
     """The inbox folder of a run: its param `inbox_day`; else the day on which its data interval begins, or yesterday
     for a run without one."""
@@ -378,6 +384,7 @@ class PlanPrivacyRequestsOperator(PrivacyOperator):
                         late_days=0 if backfill else LATE_DAYS,
                         look_later=manual,
                         inbox_retention_days=settings.inbox_retention_days,
+                        tried_again=is_tried_again(context),
                     ),
                     dry_run=dry_run,
                     still_asks=partial(still_asks, context),

@@ -40,7 +40,8 @@ class PlanSettings:
     a request for a product that can use none of its identities is refused; else that is a warning. A request that
     names another `organisation` is refused. `contexts` are the connection's company contexts.
     What arrived late is looked for in the folders of `late_days` before; with `look_later`, unread files in folders of
-    later days are counted. `inbox_retention_days` are told only: another DAG erases files of the inbox.
+    later days are counted. `inbox_retention_days` are told only: another DAG erases files of the inbox. The caller
+    says with `tried_again` that an error which may pass leads to another try of the same.
     """
 
     daily_limit: int = DAILY_JOBS
@@ -56,6 +57,7 @@ class PlanSettings:
     late_days: int = LATE_DAYS
     look_later: bool = False
     inbox_retention_days: int | None = None
+    tried_again: bool = False
 
 
 @dataclass
@@ -104,13 +106,15 @@ def take_in_day(
     """Writes the day's new requests and what of the folder could not be used into the ledger, and with `report` the
     unusable lines under `rejected/`, where the inbox may be written.
     A file that cannot be read is one of these, and the next call tries it again. Raises StorageError where the inbox
-    cannot be read, and StorageUnavailable where the store fails for all files."""
+    cannot be read, or not one of its new files and nobody was told yet; and StorageUnavailable, when all else is taken
+    in, where `tried_again` and a file may be read soon."""
     intake = Intake(day, store.location.uri)
     found = files_to_read(store, ledger, day, late_days=settings.late_days, look_later=settings.look_later)
     intake.unchanged, intake.growing, intake.later = found.unchanged, found.growing, found.later
     intake.astray = found.astray
     latencies = observed_latencies(ledger) if found.requests else Latencies()
-    unreadable: list[StorageError | None] = []
+    failed: list[tuple[InboxEntry, Problems, StorageError]] = []
+    read = 0
     for entry in found.requests:
         intake.files.append(entry.shown)
         intake.late += [entry.shown] if entry.name.day != day else []
@@ -127,12 +131,17 @@ def take_in_day(
         finally:
             intake.rejected += len(problems.lines) + problems.more
             intake.rejected_lines += problems.lines[: MAX_NAMED - len(intake.rejected_lines)]
+        if problems.unreadable:
+            failed.append((entry, problems, problems.unreadable))
+            continue
+        read += 1
+        ledger.inbox.record(entry.name, problems.found(), size=entry.size, mark=entry.mark, run_id=run_id)
+    passing = next((error for *_, error in failed if isinstance(error, StorageUnavailable)), None)
+    if failed and not read and not all(_is_told(ledger, entry) for entry, *_ in failed):
+        raise passing or failed[0][2]
+    for entry, problems, _ in failed:
         # Without a mark, the file is new to the next run.
-        mark = "" if problems.unreadable else entry.mark
-        ledger.inbox.record(entry.name, problems.found(), size=entry.size, mark=mark, run_id=run_id)
-        unreadable.append(problems.unreadable)
-    if unreadable and all(isinstance(error, StorageUnavailable) for error in unreadable):
-        raise next(filter(None, unreadable))
+        ledger.inbox.record(entry.name, problems.found(), size=entry.size, mark="", run_id=run_id)
     for entry in found.not_read:
         intake.not_read.append(entry.shown)
         ledger.inbox.record(
@@ -149,7 +158,14 @@ def take_in_day(
     lying = None if found.out_of_reach is None else {lost.name.key for lost in found.out_of_reach}
     ledger.inbox.close_removed(found.present, lying)
     ledger.inbox.close_accepted()
+    if settings.tried_again and passing:
+        raise passing
     return intake
+
+
+def _is_told(ledger: Ledger, entry: InboxEntry) -> bool:
+    """Whether the file is in the list of what needs a person already: it stops no plan of a day without other files."""
+    return entry.name.key in ledger.inbox.files_with_problems(entry.name.day)
 
 
 def _take_in(
