@@ -498,3 +498,30 @@ def test_a_failure_that_may_pass_is_tried_again_when_all_other_files_are_taken_i
         put(inbox, line(4), name="fourth.jsonl")
         deny(patch, f"{DAY}/third.jsonl")
         assert plan(inbox, ledger, tried_again=True).intake.new == 1, "only a person can mend it"
+
+
+def test_a_file_that_breaks_midway_keeps_its_rejected_lines_open(inbox: Store, ledger: Ledger) -> None:
+    put(inbox, line(1), '{"request_id": "DSR-2"}')
+    put(inbox, line(9), name="second.jsonl")
+    plan(inbox, ledger)
+    told = settle(ledger, run_id="run", inbox_date=DAY).named
+    [rejected] = [text for text in told if "r.jsonl line 2" in text]
+    put(inbox, line(1), '{"request_id": "DSR-2"}', line(3))
+    put(inbox, line(8), name="third.jsonl")
+    chunks = Store.chunks
+
+    def breaks(self: Store, key: str) -> Iterator[bytes]:
+        if key.endswith("/r.jsonl"):
+            yield from (f"{text}\n".encode() for text in (line(1), line(3)))
+            raise StorageUnavailable("the store failed", uri=key)
+        yield from chunks(self, key)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "chunks", breaks)
+        plan(inbox, ledger)
+    told = settle(ledger, run_id="run", inbox_date=DAY).named
+    assert rejected in told
+    assert f"{DAY}/r.jsonl: not all of it could be read: the store failed" in told
+    plan(inbox, ledger)
+    told = settle(ledger, run_id="run", inbox_date=DAY).named
+    assert [text for text in told if "r.jsonl" in text] == [rejected]

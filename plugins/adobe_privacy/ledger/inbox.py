@@ -16,6 +16,8 @@ CORRECTED = "the file was corrected"
 REMOVED = "the file is not in the inbox any more"
 OUT_OF_REACH = "no run reads it where it lies"
 """With this begins why a file was not read that lies in none of the folders that a run reads."""
+NOT_ALL = "not all of it could be read: "
+"""With this begins why a file was not read to its end."""
 ACCEPTED = "the same request id was accepted later"
 
 
@@ -59,11 +61,19 @@ class Inbox(Topic):
             return frozenset(session.scalars(query))
 
     def record(
-        self, file: FileName, problems: Sequence[Problem], *, size: int, mark: str, run_id: str
+        self,
+        file: FileName,
+        problems: Sequence[Problem],
+        *,
+        size: int,
+        mark: str,
+        run_id: str,
+        to_its_end: bool = True,
     ) -> None:
         """The file was read as it is now, and these are its problems. What is known stays as it is, closed or open;
         open ones that are not found any more are closed. What a person closed stays closed as long as it is surely
-        the same: in another content, it may be another request."""
+        the same: in another content, it may be another request. Of a file that was not read `to_its_end`, no line's
+        problem is closed."""
         with self.unit.write() as session:
             of_file = (InboxProblem.inbox_date == file.day, InboxProblem.file_key == file.key)
             known = list(session.scalars(select(InboxProblem).where(*of_file).order_by(InboxProblem.id)))
@@ -77,7 +87,8 @@ class Inbox(Topic):
                     row.since = now
                     session.add(row)
             still = {_identity(row) for row in found}
-            self._close(session, [row for key, row in kept.items() if key not in still], CORRECTED)
+            over = [row for key, row in kept.items() if key not in still and (to_its_end or row.line is None)]
+            self._close(session, over, CORRECTED)
             session.merge(
                 InboxFile(inbox_date=file.day, file_key=file.key, size=size, mark=mark[:255], read_at=now)
             )

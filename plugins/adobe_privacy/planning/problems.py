@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from adobe_privacy.intake.files import InboxEntry
 from adobe_privacy.intake.inbox import Line, as_shown, write_rejected
 from adobe_privacy.intake.request import CONFLICT
-from adobe_privacy.ledger.inbox import Problem
+from adobe_privacy.ledger.inbox import NOT_ALL, Problem
 from adobe_privacy.ledger.schema import ProblemKind
 from adobe_privacy.storage import AccessDenied, StorageError, StorageUnavailable, Store
 
@@ -16,6 +16,7 @@ from adobe_privacy.storage import AccessDenied, StorageError, StorageUnavailable
 MAX_PROBLEMS = 1000
 FORGOTTEN = "request_id: of a request that the ledger has forgotten; a new request needs an id of its own"
 UNREADABLE_NAME = "its name holds a tab, a line break or another control character: rename it"
+CANNOT = "it cannot be read: "
 NOT_A_KIND = "only *.csv, *.tsv, *.jsonl, *.ndjson and *.json hold requests"
 
 
@@ -31,12 +32,15 @@ class Problems:
 
     def readable(self, entry: InboxEntry, lines: Iterable[Line]) -> Iterator[Line]:
         """The lines of a file; where it cannot be read on, its last line says so."""
+        begun = False
         try:
             with as_shown(entry.source, entry.shown):
-                yield from lines
+                for line in lines:
+                    begun = True
+                    yield line
         except (AccessDenied, StorageUnavailable) as error:
             self.unreadable = error
-            yield Line(entry.source, 1, reason=f"it cannot be read: {error}", whole_file=True)
+            yield Line(entry.source, 1, reason=f"{NOT_ALL if begun else CANNOT}{error}", whole_file=True)
 
     def noted(self, rejected: Iterator[Line]) -> Iterator[Line]:
         """The same lines, seen."""

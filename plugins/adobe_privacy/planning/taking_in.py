@@ -141,7 +141,9 @@ def take_in_day(
         raise passing or failed[0][2]
     for entry, problems, _ in failed:
         # Without a mark, the file is new to the next run.
-        ledger.inbox.record(entry.name, problems.found(), size=entry.size, mark="", run_id=run_id)
+        ledger.inbox.record(
+            entry.name, problems.found(), size=entry.size, mark="", run_id=run_id, to_its_end=False
+        )
     for entry in found.not_read:
         intake.not_read.append(entry.shown)
         ledger.inbox.record(

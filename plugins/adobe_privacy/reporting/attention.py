@@ -13,6 +13,7 @@ from typing import Any
 
 from adobe_privacy.ledger.attention import KINDS, LASTING, Kind, Level
 from adobe_privacy.ledger.attention_reader import RunScope
+from adobe_privacy.ledger.inbox import NOT_ALL
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.people import erased_file
 from adobe_privacy.ledger.schema import InboxProblem, Job, ProductAnswer
@@ -138,7 +139,9 @@ def _of_inbox(kind: Kind, problem: InboxProblem) -> Item:
     return Item(
         kind,
         plain(about),
-        plain(kind.says.format(reason=problem.reason)),
+        plain(
+            problem.reason if problem.reason.startswith(NOT_ALL) else kind.says.format(reason=problem.reason)
+        ),
         problem.since,
         request_id=problem.request_id,
         folder=str(problem.inbox_date),
