@@ -274,12 +274,18 @@ def archive(batch_id: str) -> dict[str, int]:
 
 @pytest.mark.parametrize(("kind", "options"), DENIALS)
 async def test_a_job_that_cannot_be_asked_for_costs_itself_only(
-    world: World, kind: str, options: dict[str, Any], caplog: pytest.LogCaptureFixture
+    world: World,
+    kind: str,
+    options: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Of what may pass. Each look takes seconds.
+    monkeypatch.setattr("adobe_privacy.waiting.looks.ASKED_IN_VAIN", 2)
     batch_id = await submitted(world, *(request(number) for number in range(3)))
     world.simulator.advance(60)
     world.simulator.fault("detail", kind, key="DSR-1", times=None, **options)
-    event = await asyncio.wait_for(event_of(trigger(batch_id)), 30)
+    event = await asyncio.wait_for(event_of(trigger(batch_id)), 55)
     assert (event["status"], event["finished"]) == ("finished", 2)
     [job_id] = event["denied"]
     assert job_id in caplog.text
