@@ -72,20 +72,25 @@ async def test_a_lost_answer_is_resolved_or_told_and_never_sent_twice(
         assert states(day, "DSR-1") == {JobState.SUBMITTED}
 
 
-@pytest.mark.parametrize("kind", ["drop_after", "drop_before"])
-async def test_a_listed_job_that_does_not_say_its_action_may_be_ours(
-    day: Day, kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def list_saying(patch: pytest.MonkeyPatch, key: str | None = None, **what: object) -> None:
+    """Lists say `what` of each job, or of those of a key, in the place of what is so."""
     real = PrivacyServiceClient.list_jobs
 
     async def list_jobs(client: PrivacyServiceClient, *codes: str, **days: Any) -> AsyncIterator[JobSummary]:
         async for row in real(client, *codes, **days):
-            yield row.model_copy(update={"action": None}) if row.key == "DSR-1" else row
+            yield row.model_copy(update=what) if key in (None, row.key) else row
 
+    patch.setattr(PrivacyServiceClient, "list_jobs", list_jobs)
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "drop_before"])
+async def test_a_listed_job_that_does_not_say_its_action_may_be_ours(
+    day: Day, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     day.simulator.create_jobs(count=1, regulation="gdpr", key="elsewhere")
     day.simulator.fault("create", kind)
     batch = day.planned(line(1, "access"))
-    monkeypatch.setattr(PrivacyServiceClient, "list_jobs", list_jobs)
+    list_saying(monkeypatch, "DSR-1", action=None)
     result = await day.submit(batch)
     assert day.made()["DSR-1"] == 1
     if kind == "drop_after":
@@ -121,14 +126,8 @@ async def test_a_listed_job_without_a_usable_id_may_be_ours(
 async def test_a_job_that_cannot_be_asked_for_is_no_witness_and_stops_nothing(
     day: Day, denied: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = PrivacyServiceClient.list_jobs
-
-    async def list_jobs(client: PrivacyServiceClient, *codes: str, **days: Any) -> AsyncIterator[JobSummary]:
-        async for row in real(client, *codes, **days):
-            yield row.model_copy(update={"status": JobStatus.UNKNOWN})
-
     await day.submit(day.planned(line(1, "access"), line(2, "access")))
-    monkeypatch.setattr(PrivacyServiceClient, "list_jobs", list_jobs)
+    list_saying(monkeypatch, status=JobStatus.UNKNOWN)
     hand_in(day.inbox, line(3, "access"), name="more.jsonl")
     day.simulator.fault("detail", "error_before", status=403, body="html", key=denied, times=100)
     day.simulator.fault("create", "drop_before")

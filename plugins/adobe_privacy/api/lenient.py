@@ -120,6 +120,9 @@ def as_words(value: object) -> str | None:
     return as_text(value)
 
 
+_UNREADABLE = "unreadable"
+
+
 def as_code(value: object) -> str | None:
     """A code as text, of several each once. One that is no text is there, and cannot be read."""
     if value is None:
@@ -130,14 +133,12 @@ def as_code(value: object) -> str | None:
     return "; ".join(dict.fromkeys(texts)) or (None if isinstance(value, str) else _UNREADABLE)
 
 
-_UNREADABLE = "unreadable"
-
-
 def _one_code(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    unreadable = isinstance(value, bool) or not isinstance(value, str | int)
-    return _UNREADABLE if unreadable else as_text(value) or ""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return _UNREADABLE
+    return as_text(value) or ""
 
 
 def as_values(value: object) -> tuple[str, ...] | None:

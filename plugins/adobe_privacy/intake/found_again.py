@@ -21,6 +21,15 @@ class FoundRequests:
     requests: dict[str, PrivacyRequest] = field(default_factory=dict)
     unreadable: dict[str, StorageError] = field(default_factory=dict)
 
+    def left(self, jobs: Sequence[Job]) -> list[Job]:
+        """Those of the jobs that are to be looked for again."""
+        return [job for job in jobs if job.request_id in self.unreadable]
+
+    def gone(self, jobs: Sequence[Job]) -> list[Job]:
+        """Those of the jobs whose request the inbox certainly does not hold."""
+        looked_up = self.requests.keys() | self.unreadable.keys()
+        return [job for job in jobs if job.request_id not in looked_up]
+
 
 def requests_of(jobs: Sequence[Job], store: Store, ledger: Ledger) -> FoundRequests:
     """The requests of the ledger's jobs, as far as the inbox still holds what was taken in: where each was seen last,

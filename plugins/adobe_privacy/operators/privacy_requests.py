@@ -161,9 +161,8 @@ def names_of(context: Context, name: str, given: Sequence[str] | str | None) -> 
 def _max_jobs(value: Any) -> int | None:
     if value is None:
         return None
-    whole = re.fullmatch(
-        "[0-9]{1,9}", str(value).strip()
-    )  # of True and 2.5, too, Python makes a whole number
+    # Of True and 2.5, too, Python makes a whole number.
+    whole = re.fullmatch("[0-9]{1,9}", str(value).strip())
     number = int(whole.group()) if whole else 0
     if number < 1:
         raise AirflowFailException("max_jobs is not a whole number of 1 or more")

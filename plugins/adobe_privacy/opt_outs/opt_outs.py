@@ -168,15 +168,13 @@ class _Work:
     async def send(self, jobs: Sequence[Job]) -> None:
         found = requests_of(jobs, self.inbox, self.ledger)
         requests, unreadable = found.requests, found.unreadable
-        left = [job for job in jobs if job.request_id in unreadable]
-        if left:
+        if left := found.left(jobs):
             whys = {job.id: f"{UNREADABLE}{unreadable[job.request_id]}" for job in left}
             self.ledger.intents.withdraw(left, JobState.RECEIVED, whys)
             self.result.unreadable |= {
                 job.id: f"{job.request_id}: {unreadable[job.request_id]}" for job in left
             }
-        gone = [job for job in jobs if job.request_id not in requests and job.request_id not in unreadable]
-        if gone:
+        if gone := found.gone(jobs):
             for reason, rows in by_reason(gone).items():
                 self.ledger.intents.withdraw(rows, JobState.REFUSED, reason)
                 self.result.refused += [f"{job.request_id}: {reason}" for job in rows]

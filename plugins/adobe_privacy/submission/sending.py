@@ -141,11 +141,10 @@ class Sending:
         found = requests_of(jobs, work.inbox, work.ledger)
         requests, unreadable = found.requests, found.unreadable
         if unreadable:
-            work.leave_unreadable([job for job in jobs if job.request_id in unreadable], unreadable)
+            work.leave_unreadable(found.left(jobs), unreadable)
             if not requests:
                 raise next(iter(unreadable.values()))
-        gone = [job for job in jobs if job.request_id not in requests and job.request_id not in unreadable]
-        if gone:
+        if gone := found.gone(jobs):
             for reason, rows in by_reason(gone).items():
                 work.result.refused += work.ledger.claims.refuse([job.id for job in rows], reason)
             work.result.notes += sorted(
