@@ -90,7 +90,7 @@ class Kind:
     to_do: str
     states: tuple[JobState, ...] = ()
     where: ColumnElement[bool] = field(default_factory=true)
-    since: Callable[[], Any] = field(default=lambda: entered())
+    since: Callable[[], Any] = field(default=entered)
     few: bool = False
     # So long after `since`, a job is of the kind.
     after: timedelta = timedelta()
@@ -200,7 +200,7 @@ KINDS = (
             Job.id.in_(select(Transition.job_id).where(WAS_REFUSED_TOGETHER)),
             last_move(Transition.reason).startswith(REFUSED_TOGETHER),
         ),
-        since=lambda: refused_since(),
+        since=refused_since,
         reason=lambda: last_move(Transition.reason),
         left_batch=True,
     ),
@@ -214,7 +214,7 @@ KINDS = (
         "request. If it cannot be sent, close it.",
         states=(JobState.PLANNED, JobState.RECEIVED),
         where=_OF_UNREADABLE_FILE,
-        since=lambda: unreadable_since(),
+        since=unreadable_since,
         reason=lambda: unreadable(Transition.reason),
         instead_of_unfinished=True,
     ),

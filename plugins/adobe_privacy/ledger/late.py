@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, Subquery, func, select
 
 from adobe_privacy.ledger.moments_of_jobs import last_move, waiting_since
 from adobe_privacy.ledger.schema import OPT_OUTS, REFUSED_TOGETHER, WAITING, Batch, Job, Transition
@@ -56,15 +57,8 @@ class Late(Topic):
             .where(WAITING, Job.taken_in_at <= since_before, ~refused)
             .subquery()
         )
-        of_jobs = (jobs.c.regulation, jobs.c.inbox_date, jobs.c.since)
-        query = (
-            select(jobs.c.regulation, jobs.c.inbox_date, func.count(), jobs.c.since)
-            .where(jobs.c.since <= since_before)
-            .group_by(*of_jobs)
-            .order_by(*of_jobs)
-        )
         with self.unit.read() as session:
-            return [LateJobs(None, *row) for row in session.execute(query)]
+            return [LateJobs(None, *row) for row in session.execute(_counted(jobs, since_before))]
 
     def opt_outs(self, since_before: datetime) -> list[LateJobs]:
         """Opt-outs that have waited since before a moment and that Adobe is not known to have accepted, by their inbox
@@ -79,12 +73,13 @@ class Late(Topic):
             )
             .subquery()
         )
-        of_jobs = (jobs.c.inbox_date, jobs.c.since)
-        query = (
-            select(jobs.c.inbox_date, func.count(), jobs.c.since)
-            .where(jobs.c.since <= since_before)
-            .group_by(*of_jobs)
-            .order_by(*of_jobs)
-        )
         with self.unit.read() as session:
-            return [LateJobs(None, None, *row) for row in session.execute(query)]
+            return [LateJobs(None, None, *row) for row in session.execute(_counted(jobs, since_before))]
+
+
+def _counted(jobs: Subquery, since_before: datetime) -> Select[Any]:
+    """How many jobs are alike in all that is selected of them; `since`, of before a moment, is the last of it."""
+    *alike, since = jobs.c
+    return (
+        select(*alike, func.count(), since).where(since <= since_before).group_by(*jobs.c).order_by(*jobs.c)
+    )
