@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowException, AirflowSkipException
 
 from adobe_privacy._compat import WAITS_FOR_A_PERSON
@@ -24,6 +25,20 @@ log = plain_logger(__name__)
 
 APPROVE, REJECT = "Approve", "Reject"
 HOLD = "hold"
+
+
+def form() -> ParamsDict:
+    """What a person can enter beside the answer. It is made when it is asked for: Airflow would check a task's own
+    params at each parse of the DAG file."""
+    hold = field(
+        None,
+        type=["null", "array"],
+        items={"type": "string"},
+        title="Hold",
+        description="Request ids, one a line, that are put on hold and not sent",
+        source="task",
+    )
+    return ParamsDict({HOLD: hold})
 
 
 class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
@@ -52,16 +67,6 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
         super().__init__(
             subject="May these deletes be sent to Adobe?",
             options=[APPROVE, REJECT],
-            params={
-                HOLD: field(
-                    None,
-                    type=["null", "array"],
-                    items={"type": "string"},
-                    title="Hold",
-                    description="Request ids, one a line, that are put on hold and not sent",
-                    source="task",
-                )
-            },
             response_timeout=response_timeout,
             **kwargs,
         )
@@ -87,6 +92,7 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
         log.info("%s Plan %s, requests:", asked.subject, plan.hash)
         for request_id in asked.request_ids:
             log.info("%s", request_id)
+        self.params = form()
         try:
             super().execute(context)
         except WAITS_FOR_A_PERSON as waiting:
@@ -98,6 +104,7 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
             ledger.approvals.stop_asking(self.batch_id)
         if event.get("error_type") == "timeout":
             return self._give_back(context)
+        self.params = form()
         answer = super().execute_complete(context, event)
         user = answer["responded_by_user"]
         if not user:
