@@ -66,7 +66,7 @@ COMPONENTS = (
 )
 CLOCKS = {"clock +1h": 3600, "clock -1h": -3600}
 BACKFILLED = 5
-A_DAY = 3
+A_DAY = 20
 T = TypeVar("T")
 
 
