@@ -1,6 +1,6 @@
 """How long Airflow takes to parse each of our DAG files, beside an empty DAG.
 
-    python benchmarks/parsing.py [--rounds 40]
+    python benchmarks/parsing.py [--rounds 100]
 
 Prints a Markdown section. Each parse is the dag-processor's own: a `DagFileProcessorManager`, made as by
 `airflow dag-processor`, starts its process for a file, and reads from it until the DAGs are there. The time is that
@@ -150,7 +150,7 @@ def main() -> int:
     from benchmarks.figures import keep
 
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--answer", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--without", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
