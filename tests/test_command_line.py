@@ -231,6 +231,28 @@ def test_an_errored_job_is_sent_again_with_one_command(
     assert any("format corrected" in step["why"] for step in shown["history"])
 
 
+@pytest.mark.parametrize("decision", ["release", "resend", "close", "extend"])
+def test_a_decision_by_what_show_printed_is_refused_once_that_has_changed(
+    finished: World, capsys: pytest.CaptureFixture[str], decision: str
+) -> None:
+    if decision == "release":
+        run(capsys, "hold", "DSR-2", "--reason", "court order")
+    until = ("--until", "2027-01-31") if decision == "extend" else ()
+    decide = (decision, "DSR-2", *until, "--reason", "as seen", "--seen")
+    seen = run(capsys, "show", "DSR-2")[1]["seen"]
+    assert main(["show", "DSR-2"]) == 0
+    assert capsys.readouterr().out.endswith(f"seen: {seen}\n")
+    run(capsys, "release" if decision == "release" else "hold", "DSR-2", "--reason", "by somebody else")
+    if decision == "release":
+        run(capsys, "hold", "DSR-2", "--reason", "another court order")
+    history = run(capsys, "show", "DSR-2")[1]["history"]
+    assert main([*decide, str(seen)]) == 1
+    assert "DSR-2 has changed since it was shown: look at it again" in capsys.readouterr().err
+    shown = run(capsys, "show", "DSR-2")[1]
+    assert shown["history"] == history
+    assert run(capsys, *decide, str(shown["seen"]))[0] == 0
+
+
 def test_a_request_on_hold_is_not_planned_until_it_is_released(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

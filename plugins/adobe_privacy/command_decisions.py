@@ -26,13 +26,17 @@ def hold(options: argparse.Namespace, ledger: Ledger) -> bool:
 
 
 def release(options: argparse.Namespace, ledger: Ledger) -> bool:
-    changed = _changed(options, ledger, ledger.people.release(options.request_id, options.reason))
+    changed = _changed(
+        options, ledger, ledger.people.release(options.request_id, options.reason, seen=options.seen)
+    )
     _say_erased(options, ledger)
     return changed
 
 
 def resend(options: argparse.Namespace, ledger: Ledger) -> bool:
-    changed = _changed(options, ledger, ledger.people.resend(options.request_id, options.reason))
+    changed = _changed(
+        options, ledger, ledger.people.resend(options.request_id, options.reason, seen=options.seen)
+    )
     unknown = [job for job in _jobs(options, ledger) if job.state is JobState.GONE and not may_be_resent(job)]
     _say(
         unknown,
@@ -47,17 +51,25 @@ def close(options: argparse.Namespace, ledger: Ledger) -> bool:
     """Of a request, or of a line or a file of the inbox that could not be used."""
     place = inbox_place(options.request_id)
     if place is not None and not _jobs(options, ledger):
+        if options.seen is not None:
+            options.usage_error("--seen goes with a request id: show prints it")
         day, file, line = place
         closed = ledger.inbox.close(day, file, options.reason, line=line)
         return _told(options, closed, f"nothing is open about {options.request_id}: see attention")
-    changed = _changed(options, ledger, ledger.people.close(options.request_id, options.reason))
+    changed = _changed(
+        options, ledger, ledger.people.close(options.request_id, options.reason, seen=options.seen)
+    )
     sending = [job for job in _jobs(options, ledger) if job.state is JobState.SUBMITTING]
     _say(sending, "not closed: {}, which is being sent. Close it once it is known whether Adobe has it")
     return changed
 
 
 def extend(options: argparse.Namespace, ledger: Ledger) -> bool:
-    return _changed(options, ledger, ledger.people.extend(options.request_id, options.until, options.reason))
+    return _changed(
+        options,
+        ledger,
+        ledger.people.extend(options.request_id, options.until, options.reason, seen=options.seen),
+    )
 
 
 def _jobs(options: argparse.Namespace, ledger: Ledger) -> list[Job]:

@@ -166,6 +166,13 @@ def parser_of(prog: str) -> argparse.ArgumentParser:
     decisions["extend"].add_argument(
         "--until", required=True, type=command_arguments.later_day, metavar="DATE"
     )
+    for name in decisions.keys() - {"hold"}:
+        decisions[name].add_argument(
+            "--seen",
+            type=int,
+            metavar="NUMBER",
+            help="as show printed it: refuse if the request has changed since",
+        )
     for command in decisions.values():
         command.add_argument("request_id")
         command.add_argument(

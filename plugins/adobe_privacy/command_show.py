@@ -17,6 +17,7 @@ from adobe_privacy.results.verdicts import explained
 
 def show(options: argparse.Namespace, ledger: Ledger) -> bool:
     """False where the ledger has no such request."""
+    seen = ledger.seen.of_requests()
     jobs = ledger.people.request_jobs(options.request_id)
     if not jobs:
         print(f"the ledger has no request {options.request_id}", file=sys.stderr)
@@ -39,7 +40,7 @@ def show(options: argparse.Namespace, ledger: Ledger) -> bool:
     rows = [job_row(job) for job in jobs]
     warnings = list(dict.fromkeys(line for job in jobs for line in job.warnings.splitlines()))
     if options.json:
-        print_json({"jobs": rows, "answers": said, "warnings": warnings, "history": steps})
+        print_json({"jobs": rows, "answers": said, "warnings": warnings, "history": steps, "seen": seen})
         return True
     print_rows(options, rows)
     if said:
@@ -47,6 +48,7 @@ def show(options: argparse.Namespace, ledger: Ledger) -> bool:
     for warning in warnings:
         print(f"warning: {warning}")
     print_rows(options, steps)
+    print(f"seen: {seen}")
     return True
 
 

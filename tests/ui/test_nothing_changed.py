@@ -53,6 +53,42 @@ def opened(page: Page, body: str, answer: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize(
+    ("template", "name"), [("request.html", "decision"), ("needs.html", "decision"), ("jobs.html", "many")]
+)
+def test_what_was_seen_goes_with_each_decision(page: Page, template: str, name: str) -> None:
+    button = '<button data-decision="close" data-many="close">Close</button><i id="open-many"></i>'
+    if template == "needs.html":
+        place = 'data-folder="2026-11-20" data-file="a.jsonl" data-seen="7"'
+        button = f'<button data-decision="close-line" {place}>Close</button>'
+    dialog = dialog_of(template, name).replace('data-seen=""', 'data-seen="7"')
+    opened(page, button + dialog, {"changed": 1, "requests": {}, "unknown": []})
+    page.locator("button").first.click()
+    if name == "many":
+        page.locator("#many [name=ids]").fill("DSR-1")
+    page.locator(f"#{name} [name=reason]").fill("not needed")
+    with page.expect_request("**/api/*") as asked:
+        page.locator(f"#{name} [type=submit]").click()
+    assert json.loads(asked.value.post_data or "{}")["seen"] == 7
+
+
+def test_of_many_what_has_changed_since_is_named(page: Page) -> None:
+    answer = {"changed": 1, "requests": {"DSR-1": 1}, "unknown": [], "stale": ["DSR-2"]}
+    loads = opened(page, '<button id="open-many">Many</button>' + dialog_of("jobs.html", "many"), answer)
+    page.locator("#open-many").click()
+    page.locator("#many [name=decision]").select_option("close")
+    page.locator("#many [name=ids]").fill("DSR-1\nDSR-2")
+    page.locator("#many [name=reason]").fill("not needed")
+    page.locator("#many [type=submit]").click()
+    expect(page.locator("#many .failure")).to_have_text(
+        "1 jobs changed. Not decided, since they have changed since this page was loaded: DSR-2. Load it again."
+    )
+    assert len(loads) == 1
+    page.locator("#many [data-cancel]").click()
+    expect(page.locator("#many")).to_be_hidden()
+    assert len(loads) == 2
+
+
+@pytest.mark.parametrize(
     ("answer", "says"),
     [
         ({"changed": 0}, "Nothing was changed: this page was out of date, or somebody else decided first."),

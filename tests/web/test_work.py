@@ -8,10 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from adobe_privacy.ledger.inbox import FileName, Problem
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import ProblemKind
+from adobe_privacy.ledger.schema import Job, ProblemKind
+from adobe_privacy.ledger.states import JobState, Move
 from tests.support.ledgers import DAY, received
 from tests.web.conftest import LogIn
 
@@ -34,13 +36,105 @@ def test_a_line_of_the_inbox_is_closed_on_the_page(ledger: Ledger, log_in: LogIn
     ledger.inbox.record(FileName(DAY, "0" * 64, "a.jsonl"), [problem], size=1, mark="m", run_id="run")
     officer = log_in("officer")
     page = officer.get("/privacy/?attention=rejected").text
-    assert f'data-folder="{DAY}" data-file="a.jsonl" data-line="3"' in page
+    assert f'data-folder="{DAY}" data-file="a.jsonl" data-line="3" data-seen="1"' in page
     assert "close-line" not in log_in("reader").get("/privacy/?attention=rejected").text
     line = {"folder": str(DAY), "file": "a.jsonl", "line": 3, "reason": "a heading"}
     assert log_in("reader").post(f"{API}/close-line", json=line).status_code == 403
     assert officer.post(f"{API}/close-line", json=line).json() == {"changed": 1}
     assert ledger.attention.counts()["rejected"] == 0
     assert officer.post(f"{API}/close-line", json=line).status_code == 404
+
+
+class TestWhatHasChanged:
+    """A page may be hours old when somebody decides by it."""
+
+    def test_a_request_that_was_sent_again_meanwhile_is_not_closed(
+        self, filled: Ledger, log_in: LogIn
+    ) -> None:
+        _refuse(filled, "DSR-2")
+        officer = log_in("officer")
+        page = officer.get("/privacy/request?id=DSR-2").text
+        seen = officer.get(f"{API}/request?id=DSR-2").json()["seen"]
+        assert f'data-seen="{seen}"' in page
+        filled.people.resend("DSR-2", "corrected")
+        close = {"request_id": "DSR-2", "reason": "not needed", "seen": seen}
+        answer = officer.post(f"{API}/close", json=close)
+        assert answer.status_code == 409
+        assert answer.json()["detail"] == "DSR-2 has changed since this page was loaded: load it again."
+        (job,) = filled.people.request_jobs("DSR-2")
+        assert job.state is JobState.RECEIVED
+        again = officer.get(f"{API}/request?id=DSR-2").json()["seen"]
+        assert officer.post(f"{API}/close", json=close | {"seen": again}).json()["changed"] == 1
+
+    @pytest.mark.parametrize(
+        ("decision", "refused"), [("hold", False), ("release", True), ("resend", True), ("close", True)]
+    )
+    @pytest.mark.parametrize("many", [False, True])
+    def test_each_decision_but_a_hold_is_on_what_was_seen(
+        self, filled: Ledger, log_in: LogIn, decision: str, refused: bool, many: bool
+    ) -> None:
+        """A hold protects, and may be ended: it is never too late for it because something went on meanwhile."""
+        officer = log_in("officer")
+        seen = officer.get(f"{API}/jobs").json()["seen"]
+        assert f'data-seen="{seen}"' in officer.get("/privacy/").text
+        filled.people.hold("DSR-2", "a lawsuit")
+        filled.people.release("DSR-2", "settled")
+        if decision == "release":
+            filled.people.hold("DSR-2", "another lawsuit")
+        history = filled.people.history("DSR-2")
+        if many:
+            body = {
+                "decision": decision,
+                "request_ids": ["DSR-2", "DSR-3"],
+                "reason": "as seen",
+                "seen": seen,
+            }
+            told = officer.post(f"{API}/decide", json=body).json()
+            assert told.get("stale", []) == (["DSR-2"] if refused else [])
+            assert "DSR-3" in told["requests"]
+        else:
+            body = {"request_id": "DSR-2", "reason": "as seen", "seen": seen}
+            answer = officer.post(f"{API}/{decision}", json=body)
+            assert answer.status_code == (409 if refused else 200)
+        assert (len(filled.people.history("DSR-2")) == len(history)) is refused
+
+    def test_who_names_nothing_that_was_seen_decides_on_what_there_is(
+        self, filled: Ledger, log_in: LogIn
+    ) -> None:
+        close = {"request_id": "DSR-2", "reason": "not needed"}
+        assert log_in("officer").post(f"{API}/close", json=close).json()["changed"] == 1
+
+    @pytest.mark.parametrize("line", [3, None])
+    def test_a_line_that_another_file_of_that_name_has_now_is_not_closed(
+        self, ledger: Ledger, log_in: LogIn, line: int | None
+    ) -> None:
+        kind = ProblemKind.FILE if line is None else ProblemKind.LINE
+        file = FileName(DAY, "0" * 64, "a.jsonl")
+        ledger.inbox.record(file, [Problem(kind, "a heading", line)], size=1, mark="m", run_id="run")
+        officer = log_in("officer")
+        (need,) = officer.get(f"{API}/attention").json()
+        other = Problem(kind, "regulation: no such code", line)
+        ledger.inbox.record(file, [other], size=2, mark="n", run_id="run")
+        body = {
+            "folder": str(DAY),
+            "file": "a.jsonl",
+            "line": line,
+            "reason": "a heading",
+            "seen": need["seen"],
+        }
+        answer = officer.post(f"{API}/close-line", json=body)
+        assert answer.status_code == 409
+        place = f"{DAY}/a.jsonl" + (" line 3" if line else "")
+        assert answer.json()["detail"] == f"{place} has changed since this page was loaded: load it again."
+        assert len(officer.get(f"{API}/attention").json()) == 1
+
+
+def _refuse(ledger: Ledger, request_id: str) -> None:
+    """The request of one job is planned, and refused."""
+    with ledger.unit.write() as session:
+        rows = list(session.scalars(select(Job).where(Job.request_id == request_id)))
+        ledger.unit.move(session, rows, Move.CLAIM, "")
+        ledger.unit.move(session, rows, Move.NOT_SENT, "no such code")
 
 
 def test_a_tile_counts_requests_and_names_jobs(ledger: Ledger, log_in: LogIn) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.schema import InboxFile, InboxProblem, Job, ProblemKind
+from adobe_privacy.ledger.seen import HasChanged
 from adobe_privacy.ledger.unit import Topic, chunks
 
 CORRECTED = "the file was corrected"
@@ -139,14 +140,19 @@ class Inbox(Topic):
                 for some in chunks(mended):
                     self._close(session, session.scalars(_open(InboxProblem.id.in_(some))).all(), ACCEPTED)
 
-    def close(self, day: date, file: str, reason: str, *, line: int | None = None) -> int:
+    def close(
+        self, day: date, file: str, reason: str, *, line: int | None = None, seen: int | None = None
+    ) -> int:
         """A person says that a file, by the name that is shown of it, or one of its lines, needs nothing more.
-        Returns how many open problems that were."""
+        Returns how many open problems that were. Raises HasChanged where one of them is later than what the person has
+        `seen`, a number of `ledger.seen`."""
         conditions = [InboxProblem.inbox_date == day, InboxProblem.file == file]
         if line is not None:
             conditions.append(InboxProblem.line == line)
         with self.unit.write() as session:
             rows = session.scalars(_open(*conditions)).all()
+            if seen is not None and any(row.id > seen for row in rows):
+                raise HasChanged(f"{day}/{file}" + (f" line {line}" if line is not None else ""))
             self._close(session, rows, reason)
             return len(rows)
 

@@ -39,6 +39,7 @@ from adobe_privacy.ledger.protection import Protection
 from adobe_privacy.ledger.quotas import Quotas
 from adobe_privacy.ledger.results import Results
 from adobe_privacy.ledger.search import Search
+from adobe_privacy.ledger.seen import Seen
 from adobe_privacy.ledger.unit import Unit, utc_now
 from adobe_privacy.ledger.waiting import Waiting
 
@@ -90,6 +91,7 @@ class Ledger:
         self.opt_outs = OptOuts(self.unit)
         self.waiting = Waiting(self.unit)
         self.results = Results(self.unit)
+        self.seen = Seen(self.unit)
         self.people = People(self.unit)
         self.accesses = Accesses(self.unit)
         self.erasures = Erasures(self.unit)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 
 from sqlalchemy import select
@@ -12,6 +13,7 @@ from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.attention import not_done
 from adobe_privacy.ledger.results import take_out
 from adobe_privacy.ledger.schema import CLOSED, HOLD_ENDED, Job, Origin, Transition
+from adobe_privacy.ledger.seen import refuse_changed
 from adobe_privacy.ledger.states import FAILED_STATES, UNFINISHED_STATES, JobState, Move
 from adobe_privacy.ledger.unit import Topic
 
@@ -20,7 +22,10 @@ NOT_STOPPED = (JobState.SUBMITTING, JobState.SUBMITTED)
 
 
 class People(Topic):
-    """A person's decisions, each with its reason in the history. Each returns how many jobs it changed."""
+    """A person's decisions, each with its reason in the history. Each returns how many jobs it changed.
+
+    `seen` is what the person had seen, a number of `ledger.seen`: where the request has changed since, HasChanged is
+    raised and nothing changed. A hold protects, and is placed on whatever there is."""
 
     def request_jobs(self, request_id: str) -> list[Job]:
         names = self.unit.names_of(request_id)
@@ -42,17 +47,17 @@ class People(Topic):
         with self.unit.write() as session:
             return self._set_hold(session, request_id, True, reason)
 
-    def release(self, request_id: str, reason: str) -> int:
+    def release(self, request_id: str, reason: str, *, seen: int | None = None) -> int:
         """Ends a hold, and nothing else."""
-        with self.unit.write() as session:
+        with self._write(request_id, seen) as session:
             return self._set_hold(session, request_id, False, reason)
 
-    def resend(self, request_id: str, reason: str) -> int:
+    def resend(self, request_id: str, reason: str, *, seen: int | None = None) -> int:
         """Lets what failed, was refused or is gone be sent as a new attempt, and what is archived although some product
         should have done it and did not. Not what may be at Adobe, for all that anybody knows (the outcome is
         `unknown`), not what we did not send, and not what the inbox does not hold any more, see `erased_file`. What is
         archived of the attempt before stays in the archive."""
-        with self.unit.write() as session:
+        with self._write(request_id, seen) as session:
             undone = _undone(session, request_id)
             take_out(session, undone)
             rows = [row for row in _in_states(session, request_id, *FAILED_STATES) if may_be_resent(row)]
@@ -60,10 +65,10 @@ class People(Topic):
             self.unit.new_attempt(session, rows, Move.RESEND, f"sent again: {reason}")
             return len(rows)
 
-    def close(self, request_id: str, reason: str) -> int:
+    def close(self, request_id: str, reason: str, *, seen: int | None = None) -> int:
         """Nothing more happens to the request. What is being sent at this moment stays, and what is archived; what was
         not done of that needs nobody any more."""
-        with self.unit.write() as session:
+        with self._write(request_id, seen) as session:
             rows = _in_states(session, request_id, *Move.CLOSE.origins)
             for row in rows:
                 if row.state is JobState.PLANNED:
@@ -79,11 +84,11 @@ class People(Topic):
         with self.unit.read() as session:
             return {row.id for row in _undone(session, request_id)}
 
-    def extend(self, request_id: str, until: date, reason: str) -> int:
+    def extend(self, request_id: str, until: date, reason: str, *, seen: int | None = None) -> int:
         """The person was told of a later date: what is unfinished and was first due before `until` is due then, also
         where a mistyped date was later. The history keeps both dates; what is worth an alarm is judged anew by the new
         one."""
-        with self.unit.write() as session:
+        with self._write(request_id, seen) as session:
             rows = [
                 row
                 for row in _in_states(session, request_id, *UNFINISHED_STATES)
@@ -100,6 +105,13 @@ class People(Topic):
                 if row.origin is Origin.INBOX:
                     row.alarm_at = self.unit.now()
             return len(rows)
+
+    @contextmanager
+    def _write(self, request_id: str, seen: int | None) -> Iterator[Session]:
+        names = self.unit.names_of(request_id)
+        with self.unit.write() as session:
+            refuse_changed(session, request_id, names, seen)
+            yield session
 
     def _set_hold(self, session: Session, request_id: str, on_hold: bool, reason: str) -> int:
         names = self.unit.names_of(request_id)

@@ -10,7 +10,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter, Depends, Response
 from fastapi import Query as Parameter
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from adobe_privacy.ledger.people import People, erased_file
 from adobe_privacy.ledger.schema import AccessKind
@@ -103,11 +103,22 @@ def _as_the_command(value: dict[str, Any]) -> Response:
     return Response(as_json(value), media_type="application/json")
 
 
+# Of `ledger.seen`; the ledger cannot hold a larger one.
+SeenNumber = Annotated[int | None, Field(ge=0, lt=2**63)]
+
+
+def seen_by(decided: Callable[..., int], seen: int | None) -> dict[str, int | None]:
+    """What a decision is to be told of what its person had seen. A hold protects: it is never refused for it."""
+    return {} if decided is People.hold else {"seen": seen}
+
+
 class Decision(BaseModel):
-    """What a person decides about a request; the reason is kept in its history for ever."""
+    """What a person decides about a request; the reason is kept in its history for ever. `seen` is what the person had
+    seen of it, from the answer of `/request` or `/jobs`: what has changed since is answered 409, but for a hold."""
 
     request_id: str
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=400)]
+    seen: SeenNumber = None
 
 
 @router.post("/hold", dependencies=[Depends(may_write)])
@@ -118,28 +129,31 @@ def hold(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, A
 
 @router.post("/release", dependencies=[Depends(may_write)])
 def release(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, Any]:
-    """Ends a hold."""
+    """Ends a hold. 409 where the request has changed since it was `seen`, a number of `/request` or `/jobs`."""
     return _decide(source, user, decision, People.release)
 
 
 @router.post("/resend", dependencies=[Depends(may_write)])
 def resend(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, Any]:
-    """Lets the next run send again what failed, was refused, is gone, or was not done by some product."""
+    """Lets the next run send again what failed, was refused, is gone, or was not done by some product. 409 as for
+    `/release`."""
     return _decide(source, user, decision, People.resend)
 
 
 @router.post("/close", dependencies=[Depends(may_write)])
 def close(source: SourceDep, user: GetUserDep, decision: Decision) -> dict[str, Any]:
-    """Nothing more happens to the request, for ever."""
+    """Nothing more happens to the request, for ever. 409 as for `/release`."""
     return _decide(source, user, decision, People.close)
 
 
 def _decide(
-    source: Source, user: BaseUser, decision: Decision, decided: Callable[[People, str, str], int]
+    source: Source, user: BaseUser, decision: Decision, decided: Callable[..., int]
 ) -> dict[str, Any]:
     read_request(source, decision.request_id)
     with source.ledger_of(user.get_name()) as ledger:
-        changed = decided(ledger.people, decision.request_id, decision.reason)
+        changed = decided(
+            ledger.people, decision.request_id, decision.reason, **seen_by(decided, decision.seen)
+        )
         erased = erased_file(ledger.people.request_jobs(decision.request_id))
         # A hold comes too late for these, however the page's button looks now.
         too_late = ledger.erasures.too_late(decision.request_id) if decided is People.hold else []

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DataError, SQLAlchemyError, StatementError
 from starlette.exceptions import HTTPException
 
 from adobe_privacy.ledger.database import LedgerError
+from adobe_privacy.ledger.seen import HasChanged
 from adobe_privacy.links import ORGANISATIONS
 from adobe_privacy.organisations import OrganisationError
 from adobe_privacy.plain_text import plain, plain_logger
@@ -56,6 +57,7 @@ def create_app() -> FastAPI:
         for router in (api.router, hand_in.router, work.router, result.router):
             app.include_router(router, prefix=f"{within}/api")
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(HasChanged, _has_changed)
     for kind in (
         AirflowException,
         LedgerError,
@@ -108,6 +110,12 @@ async def _refused(request: Request, error: Exception) -> Response:
     if error.status_code == status.HTTP_303_SEE_OTHER:
         return RedirectResponse((error.headers or {})["Location"], error.status_code)
     return _problem(request, str(error.detail), error.status_code)
+
+
+async def _has_changed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HasChanged)
+    text = f"{error.about} has changed since this page was loaded: load it again."
+    return await _refused(request, HTTPException(status.HTTP_409_CONFLICT, text))
 
 
 async def _no_value(request: Request, _: Exception) -> Response:

@@ -108,12 +108,15 @@ def _day(figures: DailyFigures) -> dict[str, Any]:
 
 
 def read_page(source: Source, query: Query, limit: int) -> dict[str, Any]:
-    """One page of jobs. `next` is the query of the following page, None on the last one."""
+    """One page of jobs. `next` is the query of the following page, None on the last one. By `seen` a decision says what
+    was shown."""
+    seen = source.ledger().seen.of_requests()
     page = source.overview().page(query.filters, after=query.after, limit=limit)
     day = today()
     return {
         "jobs": [job_words(job, day) for job in page.jobs],
         "next": query.link_to(page.next) if page.next else None,
+        "seen": seen,
     }
 
 
@@ -121,20 +124,26 @@ def read_needs(
     source: Source, kind: Kind | None, limit: int, counts: Mapping[str, int] | None = None
 ) -> list[dict[str, Any]]:
     """What there is of one kind of attention; without one, all that needs a person. Where `counts` says that there is
-    nothing of a kind, it is not asked for."""
+    nothing of a kind, it is not asked for. By `seen` a decision says what was shown."""
     kinds = [each for each in LASTING if each.level is Level.PERSON] if kind is None else [kind]
     some = [each for each in kinds if counts is None or counts[each.name]]
-    items = first_items(source.ledger(), some, limit)
-    return [item.as_row() | {"since": moment_words(item.since)} for item in items]
+    ledger = source.ledger()
+    requests, inbox = ledger.seen.of_requests(), ledger.seen.of_inbox()
+    items = first_items(ledger, some, limit)
+    return [
+        item.as_row() | {"since": moment_words(item.since), "seen": inbox if item.file else requests}
+        for item in items
+    ]
 
 
 def read_request(source: Source, request_id: str) -> dict[str, Any]:
+    seen = source.ledger().seen.of_requests()
     jobs, changes, batches = source.overview().request(request_id)
     if not jobs:
         raise _not_taken_in(source, request_id) or _no_request(request_id)
     answers = source.ledger().results.answers([job.id for job in jobs])
     undone = source.ledger().people.undone(request_id)
-    return request_words(jobs, changes, batches, answers, undone, today())
+    return request_words(jobs, changes, batches, answers, undone, today()) | {"seen": seen}
 
 
 def _not_taken_in(source: Source, request_id: str) -> HTTPException | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
@@ -12,13 +13,15 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from adobe_privacy.ledger.access import name_of
 from adobe_privacy.ledger.people import People
+from adobe_privacy.ledger.seen import HasChanged
 from adobe_privacy.reporting import find_person as persons
 from adobe_privacy.web.access import may_ask, may_write
+from adobe_privacy.web.api import SeenNumber, seen_by
 from adobe_privacy.web.source import Source, SourceDep
 from adobe_privacy.web.words import moment_words
 
 router = APIRouter()
-DECISIONS = {
+DECISIONS: dict[str, Callable[..., int]] = {
     "hold": People.hold,
     "release": People.release,
     "resend": People.resend,
@@ -41,7 +44,7 @@ class Person(BaseModel):
 
 
 class Decisions(BaseModel):
-    """One decision about many requests, for one reason."""
+    """One decision about many requests, for one reason. `seen` is from the answer of `/jobs`, as it was shown."""
 
     decision: Literal["hold", "release", "resend", "close"]
     request_ids: Annotated[
@@ -49,6 +52,7 @@ class Decisions(BaseModel):
         Field(min_length=1, max_length=500),
     ]
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=400)]
+    seen: SeenNumber = None
 
 
 @router.post("/find", dependencies=[Depends(may_ask)])
@@ -68,37 +72,46 @@ def find_person(source: SourceDep, user: GetUserDep, person: Person) -> dict[str
 @router.post("/decide", dependencies=[Depends(may_write)])
 def decide(source: SourceDep, user: GetUserDep, decisions: Decisions) -> dict[str, Any]:
     """Decides on each request by itself. `unknown` are the ids that the ledger does not have; `too_late` says by
-    request which results a hold does not keep any more."""
+    request which results a hold does not keep any more. `stale` are those that have changed since they were `seen`:
+    nothing was decided on them. A hold is placed on these as well."""
     changed: dict[str, int] = {}
     too_late: dict[str, list[str]] = {}
-    unknown = []
+    unknown, stale = [], []
     decide_on = DECISIONS[decisions.decision]
     with source.ledger_of(user.get_name()) as ledger:
         for request_id in dict.fromkeys(filter(None, decisions.request_ids)):
-            if ledger.people.request_jobs(request_id):
-                changed[request_id] = decide_on(ledger.people, request_id, decisions.reason)
-                if decisions.decision == "hold" and (late := ledger.erasures.too_late(request_id)):
-                    too_late[request_id] = late
-            else:
+            if not ledger.people.request_jobs(request_id):
                 unknown.append(request_id)
+                continue
+            try:
+                changed[request_id] = decide_on(
+                    ledger.people, request_id, decisions.reason, **seen_by(decide_on, decisions.seen)
+                )
+            except HasChanged:
+                stale.append(request_id)
+            if decisions.decision == "hold" and (late := ledger.erasures.too_late(request_id)):
+                too_late[request_id] = late
     told = {"changed": sum(changed.values()), "requests": changed, "unknown": unknown}
-    return told | ({"too_late": too_late} if too_late else {})
+    return told | ({"too_late": too_late} if too_late else {}) | ({"stale": stale} if stale else {})
 
 
 class Line(BaseModel):
-    """A line of an inbox file that could not be used; without `line`, the file."""
+    """A line of an inbox file that could not be used; without `line`, the file. `seen` is that of its row in the answer
+    of `/attention`: what has changed since is answered 409."""
 
     folder: date
     file: Annotated[str, StringConstraints(min_length=1, max_length=160)]
     line: int | None = None
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=400)]
+    seen: SeenNumber = None
 
 
 @router.post("/close-line", dependencies=[Depends(may_write)])
 def close_line(source: SourceDep, user: GetUserDep, line: Line) -> dict[str, int]:
-    """Notes that a rejected line, or an unread file, needs nothing more."""
+    """Notes that a rejected line, or an unread file, needs nothing more. 409 where it has changed since it was `seen`,
+    a number of `/attention`."""
     with source.ledger_of(user.get_name()) as ledger:
-        changed = ledger.inbox.close(line.folder, line.file, line.reason, line=line.line)
+        changed = ledger.inbox.close(line.folder, line.file, line.reason, line=line.line, seen=line.seen)
     if not changed:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "There is nothing open about this line or file.")
     return {"changed": changed}

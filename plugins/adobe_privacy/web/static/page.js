@@ -80,9 +80,10 @@ document.addEventListener("DOMContentLoaded", () => {
 
   for (const button of document.querySelectorAll("[data-decision]")) {
     button.addEventListener("click", () => {
-      const { decision: chosen, folder, file, line } = button.dataset;
+      const { decision: chosen, folder, file, line, seen } = button.dataset;
       decision = chosen;
       about = file ? { folder, file, line: line ? Number(line) : null } : { request_id: form.dataset.request };
+      about.seen = Number(seen ?? form.dataset.seen);
       dialog.querySelector("h2").textContent = submit.textContent = button.textContent;
       for (const text of form.querySelectorAll("[data-for]")) text.hidden = text.dataset.for !== decision;
       failure.textContent = "";

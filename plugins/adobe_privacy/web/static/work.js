@@ -82,17 +82,22 @@ function manyDialog() {
     const ids = form.elements.ids.value.split(/[\s,;]+/).filter(Boolean);
     const told = await call("decide", json({
       decision: form.elements.decision.value, request_ids: ids, reason: form.elements.reason.value,
+      seen: Number(dialog.dataset.seen),
     }));
     const late = Object.entries(told.too_late ?? {}).map(([id, lines]) => `${id}: ${lines.join(", ")}`);
     // Where others are held now, one that was on hold before is as it was asked to be.
     const held = form.elements.decision.value === "hold" && told.changed;
     const same = held ? [] : Object.keys(told.requests).filter((id) => !told.requests[id]);
-    if (!told.unknown.length && !late.length && !same.length) return void window.location.reload();
+    const stale = told.stale ?? [];
+    if (!told.unknown.length && !late.length && !same.length && !stale.length) return void window.location.reload();
+    // What is shown behind the dialog is out of date now.
+    dialog.addEventListener("close", () => window.location.reload());
     form.elements.ids.value = told.unknown.join("\n");
     failure.textContent = [
       `${told.changed} jobs changed.`,
       ...(told.unknown.length ? ["The ledger does not have the ids that are left above."] : []),
       ...(same.length ? [`Nothing was changed for ${same.join(", ")}.`] : []),
+      ...(stale.length ? [`Not decided, since they have changed since this page was loaded: ${stale.join(", ")}. Load it again.`] : []),
       ...(late.length ? [`The hold comes too late. ${late.join("; ")}.`] : []),
     ].join(" ");
   }, failure, submit));
