@@ -353,6 +353,8 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     ),
     "inbox.close_removed": lambda ledger: ledger.inbox.close_removed({DAY: []}),
     "inbox.close_removed, out of reach too": lambda ledger: ledger.inbox.close_removed({DAY: []}, []),
+    "inbox.note_look": lambda ledger: ledger.inbox.note_look(),
+    "inbox.looked_at": lambda ledger: ledger.inbox.looked_at(),
     "inbox.first_read": lambda ledger: ledger.inbox.first_read(),
     "inbox.read_files": lambda ledger: ledger.inbox.read_files(DAY - timedelta(days=45), DAY),
     "inbox.files_with_problems": lambda ledger: ledger.inbox.files_with_problems(DAY),

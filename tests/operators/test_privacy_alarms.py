@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,9 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.operators.privacy_alarms import PrivacyAlarmsOperator
 from adobe_privacy.operators.privacy_requests import PlanPrivacyRequestsOperator
+from adobe_privacy.reporting.attention import read_attention
 from scripts.stack import free_port
+from tests.support.ledgers import counted
 from tests.support.notifiers import FileNotifier, told
 from tests.support.privacy import World, context, request
 
@@ -210,3 +213,99 @@ def test_a_sweep_that_has_not_succeeded_for_36_hours_is_told_once(
     assert "privacy_sweep last succeeded at" in caplog.text
     assert raise_alarms(event(60), event(37), others) == {}
     assert raise_alarms(event(99, "sweep_eu"), sweep_dag_id="sweep_eu") == {"sweep": 1}
+
+
+YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
+TWO_DAYS = timedelta(days=2)
+
+
+def aged(world: World, name: str = "requests.jsonl", by: timedelta = TWO_DAYS) -> Path:
+    """A file in yesterday's folder that was written so long ago."""
+    path = world.inbox / f"{YESTERDAY}" / name
+    moment = (datetime.now(UTC) - by).timestamp()
+    os.utime(path, (moment, moment))
+    return path
+
+
+def looked(world: World, ago: timedelta) -> None:
+    """The plan last looked so long ago."""
+    with Ledger(world.ledger_url, actor="test", now=lambda: datetime.now(UTC) - ago) as ledger:
+        ledger.inbox.note_look()
+
+
+def unread(world: World) -> list[str]:
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        return [
+            f"{item.about}: {item.text}"
+            for item in read_attention(ledger).items
+            if item.kind.name == "unread"
+        ]
+
+
+@pytest.mark.parametrize("never", [True, False])
+def test_files_that_no_plan_reads_are_in_the_list_until_one_does(
+    world: World, caplog: pytest.LogCaptureFixture, never: bool
+) -> None:
+    """privacy_requests is paused, as Airflow makes each new DAG, or its plan fails."""
+    if not never:
+        looked(world, TWO_DAYS)
+    world.put(request(1), day=YESTERDAY)
+    world.put(request(2), day=YESTERDAY, name="young.jsonl")
+    (world.inbox / f"{YESTERDAY}" / "_SUCCESS").touch()
+    aged(world)
+    assert raise_alarms() == {"unread": 1}
+    (told_of,) = unread(world)
+    assert f"{YESTERDAY}/requests.jsonl" in told_of
+    assert "see that the DAG is not paused" in told_of
+    assert "see that the DAG is not paused" in caplog.text
+    assert ("looked into the inbox since" in told_of) is not never
+    assert raise_alarms() == {}
+    assert len(unread(world)) == 1
+    assert PlanPrivacyRequestsOperator(task_id="plan").execute(context(YESTERDAY))
+    assert unread(world) == []
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert sum(counted(ledger).values()) == 2
+
+
+def test_where_a_plan_looks_nothing_is_told_of_the_inbox(world: World) -> None:
+    """Nor is it looked into: each hour, all folders of 45 days would be listed."""
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context(YESTERDAY))
+    world.put(request(1), day=YESTERDAY)
+    aged(world, by=timedelta(days=30))
+    assert raise_alarms() == {}
+    world.inbox.rename(world.inbox.with_name("away"))
+    assert raise_alarms() == {}
+
+
+def test_a_plan_of_a_day_long_ago_and_a_dry_run_have_not_looked(world: World) -> None:
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context(YESTERDAY - timedelta(days=20)))
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context(YESTERDAY, dry_run=True))
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context(YESTERDAY, run_type="backfill"))
+    world.put(request(1), day=YESTERDAY)
+    aged(world)
+    assert raise_alarms() == {"unread": 1}
+
+
+def test_an_inbox_that_cannot_be_looked_into_is_no_empty_one(
+    late: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    looked(late, TWO_DAYS)
+    away = late.inbox.with_name("away")
+    late.inbox.rename(away)
+    with pytest.raises(AirflowException, match="inbox"):
+        raise_alarms()
+    assert "DSR-1" in caplog.text, "all else is told first"
+    away.rename(late.inbox)
+    assert raise_alarms() == {}
+
+
+def test_what_a_person_closed_and_what_is_gone_is_told_no_more(world: World) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        world.put(request(1), day=YESTERDAY, name=name)
+        aged(world, name)
+    assert raise_alarms() == {"unread": 2}
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert ledger.inbox.close(YESTERDAY, "a.jsonl", "a test") == 1
+    (world.inbox / f"{YESTERDAY}" / "b.jsonl").unlink()
+    assert raise_alarms() == {}
+    assert unread(world) == []

@@ -9,7 +9,8 @@ from datetime import date, datetime
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.schema import InboxFile, InboxProblem, Job, ProblemKind
+from adobe_privacy.ledger.keys import setting
+from adobe_privacy.ledger.schema import InboxFile, InboxProblem, Job, ProblemKind, Setting
 from adobe_privacy.ledger.seen import HasChanged
 from adobe_privacy.ledger.unit import Topic, chunks
 
@@ -19,6 +20,7 @@ OUT_OF_REACH = "no run reads it where it lies"
 """With this begins why a file was not read that lies in none of the folders that a run reads."""
 NOT_ALL = "not all of it could be read: "
 """With this begins why a file was not read to its end."""
+_LOOKED_AT = "inbox_looked_at"
 ACCEPTED = "the same request id was accepted later"
 
 
@@ -98,6 +100,17 @@ class Inbox(Topic):
         """When the first file was read that is still known."""
         with self.unit.read() as session:
             return session.scalar(select(func.min(InboxFile.read_at)))
+
+    def note_look(self) -> None:
+        """A plan has looked through the folders of the last days."""
+        with self.unit.write() as session:
+            session.merge(Setting(name=_LOOKED_AT, value=self.unit.now().isoformat()))
+
+    def looked_at(self) -> datetime | None:
+        """When a plan last looked through the folders of the last days; None where none has since that is noted."""
+        with self.unit.read() as session:
+            kept = setting(session, _LOOKED_AT)
+        return None if kept is None else datetime.fromisoformat(kept)
 
     def close_removed(
         self, present: Mapping[date, Collection[str]], out_of_reach: Collection[str] | None = None

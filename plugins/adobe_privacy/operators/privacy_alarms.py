@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from adobe_privacy.airflow_organisations import organisation_of
 from adobe_privacy.failures import plain_failures
-from adobe_privacy.operators.privacy_requests import PrivacyOperator, privacy_archive
+from adobe_privacy.operators.privacy_requests import PrivacyOperator, privacy_archive, run_of
 from adobe_privacy.organisations import DEFAULT
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseNotifier, Context
+
+    from adobe_privacy.ledger.ledger import Ledger
 
 # A sweep that stopped longer ago was told of, and may be meant to be off.
 SWEEPS_LOOKED_BACK = timedelta(days=14)
@@ -20,8 +22,10 @@ SWEEPS_LOOKED_BACK = timedelta(days=14)
 
 class PrivacyAlarmsOperator(PrivacyOperator):
     """Tells of requests near the end of their clock, results near expiry, the day's quota near its end, and of
-    what is late: batches that are not at Adobe after three hours, opt-outs after twelve, and a sweep that has not
-    succeeded for 36 hours. One message, with request ids and no identity.
+    what is late: batches that are not at Adobe after three hours, opt-outs after twelve, a sweep that has not
+    succeeded for 36 hours, and files of the inbox that lie unread, since no plan has looked for 36 hours. One message,
+    with request ids and no identity. Fails, when all else is told, where the inbox had to be looked into and could
+    not be.
 
     Each alarm is told once. It is noted as told after the notifiers have taken it: a run that is killed between
     the two, or of whose notifiers one failed, tells it again.
@@ -57,6 +61,7 @@ class PrivacyAlarmsOperator(PrivacyOperator):
         with plain_failures(self.log):
             notifiers = self.notifiers or configured_notifiers(self.settings.variables.alarm_notifier)
         with plain_failures(self.log), self.ledger(context) as ledger:
+            not_looked = self._look_into_the_inbox(ledger, context)
             alarms = due_alarms(
                 ledger,
                 daily_limit=self.settings.service.daily_job_limit,
@@ -71,10 +76,26 @@ class PrivacyAlarmsOperator(PrivacyOperator):
             record(ledger, alarms)
             self.tell_figures(ledger)
         self.tell(context, self._subject(alarms.subject) if alarms.groups else "Nothing to tell")
+        if not_looked is not None:
+            with plain_failures(self.log):
+                raise not_looked
         counts: dict[str, int] = {}
         for group in alarms.groups:
             counts[group.kind] = counts.get(group.kind, 0) + len(group.names)
         return counts
+
+    def _look_into_the_inbox(self, ledger: Ledger, context: Context) -> Exception | None:
+        """Where no plan does. Returns why it could not be done."""
+        from adobe_privacy.planning.unread import is_looked_at, note_unread
+        from adobe_privacy.settings import SettingsError
+        from adobe_privacy.storage import StorageError
+
+        if not is_looked_at(ledger):
+            try:
+                note_unread(self.inbox(), ledger, run_id=run_of(context))
+            except (SettingsError, StorageError) as error:
+                return error
+        return None
 
     def _subject(self, subject: str) -> str:
         return subject if self.organisation == DEFAULT else f"{self.organisation}: {subject}"

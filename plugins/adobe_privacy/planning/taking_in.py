@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 from adobe_privacy.api.facts import DAILY_JOBS
 from adobe_privacy.intake.catalogue import Context
@@ -26,6 +26,8 @@ from adobe_privacy.storage import ObjectNotFound, StorageError, StorageUnavailab
 CHUNK = 1000
 # Adobe can take 45 days; a request that is found later than that is overdue under any law.
 LATE_DAYS = 45
+# A run of such a day has looked at what lies in the inbox now. A schedule may leave out the days of a weekend.
+RECENT = timedelta(days=7)
 # So many rejected lines, warnings and files a plan names; the reports in the inbox name all lines.
 MAX_NAMED = 50
 
@@ -160,6 +162,8 @@ def take_in_day(
     lying = None if found.out_of_reach is None else {lost.name.key for lost in found.out_of_reach}
     ledger.inbox.close_removed(found.present, lying)
     ledger.inbox.close_accepted()
+    if settings.late_days and day >= ledger.now().date() - RECENT:
+        ledger.inbox.note_look()
     if settings.tried_again and passing:
         raise passing
     return intake
