@@ -12,6 +12,7 @@ class Erasing:
 
     def __init__(self, *held: str) -> None:
         self.held = set(held)
+        self.told: set[str] = set()
         self.open: dict[str, str] = {}
         self.log: list[tuple[str, str]] = []
 
@@ -31,3 +32,7 @@ class Erasing:
 
     def unfinished(self) -> Iterable[str]:
         return list(self.open.values())
+
+    def stopped(self, folder: str) -> bool:
+        self.told.add(folder)
+        return True

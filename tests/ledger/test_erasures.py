@@ -149,3 +149,15 @@ def test_an_erasure_brings_no_forgotten_request_id_back(ledger: Ledger, clock: F
         [erasure] = session.scalars(select(Erasure))
         assert erasure.request_id == session.get_one(Job, job.id).request_id != "DSR-1"
     assert ledger.erasures.too_late("DSR-1")
+
+
+def test_a_manifest_that_is_gone_is_noted_once_where_the_ledger_knows_the_job(ledger: Ledger) -> None:
+    assert begin(ledger)
+    assert not ledger.erasures.note_stopped(FOLDER)  # archived by another ledger
+    archived(ledger)
+    for _ in range(2):
+        assert ledger.erasures.note_stopped(FOLDER)
+    noted = [change.reason for change in ledger.people.history("DSR-1") if FOLDER in change.reason]
+    assert len(noted) == 1
+    ledger.erasures.done("adobe-1")
+    assert ledger.attention.counts()["not_erased"] == 0

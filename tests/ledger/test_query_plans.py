@@ -316,6 +316,10 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "erasures.begin": lambda ledger: ledger.erasures.begin(
         "adobe-2", "OLD-8", "jobs/gdpr/2026/01/01/adobe-2"
     ),
+    "erasures.note_stopped": lambda ledger: (
+        ledger.erasures.begin("adobe-2", "OLD-8", "jobs/lgpd_bra/2026/01/01/adobe-2"),
+        ledger.erasures.note_stopped("jobs/lgpd_bra/2026/01/01/adobe-2"),
+    ),
     "erasures.done": lambda ledger: ledger.erasures.done("adobe-2"),
     "erasures.unfinished": lambda ledger: ledger.erasures.unfinished(),
     "erasures.of_request": lambda ledger: ledger.erasures.of_request("OLD-8"),
@@ -535,6 +539,7 @@ def _explained(ledger: Ledger) -> Iterator[list[tuple[str, list[str]]]]:
 
 
 REFUSED_TOGETHER = "USING INDEX ix_privacy_transitions_refused"
+UNFINISHED_ERASURES = "USING INDEX ix_privacy_erasures_unfinished"
 # What these are about is every entry of an index that is narrow, or holds few of the jobs.
 WHOLE_INDEXES: dict[str, str | tuple[str, ...]] = {
     "counts": "USING COVERING INDEX ix_privacy_jobs_state",
@@ -544,20 +549,26 @@ WHOLE_INDEXES: dict[str, str | tuple[str, ...]] = {
         "USING INDEX ix_privacy_jobs_held",
         "INDEX ix_privacy_jobs_at_adobe",
         REFUSED_TOGETHER,
+        UNFINISHED_ERASURES,
     ),
     "overview.sizes": (
         "USING INDEX ix_privacy_jobs_held",
         "INDEX ix_privacy_jobs_at_adobe",
         REFUSED_TOGETHER,
+        UNFINISHED_ERASURES,
     ),
     **dict.fromkeys(
         (
             "attention.counts, of a run",
             "attention.counts, of a run of opt-outs",
-            "attention.jobs, refused_together",
-            "overview.page, refused_together",
         ),
-        REFUSED_TOGETHER,
+        (REFUSED_TOGETHER, UNFINISHED_ERASURES),
+    ),
+    **dict.fromkeys(
+        ("attention.jobs, refused_together", "overview.page, refused_together"), REFUSED_TOGETHER
+    ),
+    **dict.fromkeys(
+        ("attention.jobs, not_erased", "overview.page, not_erased", "people.close"), UNFINISHED_ERASURES
     ),
     "attention.jobs, held": "USING INDEX ix_privacy_jobs_held",
     "attention.jobs, expiring": "USING INDEX ix_privacy_jobs_at_adobe",
@@ -578,6 +589,7 @@ WHOLE_INDEXES: dict[str, str | tuple[str, ...]] = {
     "evidence": "SCAN privacy_seals",
     "erasures.is_held": "USING INDEX ix_privacy_jobs_held",
     "erasures.begin": "USING INDEX ix_privacy_jobs_held",
+    "erasures.note_stopped": "USING INDEX ix_privacy_jobs_held",
     "erasures.unfinished": "USING INDEX ix_privacy_erasures_unfinished",
     "overview.page, held": "USING INDEX ix_privacy_jobs_held",
     "overview.page, expiring": "USING INDEX ix_privacy_jobs_at_adobe",

@@ -242,3 +242,78 @@ def test_a_retention_that_cannot_be_looked_up_erases_nothing_sooner(
     inbox()
     monkeypatch.delenv(name)
     assert inbox()[0] == {}
+
+
+class TestAnErasureWhoseManifestIsGone:
+    """Somebody deleted the manifest while its result was being erased."""
+
+    @pytest.fixture
+    def lost(self, archived: World, monkeypatch: pytest.MonkeyPatch) -> World:
+        monkeypatch.setenv(VARIABLE, '{"*": 30}')
+        [path] = [path for path in archived.archive.rglob("manifest.json") if "gdpr" in path.parts]
+        folder = path.parent.relative_to(archived.archive).as_posix()
+        with Ledger(archived.ledger_url, actor="test") as ledger:
+            assert ledger.erasures.begin(path.parent.name, "DSR-1", folder)
+        path.rename(archived.folder / "kept.json")
+        return archived
+
+    @staticmethod
+    def manifest(world: World) -> Path:
+        with Ledger(world.ledger_url, actor="test") as ledger:
+            [job] = ledger.people.request_jobs("DSR-1")
+        return world.archive / str(job.manifest)
+
+    def attention(self, world: World, capsys: pytest.CaptureFixture[str]) -> dict[str, int]:
+        capsys.readouterr()
+        command_line.main(["attention", "--json", "--ledger", world.ledger_url])
+        return dict(json.loads(capsys.readouterr().out)["counts"])
+
+    def test_is_told_to_a_person_and_fails_no_run(
+        self, lost: World, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert erase(dry_run=True) == {"erased": 1, "lost": 1}
+        assert self.attention(lost, capsys).get("not_erased", 0) == 0
+        assert erase() == {"erased": 1, "lost": 1}
+        for _ in range(2):
+            assert erase() == {"lost": 1}
+            assert self.attention(lost, capsys)["not_erased"] == 1
+        with Ledger(lost.ledger_url, actor="test") as ledger:
+            assert [each.done_at for each in ledger.erasures.of_request("DSR-1")] == [None]
+            told = [change.reason for change in ledger.people.history("DSR-1") if "manifest" in change.reason]
+        # In the history it stands once.
+        assert [reason for reason in told if reason.startswith("not known to be erased: ")] == told[-1:]
+        # What lies there is nobody's to delete.
+        assert [path.parts[-6] for path in results(lost)] == ["gdpr"]
+
+    def test_is_finished_once_the_manifest_is_restored(
+        self, lost: World, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        erase()
+        (lost.folder / "kept.json").rename(self.manifest(lost))
+        assert erase() == {"erased": 1}
+        assert self.attention(lost, capsys).get("not_erased", 0) == 0
+        assert results(lost) == []
+
+    def test_is_closed_by_a_person_and_never_called_erased(
+        self, lost: World, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        erase()
+        verify = VerifyPrivacyArchiveOperator(task_id="verify", every_days=1)
+        with pytest.raises(AirflowFailException, match="1 archived results"):
+            verify.execute(context())
+        [left] = results(lost)
+        left.unlink()
+        close = ["close", "DSR-1", "--reason", "the manifest is lost for good", "--ledger", lost.ledger_url]
+        assert command_line.main(close) == 0
+        assert self.attention(lost, capsys).get("not_erased", 0) == 0
+        assert erase() == {"lost": 1}
+        assert self.attention(lost, capsys).get("not_erased", 0) == 0
+        verify.execute(context())
+        with Ledger(lost.ledger_url, actor="test") as ledger:
+            assert [each.done_at for each in ledger.erasures.of_request("DSR-1")] == [None]
+            reasons = [change.reason for change in ledger.people.history("DSR-1")]
+        assert reasons[-1] == "closed: the manifest is lost for good"
+        assert not any("was erased" in reason for reason in reasons)
+        # Whoever restores it after all has it erased.
+        (lost.folder / "kept.json").rename(self.manifest(lost))
+        assert erase() == {"erased": 1}

@@ -382,6 +382,9 @@ class LedgersWord:
     def unfinished(self) -> list[str]:
         return self.topic.unfinished()
 
+    def stopped(self, folder: str) -> bool:
+        return self.topic.note_stopped(folder)
+
 
 def erase(day: Day) -> list[RetentionAction]:
     return list(erase_expired(day.archive, {"gdpr": 1}, erasures=LedgersWord(day.ledger), clock=day.clock))

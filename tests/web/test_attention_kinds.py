@@ -150,6 +150,17 @@ def expiring(run: Run) -> None:
     run.pass_time(days=39)
 
 
+def not_erased(run: Run) -> None:
+    run.submit(request(1))
+    run.archive()
+    [manifest] = run.world.archive.rglob("manifest.json")
+    folder = manifest.parent.relative_to(run.world.archive).as_posix()
+    manifest.unlink()
+    with Ledger(run.world.ledger_url, actor="test") as ledger:
+        assert ledger.erasures.begin(manifest.parent.name, "DSR-1", folder)
+        assert ledger.erasures.note_stopped(folder)
+
+
 def soon(run: Run) -> None:
     run.patch.setattr("adobe_privacy.planning.planning.MAX_BATCHES", 0)
     received = datetime.now(UTC) - timedelta(days=26)
@@ -188,6 +199,7 @@ MADE: dict[str, tuple[Callable[[Run], None], str]] = {
     "approval": (approval, "not archived yet (planned)"),
     "overdue": (overdue, "its answer was due on"),
     "expiring": (expiring, "not archived yet (submitted)"),
+    "not_erased": (not_erased, "not known to be erased: its erasure has begun, and jobs/gdpr/"),
     "soon": (soon, "1 for the next run"),
     "warned": (warned, "1 for the next run"),
     "held": (held, "1 on hold"),

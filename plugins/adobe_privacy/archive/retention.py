@@ -59,13 +59,17 @@ class Erasures(Protocol):
         """The folders of erasures that have begun and are not done."""
         ...
 
+    def stopped(self, folder: str) -> bool:
+        """Note that such a folder has no manifest any more; false where nobody is told of it by that."""
+        ...
+
 
 class RetentionAction(BaseModel):
     """What was done about one object, or would be done in a dry run. `key` is relative to the archive."""
 
     model_config = ConfigDict(frozen=True)
 
-    action: Literal["erased", "held", "swept", "failed"]
+    action: Literal["erased", "held", "swept", "failed", "lost"]
     key: PlainText
     detail: PlainText
 
@@ -93,6 +97,10 @@ def erase_expired(
 
     Of an encrypted result the data key is deleted first, and with it every copy of the result is gone. `keys` is
     where data keys lie if not beside the manifests; a result whose key lies somewhere else is `failed` and kept.
+
+    An erasure that has begun and whose manifest is gone is `lost`, and is not done: nobody can see whether anything
+    is left of the result. `erasures` is told, and a person has to look at it. Each run looks again, and finishes it
+    once the manifest is there.
 
     The tombstone is written before the result is deleted and confirmed after it, so a crash in between is
     seen by the verifier and finished by the next run.
@@ -141,7 +149,7 @@ class _Erasing:
             action = self._judge(read_manifest(self._store, folder), begun)
         except ObjectNotFound as error:
             # Without a manifest it is an attempt, and those are the clean-up's.
-            action = RetentionAction(action="failed", key=folder, detail=str(error)) if begun else None
+            action = self._without_manifest(folder, str(error)) if begun else None
         except (UnreadableManifest, StorageError) as error:
             self._failures.note(error)
             action = RetentionAction(action="failed", key=f"{folder}/{MANIFEST}", detail=str(error))
@@ -149,6 +157,10 @@ class _Erasing:
             self._failures.over()
         if action is not None:
             yield action
+
+    def _without_manifest(self, folder: str, problem: str) -> RetentionAction:
+        told = self._dry_run or self._erasures.stopped(folder)
+        return RetentionAction(action="lost" if told else "failed", key=folder, detail=problem)
 
     def _judge(self, manifest: Manifest, begun: bool) -> RetentionAction | None:
         key, erasure = manifest.object_key, manifest.erasure

@@ -17,8 +17,10 @@ from adobe_privacy.ledger.delete_plan import DELETE
 from adobe_privacy.ledger.moments_of_jobs import (
     asked_at,
     entered,
+    erasures_without_manifest,
     held_since,
     last_move,
+    not_erased,
     refused_since,
     unreadable,
     unreadable_since,
@@ -28,6 +30,7 @@ from adobe_privacy.ledger.schema import (
     AT_ADOBE,
     CLOSED_IN_ARCHIVE,
     HELD,
+    NOT_ERASED,
     REFUSED_TOGETHER,
     UNDONE,
     UNFINISHED,
@@ -151,6 +154,11 @@ def not_done() -> ColumnElement[bool]:
         Transition.job_id == Job.id, Transition.attempt == Job.attempt, CLOSED_IN_ARCHIVE
     )
     return and_(ARCHIVED, UNDONE, Job.origin == Origin.INBOX, answered.exists(), ~closed.exists())
+
+
+def erasure_stopped() -> ColumnElement[bool]:
+    """The manifest of a result that is being erased is gone, and nobody has closed the request since."""
+    return and_(Job.id.in_(erasures_without_manifest()), not_erased(Transition.reason).startswith(NOT_ERASED))
 
 
 # The first kind that a job is of is the gravest; settle, note, page, alarms and command follow this order.
@@ -325,6 +333,20 @@ KINDS = (
         ),
         since=lambda: func.coalesce(Job.completed_at, Job.submitted_at),
         few=True,
+    ),
+    Kind(
+        name="not_erased",
+        level=Level.PERSON,
+        one="not known to be erased",
+        many="not known to be erased",
+        says="{reason}",
+        to_do="Restore the manifest from a version or a backup of the archive: the next privacy_retention finishes the "
+        "erasure. If it is lost for good, delete what is left of the result, then close the request.",
+        states=tuple(JobState),
+        where=erasure_stopped(),
+        since=lambda: not_erased(Transition.at),
+        few=True,
+        reason=lambda: not_erased(Transition.reason),
     ),
     Kind(
         name="soon",

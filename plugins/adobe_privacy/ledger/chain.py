@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import and_, exists, func, select, update
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.schema import Erasure, Job, Seal, Transition
+from adobe_privacy.ledger.moments_of_jobs import erasures_without_manifest, not_erased
+from adobe_privacy.ledger.schema import CLOSED, Erasure, Job, Seal, Transition
 from adobe_privacy.ledger.unit import Topic, chunks
 
 START = "0" * 64
@@ -160,9 +161,13 @@ class Chain(Topic):
         return found
 
     def manifests(self) -> Iterator[tuple[str, str]]:
-        """Adobe's id and the manifest's place of every job that is archived, as far as it is known."""
+        """Adobe's id and the manifest's place of every job that is archived, as far as it is known. Not those of which
+        a person has closed that the manifest is gone."""
+        closed = and_(
+            Job.id.in_(erasures_without_manifest()), not_erased(Transition.reason).startswith(CLOSED)
+        )
         query = select(Job.adobe_job_id, Job.manifest).where(
-            Job.manifest.is_not(None), Job.adobe_job_id.is_not(None)
+            Job.manifest.is_not(None), Job.adobe_job_id.is_not(None), ~closed
         )
         with self.unit.read() as session:
             rows = session.execute(query.execution_options(yield_per=5000))

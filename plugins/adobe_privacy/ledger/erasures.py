@@ -6,11 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.results import with_hash
-from adobe_privacy.ledger.schema import HELD, Erasure, Job, Transition
+from adobe_privacy.ledger.schema import HELD, NOT_ERASED, Erasure, Job, Transition
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic, chunks
 
@@ -65,6 +65,28 @@ class Erasures(Topic):
             if erasure is not None and erasure.done_at is None:
                 erasure.done_at = self.unit.now()
                 self._note(session, adobe_job_id, tombstone_sha256)
+
+    def note_stopped(self, folder: str) -> bool:
+        """Note, once, that the manifest of a result that is being erased is gone: a person must look at it. The erasure
+        is not done. False where the ledger has no job of it that it could be told of."""
+        with self.unit.write() as session:
+            begun = session.scalar(
+                select(Erasure).where(Erasure.folder == folder, Erasure.done_at.is_(None)).limit(1)
+            )
+            if begun is None:
+                return True  # done meanwhile
+            noted = and_(
+                Transition.adobe_job_id == begun.adobe_job_id, Transition.reason.startswith(NOT_ERASED)
+            )
+            if session.scalar(select(Transition.id).where(noted).limit(1)) is not None:
+                return True
+            of_job = select(Transition.job_id).where(Transition.adobe_job_id == begun.adobe_job_id).limit(1)
+            job = session.get(Job, session.scalar(of_job) or 0)
+            if job is None:
+                return False
+            why = f"{NOT_ERASED}its erasure has begun, and {folder} in the archive has no manifest any more"
+            self.unit.note(session, [job], job.state, job.state, why, begun.adobe_job_id)
+            return True
 
     def _note(self, session: Session, adobe_job_id: str, sha256: str | None) -> None:
         of_job = select(Transition.job_id).where(Transition.adobe_job_id == adobe_job_id).limit(1)

@@ -5,10 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import aliased
 
-from adobe_privacy.ledger.schema import HOLD_ENDED, UNREADABLE, Batch, Job, Transition
+from adobe_privacy.ledger.schema import (
+    CLOSED,
+    HOLD_ENDED,
+    NOT_ERASED,
+    UNREADABLE,
+    Batch,
+    Erasure,
+    Job,
+    Transition,
+)
 from adobe_privacy.ledger.states import JobState
 
 # A change of a job's state, not of its hold or its dates.
@@ -80,4 +89,19 @@ def asked_at() -> ColumnElement[datetime]:
 def unreadable(column: Any) -> ColumnElement[Any]:
     """Of the last note that a file could not be read."""
     notes = select(column).where(Transition.job_id == Job.id, Transition.reason.startswith(UNREADABLE))
+    return notes.order_by(Transition.id.desc()).limit(1).correlate(Job).scalar_subquery()
+
+
+def erasures_without_manifest() -> Select[tuple[int]]:
+    """The jobs of which an erasure has begun and cannot be finished, since the manifest is gone. They are few."""
+    unfinished = select(Erasure.adobe_job_id).where(Erasure.done_at.is_(None))
+    return select(Transition.job_id).where(
+        Transition.adobe_job_id.in_(unfinished), Transition.reason.startswith(NOT_ERASED)
+    )
+
+
+def not_erased(column: Any) -> ColumnElement[Any]:
+    """Of the last note that the manifest of an erasure is gone, or that a person closed the request since."""
+    said = or_(Transition.reason.startswith(NOT_ERASED), Transition.reason.startswith(CLOSED))
+    notes = select(column).where(Transition.job_id == Job.id, said)
     return notes.order_by(Transition.id.desc()).limit(1).correlate(Job).scalar_subquery()

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from adobe_privacy.api.names import Verdict
-from adobe_privacy.ledger.attention import not_done
+from adobe_privacy.ledger.attention import erasure_stopped, not_done
 from adobe_privacy.ledger.results import take_out
 from adobe_privacy.ledger.schema import CLOSED, HOLD_ENDED, Job, Origin, Transition
 from adobe_privacy.ledger.seen import refuse_changed
@@ -67,7 +67,7 @@ class People(Topic):
 
     def close(self, request_id: str, reason: str, *, seen: int | None = None) -> int:
         """Nothing more happens to the request. What is being sent at this moment stays, and what is archived; what was
-        not done of that needs nobody any more."""
+        not done of that, or is not known to be erased, needs nobody any more."""
         with self._write(request_id, seen) as session:
             rows = _in_states(session, request_id, *Move.CLOSE.origins)
             for row in rows:
@@ -76,7 +76,12 @@ class People(Topic):
             self.unit.move(session, rows, Move.CLOSE, f"{CLOSED}{reason}")
             undone = _undone(session, request_id)
             self.unit.note(session, undone, JobState.ARCHIVED, JobState.ARCHIVED, f"{CLOSED}{reason}")
-            return len(rows) + len(undone)
+            stopped = session.scalars(
+                select(Job).where(Job.request_id == request_id, erasure_stopped())
+            ).all()
+            for row in stopped:
+                self.unit.note(session, [row], row.state, row.state, f"{CLOSED}{reason}")
+            return len(rows) + len(undone) + len(stopped)
 
     def undone(self, request_id: str) -> set[int]:
         """The archived jobs of the request of which some product should have done what was asked and did not, as long

@@ -99,6 +99,8 @@ REFUSED_TOGETHER = "the whole batch was refused: "
 WAS_REFUSED_TOGETHER = text(f"reason LIKE '{REFUSED_TOGETHER}%'")
 # So begins the reason of what is noted of a job that was not sent because a file of the inbox could not be read.
 UNREADABLE = "not sent, since a file could not be read: "
+# So begins the reason of what is noted of a job whose result was being erased when its manifest was gone.
+NOT_ERASED = "not known to be erased: "
 HOLD_ENDED = "hold ended"
 
 

@@ -68,12 +68,16 @@ class _Erasures:
     def unfinished(self) -> Iterable[str]:
         return self._ledger.erasures.unfinished()
 
+    def stopped(self, folder: str) -> bool:
+        return self._ledger.erasures.note_stopped(folder)
+
 
 class ErasePrivacyResultsOperator(_RetentionOperator):
     """Erases results past the retention of their regulation and leaves a tombstone with hash and reason.
 
     Off until the variable `privacy_retention_days` is set. A result on legal hold stays: the ledger is asked about each
-    result immediately before it is erased. A result that cannot be erased fails the task after all others are done.
+    result immediately before it is erased. A result that cannot be erased fails the task after all others are done. An
+    erasure whose manifest is gone does not: it is in the list of what needs a person, as `not_erased`.
     """
 
     def execute(self, context: Context) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from adobe_privacy.ledger.schema import CLOSED, UNREADABLE, Transition
+from adobe_privacy.ledger.schema import CLOSED, NOT_ERASED, UNREADABLE, Transition
 from adobe_privacy.ledger.states import JobState
 
 # What happened, by where a job came from (None: it is new) and where it went to.
@@ -43,6 +43,7 @@ DEEDS = {
     "hold ended: ": "released",
     "sent again: ": "to be sent again",
     UNREADABLE: "not sent, since a file could not be read",
+    NOT_ERASED: "not known to be erased, seen",
     CLOSED: "closed",
     "approved, ": "approved to be sent",
 }

@@ -33,6 +33,7 @@ BUTTONS: dict[str, tuple[Button, ...]] = {
         Button("Answer the questions", place="required_actions?response_received=false", in_airflow=True),
     ),
     "overdue": (Button("Put on hold", decision="hold"), CLOSE),
+    "not_erased": (CLOSE,),
     "expiring": (Button("Run the sweep now", run="privacy_sweep"),),
     "warned": (CLOSE,),
     "held": (Button("Release", decision="release"),),
