@@ -321,6 +321,47 @@ def test_a_question_whose_task_is_over_is_asked_again_by_the_next_plan(
     ]
 
 
+def test_two_runs_of_one_day_ask_once(world: World, asked: Asked) -> None:
+    """A run by hand beside the day's own: what the first is asking about is none of the second's."""
+    world.put(request(1, "delete"))
+    [batch_id] = plan()
+    plan_hash = ask(batch_id)
+    second = context()
+    second["ti"].run_id = "manual__2"
+    second["ti"].get_task_states = lambda **_: {"first": {"approve": "awaiting_input"}}
+    assert PlanPrivacyRequestsOperator(task_id="plan").execute(second) == []
+    settled = SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[]).execute(second)
+    assert settled["jobs"] == 1, "it is the first run's to finish"
+    assert len(asked) == 1
+    assert answer(batch_id, plan_hash)["approved"] == 1
+    assert submit(batch_id) == 1
+
+
+def test_two_runs_that_planned_together_ask_once(world: World, asked: Asked) -> None:
+    """Both had the batch in their plans before one of them asked."""
+    world.put(request(1, "delete"))
+    second = context()
+    second["ti"].run_id = "manual__2"
+    [batch_id] = plan()
+    assert PlanPrivacyRequestsOperator(task_id="plan").execute(second) == [batch_id]
+    plan_hash = ask(batch_id)
+    with pytest.raises(AirflowSkipException, match="another run asks"):
+        operator(batch_id).execute(second)
+    SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[batch_id]).execute(second)
+    assert len(asked) == 1
+    assert ask(batch_id) == plan_hash, "a task that is cleared asks its own question again"
+    assert answer(batch_id, plan_hash)["approved"] == 1
+    assert submit(batch_id) == 1
+
+
+def test_a_run_that_ends_while_nobody_asks_any_more_tells_of_its_deletes(world: World) -> None:
+    world.put(request(1, "delete"))
+    [batch_id] = plan()
+    ask(batch_id)
+    with pytest.raises(AirflowFailException, match="not archived yet"):
+        SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[batch_id]).execute(context())
+
+
 def test_off_by_default_nobody_is_asked(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AIRFLOW_VAR_PRIVACY_APPROVE_DELETES")
     world.put(request(1, "access", "delete"))

@@ -32,11 +32,18 @@ class Approvals(Topic):
             approved = approved_in(session, plan.batch, plan.jobs)
             return [job for job in plan.jobs if job.id not in approved and not job.on_hold]
 
-    def ask(self, batch_id: str, until: datetime) -> None:
-        """Notes that the ledger's actor asks a person about a batch until then: no other run takes it before."""
+    def ask(self, batch_id: str, until: datetime) -> bool:
+        """Notes that the ledger's actor asks a person about a batch until then: no other run takes it before. False
+        where another run asks already: then it is not to be asked."""
         with self.unit.write() as session:
             batch = session.get_one(Batch, batch_id)
-            batch.asked_until, batch.asked_by = until, self.unit.actor[:512]
+            actor, now = self.unit.actor[:512], self.unit.now()
+            is_open = batch.asked_until is not None and batch.asked_until > now
+            # A task that is cleared asks anew, perhaps at another place of its run's list.
+            if is_open and _run_in(batch.asked_by or "") != _run_in(actor):
+                return False
+            batch.asked_until, batch.asked_by = until, actor
+            return True
 
     def open_questions(self) -> list[Batch]:
         """The batches that some task instance, `asked_by`, asks a person about."""
@@ -107,6 +114,11 @@ class Approvals(Topic):
             )
             self.unit.put_back(session, stopped, Move.HOLD_BACK, "on hold")
             return len(allowed), len(stopped)
+
+
+def _run_in(actor: str) -> str:
+    """Of `dag/run/task`."""
+    return actor.rpartition("/")[0]
 
 
 def approved_in(session: Session, batch: Batch, jobs: Collection[Job]) -> set[int]:

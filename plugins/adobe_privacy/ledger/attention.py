@@ -67,6 +67,7 @@ def moments(now: datetime) -> dict[str, datetime | date]:
     """What the kinds ask of the moment at which they are asked: the parameters of every statement that asks for one, so
     that a statement is made once."""
     return {
+        "now": now,
         "today": now.date(),
         "soon": now.date() + SOON,
         "answered_since": now - ANSWERED,
@@ -133,6 +134,12 @@ _OF_UNREADABLE_FILE = or_(
         Job.action == OPT_OUT,
         last_move(Transition.reason).startswith(UNREADABLE),
     ),
+)
+# Its question is another run's to wait for: a run that ends has ended its own.
+_ASKED_ABOUT = and_(
+    Job.state == JobState.PLANNED,
+    Job.approval_id.is_(None),
+    select(Batch.id).where(Batch.id == Job.batch_id, Batch.asked_until > bindparam("now")).exists(),
 )
 _OF_UNKNOWN_OUTCOME = and_(Job.state == JobState.SUBMITTING, Job.intent_at < bindparam("answered_since"))
 
@@ -270,6 +277,7 @@ KINDS = (
             or_(Job.outcome.is_(None), Job.outcome != Verdict.PENDING),
             ~_OF_UNKNOWN_OUTCOME,
             ~_OF_UNREADABLE_FILE,
+            ~_ASKED_ABOUT,
         ),
         of_ended_runs=True,
     ),

@@ -107,15 +107,21 @@ class Claims(Topic):
 
     def open_batches(self, *, run_id: str, inbox_date: date) -> list[Batch]:
         """The batches with work left that a run of `inbox_date` answers for: its own, those with jobs of its
-        day, and those of earlier days whose run never sent them; not while a person is being asked about one."""
+        day, and those of earlier days whose run never sent them; but of other runs, none that a person is being asked
+        about."""
         now = self.unit.now()
+        nobody_is_asked = or_(
+            Batch.asked_until.is_(None), Batch.asked_until <= now, Job.approval_id.is_not(None)
+        )
         of_run = (
             select(Job.batch_id)
             .join(Batch, Batch.id == Job.batch_id)
             .where(Batch.run_id == run_id, Job.state.in_(OPEN_STATES))
         )
-        of_day = select(Job.batch_id).where(
-            Job.inbox_date == inbox_date, Job.state.in_(OPEN_STATES), Job.batch_id.is_not(None)
+        of_day = (
+            select(Job.batch_id)
+            .join(Batch, Batch.id == Job.batch_id)
+            .where(Job.inbox_date == inbox_date, Job.state.in_(OPEN_STATES), nobody_is_asked)
         )
         abandoned = (
             select(Job.batch_id)
@@ -123,7 +129,7 @@ class Claims(Topic):
             .where(
                 Job.state.in_(UNSENT_STATES),
                 Batch.created_at < now - ABANDONED_AFTER,
-                or_(Batch.asked_until.is_(None), Batch.asked_until < now, Job.approval_id.is_not(None)),
+                nobody_is_asked,
                 Batch.inbox_date <= inbox_date,
             )
         )

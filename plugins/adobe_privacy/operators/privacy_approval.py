@@ -49,8 +49,8 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
     are put on hold until a person releases them. What nobody answers in time goes back to the next plan, which
     asks again. Nobody is asked about deletes that share a batch with accesses, since a question was wanted only after
     they were claimed: the accesses do not wait, and the next plan asks about the deletes. The batch's other steps are
-    skipped only if nothing of it is at Adobe or can be sent. While it waits it holds no worker; before Airflow 3.3 the
-    triggerer looks for the answer.
+    skipped only if nothing of it is at Adobe or can be sent, or if another run asks about it already. While it waits it
+    holds no worker; before Airflow 3.3 the triggerer looks for the answer.
 
     :param batch_id: a batch of the ledger.
     :param response_timeout: how long the question waits for its answer; seven days where not given.
@@ -85,7 +85,10 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
                 log.info("Batch %s holds accesses too: its deletes are left to the next plan", self.batch_id)
                 return None
             plan = ledger.approvals.delete_plan(self.batch_id)
-            ledger.approvals.ask(self.batch_id, ledger.now() + (self.response_timeout or ANSWERED_WITHIN))
+            until = ledger.now() + (self.response_timeout or ANSWERED_WITHIN)
+            if not ledger.approvals.ask(self.batch_id, until):
+                # What follows would give them back to the next plan, and the question would be about nothing.
+                raise AirflowSkipException(f"another run asks about the deletes of batch {self.batch_id}")
         asked = question(plan, page_url(self.organisation, batch=self.batch_id))
         self.subject, self.body = asked.subject, asked.body
         self.summary = f"{asked.subject} Plan {plan.hash}"
