@@ -377,11 +377,11 @@ async def test_a_store_that_is_down_is_not_asked_for_each_result(
         await archive(file_store, f"job-{number}")
     asked = []
 
-    def down(self: Store, key: str) -> bytes:
+    def down(self: Store, key: str) -> tuple[bytes, ObjectInfo]:
         asked.append(key)
         raise StorageUnavailable("the store failed", uri="file:///")
 
-    monkeypatch.setattr(Store, "read", down)
+    monkeypatch.setattr(Store, "read_with_info", down)
     with pytest.raises(StorageUnavailable):
         list(erase_expired(file_store, {"gdpr": 30}, erasures=Erasing(), clock=after(31)))
     assert len(asked) == 5
@@ -392,15 +392,15 @@ async def test_an_erasure_that_only_lacks_its_confirmation_is_finished(
 ) -> None:
     """Nothing lies beside the manifest any more, so only the ledger knows of it."""
     await archive(store)
-    erasures, write = Erasing(), Store.write
+    erasures, replace = Erasing(), Store.replace
 
-    def once(self: Store, key: str, data: bytes) -> object:
+    def once(self: Store, key: str, data: bytes, seen: ObjectInfo) -> object:
         if b"erased_at" in data:
             raise StorageUnavailable("the store went away", uri="file:///")
-        return write(self, key, data)
+        return replace(self, key, data, seen)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "write", once)
+        patch.setattr(Store, "replace", once)
         assert [
             action.action for action in erase_expired(store, {"gdpr": 30}, erasures=erasures, clock=after(31))
         ] == ["failed"]
@@ -443,8 +443,9 @@ def test_what_retention_asks_of_the_store_grows_with_what_is_due(
     requests = counted_requests(monkeypatch)
     actions = list(erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(31)))
     assert sum(action.action == "erased" for action in actions) == 10
-    # Of each result: one read, two writes, one deletion. Years, months and days are looked up once each.
-    assert requests["get"] == 10
+    # Of each result: one read, two writes, one deletion. Years, months and days are looked up once each. On disk, a
+    # write with a condition looks first.
+    assert requests["get"] == 10 + 20
     assert requests["put"] == 20
     assert requests["delete"] == 10
     assert requests["list"] <= 3 + 13
@@ -609,3 +610,43 @@ class TestAFolderThatMayNotBeListed:
         run = verify_archive(file_store)
         assert [finding.problem for finding in run] == ["cannot-check"]
         assert (run.summary.results, run.summary.ok) == (1, False)
+
+
+@pytest.mark.parametrize("at", ["begin", "delete"])
+async def test_a_confirmed_tombstone_is_never_written_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """Two runs erase at the same moment: one has read the manifest, or written its tombstone, when the other erases."""
+    manifest = await archive(store)
+    erasures = Erasing()
+    confirmed: list[bytes] = []
+
+    def other_run() -> None:
+        if not confirmed:
+            confirmed.append(b"")
+            actions = list(erase_expired(store, {"gdpr": 30}, erasures=erasures, clock=after(31)))
+            assert [action.action for action in actions] == ["erased"]
+            confirmed[0] = store.read(f"{manifest.folder}/manifest.json")
+
+    if at == "begin":
+        begin = Erasing.begin
+
+        def begin_after(self: Erasing, manifest: Manifest) -> bool:
+            other_run()
+            return begin(self, manifest)
+
+        monkeypatch.setattr(Erasing, "begin", begin_after)
+    else:
+        delete = Store.delete
+
+        def delete_after(self: Store, key: str) -> None:
+            other_run()
+            delete(self, key)
+
+        monkeypatch.setattr(Store, "delete", delete_after)
+    actions = list(erase_expired(store, {"gdpr": 30}, erasures=erasures, clock=after(32)))
+    assert [action.action for action in actions if action.action == "failed"] == []
+    assert store.read(f"{manifest.folder}/manifest.json") == confirmed[0]
+    assert b"erased_at" in confirmed[0]
+    assert erasures.open == {}
+    assert not result_exists(store, manifest)

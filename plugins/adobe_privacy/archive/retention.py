@@ -22,7 +22,6 @@ from adobe_privacy.archive.manifest import (
     folders_below,
     key_store,
     parse_manifest,
-    read_manifest,
 )
 from adobe_privacy.archive.signing import Sign, unsigned
 from adobe_privacy.archive.verification import Verification, Witness, verify_archive
@@ -30,10 +29,16 @@ from adobe_privacy.plain_text import PlainText
 from adobe_privacy.storage import (
     AccessDenied,
     Failures,
+    ObjectExists,
+    ObjectInfo,
     ObjectNotFound,
     StorageError,
+    StorageUnavailable,
     Store,
 )
+
+TRIES = 5
+"""So often a result is judged anew that another run erases at the same moment: that run ends after a few writes."""
 
 
 class Erasures(Protocol):
@@ -103,7 +108,8 @@ def erase_expired(
     once the manifest is there.
 
     The tombstone is written before the result is deleted and confirmed after it, so a crash in between is
-    seen by the verifier and finished by the next run.
+    seen by the verifier and finished by the next run. Each is written on the condition that the manifest is still the
+    one that was read: of two runs at the same moment, one writes, and a confirmed tombstone is never written again.
 
     Not promised: that a store with object versions forgets the bytes; the tombstone then says
     `versions_remain`, and the bucket needs a lifecycle rule that expires noncurrent versions.
@@ -146,7 +152,7 @@ class _Erasing:
     def folder(self, folder: str, *, begun: bool) -> Iterator[RetentionAction]:
         """Erase the result in a job's folder if it is due, or because its erasure has `begun`."""
         try:
-            action = self._judge(read_manifest(self._store, folder), begun)
+            action = self._judged(folder, begun)
         except ObjectNotFound as error:
             # Without a manifest it is an attempt, and those are the clean-up's.
             action = self._without_manifest(folder, str(error)) if begun else None
@@ -158,11 +164,23 @@ class _Erasing:
         if action is not None:
             yield action
 
+    def _judged(self, folder: str, begun: bool) -> RetentionAction | None:
+        key = f"{folder}/{MANIFEST}"
+        for _ in range(TRIES):
+            text, seen = self._store.read_with_info(key)
+            try:
+                return self._judge(parse_manifest(key, text), seen, begun)
+            except ObjectExists:
+                # Another run erases the same result: what it has written counts.
+                begun = True
+        uri = self._store.location.object_uri(key)
+        raise StorageUnavailable(f"{uri} was changed by others {TRIES} times in a row: run again", uri=uri)
+
     def _without_manifest(self, folder: str, problem: str) -> RetentionAction:
         told = self._dry_run or self._erasures.stopped(folder)
         return RetentionAction(action="lost" if told else "failed", key=folder, detail=problem)
 
-    def _judge(self, manifest: Manifest, begun: bool) -> RetentionAction | None:
+    def _judge(self, manifest: Manifest, seen: ObjectInfo, begun: bool) -> RetentionAction | None:
         key, erasure = manifest.object_key, manifest.erasure
         if erasure is not None and erasure.erased_at is not None:
             if begun:
@@ -182,7 +200,7 @@ class _Erasing:
             return RetentionAction(action="held", key=key, detail="legal hold")
         reason = f"retention of {days} days for {manifest.regulation}" if days else "retention"
         if not self._dry_run:
-            self._erase(key_place, manifest, reason)
+            self._erase(key_place, manifest, seen, reason)
         return RetentionAction(action="erased", key=key, detail=reason)
 
     def _keeps_versions(self, keys: Store) -> bool:
@@ -194,7 +212,7 @@ class _Erasing:
             keys.delete(probe)
         return self._versions[uri]
 
-    def _erase(self, keys: Store, manifest: Manifest, reason: str) -> None:
+    def _erase(self, keys: Store, manifest: Manifest, seen: ObjectInfo, reason: str) -> None:
         assert manifest.object_key is not None
         key = f"{manifest.folder}/{MANIFEST}"
         version = manifest.version_id if manifest.sealed is None else manifest.sealed.key_version_id
@@ -203,9 +221,8 @@ class _Erasing:
             started_at=self._clock(),
             versions_remain=version is not None or (keys is not self._store and self._keeps_versions(keys)),
         )
-        written = self._store.write(
-            key, self._sign(manifest.model_copy(update={"erasure": erasure}).to_json())
-        )
+        begun = self._sign(manifest.model_copy(update={"erasure": erasure}).to_json())
+        written = self._store.replace(key, begun, seen)
         if manifest.data_key is not None:
             keys.delete(manifest.data_key)
         self._store.delete(manifest.object_key)
@@ -213,7 +230,7 @@ class _Erasing:
         remain = erasure.versions_remain or (keys is self._store and written.version is not None)
         confirmed = erasure.model_copy(update={"erased_at": self._clock(), "versions_remain": remain})
         tombstone = self._sign(manifest.model_copy(update={"erasure": confirmed}).to_json())
-        self._store.write(key, tombstone)
+        self._store.replace(key, tombstone, written)
         self._erasures.done(parse_manifest(key, tombstone))
 
 

@@ -197,10 +197,11 @@ class Store:
             found = obstore.get(self._backend, key)
             return bytes(found.bytes()), info_of(found.meta)
 
+        self._require_file(key)
         return self._do(key, read)
 
-    def replace(self, key: str, data: bytes, seen: ObjectInfo) -> Written:
-        """Write an object only if it is still what was `seen`: of several writers exactly one succeeds.
+    def replace(self, key: str, data: bytes, seen: ObjectInfo | Written) -> Written:
+        """Write an object only if it is still what was `seen`, or written: of several writers exactly one succeeds.
 
         Raises `ObjectExists` for all others, and as `create` maybe after a lost answer: compare what is there.
         """
