@@ -392,6 +392,8 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "overview.daily_figures": lambda ledger: ledger.overview.daily_figures(60),
     "waiting.jobs": lambda ledger: ledger.waiting.jobs("batch-0001"),
     "late.batches": lambda ledger: ledger.late.batches(NOON),
+    "others.note_sweep": lambda ledger: ledger.others.note_sweep(),
+    "others.swept_at": lambda ledger: ledger.others.swept_at(),
     "others.not_done": lambda ledger: ledger.others.not_done(["adobe-2", "adobe-7"]),
     "late.waiting": lambda ledger: ledger.late.waiting(NOON),
     "late.opt_outs": lambda ledger: ledger.late.opt_outs(NOON),

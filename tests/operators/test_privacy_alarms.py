@@ -19,7 +19,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.operators.privacy_alarms import PrivacyAlarmsOperator
-from adobe_privacy.operators.privacy_requests import PlanPrivacyRequestsOperator
+from adobe_privacy.operators.privacy_requests import CreatePrivacyJobsOperator, PlanPrivacyRequestsOperator
+from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
 from adobe_privacy.reporting.attention import read_attention
 from scripts.stack import free_port
 from tests.support.ledgers import counted
@@ -210,9 +211,38 @@ def test_a_sweep_that_has_not_succeeded_for_36_hours_is_told_once(
     assert raise_alarms(others) == {}, "one that never ran, or is off for weeks"
     assert raise_alarms(event(60), event(35), others) == {}
     assert raise_alarms(event(60), event(37), others) == {"sweep": 1}
-    assert "privacy_sweep last succeeded at" in caplog.text
+    assert "privacy_sweep last went through all open jobs at" in caplog.text
     assert raise_alarms(event(60), event(37), others) == {}
     assert raise_alarms(event(99, "sweep_eu"), sweep_dag_id="sweep_eu") == {"sweep": 1}
+
+
+def test_a_sweep_that_failed_only_to_tell_a_person_is_not_late(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A job of ours that a product did not do, each day: each sweep fails, and each has done its work."""
+    event = SimpleNamespace(source_dag_id="privacy_sweep", timestamp=datetime.now(UTC) - timedelta(hours=60))
+    world.put(request(1, "delete", products=["analytics"]))
+    (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
+    world.simulator.advance(60)
+    with pytest.raises(AirflowFailException, match="1 jobs need a look"):
+        SweepPrivacyJobsOperator(task_id="sweep").execute(
+            context(datetime.fromisoformat(world.simulator.now()).date())
+        )
+    assert raise_alarms(event) == {"not_done": 1}
+    assert "sweep is late" not in caplog.text
+
+
+@pytest.mark.parametrize(("ago", "told"), [(35, {}), (37, {"sweep": 1})])
+def test_the_ledger_says_when_a_sweep_last_went_through(
+    world: World, caplog: pytest.LogCaptureFixture, ago: int, told: dict[str, int]
+) -> None:
+    now = datetime.now(UTC)
+    event = SimpleNamespace(source_dag_id="privacy_sweep", timestamp=now - timedelta(hours=60))
+    with Ledger(world.ledger_url, actor="test", now=lambda: now - timedelta(hours=ago)) as ledger:
+        ledger.others.note_sweep()
+    assert raise_alarms(event) == told
+    assert raise_alarms(event) == {}, "told once"
 
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -29,6 +30,7 @@ from adobe_privacy.operators.privacy_requests import (
 )
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
 from adobe_privacy.regulations.clocks import due_dates
+from adobe_privacy.results.sweep import Sweep
 from adobe_privacy.storage import AccessDenied, Store, open_store
 from tests.support.privacy import DAY, World, context, request
 
@@ -379,6 +381,30 @@ def test_a_job_of_ours_that_a_product_did_not_do_fails_the_sweep_that_archives_i
         sweep(today(world), run_type="scheduled")
     assert len(world.manifests()) == 2
     assert sweep(today(world), run_type="scheduled") == {"finished": 2, "archived": 0, "adopted": 0}
+
+
+@pytest.mark.parametrize(
+    "fault", ["none", "a person must look", "old manifest", "not archived", "not listed", "limited"]
+)
+def test_the_ledger_notes_a_sweep_that_did_its_work(
+    world: World, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    result = Sweep()
+    result.errors = ["DSR-1"] if fault == "a person must look" else []
+    result.failures = ["DSR-1"] if fault == "not archived" else []
+    result.not_read = ["jobs/manifest.json"] if fault == "old manifest" else []
+    result.not_listed = ["gdpr"] if fault == "not listed" else []
+
+    async def swept(*_: Any, **__: Any) -> Sweep:
+        return result
+
+    monkeypatch.setattr(SweepPrivacyJobsOperator, "_sweep", swept)
+    with contextlib.suppress(AirflowException):
+        sweep(today(world), regulations=FEW if fault == "limited" else None)
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert (ledger.others.swept_at() is not None) is (
+            fault in ("none", "a person must look", "old manifest")
+        )
 
 
 def test_a_job_that_its_own_run_archived_as_not_done_fails_no_sweep(world: World) -> None:

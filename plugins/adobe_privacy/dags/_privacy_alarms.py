@@ -34,7 +34,8 @@ def privacy_alarms(
     - results that Adobe has ready and nobody has archived, at 50, 80 and 100 % of the 30 days that Adobe keeps them;
     - the day's quota at 90 and 100 %;
     - batches that are not at Adobe three hours after they were claimed, opt-outs after twelve hours, a sweep that
-      has not succeeded for 36 hours, and files of the inbox that lie unread, since no plan has looked for 36 hours.
+      has not gone through all open jobs for 36 hours, and files of the inbox that lie unread, since no plan has looked
+      for 36 hours.
 
     The message goes to the notifiers in the variable `privacy_alarm_notifier`, and always to the log of `alarms`. It
     contains request ids and no identity.

@@ -22,17 +22,18 @@ SWEEPS_LOOKED_BACK = timedelta(days=14)
 
 class PrivacyAlarmsOperator(PrivacyOperator):
     """Tells of requests near the end of their clock, results near expiry, the day's quota near its end, and of
-    what is late: batches that are not at Adobe after three hours, opt-outs after twelve, a sweep that has not
-    succeeded for 36 hours, and files of the inbox that lie unread, since no plan has looked for 36 hours. One message,
-    with request ids and no identity. Fails, when all else is told, where the inbox had to be looked into and could
-    not be.
+    what is late: batches that are not at Adobe after three hours, opt-outs after twelve, a sweep that has not gone
+    through all open jobs for 36 hours, and files of the inbox that lie unread, since no plan has looked for 36 hours.
+    One message, with request ids and no identity. Fails, when all else is told, where the inbox had to be looked into
+    and could not be.
 
     Each alarm is told once. It is noted as told after the notifiers have taken it: a run that is killed between
     the two, or of whose notifiers one failed, tells it again.
 
     :param notifiers: any of Airflow's notifiers, whose templates get `alarm.subject` and `alarm.message`. Where
         none is given, those that the variable `privacy_alarm_notifier` names. The task's log has the message too.
-    :param sweep_dag_id: the DAG whose successes are looked at; the organisation's sweep where not given.
+    :param sweep_dag_id: the DAG whose successes are looked at beside the ledger's note; the organisation's sweep where
+        not given.
     """
 
     template_fields = (*PrivacyOperator.template_fields, "sweep_dag_id")
@@ -65,7 +66,7 @@ class PrivacyAlarmsOperator(PrivacyOperator):
             alarms = due_alarms(
                 ledger,
                 daily_limit=self.settings.service.daily_job_limit,
-                swept_at=self._swept_at(context),
+                swept_at=max(filter(None, (self._swept_at(context), ledger.others.swept_at())), default=None),
             )
             if alarms.groups:
                 # The DAG's own notifiers are its author's code; a variable's are data.
@@ -101,7 +102,8 @@ class PrivacyAlarmsOperator(PrivacyOperator):
         return subject if self.organisation == DEFAULT else f"{self.organisation}: {subject}"
 
     def _swept_at(self, context: Context) -> datetime | None:
-        """When the sweep last succeeded, within two weeks; None where it did not, or never ran."""
+        """When the sweep last succeeded, within two weeks; None where it did not, or never ran. The ledger knows of
+        those, too, that did their work and failed to tell a person of something, but of none before an upgrade."""
         since = datetime.now(UTC) - SWEEPS_LOOKED_BACK
         events = context["inlet_events"][privacy_archive(self.organisation)].after(since.isoformat())
         times = [event.timestamp for event in events if event.source_dag_id == self.sweep_dag_id]

@@ -102,7 +102,7 @@ def due_alarms(ledger: Ledger, *, daily_limit: int, swept_at: datetime | None = 
 
     What needs a person is told at once, and again every UTC day until it is mended or closed.
 
-    `swept_at` is when a sweep last succeeded; where it is not known, nothing is told of sweeps."""
+    `swept_at` is when a sweep last did its work; where it is not known, nothing is told of sweeps."""
     result = Alarms()
     _attention(ledger, result)
     _clocks(ledger, result)
@@ -275,8 +275,8 @@ def _sweep(ledger: Ledger, swept_at: datetime | None, result: Alarms) -> None:
     when = f"{swept_at:%Y-%m-%d %H:%M}"
     for percent, names in _new(ledger, SWEEP, {when: 100}, result):
         line = (
-            f"privacy_sweep last succeeded at {when} UTC. Results of backfills, and of runs that do not wait, "
-            "are not archived meanwhile: see its runs, and that it is not paused"
+            f"privacy_sweep last went through all open jobs at {when} UTC. Results of backfills, and of runs that "
+            "do not wait, are not archived meanwhile: see its runs, and that it is not paused"
         )
         result.groups.append(AlarmGroup(SWEEP, percent, "The daily sweep is late", tuple(names), (line,)))
 
