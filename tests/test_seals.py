@@ -113,6 +113,37 @@ def test_a_job_whose_folder_is_gone_is_missed(archived: World, capsys: pytest.Ca
     assert against_ledger(archived, capsys) == (1, ["missing-manifest"])
 
 
+@pytest.mark.parametrize("again", ["waits", "archived"])
+def test_the_manifest_of_an_earlier_attempt_is_missed_too(
+    world: World, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, again: str
+) -> None:
+    world.simulator.scenario({"rules": [{"code": "1000-400"}]})
+    world.put(request(1))
+
+    def run() -> None:
+        for batch_id in PlanPrivacyRequestsOperator(task_id="plan").execute(context()):
+            CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
+            world.simulator.advance(60)
+            ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(context())
+
+    run()
+    [first] = manifests(world)
+    world.simulator.scenario({"rules": []})
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert ledger.people.resend("DSR-1", "the namespace was set up") == 1
+    if again == "archived":
+        run()
+        assert len(manifests(world)) == 2
+    assert against_ledger(world, capsys) == (0, [])
+    nightly()
+    shutil.rmtree(first.parent)
+    assert verify(world, capsys) == (0, [])
+    assert against_ledger(world, capsys) == (1, ["missing-manifest"])
+    with pytest.raises(AirflowFailException, match="1 archived results are not what"):
+        nightly()
+    assert f"jobs/*/{first.parent.name}/manifest.json" in caplog.text
+
+
 def test_a_job_that_no_ledger_knows_is_named(archived: World, capsys: pytest.CaptureFixture[str]) -> None:
     path = next(path for path in manifests(archived) if b'"delete"' in path.read_bytes())
     other = path.parent.with_name("invented")

@@ -229,6 +229,9 @@ async def test_a_result_that_is_erased_while_it_is_looked_at_is_no_fault(
         def manifests(self) -> list[tuple[str, str]]:
             return []
 
+        def earlier(self) -> list[str]:
+            return []
+
     erased: list[str] = []
     chunks = Store.chunks
 

@@ -421,6 +421,7 @@ NIGHTLY = {
     "chain.problems",
     "chain.odd_jobs",
     "chain.manifests",
+    "chain.earlier",
     "chain.record_written",
     "forgetting.forget",
 }

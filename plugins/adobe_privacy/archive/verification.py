@@ -45,6 +45,10 @@ class Witness(Protocol):
         """Adobe's id and the manifest's place of every job that should be in the archive."""
         ...
 
+    def earlier(self) -> Collection[str]:
+        """Adobe's ids of attempts before the last that should be there too, at places that nobody knows."""
+        ...
+
 
 class Filed(Protocol):
     """`sha256` is None where nobody noted it. While a result is `erasing`, its manifest is being replaced."""
@@ -84,6 +88,8 @@ class Verification:
         self._closed: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[Finding]:
+        # Before anything is looked at: what is archived meanwhile may be passed over.
+        earlier = self._witness.earlier() if self._witness else ()
         with ThreadPoolExecutor(self._workers, thread_name_prefix="verify") as pool:
             for day in days_of(self._store, self._deny):
                 try:
@@ -104,6 +110,7 @@ class Verification:
         for folder, problem in self._closed.items():
             yield self._note(wrong("cannot-check", folder, f"it cannot be listed: {problem}"))
         yield from map(self._note, self._missing())
+        yield from map(self._note, self._missing_before(earlier))
         if self._selected is None:
             for name in self._store.odd_names(JOBS):
                 yield self._note(remark("odd-name", name, "no file that an archive has; it is passed over"))
@@ -126,6 +133,18 @@ class Verification:
                 yield wrong("missing-manifest", key, "the ledger has it as archived, and it is not there")
             except AccessDenied as error:
                 yield wrong("cannot-check", key, f"it cannot be checked: {error}")
+
+    def _missing_before(self, earlier: Collection[str]) -> Iterator[Finding]:
+        """Of the attempts before the last. What lies in a folder that cannot be listed may be there."""
+        if self._closed:
+            return
+        seen = {_job_id(folder) for folder in self._seen}
+        for job_id in earlier:
+            if job_id not in seen and (self._selected is None or self._selected(job_id)):
+                detail = (
+                    "the ledger has it as archived, of an earlier attempt of its job, and it is not there"
+                )
+                yield wrong("missing-manifest", f"{JOBS}/*/{job_id}/{MANIFEST}", detail)
 
     def _deny(self, folder: str, error: AccessDenied) -> None:
         self._closed[folder] = str(error)
@@ -253,8 +272,8 @@ def verify_archive(
     that it accepts. `workers` results are read at once. Needs nothing but the archive; of encrypted results it
     checks the ciphertext and the wrapped data key, and with `opener` what is inside as well. `keys` is where data
     keys lie if not beside the manifests. With a `witness`, the ledger, each manifest is compared with the hash that was
-    noted when it was written, and a job whose folder is gone is missed. With `signers` one of these keys must have
-    signed each manifest.
+    noted when it was written, and a job whose folder is gone is missed, of each of its attempts. With `signers` one of
+    these keys must have signed each manifest.
 
     Raises `StorageError` where the store itself fails. Not promised: to notice, without a witness, a manifest that was
     replaced together with its result, or a job whose whole folder is gone. Nor anything about a data key in a place

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import and_, exists, func, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.moments_of_jobs import erasures_without_manifest, not_erased
@@ -163,15 +163,35 @@ class Chain(Topic):
     def manifests(self) -> Iterator[tuple[str, str]]:
         """Adobe's id and the manifest's place of every job that is archived, as far as it is known. Not those of which
         a person has closed that the manifest is gone."""
-        closed = and_(
-            Job.id.in_(erasures_without_manifest()), not_erased(Transition.reason).startswith(CLOSED)
-        )
         query = select(Job.adobe_job_id, Job.manifest).where(
-            Job.manifest.is_not(None), Job.adobe_job_id.is_not(None), ~closed
+            Job.manifest.is_not(None), Job.adobe_job_id.is_not(None), ~_closed()
         )
         with self.unit.read() as session:
             rows = session.execute(query.execution_options(yield_per=5000))
             yield from ((str(job_id), str(place)) for job_id, place in rows)
+
+    def earlier(self) -> list[str]:
+        """Adobe's ids of the earlier attempts of jobs whose manifest's hash the history has. Where it lies is not known
+        any more. The same are left out."""
+        query = (
+            select(Transition.adobe_job_id)
+            .join(Job, Job.id == Transition.job_id)
+            .where(
+                Job.attempt > 1,
+                Transition.attempt < Job.attempt,
+                Transition.adobe_job_id.is_not(None),
+                Transition.reason.contains(SHA256),
+                ~_closed(),
+            )
+            .distinct()
+        )
+        with self.unit.read() as session:
+            return [str(job_id) for job_id in session.scalars(query)]
+
+
+def _closed() -> ColumnElement[bool]:
+    """A person has closed that the manifest of a job's erasure is gone."""
+    return and_(Job.id.in_(erasures_without_manifest()), not_erased(Transition.reason).startswith(CLOSED))
 
 
 def _head(session: Session) -> Seal | None:
