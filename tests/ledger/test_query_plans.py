@@ -279,6 +279,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "opt_outs.intend": lambda ledger: ledger.opt_outs.intend(
         DAY, limit=100, abandoned_before=NOON, lost={1, 2}
     ),
+    "opt_outs.told_unreadable": lambda ledger: ledger.opt_outs.told_unreadable(DAY),
     "opt_outs.jobs": lambda ledger: ledger.opt_outs.jobs(DAY - timedelta(days=190), JobState.RECEIVED),
     "opt_outs.record_accepted, opt_outs.record_receipts": lambda ledger: ledger.opt_outs.record_receipts(
         [

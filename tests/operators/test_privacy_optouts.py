@@ -351,6 +351,34 @@ def test_an_opt_out_whose_file_cannot_be_read_is_told_once_a_day_however_often_i
     assert told == ["DSR-1", "DSR-2"]
 
 
+def test_the_history_of_an_opt_out_whose_file_cannot_be_read_grows_only_with_what_is_new(
+    world: World,
+) -> None:
+    world.put(opt_out(1), opt_out(2), name="first.jsonl")
+    world.put(opt_out(3), name="second.jsonl")
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+
+    def history(ledger: Ledger) -> list[str]:
+        return [step.reason for step in ledger.people.history("DSR-1")]
+
+    with Ledger(world.ledger_url, actor="test") as ledger, pytest.MonkeyPatch.context() as patch:
+        deny(patch, f"{DAY}/first.jsonl")
+        for _ in range(3):
+            with pytest.raises(AirflowException, match=r"^2 opt-outs were not sent: "):
+                send()
+        first = history(ledger)
+        assert len(first) == 3, first
+        assert ledger.attention.counts()["unreadable"] == 2
+        assert [job.state for job in ledger.people.request_jobs("DSR-3")] == [JobState.ARCHIVED]
+        ledger.people.hold("DSR-2", "a lawsuit")
+        with pytest.raises(AirflowException, match=r"^1 opt-out was not sent: DSR-1"):
+            send()
+        assert history(ledger) == first
+    send()
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert [job.state for job in ledger.people.request_jobs("DSR-1")] == [JobState.ARCHIVED]
+
+
 def test_where_no_file_of_the_opt_outs_can_be_read_they_are_sent_once_it_can(world: World) -> None:
     world.put(opt_out(1))
     PlanPrivacyRequestsOperator(task_id="plan").execute(context())

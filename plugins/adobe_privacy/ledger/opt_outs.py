@@ -11,8 +11,9 @@ from sqlalchemy import and_, bindparam, or_, select
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.identity import count_intents
 from adobe_privacy.ledger.limits import end_pause_and_doubt, refuse_while_paused
+from adobe_privacy.ledger.moments_of_jobs import last_move
 from adobe_privacy.ledger.results import archive
-from adobe_privacy.ledger.schema import OPT_OUTS, Job
+from adobe_privacy.ledger.schema import OPT_OUTS, UNREADABLE, Job, Transition
 from adobe_privacy.ledger.states import JobState, Move
 from adobe_privacy.ledger.unit import Topic
 
@@ -78,6 +79,19 @@ class OptOuts(Topic):
         query = select(Job).where(OPT_OUTS, Job.inbox_date <= inbox_date, Job.state.in_(states))
         with self.unit.read() as session:
             return list(session.scalars(query.order_by(Job.due_on, Job.id)))
+
+    def told_unreadable(self, inbox_date: date) -> list[tuple[Job, str]]:
+        """Of the opt-outs of `inbox_date` and before that wait, those that were not sent because a file could not be
+        read, and why."""
+        query = select(Job, last_move(Transition.reason)).where(
+            OPT_OUTS,
+            Job.inbox_date <= inbox_date,
+            Job.on_hold.is_(False),
+            Job.state == JobState.RECEIVED,
+            last_move(Transition.reason).startswith(UNREADABLE),
+        )
+        with self.unit.read() as session:
+            return [(job, why) for job, why in session.execute(query)]
 
     def record_accepted(self, jobs: Collection[Job]) -> list[Job]:
         """Adobe has accepted these opt-outs: that is all it ever says. Returns those that are `COMPLETE` by

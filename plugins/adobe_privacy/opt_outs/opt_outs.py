@@ -97,6 +97,7 @@ async def send_opt_outs(
     opt-out whose file cannot be read in `unreadable`.
     """
     work = _Work(day, inbox, ledger, archive, client, settings)
+    work.leave_what_is_still_unreadable()
     try:
         while True:
             await work.write_receipts()
@@ -135,6 +136,16 @@ class _Work:
     # Requests that Adobe refused alone.
     suspects: dict[int, Job] = field(default_factory=dict)
 
+    def leave_what_is_still_unreadable(self) -> None:
+        """What was told before, and is as it was, is not told again: each try would write an intent and its end."""
+        told = self.ledger.opt_outs.told_unreadable(self.day)
+        unreadable = requests_of([job for job, _ in told], self.inbox, self.ledger).unreadable
+        self.result.unreadable |= {
+            job.id: f"{job.request_id}: {why}"
+            for job, before in told
+            if (why := unreadable.get(job.request_id)) is not None and _noted(why) == before
+        }
+
     def intend(self) -> list[Job]:
         jobs = self.ledger.opt_outs.intend(
             self.day,
@@ -169,7 +180,7 @@ class _Work:
         found = requests_of(jobs, self.inbox, self.ledger)
         requests, unreadable = found.requests, found.unreadable
         if left := found.left(jobs):
-            whys = {job.id: f"{UNREADABLE}{unreadable[job.request_id]}" for job in left}
+            whys = {job.id: _noted(unreadable[job.request_id]) for job in left}
             self.ledger.intents.withdraw(left, JobState.RECEIVED, whys)
             self.result.unreadable |= {
                 job.id: f"{job.request_id}: {unreadable[job.request_id]}" for job in left
@@ -279,6 +290,11 @@ class _Work:
         await asyncio.gather(*(write(job) for job in accepted if job.id not in self.result.failures))
         if written:
             self.result.receipts += self.ledger.opt_outs.record_receipts(written, hashes)
+
+
+def _noted(unreadable: StorageError) -> str:
+    """As the history has it."""
+    return f"{UNREADABLE}{unreadable}"[:512]
 
 
 def _consent(requests: Sequence[PrivacyRequest]) -> ConsentRequest:
