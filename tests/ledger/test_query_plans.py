@@ -392,6 +392,8 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "overview.request": lambda ledger: ledger.overview.request("OLD-7"),
     "overview.daily_figures": lambda ledger: ledger.overview.daily_figures(60),
     "waiting.jobs": lambda ledger: ledger.waiting.jobs("batch-0001"),
+    "waiting.in_vain": lambda ledger: ledger.waiting.in_vain(["adobe-1"]),
+    "waiting.note_in_vain": lambda ledger: ledger.waiting.note_in_vain({"adobe-2": 1}, {"adobe-1": 2}),
     "late.batches": lambda ledger: ledger.late.batches(NOON),
     "others.note_sweep": lambda ledger: ledger.others.note_sweep(),
     "others.swept_at": lambda ledger: ledger.others.swept_at(),

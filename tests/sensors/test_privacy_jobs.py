@@ -64,6 +64,36 @@ def test_poking_asks_nothing_in_a_pause_and_keeps_one_that_adobe_asks_for(
         assert ledger.limits.not_before() is not None
 
 
+@pytest.mark.parametrize("mode", ["reschedule", "poke"])
+def test_poking_waits_no_longer_for_a_job_that_alone_cannot_be_asked_for(
+    world: World, batch_id: str, mode: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the triggerer does, although a sensor that reschedules has another process for each look."""
+    monkeypatch.setattr("adobe_privacy.waiting.looks.ASKED_IN_VAIN", 3)
+    world.simulator.advance(60)
+    world.simulator.fault("detail", "error_before", status=503, body="gateway", key="DSR-1", times=None)
+    kept = PrivacyJobsSensor(task_id="wait", batch_id=batch_id, deferrable=False)
+
+    def look() -> bool:
+        new = PrivacyJobsSensor(task_id="wait", batch_id=batch_id, deferrable=False, mode="reschedule")
+        return bool((kept if mode == "poke" else new).poke(context()))
+
+    assert [look() for _ in range(3)] == [False, False, True]
+    assert "1 jobs of batch" in caplog.text
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        jobs = [job_id for job_id, _ in ledger.waiting.jobs(batch_id)]
+        assert ledger.waiting.in_vain(jobs) == {}, "who waits anew begins anew"
+
+
+def test_a_job_that_answers_again_is_counted_anew(world: World) -> None:
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        ledger.waiting.note_in_vain({}, {"job-1": 1, "job-2": 4})
+        assert ledger.waiting.in_vain(["job-1", "job-3"]) == {"job-1": 1}
+        ledger.waiting.note_in_vain({"job-1": 1}, {"job-1": 2})
+        ledger.waiting.note_in_vain({"job-2": 4}, {})
+        assert ledger.waiting.in_vain(["job-1", "job-2"]) == {"job-1": 2}
+
+
 def test_poking_ends_at_the_timeout(world: World) -> None:
     world.simulator.switch(jobs_never_finish=True)
     world.put(request(1))

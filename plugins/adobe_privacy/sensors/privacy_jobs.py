@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -192,7 +193,12 @@ class PrivacyJobsSensor(BaseSensorOperator):
                     listed = await OpenJobsList(batch.regulation).look(
                         client, since=min(job.submitted_at for job in jobs), new_since=watch.new_since(jobs)
                     )
-                    return await watch.judge(jobs, listed, client, datetime.now(UTC))
+                    # A sensor that reschedules has another process for each look.
+                    before = ledger.waiting.in_vain([job.job_id for job in jobs])
+                    watch.in_vain = Counter(before)
+                    progress = await watch.judge(jobs, listed, client, datetime.now(UTC))
+                    ledger.waiting.note_in_vain(before, watch.in_vain if progress.open else {})
+                    return progress
             except RateLimited as error:
                 log.warning("%s", error)
                 ledger.limits.pause(error.retry_after)

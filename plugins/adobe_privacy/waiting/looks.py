@@ -164,7 +164,8 @@ class JobWatch:
     """What is known of one batch's jobs from one look to the next. May be lost: it only saves calls.
 
     `seen` were listed as in process, `final` are those whose detail said that they have ended, and the detail of
-    `denied` ones could not be read while another's could.
+    `denied` ones could not be read while another's could. `in_vain` counts how many times in a row each was asked for
+    without an answer.
     `list_lag`: seconds for which a job may be missing from the lists after it was submitted; a younger one
     that no list shows counts as open. One that was submitted by a clock further ahead than that is of unknown age.
     """
@@ -174,7 +175,7 @@ class JobWatch:
     final: set[str] = field(default_factory=set)
     denied: set[str] = field(default_factory=set)
     looked: bool = False
-    _in_vain: Counter[str] = field(default_factory=Counter)
+    in_vain: Counter[str] = field(default_factory=Counter)
 
     def new_since(self, jobs: Iterable[WaitingJob]) -> datetime | None:
         """When the oldest job was submitted that may not be in process yet."""
@@ -230,8 +231,8 @@ class JobWatch:
 
     def _is_denied(self, job_id: str, error: PrivacyServiceError) -> bool:
         """What may pass by itself is waited for, as long as it does not come again and again for this job alone."""
-        self._in_vain[job_id] += 1
-        return not isinstance(error, MAY_PASS) or self._in_vain[job_id] >= ASKED_IN_VAIN
+        self.in_vain[job_id] += 1
+        return not isinstance(error, MAY_PASS) or self.in_vain[job_id] >= ASKED_IN_VAIN
 
     async def _answers(
         self, job_ids: Collection[str], client: PrivacyServiceClient, failed: dict[str, PrivacyServiceError]
@@ -249,7 +250,7 @@ class JobWatch:
                     continue
                 # Its data is gone, 30 days after its completion: there is nothing to wait for.
                 is_open = False
-            self._in_vain.pop(job_id, None)
+            self.in_vain.pop(job_id, None)
             if not is_open:
                 self.final.add(job_id)
             answers.append(is_open)
