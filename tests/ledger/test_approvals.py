@@ -241,6 +241,18 @@ class TestAQuestion:
         clock.advance(days=1)
         assert batch in next_plan(ledger)
 
+    def test_that_a_run_asked_about_anothers_batch_ends_with_the_run_that_asked(
+        self, ledger: Ledger, clock: FakeClock
+    ) -> None:
+        ledger.intake.receive([received(1, "delete")])
+        batch = claim(ledger).id
+        ledger.unit.actor = "privacy_requests/manual__2/batch.approve[0]"
+        assert ledger.approvals.ask(batch, clock() + timedelta(days=7))
+        assert batch not in next_plan(ledger)
+        ledger.approvals.run_ended("privacy_requests/manual__2")
+        clock.advance(days=1)
+        assert batch in next_plan(ledger)
+
     def test_that_was_never_asked_is_asked_by_the_next_plan(self, ledger: Ledger, clock: FakeClock) -> None:
         ledger.intake.receive([received(1, "delete")])
         batch = claim(ledger).id

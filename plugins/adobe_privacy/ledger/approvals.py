@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.database import LedgerError
@@ -60,9 +60,14 @@ class Approvals(Topic):
             session.get_one(Batch, batch_id).asked_until = None
 
     def run_ended(self, run_id: str) -> None:
-        """No question of this run is open any more."""
+        """No question of this run is open any more, nor about its batches."""
+        asked_by_it = and_(
+            Batch.id.in_(select(Job.batch_id).where(PLANNED)),
+            Batch.asked_by.startswith(f"{run_id}/", autoescape=True),
+        )
         with self.unit.write() as session:
-            session.execute(update(Batch).where(Batch.run_id == run_id).values(asked_until=None))
+            for ended in (Batch.run_id == run_id, asked_by_it):
+                session.execute(update(Batch).where(ended).values(asked_until=None))
 
     def decide(
         self, batch_id: str, plan_hash: str, *, approved: bool, hold: Collection[str] = ()
