@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from adobe_privacy.ledger.schema import Job, Setting
 from adobe_privacy.ledger.states import JobState
-from adobe_privacy.ledger.unit import Topic
+from adobe_privacy.ledger.unit import Topic, chunks
 
 _IN_VAIN = "in_vain "
 
@@ -33,9 +33,12 @@ class Waiting(Topic):
         """How many times in a row each of these jobs, by Adobe's ids, was asked for in vain, as a sensor noted it that
         has another process for each look; without those that were not."""
         names = {_name(job_id): job_id for job_id in job_ids}
-        query = select(Setting).where(Setting.name.startswith(_IN_VAIN, autoescape=True))
         with self.unit.read() as session:
-            return {names[row.name]: int(row.value) for row in session.scalars(query) if row.name in names}
+            return {
+                names[row.name]: int(row.value)
+                for some in chunks(names)
+                for row in session.scalars(select(Setting).where(Setting.name.in_(some)))
+            }
 
     def note_in_vain(self, before: Mapping[str, int], now: Mapping[str, int]) -> None:
         """Notes it; nothing is written where nothing has changed."""
