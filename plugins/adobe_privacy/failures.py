@@ -35,11 +35,18 @@ def _failure(error: Exception) -> AirflowException | None:
     from adobe_privacy.archive import ArchiveError
     from adobe_privacy.ledger.database import LedgerError
     from adobe_privacy.settings import LookUpFailed, NotThere, SettingsError
-    from adobe_privacy.storage import InvalidLocation, LocationNotFound, StorageError, StoreUnfit
+    from adobe_privacy.storage import (
+        AccessDenied,
+        InvalidLocation,
+        LocationNotFound,
+        StorageError,
+        StoreUnfit,
+    )
 
     if isinstance(error, LookUpFailed | NotThere):
         return AirflowException(plain(str(error)))
     needs_a_person = (
+        AccessDenied,
         AuthenticationFailed,
         InvalidLocation,
         LocationNotFound,

@@ -44,7 +44,7 @@ class ObjectExists(StorageError):
 
 
 class AccessDenied(StorageError):
-    """The store refused: wrong or missing credentials, or missing permissions."""
+    """The store refused: wrong credentials, or missing permissions."""
 
 
 class StoreUnfit(StorageError):

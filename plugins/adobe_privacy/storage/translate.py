@@ -92,7 +92,8 @@ def translated(error: Exception, location: Location, key: str, *, writing: bool 
             uri=uri,
         )
     if "169.254.169.254" in text or "InstanceCredential" in text or "MetadataEndpoint" in text:
-        return AccessDenied(
+        # The machine's service that tells them may be away for a moment.
+        return StorageUnavailable(
             f"{uri}: no credentials found; name a connection in the URI (scheme://conn_id@…)", uri=uri
         )
     if re.search(_WRONG_REGION, text):
