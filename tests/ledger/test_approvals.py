@@ -236,7 +236,19 @@ class TestAQuestion:
     def test_whose_run_has_ended_is_asked_again_by_the_next_plan(
         self, ledger: Ledger, clock: FakeClock
     ) -> None:
+        ledger.unit.actor = f"{RUN}/batch.approve[0]"
         batch = asked(ledger, clock, days=7)
+        ledger.approvals.run_ended(RUN)
+        clock.advance(days=1)
+        assert batch in next_plan(ledger)
+
+    def test_that_an_older_version_asked_ends_with_the_run_that_claimed_the_batch(
+        self, ledger: Ledger, clock: FakeClock
+    ) -> None:
+        """It did not note who asked."""
+        batch = asked(ledger, clock, days=7)
+        with ledger.unit.write() as session:
+            session.get_one(Batch, batch).asked_by = None
         ledger.approvals.run_ended(RUN)
         clock.advance(days=1)
         assert batch in next_plan(ledger)
@@ -252,6 +264,17 @@ class TestAQuestion:
         ledger.approvals.run_ended("privacy_requests/manual__2")
         clock.advance(days=1)
         assert batch in next_plan(ledger)
+
+    def test_of_another_run_stays_open_when_the_run_ends_that_claimed_the_batch(
+        self, ledger: Ledger, clock: FakeClock
+    ) -> None:
+        ledger.intake.receive([received(1, "delete")])
+        batch = claim(ledger).id
+        ledger.unit.actor = "privacy_requests/manual__2/batch.approve[0]"
+        assert ledger.approvals.ask(batch, clock() + timedelta(days=7))
+        ledger.approvals.run_ended(RUN)
+        clock.advance(days=1)
+        assert batch not in next_plan(ledger)
 
     def test_that_was_never_asked_is_asked_by_the_next_plan(self, ledger: Ledger, clock: FakeClock) -> None:
         ledger.intake.receive([received(1, "delete")])

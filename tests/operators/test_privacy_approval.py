@@ -354,6 +354,25 @@ def test_two_runs_that_planned_together_ask_once(world: World, asked: Asked) -> 
     assert submit(batch_id) == 1
 
 
+def test_the_end_of_the_run_that_claimed_a_batch_leaves_anothers_question_open(
+    world: World, asked: Asked
+) -> None:
+    """Both had the batch in their plans, and the second asked first."""
+    world.put(request(1, "delete"))
+    second, third = context(), context()
+    second["ti"].run_id, third["ti"].run_id = "manual__2", "manual__3"
+    third["ti"].get_task_states = lambda **_: {"manual__2": {"approve": "awaiting_input"}}
+    [batch_id] = plan()
+    assert PlanPrivacyRequestsOperator(task_id="plan").execute(second) == [batch_id]
+    with pytest.raises(TaskAwaitingInput):
+        operator(batch_id).execute(second)
+    with pytest.raises(AirflowSkipException, match="another run asks"):
+        operator(batch_id).execute(context())
+    SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[batch_id]).execute(context())
+    assert PlanPrivacyRequestsOperator(task_id="plan").execute(third) == []
+    assert len(asked) == 1
+
+
 def test_a_run_that_ends_while_nobody_asks_any_more_tells_of_its_deletes(world: World) -> None:
     world.put(request(1, "delete"))
     [batch_id] = plan()

@@ -60,13 +60,15 @@ class Approvals(Topic):
             session.get_one(Batch, batch_id).asked_until = None
 
     def run_ended(self, run_id: str) -> None:
-        """No question of this run is open any more, nor about its batches."""
+        """No question that this run asked is open any more; another run may ask about its batches still."""
         asked_by_it = and_(
             Batch.id.in_(select(Job.batch_id).where(PLANNED)),
             Batch.asked_by.startswith(f"{run_id}/", autoescape=True),
         )
+        # An older version did not note who asked.
+        perhaps_by_it = and_(Batch.run_id == run_id, Batch.asked_by.is_(None))
         with self.unit.write() as session:
-            for ended in (Batch.run_id == run_id, asked_by_it):
+            for ended in (perhaps_by_it, asked_by_it):
                 session.execute(update(Batch).where(ended).values(asked_until=None))
 
     def decide(
