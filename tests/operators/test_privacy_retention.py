@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from adobe_privacy import command_line
 from adobe_privacy.archive import verify_archive
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.operators.privacy_requests import (
     ArchivePrivacyResultsOperator,
@@ -317,3 +318,18 @@ class TestAnErasureWhoseManifestIsGone:
         # Whoever restores it after all has it erased.
         (lost.folder / "kept.json").rename(self.manifest(lost))
         assert erase() == {"erased": 1}
+
+    def test_closed_says_nothing_of_another_attempt(self, lost: World) -> None:
+        erase()
+        with Ledger(lost.ledger_url, actor="test") as ledger:
+            [first] = ledger.people.request_jobs("DSR-1")
+            ledger.people.close("DSR-1", "the manifest is lost for good")
+            assert first.adobe_job_id not in dict(ledger.chain.manifests())
+            with ledger.unit.write() as session:
+                job = session.get_one(Job, first.id)
+                for attempt in (2, 3):
+                    job.attempt, job.adobe_job_id = attempt, f"adobe-{attempt}"
+                    why = f"archived; SHA-256 {attempt:064}"
+                    ledger.unit.note(session, [job], job.state, job.state, why)
+            assert "adobe-3" in dict(ledger.chain.manifests())
+            assert ledger.chain.earlier() == ["adobe-2"]

@@ -15,10 +15,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from adobe_privacy.ledger.moments_of_jobs import erasures_without_manifest, not_erased
-from adobe_privacy.ledger.schema import CLOSED, Erasure, Job, Seal, Transition
+from adobe_privacy.ledger.schema import CLOSED, NOT_ERASED, Erasure, Job, Seal, Transition
 from adobe_privacy.ledger.unit import Topic, chunks
 
 START = "0" * 64
@@ -164,7 +163,7 @@ class Chain(Topic):
         """Adobe's id and the manifest's place of every job that is archived, as far as it is known. Not those of which
         a person has closed that the manifest is gone."""
         query = select(Job.adobe_job_id, Job.manifest).where(
-            Job.manifest.is_not(None), Job.adobe_job_id.is_not(None), ~_closed()
+            Job.manifest.is_not(None), Job.adobe_job_id.is_not(None), ~_closed(Job.adobe_job_id)
         )
         with self.unit.read() as session:
             rows = session.execute(query.execution_options(yield_per=5000))
@@ -181,7 +180,7 @@ class Chain(Topic):
                 Transition.attempt < Job.attempt,
                 Transition.adobe_job_id.is_not(None),
                 Transition.reason.contains(SHA256),
-                ~_closed(),
+                ~_closed(Transition.adobe_job_id),
             )
             .distinct()
         )
@@ -189,9 +188,20 @@ class Chain(Topic):
             return [str(job_id) for job_id in session.scalars(query)]
 
 
-def _closed() -> ColumnElement[bool]:
-    """A person has closed that the manifest of a job's erasure is gone."""
-    return and_(Job.id.in_(erasures_without_manifest()), not_erased(Transition.reason).startswith(CLOSED))
+def _closed(adobe_job_id: InstrumentedAttribute[str | None]) -> ColumnElement[bool]:
+    """A person has closed that the manifest of this one of Adobe's jobs is gone. Of other attempts it says nothing."""
+    unfinished = select(Erasure.adobe_job_id).where(Erasure.done_at.is_(None))
+    stopped, closed = aliased(Transition), aliased(Transition)
+    of_a_person = (
+        select(stopped.adobe_job_id)
+        .join(closed, and_(closed.job_id == stopped.job_id, closed.id > stopped.id))
+        .where(
+            stopped.adobe_job_id.in_(unfinished),
+            stopped.reason.startswith(NOT_ERASED),
+            closed.reason.startswith(CLOSED),
+        )
+    )
+    return adobe_job_id.in_(of_a_person)
 
 
 def _head(session: Session) -> Seal | None:
