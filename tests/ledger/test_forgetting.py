@@ -122,6 +122,27 @@ def test_what_is_not_settled_is_not_forgotten(ledger: Ledger, clock: FakeClock) 
     assert forget(ledger, clock) == 1
 
 
+def test_what_is_not_known_to_be_erased_is_not_forgotten(ledger: Ledger, clock: FakeClock) -> None:
+    archived(ledger, 1, 2)
+    for number in (1, 2):
+        # Of each, one part only.
+        job = ledger.people.request_jobs(f"DSR-{number}")[0]
+        folder = f"jobs/gdpr/2026/01/01/{job.adobe_job_id}"
+        with ledger.unit.write() as session:
+            ledger.unit.note(session, [job], job.state, job.state, "archived")
+        assert ledger.erasures.begin(str(job.adobe_job_id), f"DSR-{number}", folder)
+        assert ledger.erasures.note_stopped(folder)
+    ledger.people.close("DSR-2", "lost for good")
+    assert ledger.attention.counts()["not_erased"] == 1
+    clock.advance(days=800)
+    assert forget(ledger, clock) == 1
+    assert ledger.people.request_jobs("DSR-1")[0].request_id == "DSR-1"
+    ledger.people.close("DSR-1", "lost for good")
+    assert forget(ledger, clock) == 0
+    clock.advance(days=800)
+    assert forget(ledger, clock) == 1
+
+
 def test_a_change_begins_the_time_anew(ledger: Ledger, clock: FakeClock) -> None:
     archived(ledger, 1)
     clock.advance(days=700)
