@@ -358,8 +358,11 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     ),
     "inbox.close_removed": lambda ledger: ledger.inbox.close_removed({DAY: []}),
     "inbox.close_removed, out of reach too": lambda ledger: ledger.inbox.close_removed({DAY: []}, []),
-    "inbox.note_look": lambda ledger: ledger.inbox.note_look(),
-    "inbox.looked_at": lambda ledger: ledger.inbox.looked_at(),
+    "inbox.add_unread": lambda ledger: ledger.inbox.add_unread(
+        FileName(DAY, "a" * 64, "a.jsonl"), "no plan looks", known=None, run_id=RUN
+    ),
+    "inbox.note_look": lambda ledger: ledger.inbox.note_look("file:///inbox"),
+    "inbox.looked_at": lambda ledger: ledger.inbox.looked_at("file:///inbox"),
     "inbox.first_read": lambda ledger: ledger.inbox.first_read(),
     "inbox.read_files": lambda ledger: ledger.inbox.read_files(DAY - timedelta(days=45), DAY),
     "inbox.files_with_problems": lambda ledger: ledger.inbox.files_with_problems(DAY),

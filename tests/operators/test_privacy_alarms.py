@@ -17,10 +17,12 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from adobe_privacy.intake.files import unread_files
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.operators.privacy_alarms import PrivacyAlarmsOperator
 from adobe_privacy.operators.privacy_requests import CreatePrivacyJobsOperator, PlanPrivacyRequestsOperator
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
+from adobe_privacy.planning import unread as planning_unread
 from adobe_privacy.reporting.attention import read_attention
 from scripts.stack import free_port
 from tests.support.ledgers import counted
@@ -246,7 +248,7 @@ def test_the_ledger_says_when_a_sweep_last_went_through(
 
 
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
-TWO_DAYS = timedelta(days=2)
+TWO_DAYS, LONG_AGO = timedelta(days=2), timedelta(days=4)
 
 
 def aged(world: World, name: str = "requests.jsonl", by: timedelta = TWO_DAYS) -> Path:
@@ -260,7 +262,7 @@ def aged(world: World, name: str = "requests.jsonl", by: timedelta = TWO_DAYS) -
 def looked(world: World, ago: timedelta) -> None:
     """The plan last looked so long ago."""
     with Ledger(world.ledger_url, actor="test", now=lambda: datetime.now(UTC) - ago) as ledger:
-        ledger.inbox.note_look()
+        ledger.inbox.note_look(f"file://{world.inbox}")
 
 
 def unread(world: World) -> list[str]:
@@ -278,7 +280,7 @@ def test_files_that_no_plan_reads_are_in_the_list_until_one_does(
 ) -> None:
     """privacy_requests is paused, as Airflow makes each new DAG, or its plan fails."""
     if not never:
-        looked(world, TWO_DAYS)
+        looked(world, LONG_AGO)
     world.put(request(1), day=YESTERDAY)
     world.put(request(2), day=YESTERDAY, name="young.jsonl")
     (world.inbox / f"{YESTERDAY}" / "_SUCCESS").touch()
@@ -319,7 +321,7 @@ def test_a_plan_of_a_day_long_ago_and_a_dry_run_have_not_looked(world: World) ->
 def test_an_inbox_that_cannot_be_looked_into_is_no_empty_one(
     late: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    looked(late, TWO_DAYS)
+    looked(late, LONG_AGO)
     away = late.inbox.with_name("away")
     late.inbox.rename(away)
     with pytest.raises(AirflowException, match="inbox"):
@@ -329,13 +331,72 @@ def test_an_inbox_that_cannot_be_looked_into_is_no_empty_one(
     assert raise_alarms() == {}
 
 
-def test_what_a_person_closed_and_what_is_gone_is_told_no_more(world: World) -> None:
-    for name in ("a.jsonl", "b.jsonl"):
-        world.put(request(1), day=YESTERDAY, name=name)
-        aged(world, name)
-    assert raise_alarms() == {"unread": 2}
+def test_what_a_person_closed_is_told_no_more(world: World) -> None:
+    world.put(request(1), day=YESTERDAY)
+    aged(world)
+    assert raise_alarms() == {"unread": 1}
     with Ledger(world.ledger_url, actor="test") as ledger:
-        assert ledger.inbox.close(YESTERDAY, "a.jsonl", "a test") == 1
-    (world.inbox / f"{YESTERDAY}" / "b.jsonl").unlink()
+        assert ledger.inbox.close(YESTERDAY, "requests.jsonl", "a test") == 1
     assert raise_alarms() == {}
     assert unread(world) == []
+
+
+def test_a_weekend_without_a_plan_is_no_alarm(world: World) -> None:
+    looked(world, timedelta(hours=80))
+    world.put(request(1), day=YESTERDAY)
+    aged(world)
+    assert raise_alarms() == {}
+
+
+def test_what_is_new_in_a_file_with_a_rejected_line_is_told_too(world: World) -> None:
+    world.put(request(1), request(2) | {"regulation": "none"}, day=YESTERDAY)
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context(YESTERDAY))
+    world.put(request(1), request(2) | {"regulation": "none"}, request(3), day=YESTERDAY)
+    aged(world)
+    looked(world, LONG_AGO)
+    assert raise_alarms()["unread"] == 1
+
+
+def test_what_a_plan_has_just_found_stays_as_it_found_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads, between the look of the alarms and their note, and finds a file that nobody can read, too."""
+    world.put(request(1), day=YESTERDAY)
+    aged(world)
+    looked_for = unread_files
+
+    def and_a_plan(*arguments: Any, **options: Any) -> Any:
+        found = looked_for(*arguments, **options)
+        (world.inbox / f"{YESTERDAY}" / "wrong.csv").write_text("no,such,heading\n1,2,3\n")
+        assert PlanPrivacyRequestsOperator(task_id="plan").execute(context(YESTERDAY))
+        return found
+
+    monkeypatch.setattr(planning_unread, "unread_files", and_a_plan)
+    assert raise_alarms() == {"unread": 1}
+    (told_of,) = unread(world)
+    assert "wrong.csv" in told_of
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        marks = ledger.inbox.read_files(YESTERDAY, YESTERDAY).values()
+    assert all(mark for _, mark in marks), "no file is read again for this"
+
+
+def test_a_plan_with_an_inbox_of_its_own_is_not_looked_after(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put(request(1), day=YESTERDAY)
+    aged(world)
+    monkeypatch.delenv("AIRFLOW_VAR_PRIVACY_INBOX_URI")
+    assert raise_alarms() == {}
+    assert raise_alarms(inbox_uri=f"file://{world.inbox}") == {"unread": 1}
+
+
+def test_whatever_stops_the_look_the_alarms_are_told(
+    late: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ImportError("no module named of_a_provider")
+
+    monkeypatch.setattr(planning_unread, "note_unread", broken)
+    with pytest.raises(ImportError):
+        raise_alarms()
+    assert "DSR-1" in caplog.text

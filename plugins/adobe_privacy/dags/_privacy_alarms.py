@@ -20,6 +20,7 @@ def privacy_alarms(
     organisation: str = DEFAULT,
     adobe_privacy_conn_id: str | None = None,
     ledger_conn_id: str | None = None,
+    inbox_uri: str | None = None,
     sweep_dag_id: str | None = None,
     owner: str = OWNER,
     tags: Sequence[str] = TAGS,
@@ -35,7 +36,7 @@ def privacy_alarms(
     - the day's quota at 90 and 100 %;
     - batches that are not at Adobe three hours after they were claimed, opt-outs after twelve hours, a sweep that
       has not gone through all open jobs for 36 hours, and files of the inbox that lie unread, since no plan has looked
-      for 36 hours.
+      for 84 hours.
 
     The message goes to the notifiers in the variable `privacy_alarm_notifier`, and always to the log of `alarms`. It
     contains request ids and no identity.
@@ -56,7 +57,11 @@ def privacy_alarms(
         owner=owner,
         tags=tags,
         pool=pool,
-        places={"adobe_privacy_conn_id": adobe_privacy_conn_id, "ledger_conn_id": ledger_conn_id},
+        places={
+            "adobe_privacy_conn_id": adobe_privacy_conn_id,
+            "ledger_conn_id": ledger_conn_id,
+            "inbox_uri": inbox_uri,
+        },
         dag_arguments=dag_arguments,
     ) as dag:
         PrivacyAlarmsOperator(task_id="alarms", sweep_dag_id=sweep_dag_id)

@@ -99,24 +99,27 @@ def files_to_read(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadFile:
+    """A file that no run has read as it is now; `known` is what the ledger knows of it as it was."""
+
+    name: FileName
+    known: tuple[int, str] | None
+
+
 def unread_files(
     store: Store, ledger: Ledger, first: date, last: date, *, older_than: datetime
-) -> tuple[list[InboxEntry], dict[date, set[str]]]:
-    """The files of requests in the folders from `first` to `last` that no run has read as they are now, and that were
-    written before a moment; beside them, the keys of all that lies in these folders."""
+) -> list[UnreadFile]:
+    """The files of requests in the folders from `first` to `last` that were written before a moment and that no run has
+    read since."""
     folders, _ = _days(_folder_names(store))
     known = ledger.inbox.read_files(first, last)
-    unread: list[InboxEntry] = []
-    present: dict[date, set[str]] = {}
-    for folder in sorted(each for each in folders if first <= each <= last):
-        entries = entries_of(store, ledger, folder)
-        present[folder] = {entry.name.key for entry in entries}
-        unread += [
-            entry
-            for entry in entries
-            if _is_readable(entry) and _is_new(entry, known) and entry.modified <= older_than
-        ]
-    return unread, present
+    return [
+        UnreadFile(entry.name, known.get((folder, entry.name.key)))
+        for folder in sorted(each for each in folders if first <= each <= last)
+        for entry in entries_of(store, ledger, folder)
+        if _is_readable(entry) and _is_new(entry, known) and entry.modified <= older_than
+    ]
 
 
 def _is_readable(entry: InboxEntry) -> bool:

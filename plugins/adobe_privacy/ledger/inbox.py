@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -20,7 +21,6 @@ OUT_OF_REACH = "no run reads it where it lies"
 """With this begins why a file was not read that lies in none of the folders that a run reads."""
 NOT_ALL = "not all of it could be read: "
 """With this begins why a file was not read to its end."""
-_LOOKED_AT = "inbox_looked_at"
 ACCEPTED = "the same request id was accepted later"
 
 
@@ -101,15 +101,37 @@ class Inbox(Topic):
         with self.unit.read() as session:
             return session.scalar(select(func.min(InboxFile.read_at)))
 
-    def note_look(self) -> None:
-        """A plan has looked through the folders of the last days."""
+    def add_unread(self, file: FileName, reason: str, *, known: tuple[int, str] | None, run_id: str) -> None:
+        """No run reads a file, for a reason. `known` is what `read_files` said of it: where a run has read it since,
+        nothing is noted. Nor is it where the file is in the list already, or a person closed it for this reason. The
+        run that reads it takes it out of the list."""
         with self.unit.write() as session:
-            session.merge(Setting(name=_LOOKED_AT, value=self.unit.now().isoformat()))
+            read = session.get(InboxFile, (file.day, file.key))
+            if known != (None if read is None else (read.size, read.mark)):
+                return
+            problem = Problem(ProblemKind.FILE, reason)
+            rows = session.scalars(
+                select(InboxProblem).where(
+                    InboxProblem.inbox_date == file.day,
+                    InboxProblem.file_key == file.key,
+                    InboxProblem.kind == ProblemKind.FILE,
+                )
+            )
+            if any(row.closed_at is None or _is_closed_by_a_person(row, reason) for row in rows):
+                return
+            row = _row(file, problem, run_id)
+            row.since = self.unit.now()
+            session.add(row)
 
-    def looked_at(self) -> datetime | None:
-        """When a plan last looked through the folders of the last days; None where none has since that is noted."""
+    def note_look(self, inbox: str) -> None:
+        """A plan has looked through the folders of the last days of an inbox, which is named by where it is."""
+        with self.unit.write() as session:
+            session.merge(Setting(name=_looked(inbox), value=self.unit.now().isoformat()))
+
+    def looked_at(self, inbox: str) -> datetime | None:
+        """When a plan last did so; None where none has since that is noted."""
         with self.unit.read() as session:
-            kept = setting(session, _LOOKED_AT)
+            kept = setting(session, _looked(inbox))
         return None if kept is None else datetime.fromisoformat(kept)
 
     def close_removed(
@@ -195,6 +217,14 @@ def _stands(row: InboxProblem, *, same_content: bool) -> bool:
     if row.closed_reason in (CORRECTED, REMOVED):  # and was undone
         return False
     return same_content or (row.kind == ProblemKind.LINE and row.request_id is not None)
+
+
+def _is_closed_by_a_person(row: InboxProblem, reason: str) -> bool:
+    return row.reason == reason[:512] and row.closed_reason not in (CORRECTED, REMOVED, ACCEPTED)
+
+
+def _looked(inbox: str) -> str:
+    return f"looked.{hashlib.sha256(inbox.encode()).hexdigest()[:32]}"
 
 
 def _identity(row: InboxProblem) -> tuple[str, int | None, int, str, str | None]:

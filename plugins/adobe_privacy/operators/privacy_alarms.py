@@ -23,7 +23,7 @@ SWEEPS_LOOKED_BACK = timedelta(days=14)
 class PrivacyAlarmsOperator(PrivacyOperator):
     """Tells of requests near the end of their clock, results near expiry, the day's quota near its end, and of
     what is late: batches that are not at Adobe after three hours, opt-outs after twelve, a sweep that has not gone
-    through all open jobs for 36 hours, and files of the inbox that lie unread, since no plan has looked for 36 hours.
+    through all open jobs for 36 hours, and files of the inbox that lie unread, since no plan has looked for 84 hours.
     One message, with request ids and no identity. Fails, when all else is told, where the inbox had to be looked into
     and could not be.
 
@@ -86,16 +86,17 @@ class PrivacyAlarmsOperator(PrivacyOperator):
         return counts
 
     def _look_into_the_inbox(self, ledger: Ledger, context: Context) -> Exception | None:
-        """Where no plan does. Returns why it could not be done."""
+        """Where no plan does. Returns why it could not be done: whatever that is, the alarms are told first."""
         from adobe_privacy.planning.unread import is_looked_at, note_unread
-        from adobe_privacy.settings import SettingsError
-        from adobe_privacy.storage import StorageError
+        from adobe_privacy.storage import parse_location
 
-        if not is_looked_at(ledger):
-            try:
+        if not self.settings.variables.inbox_uri:
+            return None  # the plan has an inbox of its own, by its argument
+        try:
+            if not is_looked_at(ledger, parse_location(self.settings.location("inbox"))):
                 note_unread(self.inbox(), ledger, run_id=run_of(context))
-            except (SettingsError, StorageError) as error:
-                return error
+        except Exception as error:
+            return error
         return None
 
     def _subject(self, subject: str) -> str:

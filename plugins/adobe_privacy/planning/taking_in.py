@@ -163,7 +163,7 @@ def take_in_day(
     ledger.inbox.close_removed(found.present, lying)
     ledger.inbox.close_accepted()
     if settings.late_days and day >= ledger.now().date() - RECENT:
-        ledger.inbox.note_look()
+        ledger.inbox.note_look(store.location.public_uri)
     if settings.tried_again and passing:
         raise passing
     return intake
