@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from adobe_privacy.storage import (
+    AccessDenied,
     AzureOptions,
     ObjectNotFound,
     S3Options,
@@ -106,3 +107,16 @@ def test_what_the_store_itself_does_not_find_is_not_there(store: Store) -> None:
             CALLS[name](store)
     CALLS["delete"](store)
     assert [list(call(store)) for call in LISTS.values()] == [[]] * 4
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+@pytest.mark.parametrize("code", ["ExpiredToken", "RequestTimeTooSkewed", "TokenRefreshRequired"])
+def test_a_session_that_has_ended_and_a_clock_that_is_wrong_may_pass(
+    pages: Pages, status: int, code: str
+) -> None:
+    pages.status, pages.body = status, f"<Error><Code>{code}</Code></Error>".encode()
+    with pytest.raises(StorageUnavailable, match=code):
+        pages.store("s3").read("a/b")
+    pages.status, pages.body = 403, b"<Error><Code>AccessDenied</Code></Error>"
+    with pytest.raises(AccessDenied):
+        pages.store("s3").read("a/b")

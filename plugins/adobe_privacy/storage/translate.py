@@ -44,6 +44,8 @@ STRANGE_ANSWER = (
     "the answer ({}) is not in the store's own words, so nothing is known of the object; check the endpoint, and the "
     "proxy or gateway before it"
 )
+# What S3 refuses and may take a moment later: the session is renewed, the clock set.
+_MAY_PASS = {"ExpiredToken", "RequestTimeTooSkewed", "TokenRefreshRequired"}
 # By what the library shows of the error's cause.
 _NO_CONNECTION = {
     r"InvalidCertificate\(\s*UnknownIssuer": "the store's certificate is of an authority that is not trusted; name the "
@@ -86,6 +88,11 @@ def translated(error: Exception, location: Location, key: str, *, writing: bool 
         )
     if missing:
         return ObjectNotFound(f"{uri} does not exist", uri=uri)
+    if code and code[1] in _MAY_PASS:
+        return StorageUnavailable(
+            f"{uri}: the store refused ({answer}); renew the session's token, or check the clock of this machine",
+            uri=uri,
+        )
     if isinstance(error, PermissionDeniedError | UnauthenticatedError):
         return AccessDenied(
             f"{uri}: the store refused ({answer}); check the connection's credentials and permissions",
