@@ -319,6 +319,23 @@ class TestAnErasureWhoseManifestIsGone:
         (lost.folder / "kept.json").rename(self.manifest(lost))
         assert erase() == {"erased": 1}
 
+    def test_fails_no_clean_up_either_once_it_is_noted(
+        self, lost: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("adobe_privacy.archive.cleaning.CYCLE", 1)
+        [left] = [path for path in results(lost) if "gdpr" in path.parts]
+        month_ago = time.time() - 30 * 86400
+        os.utime(left, (month_ago, month_ago))
+        clean_up = CleanUpPrivacyArchiveOperator(task_id="clean_up")
+        with pytest.raises(AirflowException, match="1 objects"):
+            clean_up.execute(context())
+        erase()
+        assert clean_up.execute(context()) == {"lost": 1}
+        with Ledger(lost.ledger_url, actor="test") as ledger:
+            ledger.people.close("DSR-1", "the manifest is lost for good")
+        assert clean_up.execute(context()) == {"lost": 1}
+        assert left.exists()
+
     def test_closed_says_nothing_of_another_attempt(self, lost: World) -> None:
         erase()
         with Ledger(lost.ledger_url, actor="test") as ledger:

@@ -20,6 +20,9 @@ LegalHold: TypeAlias = Callable[[str, str | None], bool]
 IsArchived: TypeAlias = Callable[[str, str], bool]
 """Whether a job of Adobe's was archived with its manifest at this place, for all that the ledger knows."""
 
+IsLost: TypeAlias = Callable[[str], bool]
+"""Whether a person is told, or was, that the manifest of a job's erasure is gone, asked with the job id."""
+
 ATTEMPTS_WITHIN = timedelta(days=120)
 """A clean-up reads the folders of so many days each night: Adobe keeps results for 60 days after completion, so
 an attempt can be no later than that in the folder of its day."""
@@ -34,6 +37,7 @@ def clean_up(
     older_than: timedelta,
     on_hold: LegalHold,
     is_archived: IsArchived,
+    is_lost: IsLost = lambda _: False,
     keys: Store | None = None,
     clock: Callable[[], datetime] = utc_now,
     dry_run: bool = False,
@@ -42,7 +46,8 @@ def clean_up(
     Iterate to run it.
 
     Where a manifest should be and is not, nothing is deleted: what it named may be the only copy of a result. Such a
-    folder is `failed`. In `keys`, which may serve other archives too, only the data keys of what is deleted here go.
+    folder is `failed`, or `lost` where a person is told of it already. In `keys`, which may serve other archives too,
+    only the data keys of what is deleted here go.
 
     Only objects last written longer ago than `older_than` are touched; keep it well above the longest
     download, since a running attempt has no manifest yet either. Read are the months of the last 120 days, and the
@@ -55,7 +60,7 @@ def clean_up(
     """
     if older_than < timedelta(hours=1):
         raise ValueError("attempts may still be running: clean up only what is older than an hour")
-    run = _CleanUp(store, keys, clock() - older_than, on_hold, is_archived, dry_run)
+    run = _CleanUp(store, keys, clock() - older_than, on_hold, is_archived, is_lost, dry_run)
     yield from run.rejected()
     for month in run.months(clock().date()):
         yield from run.month(month)
@@ -80,10 +85,11 @@ class _CleanUp:
         before: datetime,
         on_hold: LegalHold,
         is_archived: IsArchived,
+        is_lost: IsLost,
         dry_run: bool,
     ) -> None:
         self._store, self._keys, self._before, self._dry_run = store, keys, before, dry_run
-        self._on_hold, self._is_archived = on_hold, is_archived
+        self._on_hold, self._is_archived, self._is_lost = on_hold, is_archived, is_lost
         self._failures = Failures()
         self.closed = ClosedFolders()
 
@@ -136,7 +142,11 @@ class _CleanUp:
             manifest = read_manifest(self._store, folder)
             named = {manifest.object_key, manifest.data_key}
         except ObjectNotFound:
-            if seen or self._is_archived(folder.rpartition("/")[2], key):
+            job_id = folder.rpartition("/")[2]
+            if self._is_lost(job_id):
+                yield RetentionAction(action="lost", key=key, detail="not known to be erased")
+                return
+            if seen or self._is_archived(job_id, key):
                 yield RetentionAction(action="failed", key=key, detail=_MANIFEST_MISSING)
                 return
         except (UnreadableManifest, StorageError) as error:

@@ -88,6 +88,14 @@ class Erasures(Topic):
             self.unit.note(session, [job], job.state, job.state, why, begun.adobe_job_id)
             return True
 
+    def is_stopped(self, adobe_job_id: str) -> bool:
+        """Whether it is noted that the manifest is gone, and the erasure is not done."""
+        begun = and_(Erasure.adobe_job_id == adobe_job_id, Erasure.done_at.is_(None))
+        noted = and_(Transition.adobe_job_id == adobe_job_id, Transition.reason.startswith(NOT_ERASED))
+        with self.unit.read() as session:
+            both = and_(select(Erasure).where(begun).exists(), select(Transition.id).where(noted).exists())
+            return session.scalar(select(both)) is True
+
     def _note(self, session: Session, adobe_job_id: str, sha256: str | None) -> None:
         of_job = select(Transition.job_id).where(Transition.adobe_job_id == adobe_job_id).limit(1)
         job = session.get(Job, session.scalar(of_job) or 0)

@@ -176,6 +176,7 @@ class CleanUpPrivacyArchiveOperator(_RetentionOperator):
                     older_than=timedelta(days=int(self.older_than_days)),
                     on_hold=ledger.erasures.is_held,
                     is_archived=ledger.erasures.is_archived,
+                    is_lost=ledger.erasures.is_stopped,
                     keys=key_place(self.settings),
                     dry_run=dry_run,
                 ),
