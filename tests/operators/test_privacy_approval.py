@@ -373,6 +373,19 @@ def test_the_end_of_the_run_that_claimed_a_batch_leaves_anothers_question_open(
     assert len(asked) == 1
 
 
+def test_a_cleared_run_asks_its_own_question_again_about_a_batch_that_it_took_over(world: World) -> None:
+    world.put(request(1, "delete"))
+    second = context()
+    second["ti"].run_id = "manual__2"
+    second["ti"].get_task_states = lambda **_: {"manual__2": {"approve": None}}
+    [batch_id] = plan()
+    planning = PlanPrivacyRequestsOperator(task_id="plan")
+    assert planning.execute(second) == [batch_id]
+    with pytest.raises(TaskAwaitingInput):
+        operator(batch_id).execute(second)
+    assert planning.execute(second) == [batch_id]
+
+
 def test_a_run_that_ends_while_nobody_asks_any_more_tells_of_its_deletes(world: World) -> None:
     world.put(request(1, "delete"))
     [batch_id] = plan()

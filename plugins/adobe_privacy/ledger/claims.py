@@ -107,11 +107,14 @@ class Claims(Topic):
 
     def open_batches(self, *, run_id: str, inbox_date: date) -> list[Batch]:
         """The batches with work left that a run of `inbox_date` answers for: its own, those with jobs of its
-        day, and those of earlier days whose run never sent them; but of other runs, none that a person is being asked
-        about."""
+        day, and those of earlier days whose run never sent them; but of other runs, none that another run is asking
+        a person about."""
         now = self.unit.now()
-        nobody_is_asked = or_(
-            Batch.asked_until.is_(None), Batch.asked_until <= now, Job.approval_id.is_not(None)
+        no_other_asks = or_(
+            Batch.asked_until.is_(None),
+            Batch.asked_until <= now,
+            Batch.asked_by.startswith(f"{run_id}/", autoescape=True),
+            Job.approval_id.is_not(None),
         )
         of_run = (
             select(Job.batch_id)
@@ -121,7 +124,7 @@ class Claims(Topic):
         of_day = (
             select(Job.batch_id)
             .join(Batch, Batch.id == Job.batch_id)
-            .where(Job.inbox_date == inbox_date, Job.state.in_(OPEN_STATES), nobody_is_asked)
+            .where(Job.inbox_date == inbox_date, Job.state.in_(OPEN_STATES), no_other_asks)
         )
         abandoned = (
             select(Job.batch_id)
@@ -129,7 +132,7 @@ class Claims(Topic):
             .where(
                 Job.state.in_(UNSENT_STATES),
                 Batch.created_at < now - ABANDONED_AFTER,
-                nobody_is_asked,
+                no_other_asks,
                 Batch.inbox_date <= inbox_date,
             )
         )
