@@ -30,6 +30,7 @@ from adobe_privacy.operators.privacy_requests import (
 )
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
 from adobe_privacy.regulations.clocks import due_dates
+from adobe_privacy.regulations.codes import REGULATIONS
 from adobe_privacy.results.sweep import Sweep
 from adobe_privacy.storage import AccessDenied, Store, open_store
 from tests.support.privacy import DAY, World, context, request
@@ -405,6 +406,19 @@ def test_the_ledger_notes_a_sweep_that_did_its_work(
         assert (ledger.others.swept_at() is not None) is (
             fault in ("none", "a person must look", "old manifest")
         )
+
+
+@pytest.mark.parametrize(("regulations", "noted"), [(["gdpr"], False), (list(REGULATIONS), True)])
+def test_the_ledger_notes_no_sweep_that_its_argument_limits(
+    world: World, monkeypatch: pytest.MonkeyPatch, regulations: list[str], noted: bool
+) -> None:
+    async def swept(*_: Any, **__: Any) -> Sweep:
+        return Sweep()
+
+    monkeypatch.setattr(SweepPrivacyJobsOperator, "_sweep", swept)
+    SweepPrivacyJobsOperator(task_id="sweep", regulations=regulations).execute(context(today(world)))
+    with Ledger(world.ledger_url, actor="test") as ledger:
+        assert (ledger.others.swept_at() is not None) is noted
 
 
 def test_a_job_that_its_own_run_archived_as_not_done_fails_no_sweep(world: World) -> None:

@@ -52,8 +52,8 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
     A day that Adobe's lists do not reach fails at once. Jobs of ours that ended in error, and results that can be read
     no more, fail the task after all others are archived; a retry could not help there. A job of ours that some product
     did not do fails only the sweep that archives it. What could not be archived for another reason is retried. The
-    ledger notes when a sweep has gone through all that is open, also where it then fails to tell a person of it. Its
-    success is an event of the asset `privacy_archive`, which carries counts.
+    ledger notes when a sweep of all regulations has gone through all that is open, also where it then fails to tell a
+    person of it. Its success is an event of the asset `privacy_archive`, which carries counts.
 
     :param overlap_days: a scheduled run tells of so many days before its own as well, and of what has finished since
         midnight. A backfilled run tells of its own day.
@@ -98,9 +98,9 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
                     result = asyncio.run(self._sweep(context, ledger, first, last, regulations))
             except DayOutOfReach as error:
                 raise AirflowFailException(str(error)) from None
-            # A run that was limited by its param says nothing of the daily sweep.
+            # A sweep of some regulations says nothing of the others.
             undone = result.failures or result.not_listed
-            if not undone and not context["params"].get("regulations"):
+            if not undone and REGULATIONS.keys() <= set(regulations):
                 ledger.others.note_sweep()
             self.tell_figures(ledger)
         self.tell(
