@@ -332,6 +332,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "people.resend": lambda ledger: ledger.people.resend("OLD-7", "mended"),
     "people.close": lambda ledger: ledger.people.close("OLD-7", "settled"),
     "people.undone": lambda ledger: ledger.people.undone("OLD-7"),
+    "people.stopped": lambda ledger: ledger.people.stopped("OLD-7"),
     "figures.with_total": lambda ledger: ledger.figures.with_total(DAY - timedelta(days=3), DAY),
     "people.extend": lambda ledger: ledger.people.extend("OLD-7", DAY + timedelta(days=90), "told"),
     "overview.run_jobs": lambda ledger: list(ledger.overview.run_jobs(run_id="run-20", inbox_date=DAY)),
@@ -580,7 +581,8 @@ WHOLE_INDEXES: dict[str, str | tuple[str, ...]] = {
         ("attention.jobs, refused_together", "overview.page, refused_together"), REFUSED_TOGETHER
     ),
     **dict.fromkeys(
-        ("attention.jobs, not_erased", "overview.page, not_erased", "people.close"), UNFINISHED_ERASURES
+        ("attention.jobs, not_erased", "overview.page, not_erased", "people.close", "people.stopped"),
+        UNFINISHED_ERASURES,
     ),
     "attention.jobs, held": "USING INDEX ix_privacy_jobs_held",
     "attention.jobs, expiring": "USING INDEX ix_privacy_jobs_at_adobe",

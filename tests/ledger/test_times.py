@@ -115,7 +115,7 @@ def test_no_surface_shows_an_end_before_its_beginning(
         session.execute(insert(ProductAnswer), [answer | {"verdict": "done", "processed_at": answered}])
 
     words = request_words(
-        jobs := ledger.people.request_jobs("DSR-1"), [], {}, ledger.results.answers([job.id]), [], DAY
+        jobs := ledger.people.request_jobs("DSR-1"), [], {}, ledger.results.answers([job.id]), [], [], DAY
     )["jobs"][0]
     pack = evidence(ledger, "DSR-1")
     assert pack is not None

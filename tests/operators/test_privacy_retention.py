@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -32,6 +33,8 @@ from adobe_privacy.operators.privacy_retention import (
 )
 from adobe_privacy.settings import read_variables
 from adobe_privacy.storage import open_store
+from adobe_privacy.web.read import read_request
+from adobe_privacy.web.source import Source
 from tests.support.privacy import World, context, long_ago, request
 
 VARIABLE = "AIRFLOW_VAR_PRIVACY_RETENTION_DAYS"
@@ -294,6 +297,16 @@ class TestAnErasureWhoseManifestIsGone:
         assert erase() == {"erased": 1}
         assert self.attention(lost, capsys).get("not_erased", 0) == 0
         assert results(lost) == []
+
+    def test_may_be_closed_on_its_page_and_sent_again_by_nobody(self, lost: World) -> None:
+        with Ledger(lost.ledger_url, actor="test") as ledger, contextlib.closing(Source()) as source:
+            [before] = read_request(source, "DSR-1")["jobs"]
+            erase()
+            [stopped] = read_request(source, "DSR-1")["jobs"]
+            ledger.people.close("DSR-1", "the manifest is lost for good")
+            [closed] = read_request(source, "DSR-1")["jobs"]
+        assert [job["may_be_closed"] for job in (before, stopped, closed)] == [False, True, False]
+        assert not stopped["may_be_resent"]
 
     def test_is_closed_by_a_person_and_never_called_erased(
         self, lost: World, capsys: pytest.CaptureFixture[str]

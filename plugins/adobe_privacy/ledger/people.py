@@ -76,9 +76,7 @@ class People(Topic):
             self.unit.move(session, rows, Move.CLOSE, f"{CLOSED}{reason}")
             undone = _undone(session, request_id)
             self.unit.note(session, undone, JobState.ARCHIVED, JobState.ARCHIVED, f"{CLOSED}{reason}")
-            stopped = session.scalars(
-                select(Job).where(Job.request_id == request_id, erasure_stopped())
-            ).all()
+            stopped = _stopped(session, request_id)
             for row in stopped:
                 self.unit.note(session, [row], row.state, row.state, f"{CLOSED}{reason}")
             return len(rows) + len(undone) + len(stopped)
@@ -88,6 +86,11 @@ class People(Topic):
         as nobody has sent them again or closed them."""
         with self.unit.read() as session:
             return {row.id for row in _undone(session, request_id)}
+
+    def stopped(self, request_id: str) -> set[int]:
+        """The jobs of the request whose results are not known to be erased, as long as nobody has closed them."""
+        with self.unit.read() as session:
+            return {row.id for row in _stopped(session, request_id)}
 
     def extend(self, request_id: str, until: date, reason: str, *, seen: int | None = None) -> int:
         """The person was told of a later date: what is unfinished and was first due before `until` is due then, also
@@ -138,6 +141,10 @@ def may_be_resent(job: Job) -> bool:
 def _undone(session: Session, request_id: str) -> list[Job]:
     query = select(Job).where(Job.request_id == request_id, not_done(), Job.inbox_erased_at.is_(None))
     return list(session.scalars(query.order_by(Job.id)))
+
+
+def _stopped(session: Session, request_id: str) -> list[Job]:
+    return list(session.scalars(select(Job).where(Job.request_id == request_id, erasure_stopped())))
 
 
 def erased_file(jobs: Sequence[Job]) -> str | None:

@@ -142,8 +142,9 @@ def read_request(source: Source, request_id: str) -> dict[str, Any]:
     if not jobs:
         raise _not_taken_in(source, request_id) or _no_request(request_id)
     answers = source.ledger().results.answers([job.id for job in jobs])
-    undone = source.ledger().people.undone(request_id)
-    return request_words(jobs, changes, batches, answers, undone, today()) | {"seen": seen}
+    people = source.ledger().people
+    undone, stopped = people.undone(request_id), people.stopped(request_id)
+    return request_words(jobs, changes, batches, answers, undone, stopped, today()) | {"seen": seen}
 
 
 def _not_taken_in(source: Source, request_id: str) -> HTTPException | None:

@@ -124,10 +124,11 @@ def request_words(
     batches: dict[str, Batch],
     answers: Mapping[int, Sequence[ProductAnswer]],
     undone: Collection[int],
+    stopped: Collection[int],
     today: date,
 ) -> dict[str, Any]:
     """A request: its jobs, each with its history and its batch's run. Those of `undone` are archived, and a product
-    should have done what was asked and did not."""
+    should have done what was asked and did not; those of `stopped` are not known to be erased."""
     told = []
     for job in jobs:
         batch = batches.get(job.batch_id or "")
@@ -135,7 +136,9 @@ def request_words(
         run = links_of(batch.run_id).get("run") if batch else None
         said = [answer_words(answer, job) for answer in answers.get(job.id, ())]
         words = job_words(job, today) | {"run": run, "history": history, "answers": said}
-        told.append(words | ({"may_be_resent": True, "may_be_closed": True} if job.id in undone else {}))
+        words["may_be_resent"] |= job.id in undone
+        words["may_be_closed"] |= job.id in undone or job.id in stopped
+        told.append(words)
     return {"request_id": jobs[0].request_id, "on_hold": any(job.on_hold for job in jobs), "jobs": told}
 
 
