@@ -587,9 +587,10 @@ WHOLE_INDEXES: dict[str, str | tuple[str, ...]] = {
     "attention.jobs, held": "USING INDEX ix_privacy_jobs_held",
     "attention.jobs, expiring": "USING INDEX ix_privacy_jobs_at_adobe",
     "attention.told": "SCAN privacy_attention_told",
-    # A dozen rows.
+    # A dozen rows, and few more of what is asked for in vain.
     **dict.fromkeys(
-        ("protection.accept", "protection.check", "protection.in_force"), "SCAN privacy_settings"
+        ("protection.accept", "protection.check", "protection.in_force", "waiting.note_in_vain"),
+        "SCAN privacy_settings",
     ),
     # One row, the last of the primary key.
     "chain.head": "SCAN privacy_seals",

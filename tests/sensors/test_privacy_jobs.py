@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowSensorTimeout, TaskDeferred
@@ -11,6 +12,7 @@ from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.operators.privacy_requests import CreatePrivacyJobsOperator, PlanPrivacyRequestsOperator
 from adobe_privacy.sensors.privacy_jobs import PrivacyJobsSensor
 from adobe_privacy.triggers.privacy_jobs import PrivacyJobsTrigger
+from tests.support.ledgers import FakeClock
 from tests.support.privacy import World, context, request
 
 
@@ -92,6 +94,27 @@ def test_a_job_that_answers_again_is_counted_anew(world: World) -> None:
         ledger.waiting.note_in_vain({"job-1": 1}, {"job-1": 2})
         ledger.waiting.note_in_vain({"job-2": 4}, {})
         assert ledger.waiting.in_vain(["job-1", "job-2"]) == {"job-1": 2}
+
+
+def test_what_was_asked_for_in_vain_by_an_earlier_wait_is_not_counted(world: World) -> None:
+    """A wait that is killed leaves its counts."""
+    clock = FakeClock()
+    with Ledger(world.ledger_url, actor="test", now=clock) as ledger:
+        ledger.waiting.note_in_vain({}, {"job-1": 9})
+        clock.advance(minutes=59)
+        assert ledger.waiting.in_vain(["job-1"]) == {"job-1": 9}
+        clock.advance(minutes=2)
+        assert ledger.waiting.in_vain(["job-1"]) == {}
+        assert ledger.waiting.in_vain(["job-1"], within=timedelta(hours=3)) == {"job-1": 9}
+
+
+def test_what_was_asked_for_in_vain_is_not_kept_for_ever(world: World) -> None:
+    clock = FakeClock()
+    with Ledger(world.ledger_url, actor="test", now=clock) as ledger:
+        ledger.waiting.note_in_vain({}, {"job-1": 9})
+        clock.advance(days=8)
+        ledger.waiting.note_in_vain({}, {"job-2": 1})
+        assert ledger.waiting.in_vain(["job-1", "job-2"], within=timedelta(days=30)) == {"job-2": 1}
 
 
 def test_poking_ends_at_the_timeout(world: World) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from adobe_privacy.ledger.schema import Job, Setting
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic, chunks
 
 _IN_VAIN = "in_vain "
+# Longer than between any two looks: what is older is of a wait that was ended and takes its counts away no more.
+_KEPT = timedelta(days=7)
 
 
 class Waiting(Topic):
@@ -29,27 +31,39 @@ class Waiting(Topic):
         with self.unit.read() as session:
             return [(job_id, at) for job_id, at in session.execute(query) if job_id and at]
 
-    def in_vain(self, job_ids: Collection[str]) -> dict[str, int]:
+    def in_vain(self, job_ids: Collection[str], within: timedelta = timedelta(hours=1)) -> dict[str, int]:
         """How many times in a row each of these jobs, by Adobe's ids, was asked for in vain, as a sensor noted it that
-        has another process for each look; without those that were not."""
+        has another process for each look; without those that were not. What was noted longer than `within` ago is
+        another wait's."""
+        since = _moment(self.unit.now() - within)
         names = {_name(job_id): job_id for job_id in job_ids}
         with self.unit.read() as session:
             return {
-                names[row.name]: int(row.value)
+                names[row.name]: int(row.value.rpartition(" ")[2])
                 for some in chunks(names)
-                for row in session.scalars(select(Setting).where(Setting.name.in_(some)))
+                for row in session.scalars(
+                    select(Setting).where(Setting.name.in_(some), Setting.value >= since)
+                )
             }
 
     def note_in_vain(self, before: Mapping[str, int], now: Mapping[str, int]) -> None:
         """Notes it; nothing is written where nothing has changed."""
         if before == now:
             return
+        at = self.unit.now()
         with self.unit.write() as session:
+            old = Setting.name.startswith(_IN_VAIN, autoescape=True), Setting.value < _moment(at - _KEPT)
+            session.execute(delete(Setting).where(*old))
             for job_id in before.keys() - now.keys():
                 if (row := session.get(Setting, _name(job_id))) is not None:
                     session.delete(row)
             for job_id, count in now.items():
-                session.merge(Setting(name=_name(job_id), value=str(count)))
+                session.merge(Setting(name=_name(job_id), value=f"{_moment(at)} {count}"))
+
+
+def _moment(value: datetime) -> str:
+    """As it is kept: the later one is the greater text."""
+    return value.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _name(job_id: str) -> str:

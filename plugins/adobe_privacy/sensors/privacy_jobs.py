@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -194,7 +194,8 @@ class PrivacyJobsSensor(BaseSensorOperator):
                         client, since=min(job.submitted_at for job in jobs), new_since=watch.new_since(jobs)
                     )
                     # A sensor that reschedules has another process for each look.
-                    before = ledger.waiting.in_vain([job.job_id for job in jobs])
+                    within = timedelta(seconds=max(3600.0, 3 * self.poke_interval))
+                    before = ledger.waiting.in_vain([job.job_id for job in jobs], within)
                     watch.in_vain = Counter(before)
                     progress = await watch.judge(jobs, listed, client, datetime.now(UTC))
                     ledger.waiting.note_in_vain(before, watch.in_vain if progress.open else {})
