@@ -9,12 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import Job
-from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ownership import MARK, accept, check_owner, claim, ownership, read_mark
 from adobe_privacy.storage import FileOptions, Store, open_store
 from tests.storage.conftest import azure, gcs, s3, store
@@ -159,61 +156,6 @@ def test_an_archive_whose_mark_is_gone_is_not_taken_for_a_new_one(
     assert ownership(ledger, store, "A@AdobeOrg").differs
     accept(ledger, store)
     claim(ledger, store)
-
-
-def archive_one(ledger: Ledger) -> None:
-    """It has archived a result, wherever that lies."""
-    with ledger.unit.write() as session:
-        job = session.scalars(select(Job).limit(1)).one()
-        job.state, job.manifest = JobState.ARCHIVED, "jobs/gdpr/2026/01/01/adobe-1/manifest.json"
-
-
-@pytest.mark.parametrize("place", ["empty", "with results"])
-def test_a_place_without_the_mark_is_no_archive_of_a_ledger_that_has_one(
-    ledger: Ledger, store: Store, tmp_path: Path, place: str
-) -> None:
-    """The variable is mistyped, or only a part of the archive was moved."""
-    ledger.protection.check(ORGANISATION)
-    intend(ledger, 1)
-    claim(ledger, store)
-    archive_one(ledger)
-    elsewhere = open_store(f"file://{tmp_path}/elsewhere", FileOptions(create=True))
-    if place == "with results":
-        elsewhere.write("jobs/gdpr/2026/01/01/adobe-1/manifest.json", b"{}")
-    refused = pytest.raises(
-        LedgerError, match=r"elsewhere/ledger\.json is not there.*nothing was done.*copy ledger\.json"
-    )
-    with refused:
-        check_owner(ledger, elsewhere, "A@AdobeOrg")
-    with refused:
-        claim(ledger, elsewhere)
-    assert read_mark(elsewhere) is None
-    assert ownership(ledger, elsewhere, "A@AdobeOrg").differs
-    claim(ledger, store)
-    # A person says that it is one: of a real move, ledger.json is a part.
-    elsewhere.write(MARK, store.read(MARK))
-    claim(ledger, elsewhere)
-    assert not ownership(ledger, elsewhere, "A@AdobeOrg").differs
-
-
-@pytest.mark.parametrize("place", ["empty", "with results"])
-def test_an_older_version_s_archive_is_adopted_and_an_empty_place_is_not(
-    ledger: Ledger, store: Store, place: str
-) -> None:
-    """It knew no mark: the ledger has claimed nothing yet."""
-    ledger.protection.check(ORGANISATION)
-    intend(ledger, 1)
-    archive_one(ledger)
-    if place == "empty":
-        with pytest.raises(LedgerError, match="copy ledger"):
-            claim(ledger, store)
-        assert read_mark(store) is None
-        assert ownership(ledger, store, "A@AdobeOrg").differs
-        accept(ledger, store)
-    else:
-        store.write("jobs/gdpr/2026/01/01/adobe-1/manifest.json", b"{}")
-    claim(ledger, store)
-    assert read_mark(store) is not None
 
 
 @pytest.mark.parametrize("ahead", [1, 2])

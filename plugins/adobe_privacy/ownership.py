@@ -68,11 +68,15 @@ def check_owner(ledger: Ledger, archive: Store, organisation: str) -> tuple[Mark
     was checked."""
     # First the mark: what is committed in between only makes the ledger's counter higher.
     found = read_mark(archive)
-    if found is None and (problem := _why_missing(ledger, archive)) is not None:
+    if found is None and ledger.identity.has_claimed(archive.location.public_uri):
         # Another process may have written the first one meanwhile.
         found = read_mark(archive)
         if found is None:
-            raise LedgerError(f"{archive.location.object_uri(MARK)} is not there, and {problem}")
+            raise LedgerError(
+                f"{archive.location.object_uri(MARK)} is not there, and this ledger has written it: nothing was done. "
+                "See whether the archive is still the same place, and restore the object. If it is lost for good, "
+                f"{WAY_OUT}"
+            )
     own = ledger.identity.known()
     if found is not None:
         _refuse_other(found[0], own, organisation, archive)
@@ -127,10 +131,6 @@ def ownership(ledger: Ledger, archive: Store, organisation: str) -> Standing:
     if found is None:
         if ledger.identity.has_claimed(archive.location.public_uri):
             return Standing(f"the archive has no {MARK} any more", True)
-        if _lies_elsewhere(ledger, archive):
-            return Standing(
-                f"the archive has no {MARK}, and this ledger has archived results elsewhere", True
-            )
         if not archive.folders("jobs") or not ledger.identity.is_empty():
             return Standing("the archive belongs to no ledger yet", False)
         return Standing("the archive holds results, and the ledger is empty", True)
@@ -155,30 +155,6 @@ def accept(ledger: Ledger, archive: Store) -> None:
     organisation = found[0].organisation if found else in_force.value if in_force else ""
     _write(archive, _mark_of(own, organisation), found)
     ledger.identity.note_claim(archive.location.public_uri)
-
-
-def _why_missing(ledger: Ledger, archive: Store) -> str | None:
-    """Why an archive without a mark cannot be made this ledger's, and what to do; None where it can."""
-    if ledger.identity.has_claimed(archive.location.public_uri):
-        return (
-            "this ledger has written it: nothing was done. See whether the archive is still the same place, and "
-            f"restore the object. If it is lost for good, {WAY_OUT}"
-        )
-    if _lies_elsewhere(ledger, archive):
-        return (
-            "this ledger has archived results elsewhere: nothing was done. Correct the variable privacy_archive_uri. "
-            f"If the archive was moved, or a second one is meant, copy {MARK} from the one before. If that is lost "
-            f"for good, {WAY_OUT}"
-        )
-    return None
-
-
-def _lies_elsewhere(ledger: Ledger, archive: Store) -> bool:
-    """Whether what the ledger has archived cannot be meant to lie here. Before there were marks, it lay in an archive
-    without one."""
-    if not ledger.identity.has_archived():
-        return False
-    return ledger.identity.has_claimed_any() or not {"jobs", "optouts"} & set(archive.folders())
 
 
 def _mark_of(own: Identity, organisation: str) -> Mark:

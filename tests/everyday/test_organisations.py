@@ -123,12 +123,13 @@ def test_archive_and_ledger_refuse_another_organisations_connection(stack: Stack
         told = tried(stack, "privacy_requests_eu", "plan")
         assert "eu/archive belongs to the organisation EU@AdobeOrg" in told
         assert "the connection to Adobe is that of US@AdobeOrg" in told
-        # An archive that is nobody's yet, and not that of this ledger.
+        # An archive that is nobody's yet: the ledger is asked.
         new = stack.home.parent / "eu" / "new-archive"
         new.mkdir()
         with changed(stack, AIRFLOW__ADOBE_PRIVACY__EU_ARCHIVE_URI=f"file://{new}"):
             told = tried(stack, "privacy_requests_eu", "plan")
-    assert "this ledger has archived results elsewhere: nothing was done" in told
+    assert "the ledger belongs to the organisation EU@AdobeOrg" in told
+    assert "the connection to Adobe is that of US@AdobeOrg" in told
     assert list(new.iterdir()) == []
 
 

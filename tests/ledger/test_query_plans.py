@@ -443,9 +443,7 @@ AFTER_A_RESTORE = {
     "identity.own",
     "identity.renew",
     "identity.is_empty",
-    "identity.has_archived",
     "identity.has_claimed",
-    "identity.has_claimed_any",
     "identity.note_claim",
     "opt_outs.record_found",
 }

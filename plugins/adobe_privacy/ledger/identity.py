@@ -15,11 +15,9 @@ from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.keys import setting
 from adobe_privacy.ledger.schema import Job, Setting
-from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic
 
 _IDENTITY, _LOST = "identity", "lost"
-CLAIMED = "claimed."
 # Whoever names inbox folders by another time zone's days is at most so far ahead.
 TIME_ZONES = timedelta(days=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -89,25 +87,11 @@ class Identities(Topic):
         with self.unit.read() as session:
             return setting(session, _claimed(archive)) is not None
 
-    def has_claimed_any(self) -> bool:
-        """Whether this ledger has made any archive its own."""
-        with self.unit.read() as session:
-            return (
-                session.scalar(select(Setting.name).where(Setting.name.startswith(CLAIMED)).limit(1))
-                is not None
-            )
-
     def note_claim(self, archive: str) -> None:
         """From now on `has_claimed`."""
         if not self.has_claimed(archive):
             with self.unit.write() as session:
                 session.merge(Setting(name=_claimed(archive), value=self.unit.now().isoformat()))
-
-    def has_archived(self) -> bool:
-        """Whether something of it lies in an archive."""
-        with self.unit.read() as session:
-            archived = select(Job.id).where(Job.state == JobState.ARCHIVED).limit(1)
-            return session.scalar(archived) is not None
 
     def is_empty(self) -> bool:
         """Whether it has never known a job."""
@@ -116,7 +100,7 @@ class Identities(Topic):
 
 
 def _claimed(archive: str) -> str:
-    return f"{CLAIMED}{hashlib.sha256(archive.encode()).hexdigest()[:32]}"
+    return f"claimed.{hashlib.sha256(archive.encode()).hexdigest()[:32]}"
 
 
 def count_intents(session: Session, now: datetime) -> None:
