@@ -67,6 +67,7 @@ COMPONENTS = (
 CLOCKS = {"clock +1h": 3600, "clock -1h": -3600}
 BACKFILLED = 5
 A_DAY = 20
+SHOWN = 20  # faults of a kind
 T = TypeVar("T")
 
 
@@ -437,9 +438,14 @@ def main() -> int:
         f"{time.monotonic() - started:.0f} s: {len(twice)} twice, {len(lost)} lost, {unarchived} not archived, "
         f"{len(false)} false manifests, {len(need_a_person) + len(attention)} need a person"
     )
-    for fault in faults[:40]:
-        print(f"FAULT {fault}")
+    kinds: Counter[str] = Counter()
+    for fault in faults:
+        kind = fault.partition(":")[0]
+        kinds[kind] += 1
+        if kinds[kind] <= SHOWN:
+            print(f"FAULT {fault}")
     if faults:
+        print("Faults of a kind, of which so many are shown:", SHOWN, dict(kinds))
         print(f"The logs are in {home}")
         return 1
     shutil.rmtree(home, ignore_errors=True)
