@@ -66,7 +66,6 @@ COMPONENTS = (
 )
 CLOCKS = {"clock +1h": 3600, "clock -1h": -3600}
 BACKFILLED = 5
-A_DAY = 20
 SHOWN = 20  # faults of a kind
 T = TypeVar("T")
 
@@ -110,14 +109,14 @@ def retried(what: Callable[[], T], seconds: float = 120) -> T:
 class Inbox:
     """Days of the inbox, from yesterday backwards, as many as are asked for. `asked` is what they ask of Adobe."""
 
-    def __init__(self, s3: S3Server, bucket: str) -> None:
-        self._s3, self._bucket = s3, bucket
+    def __init__(self, s3: S3Server, bucket: str, a_day: int) -> None:
+        self._s3, self._bucket, self._a_day = s3, bucket, a_day
         self._days = 0
         self.asked: set[tuple[str, str]] = set()
 
     @property
     def requests(self) -> int:
-        return self._days * A_DAY
+        return self._days * self._a_day
 
     def next_day(self) -> str:
         """One more day, with its requests; each is for access and deletion."""
@@ -130,7 +129,7 @@ class Inbox:
                 request_id=f"DSR-{number:04d}",
                 regulation=REGULATIONS[self._days % len(REGULATIONS)],
             )
-            for number in range(self.requests - A_DAY, self.requests)
+            for number in range(self.requests - self._a_day, self.requests)
         ]
         fill_inbox(self._s3, self._bucket, {day: lines})
         self.asked |= {(line["request_id"], action) for line in lines for action in line["actions"]}
@@ -367,7 +366,7 @@ def set_up(home: Path, options: argparse.Namespace, say: Callable[[str], None]) 
             supervisor,
             disks=disks,
             clock=clock,
-            inbox=Inbox(s3, bucket),
+            inbox=Inbox(s3, bucket, options.a_day),
             suspended=options.suspended,
             choose=random.Random(options.seed),
             say=say,
@@ -380,10 +379,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make test-chaos", description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=int, default=1, help="of each component and blow (1)")
     parser.add_argument("--suspended", type=float, help="seconds of a SIGSTOP (12, or 60 with more rounds)")
+    parser.add_argument("--a-day", type=int, help="requests of each day (3, or 20 with more rounds)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", help="components, separated by commas")
     options = parser.parse_args()
     options.suspended = options.suspended or (12.0 if options.rounds == 1 else 60.0)
+    options.a_day = options.a_day or (3 if options.rounds == 1 else 20)
     stop_on_signals()
     started = time.monotonic()
 
