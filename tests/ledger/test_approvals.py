@@ -256,10 +256,7 @@ class TestAQuestion:
     def test_that_a_run_asked_about_anothers_batch_ends_with_the_run_that_asked(
         self, ledger: Ledger, clock: FakeClock
     ) -> None:
-        ledger.intake.receive([received(1, "delete")])
-        batch = claim(ledger).id
-        ledger.unit.actor = "privacy_requests/manual__2/batch.approve[0]"
-        assert ledger.approvals.ask(batch, clock() + timedelta(days=7))
+        batch = asked(ledger, clock, days=7, by="privacy_requests/manual__2/batch.approve[0]")
         assert batch not in next_plan(ledger)
         ledger.approvals.run_ended("privacy_requests/manual__2")
         clock.advance(days=1)
@@ -268,10 +265,7 @@ class TestAQuestion:
     def test_of_another_run_stays_open_when_the_run_ends_that_claimed_the_batch(
         self, ledger: Ledger, clock: FakeClock
     ) -> None:
-        ledger.intake.receive([received(1, "delete")])
-        batch = claim(ledger).id
-        ledger.unit.actor = "privacy_requests/manual__2/batch.approve[0]"
-        assert ledger.approvals.ask(batch, clock() + timedelta(days=7))
+        batch = asked(ledger, clock, days=7, by="privacy_requests/manual__2/batch.approve[0]")
         ledger.approvals.run_ended(RUN)
         clock.advance(days=1)
         assert batch not in next_plan(ledger)
@@ -283,10 +277,11 @@ class TestAQuestion:
         assert batch in next_plan(ledger)
 
 
-def asked(ledger: Ledger, clock: FakeClock, *, days: int) -> str:
+def asked(ledger: Ledger, clock: FakeClock, *, days: int, by: str | None = None) -> str:
     ledger.intake.receive([received(1, "delete")])
     batch = claim(ledger).id
-    ledger.approvals.ask(batch, clock() + timedelta(days=days))
+    ledger.unit.actor = by or ledger.unit.actor
+    assert ledger.approvals.ask(batch, clock() + timedelta(days=days))
     return batch
 
 

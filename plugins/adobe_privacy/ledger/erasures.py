@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.results import with_hash
@@ -75,13 +75,9 @@ class Erasures(Topic):
             )
             if begun is None:
                 return True  # done meanwhile
-            noted = and_(
-                Transition.adobe_job_id == begun.adobe_job_id, Transition.reason.startswith(NOT_ERASED)
-            )
-            if session.scalar(select(Transition.id).where(noted).limit(1)) is not None:
+            if session.scalar(_stopped(begun.adobe_job_id).limit(1)) is not None:
                 return True
-            of_job = select(Transition.job_id).where(Transition.adobe_job_id == begun.adobe_job_id).limit(1)
-            job = session.get(Job, session.scalar(of_job) or 0)
+            job = _job_of(session, begun.adobe_job_id)
             if job is None:
                 return False
             why = f"{NOT_ERASED}its erasure has begun, and {folder} in the archive has no manifest any more"
@@ -91,14 +87,12 @@ class Erasures(Topic):
     def is_stopped(self, adobe_job_id: str) -> bool:
         """Whether it is noted that the manifest is gone, and the erasure is not done."""
         begun = and_(Erasure.adobe_job_id == adobe_job_id, Erasure.done_at.is_(None))
-        noted = and_(Transition.adobe_job_id == adobe_job_id, Transition.reason.startswith(NOT_ERASED))
         with self.unit.read() as session:
-            both = and_(select(Erasure).where(begun).exists(), select(Transition.id).where(noted).exists())
+            both = and_(select(Erasure).where(begun).exists(), _stopped(adobe_job_id).exists())
             return session.scalar(select(both)) is True
 
     def _note(self, session: Session, adobe_job_id: str, sha256: str | None) -> None:
-        of_job = select(Transition.job_id).where(Transition.adobe_job_id == adobe_job_id).limit(1)
-        job = session.get(Job, session.scalar(of_job) or 0)
+        job = _job_of(session, adobe_job_id)
         if job is None:
             return  # archived by another ledger
         if job.adobe_job_id == adobe_job_id:
@@ -192,3 +186,15 @@ def _is_held(session: Session, adobe_job_id: str, request_id: str | None) -> boo
     attempts = exists().where(Transition.job_id == Job.id, Transition.adobe_job_id == adobe_job_id)
     mine = or_(Job.request_id == request_id, Job.adobe_job_id == adobe_job_id, attempts)
     return session.scalar(select(Job.id).where(HELD, mine).limit(1)) is not None
+
+
+def _job_of(session: Session, adobe_job_id: str) -> Job | None:
+    of_job = select(Transition.job_id).where(Transition.adobe_job_id == adobe_job_id).limit(1)
+    return session.get(Job, session.scalar(of_job) or 0)
+
+
+def _stopped(adobe_job_id: str) -> Select[tuple[int]]:
+    """What is noted where the manifest of a result that is being erased is gone."""
+    return select(Transition.id).where(
+        Transition.adobe_job_id == adobe_job_id, Transition.reason.startswith(NOT_ERASED)
+    )

@@ -3,7 +3,6 @@ itself that a backup brought back."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import uuid
 from dataclasses import asdict, dataclass
@@ -13,10 +12,11 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.keys import setting
+from adobe_privacy.ledger.keys import note_moment, setting, setting_of
 from adobe_privacy.ledger.schema import Job, Setting
 from adobe_privacy.ledger.unit import Topic
 
+_CLAIMED = "claimed."
 _IDENTITY, _LOST = "identity", "lost"
 # Whoever names inbox folders by another time zone's days is at most so far ahead.
 TIME_ZONES = timedelta(days=1)
@@ -85,22 +85,18 @@ class Identities(Topic):
     def has_claimed(self, archive: str) -> bool:
         """Whether this ledger has made an archive its own; it is named by where it is."""
         with self.unit.read() as session:
-            return setting(session, _claimed(archive)) is not None
+            return setting(session, setting_of(_CLAIMED, archive)) is not None
 
     def note_claim(self, archive: str) -> None:
         """From now on `has_claimed`."""
         if not self.has_claimed(archive):
             with self.unit.write() as session:
-                session.merge(Setting(name=_claimed(archive), value=self.unit.now().isoformat()))
+                note_moment(session, setting_of(_CLAIMED, archive), self.unit.now())
 
     def is_empty(self) -> bool:
         """Whether it has never known a job."""
         with self.unit.read() as session:
             return session.scalar(select(Job.id).limit(1)) is None
-
-
-def _claimed(archive: str) -> str:
-    return f"claimed.{hashlib.sha256(archive.encode()).hexdigest()[:32]}"
 
 
 def count_intents(session: Session, now: datetime) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,8 +9,8 @@ from datetime import date, datetime
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.keys import setting
-from adobe_privacy.ledger.schema import InboxFile, InboxProblem, Job, ProblemKind, Setting
+from adobe_privacy.ledger.keys import note_moment, noted_moment, setting_of
+from adobe_privacy.ledger.schema import InboxFile, InboxProblem, Job, ProblemKind
 from adobe_privacy.ledger.seen import HasChanged
 from adobe_privacy.ledger.unit import Topic, chunks
 
@@ -21,6 +20,7 @@ OUT_OF_REACH = "no run reads it where it lies"
 """With this begins why a file was not read that lies in none of the folders that a run reads."""
 NOT_ALL = "not all of it could be read: "
 """With this begins why a file was not read to its end."""
+_LOOKED = "looked."
 ACCEPTED = "the same request id was accepted later"
 
 
@@ -109,7 +109,6 @@ class Inbox(Topic):
             read = session.get(InboxFile, (file.day, file.key))
             if known != (None if read is None else (read.size, read.mark)):
                 return
-            problem = Problem(ProblemKind.FILE, reason)
             rows = session.scalars(
                 select(InboxProblem).where(
                     InboxProblem.inbox_date == file.day,
@@ -119,20 +118,19 @@ class Inbox(Topic):
             )
             if any(row.closed_at is None or _is_closed_by_a_person(row, reason) for row in rows):
                 return
-            row = _row(file, problem, run_id)
+            row = _row(file, Problem(ProblemKind.FILE, reason), run_id)
             row.since = self.unit.now()
             session.add(row)
 
     def note_look(self, inbox: str) -> None:
         """A plan has looked through the folders of the last days of an inbox, which is named by where it is."""
         with self.unit.write() as session:
-            session.merge(Setting(name=_looked(inbox), value=self.unit.now().isoformat()))
+            note_moment(session, setting_of(_LOOKED, inbox), self.unit.now())
 
     def looked_at(self, inbox: str) -> datetime | None:
         """When a plan last did so; None where none has since that is noted."""
         with self.unit.read() as session:
-            kept = setting(session, _looked(inbox))
-        return None if kept is None else datetime.fromisoformat(kept)
+            return noted_moment(session, setting_of(_LOOKED, inbox))
 
     def close_removed(
         self, present: Mapping[date, Collection[str]], out_of_reach: Collection[str] | None = None
@@ -221,10 +219,6 @@ def _stands(row: InboxProblem, *, same_content: bool) -> bool:
 
 def _is_closed_by_a_person(row: InboxProblem, reason: str) -> bool:
     return row.reason == reason[:512] and row.closed_reason not in (CORRECTED, REMOVED, ACCEPTED)
-
-
-def _looked(inbox: str) -> str:
-    return f"looked.{hashlib.sha256(inbox.encode()).hexdigest()[:32]}"
 
 
 def _identity(row: InboxProblem) -> tuple[str, int | None, int, str, str | None]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -54,3 +56,18 @@ def _check(key: str) -> str:
 def setting(session: Session, name: str) -> str | None:
     row = session.get(Setting, name)
     return None if row is None else row.value
+
+
+def setting_of(kind: str, about: str) -> str:
+    """The name of a setting about one of many things: an archive, an inbox, a job of Adobe's."""
+    return kind + hashlib.sha256(about.encode()).hexdigest()[:32]
+
+
+def note_moment(session: Session, name: str, at: datetime) -> None:
+    session.merge(Setting(name=name, value=at.isoformat()))
+
+
+def noted_moment(session: Session, name: str) -> datetime | None:
+    """What `note_moment` last noted."""
+    kept = setting(session, name)
+    return None if kept is None else datetime.fromisoformat(kept)

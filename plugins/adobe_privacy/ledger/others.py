@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from adobe_privacy.ledger.attention import not_done
 from adobe_privacy.ledger.intents import known_at_adobe
-from adobe_privacy.ledger.keys import setting
-from adobe_privacy.ledger.schema import AT_ADOBE, Job, Origin, Setting
+from adobe_privacy.ledger.keys import note_moment, noted_moment
+from adobe_privacy.ledger.schema import AT_ADOBE, Job, Origin
 from adobe_privacy.ledger.second_jobs import add_second_job, next_part
 from adobe_privacy.ledger.states import OPEN_AT_ADOBE, UNSENT_STATES, JobState, Move
 from adobe_privacy.ledger.unit import Topic, chunks
@@ -103,13 +103,12 @@ class Others(Topic):
     def note_sweep(self) -> None:
         """A sweep has gone through all that is open at Adobe."""
         with self.unit.write() as session:
-            session.merge(Setting(name=_SWEPT_AT, value=self.unit.now().isoformat()))
+            note_moment(session, _SWEPT_AT, self.unit.now())
 
     def swept_at(self) -> datetime | None:
         """When a sweep last went through all that is open at Adobe; None where none has since that is noted."""
         with self.unit.read() as session:
-            kept = setting(session, _SWEPT_AT)
-        return None if kept is None else datetime.fromisoformat(kept)
+            return noted_moment(session, _SWEPT_AT)
 
     def jobs_at_adobe(self, adobe_job_ids: Collection[str], *states: JobState) -> list[Job]:
         """The jobs whose present attempt has one of these Adobe job ids, and which are in one of `states`."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, select
 
+from adobe_privacy.ledger.keys import setting_of
 from adobe_privacy.ledger.schema import Job, Setting
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic, chunks
@@ -36,7 +36,7 @@ class Waiting(Topic):
         has another process for each look; without those that were not. What was noted longer than `within` ago is
         another wait's."""
         since = _moment(self.unit.now() - within)
-        names = {_name(job_id): job_id for job_id in job_ids}
+        names = {setting_of(_IN_VAIN, job_id): job_id for job_id in job_ids}
         with self.unit.read() as session:
             return {
                 names[row.name]: int(row.value.rpartition(" ")[2])
@@ -55,16 +55,12 @@ class Waiting(Topic):
             old = Setting.name.startswith(_IN_VAIN, autoescape=True), Setting.value < _moment(at - _KEPT)
             session.execute(delete(Setting).where(*old))
             for job_id in before.keys() - now.keys():
-                if (row := session.get(Setting, _name(job_id))) is not None:
+                if (row := session.get(Setting, setting_of(_IN_VAIN, job_id))) is not None:
                     session.delete(row)
             for job_id, count in now.items():
-                session.merge(Setting(name=_name(job_id), value=f"{_moment(at)} {count}"))
+                session.merge(Setting(name=setting_of(_IN_VAIN, job_id), value=f"{_moment(at)} {count}"))
 
 
 def _moment(value: datetime) -> str:
     """As it is kept: the later one is the greater text."""
     return value.astimezone(UTC).isoformat(timespec="seconds")
-
-
-def _name(job_id: str) -> str:
-    return _IN_VAIN + hashlib.sha256(job_id.encode()).hexdigest()[:32]
