@@ -177,9 +177,18 @@ class Chaos:
         days = [self.inbox.next_day() for _ in range(BACKFILLED)]
         self.stack.backfill(DAG_ID, days[-1], days[0])
 
+    def at_work(self) -> int:
+        """Runs under way that do not wait for a task's next try."""
+        return self._count(
+            "SELECT count(*) FROM dag_run run WHERE run.state IN ('queued', 'running') AND NOT EXISTS"
+            " (SELECT 1 FROM task_instance task WHERE task.dag_id = run.dag_id AND task.run_id = run.run_id"
+            " AND task.state = 'up_for_retry')"
+        )
+
     def feed(self) -> None:
-        """Three runs are under way: after those of the backfill one more for each that has ended."""
-        while self.under_way() < 3:
+        """Three runs are at work: after those of the backfill one more for each that has ended, or that waits for
+        minutes before it tries again."""
+        while self.at_work() < 3:
             self._trigger(self.inbox.next_day())
 
     def _trigger(self, day: str) -> None:
@@ -411,7 +420,7 @@ def main() -> int:
                 continue
             outcomes.append(chaos.play(one))
         chaos.say("All blows are over; waiting until each run has ended")
-        chaos.settle(1200)
+        chaos.settle(3600)
         need_a_person = chaos.runs_that_need_a_person()
         made = Counter((job["key"], job["action"]) for job in chaos.simulator.jobs())
         asked = chaos.inbox.asked

@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from uuid import uuid4
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import DAG, Param
 from airflow.sdk.definitions.param import ParamsDict, process_params
 from airflow.sdk.exceptions import ParamValidationError
@@ -111,10 +113,18 @@ def test_runs_that_wait_for_weeks_do_not_keep_each_other_out(bag: DagBag) -> Non
     assert bag.dags["privacy_requests"].max_active_runs > 45, "a run may wait for 45 days, one begins a day"
 
 
-def test_every_step_that_can_fail_for_a_while_is_retried(bag: DagBag) -> None:
+def test_an_outage_of_half_an_hour_ends_no_run(bag: DagBag) -> None:
+    """By Airflow's own reckoning of the next try, whatever a task's name and day add to it."""
     for dag in bag.dags.values():
         for task in dag.tasks:
-            assert (task.retries or 0) >= 2, task.task_id
+            failed = datetime(2026, 11, 27, tzinfo=UTC)
+            instance = TaskInstance(cast("Any", task), dag_version_id=uuid4(), run_id="one")
+            for tries in range(1, (task.retries or 0) + 1):
+                instance.try_number, instance.end_date = tries, failed
+                waits = instance.next_retry_datetime() - failed
+                assert waits <= timedelta(minutes=5), (task.task_id, tries)
+                failed += waits
+            assert failed >= datetime(2026, 11, 27, 0, 30, tzinfo=UTC), task.task_id
 
 
 def test_one_task_instance_per_batch_and_step_never_per_job(bag: DagBag) -> None:

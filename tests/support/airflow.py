@@ -15,13 +15,14 @@ from scripts.stack import Stack
 
 T = TypeVar("T")
 
-# A cluster policy of Airflow: a DAG's half minute between two tries is not what is tested.
+# A cluster policy of Airflow: a DAG's minutes between two tries are not what is tested.
 _POLICY = """
 from datetime import timedelta
 
 
 def task_policy(task):
     task.retry_delay = timedelta(seconds=1)
+    task.retry_exponential_backoff = 0
 """
 
 

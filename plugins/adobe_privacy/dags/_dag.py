@@ -17,6 +17,14 @@ from adobe_privacy.links import owner_links
 TAGS = ("privacy", "adobe")
 OWNER = "privacy"
 
+# An outage of half an hour ends no run: from 30 seconds on, Airflow waits up to twice as long before each further try.
+RETRIES: dict[str, Any] = {
+    "retries": 12,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": 2,
+    "max_retry_delay": timedelta(minutes=5),
+}
+
 
 @contextmanager
 def make_dag(
@@ -25,7 +33,6 @@ def make_dag(
     dag_id: str | None,
     organisation: str,
     schedule: Any,
-    retry_delay: timedelta,
     owner: str,
     tags: Sequence[str],
     pool: str | None,
@@ -43,8 +50,7 @@ def make_dag(
     arguments = {**builders_own, **dag_arguments}
     default_args = {
         "owner": owner,
-        "retries": 3,
-        "retry_delay": retry_delay,
+        **RETRIES,
         "organisation": organisation,
         **{name: value for name, value in (*places.items(), ("pool", pool)) if value is not None},
         **(arguments.pop("default_args", None) or {}),

@@ -63,7 +63,6 @@ def privacy_requests(
         schedule=schedule,
         # A run may wait for 45 days, and a new one begins every day.
         max_active_runs=64,
-        retry_delay=timedelta(seconds=30),
         params={
             "dry_run": field(
                 False, type="boolean", title="Dry run", description="Print the plan, send nothing"
@@ -110,7 +109,6 @@ def privacy_requests(
                 batch_id=batch_id,
                 map_index_template=BATCH_LABEL,
                 # An answer that cannot be taken, with a mistyped request id for example, is asked for again.
-                retries=10,
                 retry_delay=timedelta(seconds=5),
             )
             submit = CreatePrivacyJobsOperator(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG
@@ -60,7 +59,6 @@ def privacy_retention(
         description="Archives past their retention are erased, with a tombstone left; a sample is re-read",
         schedule=schedule,
         max_active_runs=1,
-        retry_delay=timedelta(minutes=5),
         params={
             "dry_run": field(
                 False, type="boolean", title="Dry run", description="Say what would be erased, erase nothing"

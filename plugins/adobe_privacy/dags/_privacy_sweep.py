@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG
@@ -52,7 +51,6 @@ def privacy_sweep(
         schedule=schedule,
         # A run that is being retried for hours must not keep the next day's waiting.
         max_active_runs=4,
-        retry_delay=timedelta(minutes=5),
         params={
             "regulations": field(
                 None,
