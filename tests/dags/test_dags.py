@@ -118,7 +118,7 @@ def test_an_outage_of_half_an_hour_ends_no_run(bag: DagBag) -> None:
     for dag in bag.dags.values():
         for task in dag.tasks:
             failed = datetime(2026, 11, 27, tzinfo=UTC)
-            instance = TaskInstance(cast("Any", task), dag_version_id=uuid4(), run_id="one")
+            instance: Any = TaskInstance(cast("Any", task), dag_version_id=uuid4(), run_id="one")
             for tries in range(1, (task.retries or 0) + 1):
                 instance.try_number, instance.end_date = tries, failed
                 waits = instance.next_retry_datetime() - failed
