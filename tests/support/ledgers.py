@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from adobe_privacy.ledger.database import create_ledger_engine, upgrade
 from adobe_privacy.ledger.intake import ReceivedJob, ReceivedRequest
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import Base, Job
+from adobe_privacy.ledger.schema import Base, Batch, Job
 from adobe_privacy.ledger.states import JobState
 from scripts.postgres import postgres_server
 
@@ -171,3 +171,35 @@ def counted(ledger: Ledger) -> dict[JobState, int]:
     with ledger.unit.read() as session:
         rows = session.execute(select(Job.state, func.count()).group_by(Job.state))
         return {JobState(state): count for state, count in rows}
+
+
+def put_at_adobe(url: str, job_ids: Mapping[str, Sequence[str]]) -> list[str]:
+    """One batch for each job of a regulation, in the ledger as if submitted ten minutes ago; the batches' ids."""
+    ago = datetime.now(UTC) - timedelta(minutes=10)
+    jobs = [(regulation, job_id) for regulation, ids in job_ids.items() for job_id in ids]
+    names = [f"batch-{number}" for number in range(len(jobs))]
+    batch = {"products": "profileService", "inbox_date": ago.date(), "run_id": "run", "created_at": ago}
+    job = {
+        "action": "access",
+        "fingerprint": "f" * 64,
+        "source": "requests.jsonl",
+        "inbox_date": ago.date(),
+        "received_at": ago,
+        "taken_in_at": ago,
+        "due_on": date(2099, 1, 1),
+        "state": JobState.SUBMITTED,
+        "submitted_at": ago,
+    }
+    batches, rows = [], []
+    for number, (name, (regulation, job_id)) in enumerate(zip(names, jobs, strict=True)):
+        request_id = f"WAITS-{number}"
+        batches.append(batch | {"id": name, "regulation": regulation})
+        rows.append(
+            job
+            | {"request_id": request_id, "key": request_id, "regulation": regulation}
+            | {"batch_id": name, "adobe_job_id": job_id}
+        )
+    with Ledger(url, actor="test") as ledger, ledger.unit.engine.begin() as connection:
+        connection.execute(insert(Batch), batches)
+        connection.execute(insert(Job), rows)
+    return names
