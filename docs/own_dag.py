@@ -25,7 +25,14 @@ with DAG(
     catchup=False,
     # A run may wait for 45 days, and a new one begins every day.
     max_active_runs=64,
-    default_args={"owner": "legal-ops", "retries": 3, "retry_delay": timedelta(minutes=1)},
+    default_args={
+        "owner": "legal-ops",
+        # For some three quarters of an hour, as the project's own DAGs.
+        "retries": 12,
+        "retry_delay": timedelta(seconds=30),
+        "retry_exponential_backoff": 2,
+        "max_retry_delay": timedelta(minutes=5),
+    },
     params={
         "team": Param("legal", type="string"),
         "at_most": Param(500, type="integer", minimum=1),
