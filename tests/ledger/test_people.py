@@ -8,6 +8,7 @@ import pytest
 
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.attention import BY_NAME, LASTING
+from adobe_privacy.ledger.forgetting import months_before
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.others import OthersJob
 from adobe_privacy.ledger.overview import Filters
@@ -86,6 +87,18 @@ def test_what_was_not_done_needs_a_person_until_one_has_acted(undone: Ledger, cl
     assert undone.people.close("DSR-2", "nothing is undone") == 0
     assert states(undone) == ["archived"]
     assert undone.people.history("DSR-1")[-1].reason == "closed: a new request was handed in"
+
+
+def test_what_was_not_done_is_not_forgotten_while_it_waits_for_a_person(
+    undone: Ledger, clock: FakeClock
+) -> None:
+    clock.advance(days=800)
+    assert sum(undone.forgetting.forget(months_before(clock(), 24))) == 1
+    assert not_done(undone) == ["DSR-1"]
+    undone.people.close("DSR-1", "a new request was handed in")
+    clock.advance(days=800)
+    assert sum(undone.forgetting.forget(months_before(clock(), 24))) == 1
+    assert not_done(undone) == []
 
 
 def test_what_was_not_done_is_sent_again_by_a_person(undone: Ledger) -> None:

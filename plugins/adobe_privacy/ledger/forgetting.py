@@ -14,7 +14,7 @@ from sqlalchemy import Select, delete, exists, func, select
 from sqlalchemy.orm import Session, aliased
 
 from adobe_privacy.ledger import search
-from adobe_privacy.ledger.attention import erasure_stopped
+from adobe_privacy.ledger.attention import erasure_stopped, not_done
 from adobe_privacy.ledger.keys import FORGETS, FORGOTTEN, forgotten_id, setting
 from adobe_privacy.ledger.schema import Alarm, Erasure, InboxProblem, Job, Origin, Setting, Transition
 from adobe_privacy.ledger.states import JobState
@@ -33,8 +33,8 @@ class Forgetting(Topic):
 
     def due(self, ended_before: datetime) -> list[str]:
         """The requests that would be forgotten: their last change was before a moment, all their jobs are archived or
-        closed, none is on hold or waits as `not_erased`, and no line of the inbox with their id is open. The first of
-        them, where they are many.
+        closed, none is on hold or waits as `not_done` or `not_erased`, and no line of the inbox with their id is
+        open. The first of them, where they are many.
         """
         with self.unit.read() as session:
             return list(session.scalars(_due(ended_before).limit(REQUESTS_AT_MOST)))
@@ -83,7 +83,11 @@ def _due(ended_before: datetime) -> Select[tuple[str]]:
     same = of_request.request_id == Job.request_id
     unsettled = exists().where(same, of_request.state.not_in(SETTLED) | of_request.on_hold)
     later = exists().where(same, Transition.job_id == of_request.id, Transition.at >= ended_before)
-    stopped = select(Job.request_id).where(erasure_stopped()).correlate(None)
+    # Each by its own index.
+    waits = [
+        Job.request_id.in_(select(Job.request_id).where(kind).correlate(None))
+        for kind in (not_done(), erasure_stopped())
+    ]
     unmended = exists().where(InboxProblem.request_id == Job.request_id, InboxProblem.closed_at.is_(None))
     return (
         select(Job.request_id)
@@ -93,7 +97,7 @@ def _due(ended_before: datetime) -> Select[tuple[str]]:
             Job.forgotten_at.is_(None),
             Job.origin != Origin.ADOBE,
             ~unsettled,
-            Job.request_id.not_in(stopped),
+            *(~each for each in waits),
             ~later,
             ~unmended,
         )
