@@ -22,6 +22,8 @@ from adobe_privacy.plain_text import plain_logger
 
 # Of the command `airflow dag-processor`. Which type a job has is not known yet when the job calls its listeners.
 DAG_PROCESSOR = "airflow.cli.commands.dag_processor_command"
+# The schedule of all builders that have one with a data interval, where none is given.
+DAILY = "@daily"
 # The dag-processor imports it next. It registers abstract classes, and with each of these Python forgets what
 # `isinstance` has found before: so it comes first.
 IMPORTED_NEXT = "airflow.api_fastapi.execution_api.app"
@@ -55,7 +57,11 @@ def preload() -> None:
     """Keeps none of the DAGs. Those of other organisations need nothing else."""
     import_module(IMPORTED_NEXT)
     from airflow.serialization.serialized_objects import DagSerialization
+    from airflow.timetables.interval import CronDataIntervalTimetable
 
     builders = import_module("adobe_privacy.dags")
+    import_module("adobe_privacy.dags._dag").READY_TIMETABLES[DAILY] = CronDataIntervalTimetable(
+        DAILY, timezone="UTC"
+    )
     for name in DAGS:
         DagSerialization.to_dict(getattr(builders, name)())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,11 @@ from airflow.cli.commands import dag_processor_command
 arguments = argparse.Namespace(bundle_name=None, num_runs=-1)
 runner = dag_processor_command._create_dag_processor_job_runner(arguments)
 """
+START_WITHOUT = f"""
+from airflow.listeners.listener import get_listener_manager
+from adobe_privacy import preloading
+get_listener_manager().pm.unregister(preloading)
+{START}"""
 PARSE = (
     START
     + """
@@ -137,6 +143,20 @@ def test_a_parse_of_our_files_imports_no_more_than_one_of_an_empty_dag(tmp_path:
         assert json.loads((dags / name).with_suffix(".dags").read_text())[0]["dag_id"] == name.removesuffix(
             ".py"
         )
+
+
+def test_what_is_handed_over_is_the_same_without_preloading(tmp_path: Path) -> None:
+    found = []
+    for name in ("with", "without"):
+        folder = tmp_path / name
+        shutil.copytree(ROOT / "dags", folder / "dags", ignore=shutil.ignore_patterns("__pycache__"))
+        parse = PARSE if name == "with" else PARSE.replace(START, START_WITHOUT)
+        done = run(parse, folder, PYTHONHASHSEED="0")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert ("Preloaded the DAGs" in done.stdout + done.stderr) == (name == "with")
+        texts = [(folder / "dags" / file).with_suffix(".dags").read_text() for file in DAG_FILES]
+        found.append([json.loads(text.replace(str(folder), "")) for text in texts])
+    assert found[0] == found[1]
 
 
 def test_it_opens_starts_and_looks_up_nothing(tmp_path: Path) -> None:

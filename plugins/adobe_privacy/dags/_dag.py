@@ -24,6 +24,9 @@ RETRIES: dict[str, Any] = {
     "retry_exponential_backoff": 2,
     "max_retry_delay": timedelta(minutes=5),
 }
+# Airflow's own of an expression, which `preloading` makes once. Of any other, Airflow makes its own at each parse, and
+# puts the expression into words.
+READY_TIMETABLES: dict[str, Any] = {}
 
 
 @contextmanager
@@ -77,4 +80,6 @@ def make_dag(
 
 def timetable(schedule: Any) -> Any:
     """A cron expression has a data interval: that of a bare string is empty in Airflow 3, and names no day."""
-    return CronDataIntervalTimetable(schedule, timezone="UTC") if isinstance(schedule, str) else schedule
+    if not isinstance(schedule, str):
+        return schedule
+    return READY_TIMETABLES.get(schedule) or CronDataIntervalTimetable(schedule, timezone="UTC")
