@@ -17,6 +17,7 @@ from airflow.sdk.exceptions import (
 from airflow.sdk.execution_time.comms import ErrorResponse
 
 from adobe_privacy.ledger.ledger import Ledger
+from adobe_privacy.ledger.schema import Batch
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.operators.privacy_approval import ApprovePrivacyDeletesOperator
 from adobe_privacy.operators.privacy_requests import (
@@ -371,6 +372,29 @@ def test_the_end_of_the_run_that_claimed_a_batch_leaves_anothers_question_open(
     SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[batch_id]).execute(context())
     assert PlanPrivacyRequestsOperator(task_id="plan").execute(third) == []
     assert len(asked) == 1
+
+
+def test_a_timeout_that_is_heard_late_leaves_anothers_question_open(world: World, asked: Asked) -> None:
+    """The first run's time was up, the second took the batch over and asks, and only then the first is woken."""
+    world.put(request(1, "delete"))
+    [batch_id] = plan()
+    plan_hash = ask(batch_id)
+    with Ledger(world.ledger_url, actor="test") as ledger, ledger.unit.write() as session:
+        session.get_one(Batch, batch_id).asked_until = datetime.now(UTC) - timedelta(seconds=1)
+    second = context()
+    second["ti"].run_id = "manual__2"
+    assert PlanPrivacyRequestsOperator(task_id="plan").execute(second) == [batch_id]
+    with pytest.raises(TaskAwaitingInput):
+        operator(batch_id).execute(second)
+    event = {"error": "The response timeout has passed", "error_type": "timeout"}
+    with pytest.raises(AirflowSkipException, match="another run asks"):
+        operator(batch_id).execute_complete(context(), event=event, plan_hash=plan_hash)
+    third = context()
+    third["ti"].run_id = "manual__3"
+    third["ti"].get_task_states = lambda **_: {"manual__2": {"approve": "awaiting_input"}}
+    assert PlanPrivacyRequestsOperator(task_id="plan").execute(third) == [], "the second still asks"
+    assert answer(batch_id, plan_hash)["approved"] == 1
+    assert submit(batch_id) == 1
 
 
 def test_a_cleared_run_asks_its_own_question_again_about_a_batch_that_it_took_over(world: World) -> None:

@@ -37,10 +37,8 @@ class Approvals(Topic):
         where another run asks already: then it is not to be asked."""
         with self.unit.write() as session:
             batch = session.get_one(Batch, batch_id)
-            actor, now = self.unit.actor[:512], self.unit.now()
-            is_open = batch.asked_until is not None and batch.asked_until > now
-            # A task that is cleared asks anew, perhaps at another place of its run's list.
-            if is_open and _run_in(batch.asked_by or "") != _run_in(actor):
+            actor = self.unit.actor[:512]
+            if _another_asks(batch, actor, self.unit.now()):
                 return False
             batch.asked_until, batch.asked_by = until, actor
             return True
@@ -54,10 +52,17 @@ class Approvals(Topic):
         with self.unit.read() as session:
             return list(session.scalars(asked))
 
-    def stop_asking(self, batch_id: str) -> None:
-        """The question is answered, or gone: the next plan may ask again."""
+    def stop_asking(self, batch_id: str, asked_by: str | None = None) -> bool:
+        """A question is answered, or gone: the next plan may ask again. It is that of the run of `asked_by`, or of the
+        ledger's actor. False where another run asks meanwhile: its question stays open."""
         with self.unit.write() as session:
-            session.get_one(Batch, batch_id).asked_until = None
+            batch = session.get_one(Batch, batch_id)
+            # An older version did not note who asked.
+            noted = batch.asked_by is not None
+            if noted and _another_asks(batch, asked_by or self.unit.actor[:512], self.unit.now()):
+                return False
+            batch.asked_until = None
+            return True
 
     def run_ended(self, run_id: str) -> None:
         """No question that this run asked is open any more; another run may ask about its batches still."""
@@ -121,6 +126,12 @@ class Approvals(Topic):
             )
             self.unit.put_back(session, stopped, Move.HOLD_BACK, "on hold")
             return len(allowed), len(stopped)
+
+
+def _another_asks(batch: Batch, actor: str, now: datetime) -> bool:
+    is_open = batch.asked_until is not None and batch.asked_until > now
+    # A task that is cleared asks anew, perhaps at another place of its run's list.
+    return is_open and _run_in(batch.asked_by or "") != _run_in(actor)
 
 
 def _run_in(actor: str) -> str:

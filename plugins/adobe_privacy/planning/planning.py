@@ -79,7 +79,7 @@ def _plan(
 ) -> Plan:
     for batch in ledger.approvals.open_questions():
         if not still_asks(batch.asked_by or ""):
-            ledger.approvals.stop_asking(batch.id)
+            ledger.approvals.stop_asking(batch.id, batch.asked_by)
     intake = take_in_day(store, ledger, day=day, run_id=run_id, settings=settings, report=report)
     late = {date.fromisoformat(source.split("/", 1)[0]) for source in intake.late}
     _claim(ledger, day, run_id, settings, late)
