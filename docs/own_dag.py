@@ -27,7 +27,7 @@ with DAG(
     max_active_runs=64,
     default_args={
         "owner": "legal-ops",
-        # For some three quarters of an hour, as the project's own DAGs.
+        # An outage of half an hour fails no run.
         "retries": 12,
         "retry_delay": timedelta(seconds=30),
         "retry_exponential_backoff": 2,

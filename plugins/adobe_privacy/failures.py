@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.plain_text import plain
+
+# Of what may pass, and most often needs a person, or holds up what could go on: some five minutes of a step's.
+FEW_TRIES = 4
 
 
 @contextmanager
@@ -22,6 +26,19 @@ def plain_failures(log: Any) -> Iterator[None]:
             raise
         log.error("%s", failure)
         raise failure from None
+
+
+def tries(task_instance: Any) -> int:
+    """This one included. A clear grants a task all its tries anew."""
+    return int(task_instance.task.retries - task_instance.max_tries + task_instance.try_number)
+
+
+def _tried_enough() -> bool:
+    try:
+        context = get_current_context()
+    except RuntimeError:  # outside a task
+        return False
+    return tries(context["ti"]) >= FEW_TRIES
 
 
 def _failure(error: Exception) -> AirflowException | None:
@@ -43,7 +60,9 @@ def _failure(error: Exception) -> AirflowException | None:
         StoreUnfit,
     )
 
-    if isinstance(error, LookUpFailed | NotThere):
+    if isinstance(error, NotThere | LedgerError):
+        return (AirflowFailException if _tried_enough() else AirflowException)(plain(str(error)))
+    if isinstance(error, LookUpFailed):
         return AirflowException(plain(str(error)))
     needs_a_person = (
         AccessDenied,
@@ -57,6 +76,6 @@ def _failure(error: Exception) -> AirflowException | None:
     )
     if isinstance(error, needs_a_person):
         return AirflowFailException(plain(str(error)))
-    if isinstance(error, PrivacyServiceError | StorageError | ArchiveError | LedgerError):
+    if isinstance(error, PrivacyServiceError | StorageError | ArchiveError):
         return AirflowException(plain(str(error)))
     return None

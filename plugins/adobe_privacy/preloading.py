@@ -22,7 +22,7 @@ from adobe_privacy.plain_text import plain_logger
 
 # Of the command `airflow dag-processor`. Which type a job has is not known yet when the job calls its listeners.
 DAG_PROCESSOR = "airflow.cli.commands.dag_processor_command"
-# The schedule of all builders that have one with a data interval, where none is given.
+# The usual schedule of every builder but that of the alarms.
 DAILY = "@daily"
 # The dag-processor imports it next. It registers abstract classes, and with each of these Python forgets what
 # `isinstance` has found before: so it comes first.

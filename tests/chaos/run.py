@@ -187,8 +187,8 @@ class Chaos:
 
     def feed(self) -> None:
         """Three runs are at work: after those of the backfill one more for each that has ended, or that waits for
-        minutes before it tries again."""
-        while self.at_work() < 3:
+        minutes before it tries again; at most twelve in all."""
+        while self.at_work() < 3 and self.under_way() < 12:
             self._trigger(self.inbox.next_day())
 
     def _trigger(self, day: str) -> None:

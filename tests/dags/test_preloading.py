@@ -145,6 +145,16 @@ def test_a_parse_of_our_files_imports_no_more_than_one_of_an_empty_dag(tmp_path:
         )
 
 
+def test_each_parse_uses_the_timetable_that_was_made_before(tmp_path: Path) -> None:
+    used = """
+from adobe_privacy import dags
+from adobe_privacy.dags._dag import READY_TIMETABLES
+daily = (dags.privacy_requests, dags.privacy_sweep, dags.privacy_optouts, dags.privacy_retention)
+print(json.dumps([builder().timetable is READY_TIMETABLES["@daily"] for builder in daily]))
+"""
+    assert last_line(run(START + used, tmp_path)) == [True] * 4
+
+
 def test_what_is_handed_over_is_the_same_without_preloading(tmp_path: Path) -> None:
     found = []
     for name in ("with", "without"):

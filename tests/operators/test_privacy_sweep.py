@@ -384,6 +384,21 @@ def test_a_job_of_ours_that_a_product_did_not_do_fails_the_sweep_that_archives_i
     assert sweep(today(world), run_type="scheduled") == {"finished": 2, "archived": 0, "adopted": 0}
 
 
+def test_a_try_that_archives_what_was_not_done_and_fails_for_another_job_is_the_last(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A further try would not tell of the first job, and end well."""
+    result = Sweep()
+    result.not_done, result.failures = ["DSR-1 (delete) was not done by Analytics"], ["DSR-2"]
+
+    async def swept(*_: Any, **__: Any) -> Sweep:
+        return result
+
+    monkeypatch.setattr(SweepPrivacyJobsOperator, "_sweep", swept)
+    with pytest.raises(AirflowFailException, match=r"1 jobs could not be archived.*DSR-1"):
+        sweep(today(world))
+
+
 @pytest.mark.parametrize(
     "fault", ["none", "a person must look", "old manifest", "not archived", "not listed", "limited"]
 )

@@ -348,7 +348,7 @@ class TestBatches:
         [left] = make_plan(run_id="dead").batches
         tomorrow = DAY + timedelta(days=1)
         assert make_plan(tomorrow, run_id="too soon").batches == []
-        clock.advance(hours=2)
+        clock.advance(hours=2, seconds=1)
         assert [p.batch.id for p in make_plan(tomorrow, run_id="tomorrow").batches] == [left.batch.id]
         assert make_plan(DAY - timedelta(days=1), run_id="backfill").batches == []
 
@@ -374,7 +374,7 @@ class TestBatches:
     ) -> None:
         hand_in(inbox, *(line(n) for n in range(10)))
         assert make_plan(max_jobs=0).batches == []
-        clock.advance(hours=2)
+        clock.advance(hours=2, seconds=1)
         assert sizes(make_plan(run_id="backfill", daily_limit=10, share=0.75)) == [7]
         assert sizes(make_plan(DAY + timedelta(days=1), run_id="schedule", daily_limit=10)) == [3]
 

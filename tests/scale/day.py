@@ -163,7 +163,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make test-scale", description=__doc__.split("\n")[0])
     parser.add_argument("--jobs", type=int, default=480, help="of the day, half of them deletes (480)")
     parser.add_argument("--waiting", type=int, default=12, help="batches that wait meanwhile (12)")
-    parser.add_argument("--seconds", type=float, default=3600, help="at most, for the waits and for the day")
+    parser.add_argument("--seconds", type=float, default=3600, help="at most, for the day")
     options = parser.parse_args()
     stop_on_signals()
     started = time.monotonic()

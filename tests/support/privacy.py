@@ -105,6 +105,7 @@ def context(
         map_index=-1,
         try_number=1,
         max_tries=retries,
+        task=SimpleNamespace(retries=retries),
         xcoms=xcoms,
         xcom_push=lambda key, value: xcoms.update({key: value}),
     )

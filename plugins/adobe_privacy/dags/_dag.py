@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
@@ -17,15 +17,7 @@ from adobe_privacy.links import owner_links
 TAGS = ("privacy", "adobe")
 OWNER = "privacy"
 
-# An outage of half an hour ends no run: from 30 seconds on, Airflow waits up to twice as long before each further try.
-RETRIES: dict[str, Any] = {
-    "retries": 12,
-    "retry_delay": timedelta(seconds=30),
-    "retry_exponential_backoff": 2,
-    "max_retry_delay": timedelta(minutes=5),
-}
-# Airflow's own of an expression, which `preloading` makes once. Of any other, Airflow makes its own at each parse, and
-# puts the expression into words.
+# Timetables that `preloading` has made, by their expression. For any other expression each parse makes one.
 READY_TIMETABLES: dict[str, Any] = {}
 
 
@@ -36,6 +28,7 @@ def make_dag(
     dag_id: str | None,
     organisation: str,
     schedule: Any,
+    tries: Mapping[str, Any],
     owner: str,
     tags: Sequence[str],
     pool: str | None,
@@ -46,17 +39,20 @@ def make_dag(
     """A DAG to make tasks in, whose documentation is its builder's, and whose operators use the places that are given,
     or those of the organisation. Raises OrganisationError for an unknown organisation.
 
+    `tries` are arguments of each task: how often it is tried, and how long Airflow waits before.
     `dag_arguments` are a user's and win over `builders_own`; their `default_args` are added to those made here."""
     own = organisation_of(organisation)
     builders_params = builders_own.pop("params", {})
     text = inspect.getdoc(builder) or ""
     arguments = {**builders_own, **dag_arguments}
+    given = arguments.pop("default_args", None) or {}
     default_args = {
         "owner": owner,
-        **RETRIES,
+        # Whoever gives a delay means that delay, which neither grows nor is cut.
+        **({"retries": tries["retries"]} if "retry_delay" in given else tries),
         "organisation": organisation,
         **{name: value for name, value in (*places.items(), ("pool", pool)) if value is not None},
-        **(arguments.pop("default_args", None) or {}),
+        **given,
     }
     with DAG(  # noqa: AIR002
         **{

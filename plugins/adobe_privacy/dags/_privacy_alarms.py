@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable
@@ -52,6 +53,7 @@ def privacy_alarms(
         schedule=CronTriggerTimetable(schedule, timezone="UTC") if isinstance(schedule, str) else schedule,
         # Two at once would tell everything twice.
         max_active_runs=1,
+        tries={"retries": 3, "retry_delay": timedelta(minutes=2)},
         owner=owner,
         tags=tags,
         pool=pool,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG
@@ -47,6 +48,7 @@ def privacy_optouts(
         description="One day of opt-outs of sale, sent to Adobe, with a receipt of each",
         schedule=schedule,
         max_active_runs=4,
+        tries={"retries": 3, "retry_delay": timedelta(minutes=5)},
         owner=owner,
         tags=tags,
         pool=pool,

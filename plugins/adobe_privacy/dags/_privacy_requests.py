@@ -22,6 +22,21 @@ from adobe_privacy.operators.privacy_requests import (
 from adobe_privacy.organisations import DEFAULT
 from adobe_privacy.sensors.privacy_jobs import PrivacyJobsSensor
 
+# An outage of half an hour ends no run, nor do several short ones. Airflow lets up to twice the delay go by.
+STEP_TRIES: dict[str, Any] = {
+    "retries": 12,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": 2,
+    "max_retry_delay": timedelta(minutes=5),
+}
+# An answer that cannot be taken, with a mistyped request id for example, is asked for again.
+ASKED_AGAIN_SOON: dict[str, Any] = {
+    "retries": 33,
+    "retry_delay": timedelta(seconds=5),
+    "retry_exponential_backoff": 2,
+    "max_retry_delay": timedelta(minutes=1),
+}
+
 
 def privacy_requests(
     *,
@@ -63,6 +78,7 @@ def privacy_requests(
         schedule=schedule,
         # A run may wait for 45 days, and a new one begins every day.
         max_active_runs=64,
+        tries=STEP_TRIES,
         params={
             "dry_run": field(
                 False, type="boolean", title="Dry run", description="Print the plan, send nothing"
@@ -108,8 +124,7 @@ def privacy_requests(
                 task_id="approve",
                 batch_id=batch_id,
                 map_index_template=BATCH_LABEL,
-                # An answer that cannot be taken, with a mistyped request id for example, is asked for again.
-                retry_delay=timedelta(seconds=5),
+                **ASKED_AGAIN_SOON,
             )
             submit = CreatePrivacyJobsOperator(
                 task_id="submit", batch_id=batch_id, map_index_template=BATCH_LABEL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG
@@ -59,6 +60,7 @@ def privacy_retention(
         description="Archives past their retention are erased, with a tombstone left; a sample is re-read",
         schedule=schedule,
         max_active_runs=1,
+        tries={"retries": 3, "retry_delay": timedelta(minutes=5)},
         params={
             "dry_run": field(
                 False, type="boolean", title="Dry run", description="Say what would be erased, erase nothing"

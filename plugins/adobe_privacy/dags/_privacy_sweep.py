@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG
@@ -51,6 +52,7 @@ def privacy_sweep(
         schedule=schedule,
         # A run that is being retried for hours must not keep the next day's waiting.
         max_active_runs=4,
+        tries={"retries": 3, "retry_delay": timedelta(minutes=5)},
         params={
             "regulations": field(
                 None,

@@ -53,8 +53,8 @@ class Approvals(Topic):
             return list(session.scalars(asked))
 
     def stop_asking(self, batch_id: str, asked_by: str | None = None) -> bool:
-        """A question is answered, or gone: the next plan may ask again. It is that of the run of `asked_by`, or of the
-        ledger's actor. False where another run asks meanwhile: its question stays open."""
+        """The question of the run of `asked_by`, or else of the ledger's actor, is answered or gone: the next plan may
+        ask again. False where another run asks meanwhile: that question stays open."""
         with self.unit.write() as session:
             batch = session.get_one(Batch, batch_id)
             # An older version did not note who asked.

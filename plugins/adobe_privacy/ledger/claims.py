@@ -20,8 +20,9 @@ from adobe_privacy.ledger.states import OPEN_STATES, UNSENT_STATES, JobState, Mo
 from adobe_privacy.ledger.unit import Topic, chunks
 
 # A batch that nobody has sent, or a request that nobody has claimed, has lost its run after this long: the next
-# plan takes it over. Before, its own day's run is about to; of a backfill's days the runs begin together.
-ABANDONED_AFTER = timedelta(hours=1)
+# plan takes it over. Before, its own day's run is about to, which may try for more than an hour; of a backfill's days
+# the runs begin together.
+ABANDONED_AFTER = timedelta(hours=2)
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
             own = ledger.approvals.stop_asking(self.batch_id)
         if event.get("error_type") == "timeout":
             if not own:
-                # It took the batch over when the time was up, before this task heard of it.
+                # When the time was up another run took the batch over, before this task heard of it.
                 raise AirflowSkipException(f"another run asks about the deletes of batch {self.batch_id}")
             return self._give_back(context)
         self.params = form()

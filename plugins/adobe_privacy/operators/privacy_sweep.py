@@ -51,7 +51,8 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
 
     A day that Adobe's lists do not reach fails at once. Jobs of ours that ended in error, and results that can be read
     no more, fail the task after all others are archived; a retry could not help there. A job of ours that some product
-    did not do fails only the sweep that archives it. What could not be archived for another reason is retried. The
+    did not do fails only the sweep that archives it, at once. What could not be archived for another reason is retried,
+    then by the next sweep. The
     ledger notes when a sweep of all regulations has gone through all that is open, also where it then fails to tell a
     person of it. Its success is an event of the asset `privacy_archive`, which carries counts.
 
@@ -152,13 +153,20 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             log.error("Not archived, and Adobe keeps job data for 30 days after completion: %s", gone)
         for problem in (*result.not_listed, *result.not_read):
             log.error("Not read: %s", problem)
+        problems = [*result.errors, *result.not_done, *result.gone]
+        shown = (
+            f"{len(problems)} jobs need a look, see the log: {'; '.join(problems[:10])}" if problems else ""
+        )
         if result.failures or result.not_listed or result.not_read:
             lists = f", {len(result.not_listed)} lists could not be read" if result.not_listed else ""
             lists += f", {len(result.not_read)} older manifests could not be read" if result.not_read else ""
-            raise AirflowException(f"{len(result.failures)} jobs could not be archived{lists}: see the log")
-        if problems := [*result.errors, *result.not_done, *result.gone]:
-            shown = "; ".join(problems[:10])
-            raise AirflowFailException(f"{len(problems)} jobs need a look, see the log: {shown}")
+            failed = f"{len(result.failures)} jobs could not be archived{lists}: see the log"
+            if not result.not_done:
+                raise AirflowException(failed)
+            # Only the try that archives such a job tells of it: a further one would end well.
+            raise AirflowFailException(f"{failed}. The next sweep tries again. {shown}")
+        if problems:
+            raise AirflowFailException(shown)
 
     async def _sweep(
         self, context: Context, ledger: Ledger, first: date, last: date, regulations: list[str]
