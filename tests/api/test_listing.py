@@ -98,6 +98,17 @@ async def test_every_job_that_was_there_is_found_while_new_ones_push_the_rows_on
     assert set(found.values()) <= {1}
 
 
+async def test_the_first_job_of_all_may_come_between_the_first_two_calls() -> None:
+    server = Server(ids=[], total="all", past_the_end="empty page")
+
+    def arrive(server: Server) -> None:
+        if len(server.calls) == 1:
+            server.ids.append("new")
+
+    server.before_call = arrive
+    assert await read(server) == ["new"]
+
+
 @settings(max_examples=400, deadline=None)
 @given(SERVERS, st.integers(1, 40), st.dictionaries(st.integers(0, 8), st.integers(0, 29), max_size=3))
 async def test_every_job_that_stays_is_found_while_others_leave_a_listing_filtered_by_status(

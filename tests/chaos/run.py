@@ -430,7 +430,10 @@ def main() -> int:
             states = counted(ledger)
             attention = {kind: number for kind, number in ledger.attention.counts().items() if number}
         verification = verify_archive(archive)
-        false = [str(finding) for finding in verification]
+        findings = list(verification)
+        false = [str(finding) for finding in findings if finding.severity == "error"]
+        # What a killed attempt left, which no manifest names: `clean_up` deletes it after a week.
+        left_behind = len(findings) - len(false)
         unarchived = len(asked) - states.get(JobState.ARCHIVED, 0)
         faults += [f"sent {number} times: {job}" for job, number in twice.items()]
         faults += [f"lost: {job}" for job in sorted(lost)]
@@ -446,7 +449,8 @@ def main() -> int:
     print(
         f"{len(asked)} jobs of {chaos.inbox.requests} requests; {len(outcomes)} blows, {restarts} restarts in "
         f"{time.monotonic() - started:.0f} s: {len(twice)} twice, {len(lost)} lost, {unarchived} not archived, "
-        f"{len(false)} false manifests, {len(need_a_person) + len(attention)} need a person"
+        f"{len(false)} false manifests, {len(need_a_person) + len(attention)} need a person; "
+        f"{left_behind} objects of killed attempts that no manifest names"
     )
     kinds: Counter[str] = Counter()
     for fault in faults:

@@ -360,7 +360,7 @@ class TestClaims:
 
         yesterday, tomorrow = DAY - timedelta(days=1), DAY + timedelta(days=1)
         left_behind = batch_of(1, "run of yesterday", yesterday)
-        clock.advance(hours=2)
+        clock.advance(hours=2, seconds=1)
         mine = batch_of(2, RUN, DAY)
         of_my_day = batch_of(3, "another run", DAY)
         batch_of(4, "run of yesterday", yesterday)
@@ -656,7 +656,7 @@ class TestHolds:
 class TestReports:
     def test_a_run_reports_its_own_batches_and_its_day(self, ledger: Ledger, clock: FakeClock) -> None:
         ledger.intake.receive([received(1), received(2, inbox_date=DAY - timedelta(days=1))])
-        clock.advance(hours=2)
+        clock.advance(hours=2, seconds=1)
         claimed(ledger)
         ledger.intake.receive([received(3), received(4, inbox_date=DAY + timedelta(days=1))])
         found = list(ledger.overview.run_jobs(run_id=RUN, inbox_date=DAY))

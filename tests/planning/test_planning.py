@@ -403,7 +403,7 @@ class TestBatches:
         assert len(pairs) == 105
         hand_in(inbox, *(line(n, products=list(pair)) for n, pair in enumerate(pairs)))
         assert make_plan(max_jobs=0).batches == []
-        clock.advance(hours=2)
+        clock.advance(hours=2, seconds=1)
         plan = make_plan()
         assert (len(plan.batches), plan.waiting) == (100, 5)
         assert len(make_plan().batches) == 100
@@ -441,7 +441,7 @@ class TestDryRun:
         hand_in(inbox, line(6, "delete"), line(7, regulation="ccpa"), "junk", name="s.jsonl")
         make_plan(max_jobs=3, run_id="lost", approve_deletes=True)
         ledger.people.hold("DSR-7", "a court asks for it")
-        clock.advance(hours=2)
+        clock.advance(hours=2, seconds=1)
         hand_in(inbox, line(6, "delete"), line(1, "delete"), line(8), name="t.jsonl")
         hand_in(inbox, line(2, "access", "delete"), line(9), day=DAY + timedelta(days=1))
         before = counted(ledger)

@@ -171,6 +171,12 @@ class Listing:
         # Nothing on page 0: nothing at all, or a service that counts from 1.
         page_one = await self._fetch(fetch, 1)
         if not filtered and (page_one is None or not _rows(page_one)):
+            if _contradicts(page_one) and not _contradicts(page):
+                # A first job has come since page 0 was read.
+                page = await self._fetch(fetch, 0)
+                if page is not None and _rows(page):
+                    self._first_page = 0
+                    return 0, page
             _refuse_contradiction(page, page_one)
         return 1, page_one
 
@@ -193,8 +199,12 @@ class Listing:
 def _refuse_contradiction(*pages: ListPage | None) -> None:
     """Whoever looks for a job would believe that it is not there, and send it again. A list filtered by status may
     count jobs of every status: what it lacks is only ever a hint."""
-    if any(page is not None and not _rows(page) and (page.total_records or 0) > 0 for page in pages):
+    if any(_contradicts(page) for page in pages):
         raise UnreadableAnswer("the listing counts jobs and shows none.", method="GET", route="/jobs")
+
+
+def _contradicts(page: ListPage | None) -> bool:
+    return page is not None and not _rows(page) and (page.total_records or 0) > 0
 
 
 def _rows(page: ListPage) -> int:
