@@ -19,16 +19,24 @@ from tests.support.ledgers import put_at_adobe
 from tests.support.simulator import Simulator
 
 DAG_ID = "earlier_days"
-# Nobody begins a task of this pool.
-POOL = "no_worker"
+# Nobody begins a task of this pool until all are set aside.
+POOL = "earlier_days"
 DAG = '''"""Made by tests/scale/waits.py."""
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, task_group
 
+from adobe_privacy.operators.privacy_requests import ArchivePrivacyResultsOperator
 from adobe_privacy.sensors.privacy_jobs import PrivacyJobsSensor
 
 with DAG("{dag_id}", schedule=None):
-    PrivacyJobsSensor.partial(task_id="wait", pool="{pool}").expand(batch_id=[f"batch-{{n}}" for n in range({number})])
+
+    @task_group(group_id="batch")
+    def batch(batch_id):
+        wait = PrivacyJobsSensor(task_id="wait", batch_id=batch_id, pool="{pool}")
+        archive = ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id)
+        wait >> archive
+
+    batch.expand(batch_id=[f"batch-{{n}}" for n in range({number})])
 '''
 
 
@@ -56,7 +64,7 @@ def make_wait(
                 completed_at="2099-01-01T00:00:00Z",
             )
     batches = put_at_adobe(ledger_url, jobs)
-    stack.airflow("pools", "set", POOL, "0", "Nobody works on it")
+    stack.airflow("pools", "set", POOL, "0", "Waits")
     stack.wait_for_dag(DAG_ID)
     with stack.api() as api:
         api.patch(f"/dags/{DAG_ID}", json={"is_paused": False}).raise_for_status()
@@ -64,6 +72,7 @@ def make_wait(
         api.post(f"/dags/{DAG_ID}/dagRuns", json=body).raise_for_status()
     until(stack, lambda: _count(stack, "scheduled") == number, f"{number} tasks are to be scheduled")
     stack.python(str(Path(__file__).with_name("set_aside.py")), DAG_ID, *batches)
+    stack.airflow("pools", "set", POOL, "16", "Waits")
     until(stack, lambda: waiting(stack) == number, f"{number} batches are to wait in the triggerers")
     # Nothing else waits as yet. Of each regulation there is a list.
     simulator.reset_counters()
@@ -71,8 +80,13 @@ def make_wait(
 
 
 def waiting(stack: Stack) -> int:
-    """How many are set aside and have a triggerer."""
+    """How many batches wait in a triggerer. A list whose rows move while it is read may show a job no more that is
+    open: then its batch waits in `archive`, which has asked for the job."""
     return _count(stack, "deferred", "AND trigger.triggerer_id IS NOT NULL")
+
+
+def waiting_in_archive(stack: Stack) -> int:
+    return _count(stack, "deferred", "AND task.task_id = 'batch.archive'")
 
 
 def _count(stack: Stack, state: str, more: str = "") -> int:
