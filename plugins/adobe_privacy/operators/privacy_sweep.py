@@ -49,12 +49,12 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
     Jobs in the ledger that no list shows, or that one shows as open for long, are asked for by their ids, some in
     each run, in turn. The run's day only limits what is counted and told.
 
-    A day that Adobe's lists do not reach fails at once. Jobs of ours that ended in error, and results that can be read
-    no more, fail the task after all others are archived; a retry could not help there. A job of ours that some product
-    did not do fails only the sweep that archives it, at once. What could not be archived for another reason is retried,
-    then by the next sweep. The
-    ledger notes when a sweep of all regulations has gone through all that is open, also where it then fails to tell a
-    person of it. Its success is an event of the asset `privacy_archive`, which carries counts.
+    A day that Adobe's lists do not reach fails at once. Jobs of ours that ended in error, results that can be read no
+    more, and jobs of ours that some product did not do, fail the task after all others are archived, and it is not
+    tried again: the last are told by the sweep that archives them only. What could not be archived for another reason
+    is tried again, then or by the next sweep. The ledger notes when a sweep of all regulations has gone through all
+    that is open, also where it then fails to tell a person of it. Its success is an event of the asset
+    `privacy_archive`, which carries counts.
 
     :param overlap_days: a scheduled run tells of so many days before its own as well, and of what has finished since
         midnight. A backfilled run tells of its own day.
@@ -153,20 +153,17 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             log.error("Not archived, and Adobe keeps job data for 30 days after completion: %s", gone)
         for problem in (*result.not_listed, *result.not_read):
             log.error("Not read: %s", problem)
-        problems = [*result.errors, *result.not_done, *result.gone]
-        shown = (
-            f"{len(problems)} jobs need a look, see the log: {'; '.join(problems[:10])}" if problems else ""
-        )
+        told = []
         if result.failures or result.not_listed or result.not_read:
             lists = f", {len(result.not_listed)} lists could not be read" if result.not_listed else ""
             lists += f", {len(result.not_read)} older manifests could not be read" if result.not_read else ""
-            failed = f"{len(result.failures)} jobs could not be archived{lists}: see the log"
-            if not result.not_done:
-                raise AirflowException(failed)
-            # Only the try that archives such a job tells of it: a further one would end well.
-            raise AirflowFailException(f"{failed}. The next sweep tries again. {shown}")
-        if problems:
-            raise AirflowFailException(shown)
+            told.append(f"{len(result.failures)} jobs could not be archived{lists}: see the log")
+        if problems := [*result.errors, *result.not_done, *result.gone]:
+            told.append(f"{len(problems)} jobs need a look, see the log: {'; '.join(problems[:10])}")
+            # Only the try that has dealt with such a job is sure to tell of it: a further one could end well.
+            raise AirflowFailException(". The next sweep tries again. ".join(told))
+        if told:
+            raise AirflowException(told[0])
 
     async def _sweep(
         self, context: Context, ledger: Ledger, first: date, last: date, regulations: list[str]
