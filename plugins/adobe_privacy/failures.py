@@ -11,7 +11,8 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.plain_text import plain
 
-# Of what may pass, and most often needs a person, or holds up what could go on: some five minutes of a step's.
+# How often a task is tried for what may pass and most often needs a person, or for what holds others up: for a step of
+# `privacy_requests`, some five minutes.
 FEW_TRIES = 4
 
 
@@ -28,8 +29,8 @@ def plain_failures(log: Any) -> Iterator[None]:
         raise failure from None
 
 
-def tries(task_instance: Any) -> int:
-    """This one included. A clear grants a task all its tries anew."""
+def tries_so_far(task_instance: Any) -> int:
+    """This one included, since the task was last cleared: a clear grants all its tries anew."""
     return int(task_instance.task.retries - task_instance.max_tries + task_instance.try_number)
 
 
@@ -38,7 +39,7 @@ def _tried_enough() -> bool:
         context = get_current_context()
     except RuntimeError:  # outside a task
         return False
-    return tries(context["ti"]) >= FEW_TRIES
+    return tries_so_far(context["ti"]) >= FEW_TRIES
 
 
 def _failure(error: Exception) -> AirflowException | None:

@@ -22,8 +22,6 @@ from adobe_privacy.plain_text import plain_logger
 
 # Of the command `airflow dag-processor`. Which type a job has is not known yet when the job calls its listeners.
 DAG_PROCESSOR = "airflow.cli.commands.dag_processor_command"
-# The usual schedule of every builder but that of the alarms.
-DAILY = "@daily"
 # The dag-processor imports it next. It registers abstract classes, and with each of these Python forgets what
 # `isinstance` has found before: so it comes first.
 IMPORTED_NEXT = "airflow.api_fastapi.execution_api.app"
@@ -60,8 +58,7 @@ def preload() -> None:
     from airflow.timetables.interval import CronDataIntervalTimetable
 
     builders = import_module("adobe_privacy.dags")
-    import_module("adobe_privacy.dags._dag").READY_TIMETABLES[DAILY] = CronDataIntervalTimetable(
-        DAILY, timezone="UTC"
-    )
+    shared = import_module("adobe_privacy.dags._dag")
+    shared.READY_TIMETABLES[shared.DAILY] = CronDataIntervalTimetable(shared.DAILY, timezone="UTC")
     for name in DAGS:
         DagSerialization.to_dict(getattr(builders, name)())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable
@@ -17,6 +17,10 @@ from adobe_privacy.links import owner_links
 TAGS = ("privacy", "adobe")
 OWNER = "privacy"
 
+# The usual schedule of every builder but that of the alarms.
+DAILY = "@daily"
+# How long Airflow tries each task: of most DAGs the next run takes up what this one has left.
+FOUR_TRIES: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(minutes=5)}
 # Timetables that `preloading` has made, by their expression. For any other expression each parse makes one.
 READY_TIMETABLES: dict[str, Any] = {}
 
@@ -28,7 +32,7 @@ def make_dag(
     dag_id: str | None,
     organisation: str,
     schedule: Any,
-    tries: Mapping[str, Any],
+    tries: Mapping[str, Any] = FOUR_TRIES,
     owner: str,
     tags: Sequence[str],
     pool: str | None,
@@ -39,7 +43,7 @@ def make_dag(
     """A DAG to make tasks in, whose documentation is its builder's, and whose operators use the places that are given,
     or those of the organisation. Raises OrganisationError for an unknown organisation.
 
-    `tries` are arguments of each task: how often it is tried, and how long Airflow waits before.
+    `tries` are Airflow's arguments of each task: how often it is tried again, and after how long.
     `dag_arguments` are a user's and win over `builders_own`; their `default_args` are added to those made here."""
     own = organisation_of(organisation)
     builders_params = builders_own.pop("params", {})

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.sdk import DAG, CronTriggerTimetable
 
-from adobe_privacy.dags._dag import OWNER, TAGS, make_dag
+from adobe_privacy.dags._dag import FOUR_TRIES, OWNER, TAGS, make_dag
 from adobe_privacy.operators.privacy_alarms import PrivacyAlarmsOperator
 from adobe_privacy.organisations import DEFAULT
 
@@ -53,7 +53,7 @@ def privacy_alarms(
         schedule=CronTriggerTimetable(schedule, timezone="UTC") if isinstance(schedule, str) else schedule,
         # Two at once would tell everything twice.
         max_active_runs=1,
-        tries={"retries": 3, "retry_delay": timedelta(minutes=2)},
+        tries={**FOUR_TRIES, "retry_delay": timedelta(minutes=2)},
         owner=owner,
         tags=tags,
         pool=pool,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG
 
-from adobe_privacy.dags._dag import OWNER, TAGS, make_dag
+from adobe_privacy.dags._dag import DAILY, OWNER, TAGS, make_dag
 from adobe_privacy.operators.privacy_optouts import SendPrivacyOptOutsOperator
 from adobe_privacy.organisations import DEFAULT
 
@@ -16,7 +15,7 @@ from adobe_privacy.organisations import DEFAULT
 def privacy_optouts(
     *,
     dag_id: str | None = None,
-    schedule: Any = "@daily",
+    schedule: Any = DAILY,
     organisation: str = DEFAULT,
     adobe_privacy_conn_id: str | None = None,
     ledger_conn_id: str | None = None,
@@ -48,7 +47,6 @@ def privacy_optouts(
         description="One day of opt-outs of sale, sent to Adobe, with a receipt of each",
         schedule=schedule,
         max_active_runs=4,
-        tries={"retries": 3, "retry_delay": timedelta(minutes=5)},
         owner=owner,
         tags=tags,
         pool=pool,

@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import DAG, TriggerRule, task_group
 
 from adobe_privacy._compat import add_result
-from adobe_privacy.dags._dag import OWNER, TAGS, make_dag
+from adobe_privacy.dags._dag import DAILY, OWNER, TAGS, make_dag
 from adobe_privacy.form_fields import field
 from adobe_privacy.operators.privacy_approval import ApprovePrivacyDeletesOperator
 from adobe_privacy.operators.privacy_requests import (
@@ -41,7 +41,7 @@ ASKED_AGAIN_SOON: dict[str, Any] = {
 def privacy_requests(
     *,
     dag_id: str | None = None,
-    schedule: Any = "@daily",
+    schedule: Any = DAILY,
     organisation: str = DEFAULT,
     adobe_privacy_conn_id: str | None = None,
     ledger_conn_id: str | None = None,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG
 
-from adobe_privacy.dags._dag import OWNER, TAGS, make_dag
+from adobe_privacy.dags._dag import DAILY, OWNER, TAGS, make_dag
 from adobe_privacy.form_fields import field
 from adobe_privacy.operators.privacy_retention import (
     CleanUpPrivacyArchiveOperator,
@@ -23,7 +22,7 @@ from adobe_privacy.organisations import DEFAULT
 def privacy_retention(
     *,
     dag_id: str | None = None,
-    schedule: Any = "@daily",
+    schedule: Any = DAILY,
     organisation: str = DEFAULT,
     ledger_conn_id: str | None = None,
     inbox_uri: str | None = None,
@@ -60,7 +59,6 @@ def privacy_retention(
         description="Archives past their retention are erased, with a tombstone left; a sample is re-read",
         schedule=schedule,
         max_active_runs=1,
-        tries={"retries": 3, "retry_delay": timedelta(minutes=5)},
         params={
             "dry_run": field(
                 False, type="boolean", title="Dry run", description="Say what would be erased, erase nothing"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG
 
-from adobe_privacy.dags._dag import OWNER, TAGS, make_dag
+from adobe_privacy.dags._dag import DAILY, OWNER, TAGS, make_dag
 from adobe_privacy.form_fields import field
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
 from adobe_privacy.organisations import DEFAULT
@@ -17,7 +16,7 @@ from adobe_privacy.organisations import DEFAULT
 def privacy_sweep(
     *,
     dag_id: str | None = None,
-    schedule: Any = "@daily",
+    schedule: Any = DAILY,
     organisation: str = DEFAULT,
     adobe_privacy_conn_id: str | None = None,
     ledger_conn_id: str | None = None,
@@ -52,7 +51,6 @@ def privacy_sweep(
         schedule=schedule,
         # A run that is being retried for hours must not keep the next day's waiting.
         max_active_runs=4,
-        tries={"retries": 3, "retry_delay": timedelta(minutes=5)},
         params={
             "regulations": field(
                 None,

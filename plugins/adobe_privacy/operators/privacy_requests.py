@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.airflow_organisations import organisation_of
 from adobe_privacy.api.facts import LIST_LOOK_BACK
-from adobe_privacy.failures import FEW_TRIES, plain_failures, tries
+from adobe_privacy.failures import FEW_TRIES, plain_failures, tries_so_far
 from adobe_privacy.links import AdobePrivacyLink, PrivacyArchiveLink, PrivacyPageLink
 from adobe_privacy.organisations import DEFAULT
 from adobe_privacy.plain_text import plain_logger
@@ -114,7 +114,7 @@ def is_tried_again(context: Context) -> bool:
     """Whether a task is to be tried again for a file that cannot be read. The day's other requests wait meanwhile, so
     not for long."""
     task_instance = context["ti"]
-    return task_instance.try_number <= task_instance.max_tries and tries(task_instance) < FEW_TRIES
+    return task_instance.try_number <= task_instance.max_tries and tries_so_far(task_instance) < FEW_TRIES
 
 
 def inbox_day(context: Context) -> date:
