@@ -66,6 +66,7 @@ def test_poking_asks_nothing_in_a_pause_and_keeps_one_that_adobe_asks_for(
         assert ledger.limits.not_before() is not None
 
 
+@pytest.mark.long  # each look tries again for some seconds
 @pytest.mark.parametrize("mode", ["reschedule", "poke"])
 def test_poking_waits_no_longer_for_a_job_that_alone_cannot_be_asked_for(
     world: World, batch_id: str, mode: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
