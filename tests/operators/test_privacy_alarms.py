@@ -206,13 +206,17 @@ def test_a_sweep_that_has_not_succeeded_for_36_hours_is_told_once(
     # Once: a sweep of another minute is another sweep, of which is told anew.
     now = datetime.now(UTC)
 
-    def event(hours_ago: int, dag_id: str = "privacy_sweep") -> Any:
-        return SimpleNamespace(source_dag_id=dag_id, timestamp=now - timedelta(hours=hours_ago))
+    def event(hours_ago: int, dag_id: str = "privacy_sweep", regulation: str = "*") -> Any:
+        extra = {"archived": 0, "regulation": regulation}
+        return SimpleNamespace(source_dag_id=dag_id, timestamp=now - timedelta(hours=hours_ago), extra=extra)
 
     others = event(1, "privacy_requests")
     assert raise_alarms(others) == {}, "one that never ran, or is off for weeks"
     assert raise_alarms(event(60), event(35), others) == {}
-    assert raise_alarms(event(60), event(37), others) == {"sweep": 1}
+    limited = event(2, regulation="gdpr"), event(1, regulation="gdpr,ccpa")
+    assert raise_alarms(event(60), event(35), others, *limited) == {}
+    assert raise_alarms(event(60), event(37), others, *limited) == {"sweep": 1}
+    assert raise_alarms(event(90, regulation="gdpr")) == {"sweep": 1}, "each sweep is limited"
     assert "privacy_sweep last went through all open jobs at" in caplog.text
     assert raise_alarms(event(60), event(37), others) == {}
     assert raise_alarms(event(99, "sweep_eu"), sweep_dag_id="sweep_eu") == {"sweep": 1}
@@ -222,7 +226,9 @@ def test_a_sweep_that_failed_only_to_tell_a_person_is_not_late(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A job of ours that a product did not do, each day: each sweep fails, and each has done its work."""
-    event = SimpleNamespace(source_dag_id="privacy_sweep", timestamp=datetime.now(UTC) - timedelta(hours=60))
+    event = SimpleNamespace(
+        source_dag_id="privacy_sweep", timestamp=datetime.now(UTC) - timedelta(hours=60), extra={}
+    )
     world.put(request(1, "delete", products=["analytics"]))
     (batch_id,) = PlanPrivacyRequestsOperator(task_id="plan").execute(context())
     CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
@@ -240,7 +246,7 @@ def test_the_ledger_says_when_a_sweep_last_went_through(
     world: World, caplog: pytest.LogCaptureFixture, ago: int, told: dict[str, int]
 ) -> None:
     now = datetime.now(UTC)
-    event = SimpleNamespace(source_dag_id="privacy_sweep", timestamp=now - timedelta(hours=60))
+    event = SimpleNamespace(source_dag_id="privacy_sweep", timestamp=now - timedelta(hours=60), extra={})
     with Ledger(world.ledger_url, actor="test", now=lambda: now - timedelta(hours=ago)) as ledger:
         ledger.others.note_sweep()
     assert raise_alarms(event) == told

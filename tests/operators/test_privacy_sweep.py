@@ -27,8 +27,10 @@ from adobe_privacy.operators.privacy_requests import (
     CreatePrivacyJobsOperator,
     PlanPrivacyRequestsOperator,
     SettlePrivacyRequestsOperator,
+    privacy_archive,
 )
 from adobe_privacy.operators.privacy_sweep import SweepPrivacyJobsOperator
+from adobe_privacy.organisations import DEFAULT
 from adobe_privacy.regulations.clocks import due_dates
 from adobe_privacy.regulations.codes import REGULATIONS
 from adobe_privacy.results.sweep import Sweep
@@ -425,15 +427,26 @@ def test_the_ledger_notes_a_sweep_that_did_its_work(
         )
 
 
-@pytest.mark.parametrize(("regulations", "noted"), [(["gdpr"], False), (list(REGULATIONS), True)])
+@pytest.mark.parametrize(
+    ("regulations", "noted", "event"),
+    [
+        (["gdpr"], False, "gdpr"),
+        (["gdpr", "ccpa"], False, "gdpr,ccpa"),
+        (list(REGULATIONS), True, "*"),
+    ],
+)
 def test_the_ledger_notes_no_sweep_that_its_argument_limits(
-    world: World, monkeypatch: pytest.MonkeyPatch, regulations: list[str], noted: bool
+    world: World, monkeypatch: pytest.MonkeyPatch, regulations: list[str], noted: bool, event: str
 ) -> None:
+    """Nor does the asset's event, by which `privacy_alarms` tells a late sweep, say that it was one of all."""
+
     async def swept(*_: Any, **__: Any) -> Sweep:
         return Sweep()
 
     monkeypatch.setattr(SweepPrivacyJobsOperator, "_sweep", swept)
-    SweepPrivacyJobsOperator(task_id="sweep", regulations=regulations).execute(context(today(world)))
+    given = context(today(world))
+    SweepPrivacyJobsOperator(task_id="sweep", regulations=regulations).execute(given)
+    assert given["outlet_events"][privacy_archive(DEFAULT)].extra["regulation"] == event
     with Ledger(world.ledger_url, actor="test") as ledger:
         assert (ledger.others.swept_at() is not None) is noted
 

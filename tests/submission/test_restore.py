@@ -364,6 +364,48 @@ async def test_the_ledger_that_had_the_archive_stops(drill: Day, tmp_path: Path)
         check_owner(drill.ledger, drill.archive, drill.simulator.org_id)
 
 
+@pytest.mark.parametrize("named", [["profileService", "target"], []], ids=["by the request", "by nobody"])
+@pytest.mark.parametrize("silent", [["Target"], ["Target", "Profile"]], ids=["one", "all"])
+async def test_of_a_recognised_job_it_is_known_which_products_were_asked(
+    drill: Day, named: list[str], silent: list[str]
+) -> None:
+    """Its batch was lost. A product that did not answer must not pass for one that was not asked."""
+    products = ["profileService", "target"]
+    hand_in(drill.inbox, line(1, "delete", products=named))
+    drill.ledger.intake.fingerprint(b"")
+    backup = back_up(drill.ledger)
+    rules = [{"product": product, "silent": True} for product in silent]
+    drill.simulator.scenario({"rules": rules})
+    drill.simulator.switch(jobs_never_finish=False, delete_delay_seconds="60")
+    for batch in plan(drill.inbox, drill.ledger, default_products=tuple(products)):
+        await drill.submit(batch)
+    restore(drill.ledger, backup)
+    drill.pass_time(timedelta(days=1))
+    async with PrivacyServiceClient(config(drill.simulator)) as client:
+        await reconcile(
+            ledger=drill.ledger,
+            inbox=drill.inbox,
+            archive=drill.archive,
+            client=client,
+            settings=PlanSettings(organisation=drill.simulator.org_id, default_products=tuple(products)),
+            apply=True,
+            regulations=("gdpr",),
+        )
+    swept = await sweep(
+        first=DAY,
+        last=DAY + timedelta(days=2),
+        ledger=drill.ledger,
+        archive=drill.archive,
+        client=drill.client,
+        regulations=["gdpr"],
+        default_products=products,
+    )
+    [job] = drill.ledger.people.request_jobs("DSR-1")
+    assert (swept.archived, job.state) == (1, JobState.ARCHIVED)
+    assert len(swept.not_done) == 1
+    assert drill.ledger.attention.counts()["not_done"] == 1
+
+
 class LedgersWord:
     """What the retention asks, as its operator does."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from adobe_privacy.airflow_organisations import organisation_of
 from adobe_privacy.failures import plain_failures
-from adobe_privacy.operators.privacy_requests import PrivacyOperator, privacy_archive, run_of
+from adobe_privacy.operators.privacy_requests import ALL_REGULATIONS, PrivacyOperator, privacy_archive, run_of
 from adobe_privacy.organisations import DEFAULT
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class PrivacyAlarmsOperator(PrivacyOperator):
             alarms = due_alarms(
                 ledger,
                 daily_limit=self.settings.service.daily_job_limit,
-                swept_at=max(filter(None, (self._swept_at(context), ledger.others.swept_at())), default=None),
+                swept_at=self._swept_at(context, ledger.others.swept_at()),
             )
             if alarms.groups:
                 # The DAG's own notifiers are its author's code; a variable's are data.
@@ -102,10 +102,13 @@ class PrivacyAlarmsOperator(PrivacyOperator):
     def _subject(self, subject: str) -> str:
         return subject if self.organisation == DEFAULT else f"{self.organisation}: {subject}"
 
-    def _swept_at(self, context: Context) -> datetime | None:
-        """When the sweep last succeeded, within two weeks; None where it did not, or never ran. The ledger knows of
-        those, too, that did their work and failed to tell a person of something, but of none before an upgrade."""
+    def _swept_at(self, context: Context, noted: datetime | None) -> datetime | None:
+        """When a sweep last went through all regulations; None where none did within two weeks, or none ever ran. The
+        ledger has `noted` those, too, that did their work and failed to tell a person of something, but none before an
+        upgrade. Where each sweep is limited to some regulations, the last of these counts."""
         since = datetime.now(UTC) - SWEEPS_LOOKED_BACK
         events = context["inlet_events"][privacy_archive(self.organisation)].after(since.isoformat())
-        times = [event.timestamp for event in events if event.source_dag_id == self.sweep_dag_id]
-        return max(times, default=None)
+        sweeps = [event for event in events if event.source_dag_id == self.sweep_dag_id]
+        of_all = [each for each in sweeps if (each.extra or {}).get("regulation") == ALL_REGULATIONS]
+        times = [each.timestamp for each in of_all] + ([] if noted is None else [noted])
+        return max(times or [each.timestamp for each in sweeps], default=None)

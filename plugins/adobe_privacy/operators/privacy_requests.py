@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 log = plain_logger(__name__)
 
+# In the events of `privacy_archive`, instead of a regulation code.
+ALL_REGULATIONS = "*"
 # What has not ended while Adobe lists it will not be seen to end.
 DEFAULT_TIMEOUT = LIST_LOOK_BACK + timedelta(days=1)
 # Of one try on a worker. Whatever hangs, although every call has its limit, ends then, and the next try takes up what

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.links import AdobePrivacyLink, PrivacyArchiveLink, PrivacyPageLink
 from adobe_privacy.operators.privacy_requests import (
+    ALL_REGULATIONS,
     PrivacyOperator,
     inbox_day,
     is_backfill,
@@ -100,8 +101,8 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             except DayOutOfReach as error:
                 raise AirflowFailException(str(error)) from None
             # A sweep of some regulations says nothing of the others.
-            undone = result.failures or result.not_listed
-            if not undone and REGULATIONS.keys() <= set(regulations):
+            of_all = REGULATIONS.keys() <= set(regulations)
+            if of_all and not (result.failures or result.not_listed):
                 ledger.others.note_sweep()
             self.tell_figures(ledger)
         self.tell(
@@ -124,7 +125,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
             partial=result.partial,
             missed=result.missed,
             bytes=result.bytes,
-            regulation=regulations[0] if len(regulations) == 1 else "*",
+            regulation=ALL_REGULATIONS if of_all else ",".join(dict.fromkeys(regulations)),
         )
         return {"finished": result.finished, "archived": result.archived, "adopted": result.adopted}
 
@@ -188,6 +189,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
                 regulations=regulations,
                 clocks=self.settings.variables.legal_clocks,
                 settings=archive_settings(self.settings),
+                default_products=self.settings.service.products,
                 on_progress=ArchiveProgress(self.log, context),
             )
         result.not_read = again.failures

@@ -40,13 +40,15 @@ async def complete_jobs(
     clocks: Clocks = DEFAULT,
     concurrency: int = CONCURRENCY,
     max_attempts: int = MAX_ATTEMPTS,
+    default_products: Sequence[str] = (),
     on_progress: Callable[[Completion], None] | None = None,
 ) -> Completion:
     """Finishes those of `jobs` that Adobe is done with, at most `concurrency` at once.
 
     What expires first is fetched first: of a thousand jobs the details are read, then their results fetched in
     the order of completion. A job that fails here is named in `failures` and stays as it was, to be tried
-    again. `on_progress` is called whenever a job has been dealt with, on the event loop.
+    again. `default_products` are what a request asks for that names no products, where its batch was lost.
+    `on_progress` is called whenever a job has been dealt with, on the event loop.
 
     Raises AuthenticationFailed or PermissionDenied where no job or no result can be read, and StorageError before
     anything is fetched where the archive cannot be written at all. Without the permission to read results the first
@@ -57,7 +59,14 @@ async def complete_jobs(
     a few more where it is encrypted.
     """
     work = Finishing(
-        ledger, archive, client, settings or ArchiveSettings(), clocks, max_attempts, Completion(len(jobs))
+        ledger,
+        archive,
+        client,
+        settings or ArchiveSettings(),
+        clocks,
+        max_attempts,
+        default_products,
+        Completion(len(jobs)),
     )
 
     def dealt_with() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -117,6 +118,7 @@ class Finishing:
     settings: ArchiveSettings
     clocks: Clocks
     max_attempts: int
+    default_products: Sequence[str]
     result: Completion
     permission: ReadPermission = field(default_factory=ReadPermission)
     jobs: JobPermission = field(default_factory=JobPermission)
@@ -126,7 +128,7 @@ class Finishing:
     _hashes: dict[int, str] = field(default_factory=dict)
     _counted: dict[int, tuple[bool, int]] = field(default_factory=dict)
     _recorded_at: float = 0.0
-    _products: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
+    _products: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     async def look(self, job: Job) -> bool:
         """Reads a job's detail. False where there is nothing to archive."""
@@ -356,9 +358,14 @@ class Finishing:
         )
 
     def _asked(self, job: Job) -> tuple[str, ...]:
-        """The products that were asked; of jobs that are not ours it is not known."""
+        """The products that were asked; of jobs that are not ours it is not known. Where the batch was lost, they are
+        those that the request names, or the usual ones."""
+        if job.batch_id is None:
+            if job.origin is Origin.ADOBE:
+                return ()
+            return tuple(filter(None, job.products.split(","))) or tuple(self.default_products)
         if job.batch_id not in self._products:
-            asked = "" if job.batch_id is None else self.ledger.claims.batch(job.batch_id).products
+            asked = self.ledger.claims.batch(job.batch_id).products
             self._products[job.batch_id] = tuple(filter(None, asked.split(",")))
         return self._products[job.batch_id]
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -107,12 +107,14 @@ async def sweep(
     regulations: Collection[str] = tuple(REGULATIONS),
     clocks: Clocks = DEFAULT,
     settings: ArchiveSettings | None = None,
+    default_products: Sequence[str] = (),
     on_progress: Callable[[Completion], None] | None = None,
 ) -> Sweep:
     """Archives every job of these regulations that Adobe lists as finished and that is not archived yet. As far as the
     sweep's budget of single questions goes, it archives those too that no list shows, or that one shows as open for
     long. A job that is not ours gets a row of its own in the ledger, without its user key. The UTC days from `first` to
     `last` limit only what is counted and told of jobs that were archived before or can be read no more.
+    `default_products` are those of requests that name none.
 
     A list that cannot be read costs no other.
 
@@ -152,6 +154,7 @@ async def sweep(
         client=client,
         settings=settings,
         clocks=clocks,
+        default_products=default_products,
         on_progress=on_progress,
     )
     result.archived, result.failures = completion.archived, completion.failures
