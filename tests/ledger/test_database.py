@@ -10,12 +10,13 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, text, update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError, StatementError
 
 from adobe_privacy.ledger import database
@@ -28,7 +29,7 @@ from adobe_privacy.ledger.database import (
     upgrade,
 )
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.ledger.schema import Base, Usage
+from adobe_privacy.ledger.schema import Base, Job, Usage
 from tests.support.ledgers import DAY, Postgres, counted, received
 
 OF_POSTGRESQL = "ix_privacy_request_ids_parts"  # an index of what a function makes of a column
@@ -171,6 +172,29 @@ def test_one_write_transaction_keeps_every_other_out(ledger_url: str) -> None:
     assert order == ["first", "second"]
     for engine in engines:
         engine.dispose()
+
+
+def test_a_writer_sees_what_was_committed_while_it_waited(postgres: Postgres) -> None:
+    """Also where the server's default is another: an erasure would not see the hold that it waited for."""
+    url = postgres.new_database("repeatable")
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("ALTER DATABASE repeatable SET default_transaction_isolation = 'repeatable read'")
+    begun: list[bool] = []
+    with Ledger(url, actor="a person") as ledger, Ledger(url, actor="retention") as other:
+        ledger.intake.receive([received(1)])
+
+        def erase() -> None:
+            begun.append(other.erasures.begin("adobe-1", "DSR-1", "jobs/gdpr/2026/01/01/adobe-1"))
+
+        with ledger.unit.write() as session:
+            thread = threading.Thread(target=erase)
+            thread.start()
+            waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            while not session.scalar(waits):
+                time.sleep(0.01)
+            session.execute(update(Job).values(on_hold=True))
+        thread.join()
+    assert begun == [False]
 
 
 def test_nobody_waits_for_a_writer_for_ever(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:

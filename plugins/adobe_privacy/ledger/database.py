@@ -68,6 +68,8 @@ def create_ledger_engine(url: str, *, connections: int = 10, make_folder: bool =
         parsed,
         connect_args=arguments,
         hide_parameters=True,
+        # Whatever is the server's default: a writer must see what was committed while it waited for its lock.
+        isolation_level="READ COMMITTED",
         pool_pre_ping=True,
         pool_size=2,
         max_overflow=connections - 2,
