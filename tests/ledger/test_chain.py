@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 from sqlalchemy import delete, text, update
@@ -171,6 +172,28 @@ def test_what_was_filed_is_read_from_the_history(ledger: Ledger, clock: FakeCloc
     assert ledger.chain.filed(["adobe-2"])["adobe-2"].sha256 == "cd" * 32
     assert ledger.people.request_jobs("DSR-1")[1].manifest_sha256 == "cd" * 32
     assert list(ledger.chain.odd_jobs()) != [], "the states above were set by hand"
+
+
+def test_a_hash_that_a_person_types_is_no_manifests(ledger: Ledger, clock: FakeClock) -> None:
+    ledger.intake.receive([received(1), received(2)])
+    with ledger.unit.write() as session:
+        session.execute(update(Job).values(state=JobState.COMPLETE, adobe_job_id=text("'adobe-' || id")))
+    ledger.results.record_archived({1: "jobs/1"}, {1: HASH})
+    forged = "cd" * 32
+    for decide in (ledger.people.hold, ledger.people.release):
+        for number in (1, 2):
+            assert decide(f"DSR-{number}", f"court order; SHA-256 {forged}")
+    ledger.people.extend("DSR-2", date(2099, 1, 1), f"SHA-256 {forged}")
+    ledger.people.close("DSR-2", f"SHA-256 {forged}")
+    filed = ledger.chain.filed(["adobe-1", "adobe-2"])
+    assert (filed["adobe-1"].sha256, filed["adobe-2"].sha256) == (HASH, None)
+    with ledger.unit.write() as session:
+        session.execute(update(Job).values(manifest_sha256=forged))
+    named = [problem for problem in ledger.chain.odd_jobs() if "hash of its manifest" in problem]
+    assert len(named) == 2
+    with ledger.unit.write() as session:
+        session.execute(update(Job).values(attempt=2))
+    assert ledger.chain.earlier() == ["adobe-1"]
 
 
 def test_a_long_reason_never_cuts_a_hash_off() -> None:

@@ -17,12 +17,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, exists, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from adobe_privacy.ledger.access import WORDS
 from adobe_privacy.ledger.schema import CLOSED, NOT_ERASED, Erasure, Job, Seal, Transition
 from adobe_privacy.ledger.unit import Topic, chunks
 
 START = "0" * 64
 # Before the hash of a manifest in a change's reason.
 SHA256 = "SHA-256 "
+# What we have noted: the reason of a person's decision may hold such words, too.
+_FILED = and_(
+    Transition.reason.contains(SHA256),
+    *(~Transition.reason.startswith(words, autoescape=True) for words in WORDS),
+)
 _COLUMNS = (
     Transition.id,
     Transition.job_id,
@@ -129,7 +135,7 @@ class Chain(Topic):
             .where(Transition.id.is_(None) | (Transition.to_state != Job.state))
         )
         told = exists().where(
-            Transition.job_id == Job.id, Transition.reason.contains(SHA256 + Job.manifest_sha256)
+            Transition.job_id == Job.id, Transition.reason.contains(SHA256 + Job.manifest_sha256), _FILED
         )
         filed = select(Job.request_id, Job.id).where(Job.manifest_sha256.is_not(None), ~told)
         with self.unit.read() as session:
@@ -144,11 +150,10 @@ class Chain(Topic):
         with self.unit.read() as session:
             for some in chunks(adobe_job_ids):
                 here = Transition.adobe_job_id.in_(some)
-                query = select(Transition.adobe_job_id, Transition.reason).where(here).order_by(Transition.id)
-                for job_id, reason in session.execute(query):
-                    _, marked, rest = reason.partition(SHA256)
-                    if marked:
-                        found[job_id] = Filed(rest[:64])
+                query = select(Transition.adobe_job_id, Transition.reason, _FILED.label("filed")).where(here)
+                for job_id, reason, filed in session.execute(query.order_by(Transition.id)):
+                    if filed:
+                        found[job_id] = Filed(reason.rpartition(SHA256)[2][:64])
                     else:
                         found.setdefault(job_id, Filed(None))
                 erasing = select(Erasure.adobe_job_id).where(
@@ -179,7 +184,7 @@ class Chain(Topic):
                 Job.attempt > 1,
                 Transition.attempt < Job.attempt,
                 Transition.adobe_job_id.is_not(None),
-                Transition.reason.contains(SHA256),
+                _FILED,
                 ~_closed(Transition.adobe_job_id),
             )
             .distinct()
