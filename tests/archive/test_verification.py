@@ -205,6 +205,28 @@ async def test_a_store_that_is_down_is_no_finding(file_store: Store, monkeypatch
         run(file_store)
 
 
+async def test_a_manifest_that_was_changed_is_found_while_its_erasure_waits(file_store: Store) -> None:
+    """It has begun, and the store refuses it night after night."""
+    manifest = await archive_job(file_store, access_job(), FromMemory(make_zip()).open)
+    known = {manifest.job_id: Filed(manifest.written_sha256, erasing=True)}
+
+    class Ledger:
+        def filed(self, job_ids: Collection[str]) -> dict[str, Filed]:
+            return known
+
+        def manifests(self) -> list[tuple[str, str]]:
+            return []
+
+        def earlier(self) -> list[str]:
+            return []
+
+    assert list(verify_archive(file_store, witness=Ledger())) == []
+    changed = manifest.to_json().replace(b'"request_id": "', b'"request_id": "x')
+    file_store.write(f"{manifest.folder}/manifest.json", changed)
+    problems = [finding.problem for finding in verify_archive(file_store, witness=Ledger())]
+    assert problems == ["changed-manifest"]
+
+
 @pytest.mark.parametrize("moment", ["listed", "manifest read"])
 async def test_a_result_that_is_erased_while_it_is_looked_at_is_no_fault(
     store: Store, monkeypatch: pytest.MonkeyPatch, moment: str

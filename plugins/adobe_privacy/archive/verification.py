@@ -245,7 +245,9 @@ class Verification:
         known = filed.get(manifest.job_id)
         if known is None:
             return [wrong("unknown-manifest", key, "the ledger knows no such job")]
-        if known.sha256 is None or known.erasing or known.sha256 == manifest.written_sha256:
+        # An erasure that the store refuses leaves the manifest as it was.
+        being_replaced = known.erasing and manifest.erasure is not None
+        if known.sha256 is None or being_replaced or known.sha256 == manifest.written_sha256:
             return []
         detail = "it is not the manifest that was archived"
         if manifest.erasure is not None:
