@@ -26,6 +26,10 @@ class Erasing:
     def is_held(self, manifest: Manifest) -> bool:
         return manifest.job_id in self.held
 
+    def not_due(self, manifest: Manifest) -> None:
+        self.log.append(("not due", manifest.job_id))
+        self.open.pop(manifest.job_id, None)
+
     def done(self, manifest: Manifest) -> None:
         self.log.append(("done", manifest.job_id))
         self.open.pop(manifest.job_id, None)

@@ -174,6 +174,29 @@ async def test_a_crash_between_tombstone_and_deletion_is_seen_and_finished(
     assert (erasure.started_at, erasure.erased_at) == (after(31)(), after(40)())
 
 
+@pytest.mark.parametrize("retention", [{"gdpr": 365}, {"lgpd_bra": 30}], ids=["longer", "taken out"])
+async def test_what_is_not_due_any_more_stays_where_its_erasure_left_it_untouched(
+    store: Store, monkeypatch: pytest.MonkeyPatch, retention: dict[str, int]
+) -> None:
+    """The store refused it, and before it was tried again the retention was changed."""
+    manifest = await archive(store)
+    erasures = Erasing()
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "replace", _refused)
+        assert [each.action for each in erase_expired(store, {"gdpr": 3}, erasures=erasures)] == ["failed"]
+    assert list(erasures.unfinished()) == [manifest.folder]
+    for dry_run in (True, False):
+        assert (
+            list(erase_expired(store, retention, erasures=erasures, clock=after(31), dry_run=dry_run)) == []
+        )
+    assert result_exists(store, manifest)
+    assert list(erasures.unfinished()) == []
+
+
+def _refused(*_: object) -> None:
+    raise AccessDenied("the store refused", uri="")
+
+
 async def test_a_result_that_came_back_after_its_erasure_is_an_error(store: Store) -> None:
     manifest = await archive(store)
     list(erase_expired(store, {"gdpr": 30}, erasures=Erasing(), clock=after(31)))

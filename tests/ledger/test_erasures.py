@@ -129,13 +129,58 @@ def test_of_a_hold_and_an_erasure_at_once_exactly_one_wins(open_ledger: OpenLedg
         assert begun == [told_too_late]
 
 
-def test_a_hold_is_honoured_where_the_store_refused_the_erasure(ledger: Ledger) -> None:
-    assert ledger.erasures.begin("adobe-1", "DSR-1", FOLDER, untouched=True)
-    assert ledger.erasures.begin("adobe-1", "DSR-1", FOLDER, untouched=True)
+def begin_untouched(ledger: Ledger) -> bool:
+    return ledger.erasures.begin("adobe-1", "DSR-1", FOLDER, untouched=True)
+
+
+def test_a_hold_is_honoured_where_the_store_refused_the_erasure(ledger: Ledger, clock: FakeClock) -> None:
+    assert begin_untouched(ledger)
+    assert begin_untouched(ledger)
     ledger.people.hold("DSR-1", "lawsuit")
-    assert not ledger.erasures.begin("adobe-1", "DSR-1", FOLDER, untouched=True)
+    clock.advance(hours=2)
+    assert not begin_untouched(ledger)
     assert ledger.erasures.unfinished() == []
     assert ledger.erasures.too_late("DSR-1") == []
+
+
+@pytest.mark.parametrize("refused_before", [False, True])
+def test_of_two_runs_at_once_neither_takes_back_what_the_other_erases(
+    ledger: Ledger, clock: FakeClock, *, refused_before: bool
+) -> None:
+    """The first has begun, and has not changed the manifest yet. Then the hold comes, and the second run."""
+    if refused_before:
+        assert begin_untouched(ledger)
+        clock.advance(days=1)
+    assert begin_untouched(ledger)
+    ledger.people.hold("DSR-1", "lawsuit")
+    assert not begin_untouched(ledger)
+    ledger.erasures.not_due("adobe-1")
+    assert ledger.erasures.unfinished() == [FOLDER]
+    ledger.erasures.done("adobe-1")
+    assert ledger.erasures.too_late("DSR-1") == ["the result of Adobe's job adobe-1 is erased already"]
+
+
+def test_an_erasure_that_is_not_due_any_more_counts_as_not_begun(ledger: Ledger, clock: FakeClock) -> None:
+    ledger.erasures.not_due("adobe-1")
+    assert begin_untouched(ledger)
+    clock.advance(hours=2)
+    ledger.erasures.not_due("adobe-1")
+    assert ledger.erasures.of_request("DSR-1") == []
+
+
+def test_a_result_that_came_back_and_is_erased_again_has_its_new_tombstone_in_the_history(
+    ledger: Ledger,
+) -> None:
+    """With a backup of the archive. A tombstone that is known is not noted again."""
+    archived(ledger)
+    for sha256 in ("ab" * 32, "cd" * 32, "cd" * 32):
+        assert begin_untouched(ledger)
+        ledger.erasures.done("adobe-1", sha256)
+        assert ledger.chain.filed(["adobe-1"])["adobe-1"].sha256 == sha256
+        [job] = ledger.people.request_jobs("DSR-1")
+        assert job.manifest_sha256 == sha256
+    told = [each for each in ledger.people.history("DSR-1") if "was erased" in each.reason]
+    assert len(told) == 2
 
 
 def test_an_erasure_brings_no_forgotten_request_id_back(ledger: Ledger, clock: FakeClock) -> None:

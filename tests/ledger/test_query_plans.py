@@ -322,6 +322,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
         ledger.erasures.note_stopped("jobs/lgpd_bra/2026/01/01/adobe-2"),
     ),
     "erasures.is_stopped": lambda ledger: ledger.erasures.is_stopped("adobe-2"),
+    "erasures.not_due": lambda ledger: ledger.erasures.not_due("adobe-2"),
     "erasures.done": lambda ledger: ledger.erasures.done("adobe-2"),
     "erasures.unfinished": lambda ledger: ledger.erasures.unfinished(),
     "erasures.of_request": lambda ledger: ledger.erasures.of_request("OLD-8"),

@@ -418,6 +418,9 @@ class LedgersWord:
     def is_held(self, manifest: Manifest) -> bool:
         return self.topic.is_held(manifest.job_id, manifest.request_id)
 
+    def not_due(self, manifest: Manifest) -> None:
+        self.topic.not_due(manifest.job_id)
+
     def done(self, manifest: Manifest) -> None:
         self.topic.done(manifest.job_id, manifest.written_sha256)
 

@@ -56,6 +56,10 @@ class Erasures(Protocol):
         """The same question for a dry run, which notes nothing."""
         ...
 
+    def not_due(self, manifest: Manifest) -> None:
+        """An erasure that has begun, and left this result untouched, is not due any more: the retention was changed."""
+        ...
+
     def done(self, manifest: Manifest) -> None:
         """Note that the erasure is confirmed in the archive, by this tombstone."""
         ...
@@ -91,10 +95,10 @@ def erase_expired(
 ) -> Iterator[RetentionAction]:
     """Erase the results of jobs completed more than their regulation's days ago. Iterate to run it.
 
-    A regulation that is not in `retention_days` is never touched. Of an erased result the manifest stays as
-    a tombstone: size and hash of what was there, when it was erased and why. Manifests without a result
-    (delete jobs) stay as they are, being the proof. `erasures` is asked about each result immediately before it is
-    erased; a job on legal hold is left alone.
+    A regulation that is not in `retention_days` is never touched; but where a tombstone was begun, the erasure is
+    finished. Of an erased result the manifest stays as a tombstone: size and hash of what was there, when it was
+    erased and why. Manifests without a result (delete jobs) stay as they are, being the proof. `erasures` is
+    asked about each result immediately before it is erased; a job on legal hold is left alone.
 
     Only folders whose date can be due are listed, and of these only manifests with something beside them are read.
     A result that cannot be erased, or a folder that may not be listed, is `failed` and stops no other;
@@ -150,7 +154,8 @@ class _Erasing:
         self.closed = ClosedFolders()
 
     def folder(self, folder: str, *, begun: bool) -> Iterator[RetentionAction]:
-        """Erase the result in a job's folder if it is due, or because its erasure has `begun`."""
+        """Erase the result in a job's folder if it is due, or because its tombstone was begun. For all that `erasures`
+        knows, its erasure has `begun`."""
         try:
             action = self._judged(folder, begun)
         except ObjectNotFound as error:
@@ -188,7 +193,9 @@ class _Erasing:
             return None
         days = self._days.get(manifest.regulation)
         expired = days is not None and manifest.completed_at <= _before(self._clock(), days)
-        if key is None or not (begun or erasure is not None or expired):
+        if key is None or not (erasure is not None or expired):
+            if begun and not self._dry_run:
+                self._erasures.not_due(manifest)
             return None
         key_place = key_store(self._store, self._keys, manifest)
         if key_place is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
@@ -13,6 +13,9 @@ from adobe_privacy.ledger.results import with_hash
 from adobe_privacy.ledger.schema import HELD, NOT_ERASED, Erasure, Job, Transition
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic, chunks
+
+# A result is erased within so long after its erasure was noted: by a few calls of the store, each with its repetitions.
+UNDER_WAY = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,11 @@ class Erasures(Topic):
             if begun is not None and not untouched:
                 return True
             if _is_held(session, adobe_job_id, request_id):
-                if begun is not None and begun.done_at is None:
-                    session.delete(begun)
+                self._take_back(session, begun)
                 return False
             if begun is not None:
+                if begun.done_at is None:
+                    begun.begun_at = self.unit.now()
                 return True
             session.add(
                 Erasure(
@@ -58,12 +62,23 @@ class Erasures(Topic):
             )
             return True
 
+    def not_due(self, adobe_job_id: str) -> None:
+        """An erasure that has left everything untouched is not wanted any more: it counts as not begun."""
+        with self.unit.write() as session:
+            self._take_back(session, session.get(Erasure, adobe_job_id))
+
+    def _take_back(self, session: Session, begun: Erasure | None) -> None:
+        """Unless another run may be erasing the result at this moment."""
+        if begun is not None and begun.done_at is None and begun.begun_at < self.unit.now() - UNDER_WAY:
+            session.delete(begun)
+
     def done(self, adobe_job_id: str, tombstone_sha256: str | None = None) -> None:
-        """Note that nothing of a result is left, and which manifest stands in the archive now."""
+        """Note that nothing of a result is left, and which manifest stands in the archive now. A result that came back,
+        with a backup of the archive, may be erased again."""
         with self.unit.write() as session:
             erasure = session.get(Erasure, adobe_job_id)
-            if erasure is not None and erasure.done_at is None:
-                erasure.done_at = self.unit.now()
+            if erasure is not None:
+                erasure.done_at = erasure.done_at or self.unit.now()
                 self._note(session, adobe_job_id, tombstone_sha256)
 
     def note_stopped(self, folder: str) -> bool:
@@ -95,9 +110,14 @@ class Erasures(Topic):
         job = _job_of(session, adobe_job_id)
         if job is None:
             return  # archived by another ledger
+        reason = with_hash("the result was erased", sha256)
+        same = select(Transition.id).where(
+            Transition.adobe_job_id == adobe_job_id, Transition.reason == reason
+        )
+        if session.scalar(same.limit(1)) is not None:
+            return
         if job.adobe_job_id == adobe_job_id:
             job.manifest_sha256 = sha256
-        reason = with_hash("the result was erased", sha256)
         self.unit.note(session, [job], job.state, job.state, reason, adobe_job_id)
 
     def record_found(self, found: Collection[FoundErasure]) -> None:

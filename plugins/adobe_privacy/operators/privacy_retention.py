@@ -62,6 +62,9 @@ class _Erasures:
     def is_held(self, manifest: Manifest) -> bool:
         return self._ledger.erasures.is_held(manifest.job_id, manifest.request_id)
 
+    def not_due(self, manifest: Manifest) -> None:
+        self._ledger.erasures.not_due(manifest.job_id)
+
     def done(self, manifest: Manifest) -> None:
         self._ledger.erasures.done(manifest.job_id, manifest.written_sha256)
 
