@@ -253,6 +253,28 @@ def test_a_decision_by_what_show_printed_is_refused_once_that_has_changed(
     assert run(capsys, *decide, str(shown["seen"]))[0] == 0
 
 
+def test_closing_a_file_by_what_attention_printed_is_refused_once_more_of_it_was_refused(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.put({"no": "request"})
+    (file,) = world.inbox.rglob("*.jsonl")
+    place = f"{file.parent.name}/{file.name}"
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    seen = run(capsys, "attention")[1]["seen"]
+    assert main(["attention"]) == 1
+    assert capsys.readouterr().out.endswith(f"seen of the inbox: {seen}\n")
+    close = ("close", place, "--reason", "as seen", "--seen")
+
+    world.put({"no": "request"}, {"perhaps": "a request"})
+    PlanPrivacyRequestsOperator(task_id="plan").execute(context())
+    assert main([*close, str(seen)]) == 1
+    assert f"{place} has changed since it was shown: look at it again" in capsys.readouterr().err
+    shown = run(capsys, "attention")[1]
+    assert [item["line"] for item in shown["items"]] == [1, 2]
+    assert run(capsys, *close, str(shown["seen"]))[0] == 0
+    assert run(capsys, "attention")[1]["items"] == []
+
+
 def test_a_request_on_hold_is_not_planned_until_it_is_released(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

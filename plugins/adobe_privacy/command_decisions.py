@@ -51,10 +51,8 @@ def close(options: argparse.Namespace, ledger: Ledger) -> bool:
     """Of a request, or of a line or a file of the inbox that could not be used."""
     place = inbox_place(options.request_id)
     if place is not None and not _jobs(options, ledger):
-        if options.seen is not None:
-            options.usage_error("--seen goes with a request id: show prints it")
         day, file, line = place
-        closed = ledger.inbox.close(day, file, options.reason, line=line)
+        closed = ledger.inbox.close(day, file, options.reason, line=line, seen=options.seen)
         return _told(options, closed, f"nothing is open about {options.request_id}: see attention")
     changed = _changed(
         options, ledger, ledger.people.close(options.request_id, options.reason, seen=options.seen)

@@ -171,7 +171,8 @@ def parser_of(prog: str) -> argparse.ArgumentParser:
             "--seen",
             type=int,
             metavar="NUMBER",
-            help="as show printed it: refuse if the request has changed since",
+            help="as show printed it: refuse if the request has changed since"
+            + ("; of FOLDER/FILE, as attention printed it" if name == "close" else ""),
         )
     for command in decisions.values():
         command.add_argument("request_id")
@@ -290,10 +291,11 @@ def _status(options: argparse.Namespace) -> int:
 
 def _attention(options: argparse.Namespace) -> int:
     with _open_ledger(options) as ledger:
+        seen = ledger.seen.of_inbox()
         found = read_attention(ledger)
     if options.json:
         counts = {kind.name: count for kind, count in found.counts.items()}
-        print_json({"counts": counts, "items": [item.as_row() for item in found.items]})
+        print_json({"counts": counts, "items": [item.as_row() for item in found.items], "seen": seen})
     else:
         for level in Level:
             print(f"{level.value}: " + (", ".join(found.figures(level)) or "nothing"))
@@ -303,6 +305,8 @@ def _attention(options: argparse.Namespace) -> int:
                 print(f"\n{kind.counted(found.counts[kind])}. {kind.to_do}")
             for item in items:
                 print(f"- {item.text}" + (f" (since {item.since:%Y-%m-%d %H:%M} UTC)" if item.since else ""))
+        if any(item.file for item in found.items):
+            print(f"\nseen of the inbox: {seen}")
     return WRONG_DATA if found.count(Level.PERSON) else FINE
 
 
