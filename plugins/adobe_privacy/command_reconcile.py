@@ -36,6 +36,7 @@ def reconcile_with(options: argparse.Namespace, ledger: Ledger) -> int:
                 "at_adobe": found.at_adobe,
                 "archived": found.archived,
                 "erased": found.erased,
+                "seals": found.seals,
                 "unknown": found.unknown,
                 "doubtful": found.doubtful,
                 "receipts": found.receipts,

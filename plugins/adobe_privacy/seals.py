@@ -6,7 +6,7 @@ remove these too: keep the archive where objects are locked or versioned, or giv
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC
 
@@ -89,14 +89,8 @@ def check_history(ledger: Ledger, archive: Store, *, every: int = 1, turn: int =
     found, odd = heads(archive)
     seals = ledger.chain.seals()
     own = {seal.number: seal.hash for seal in seals}
-    with ledger.unit.read() as session:
-        time_lost = lost(session)
-    known: dict[int, str] = {}
-    for head in found:
-        if own.get(head.number) == head.hash:
-            known.setdefault(head.number, head.hash)
-        elif time_lost is None or head.sealed_at > time_lost.until:
-            known[head.number] = head.hash
+    known = {head.number: head.hash for head in found if own.get(head.number) == head.hash}
+    known |= {head.number: head.hash for head in _not_known(ledger, found, own)}
     missing = [
         f"seal {seal.number} was written into the archive, and is not there"
         for seal in seals
@@ -104,6 +98,18 @@ def check_history(ledger: Ledger, archive: Store, *, every: int = 1, turn: int =
     ]
     problems = [*odd, *missing, *ledger.chain.problems(known, every=every, turn=turn)]
     return problems if every > 1 else problems + list(ledger.chain.odd_jobs())
+
+
+def lost_heads(ledger: Ledger, archive: Store) -> list[Head]:
+    """The heads in the archive of a history that this ledger does not have, and that nobody knows as lost yet."""
+    return _not_known(ledger, heads(archive)[0], {seal.number: seal.hash for seal in ledger.chain.seals()})
+
+
+def _not_known(ledger: Ledger, found: Sequence[Head], own: Mapping[int, str]) -> list[Head]:
+    with ledger.unit.read() as session:
+        time_lost = lost(session)
+    strange = [head for head in found if own.get(head.number) != head.hash]
+    return [head for head in strange if time_lost is None or head.sealed_at > time_lost.until]
 
 
 def _read(archive: Store, key: str) -> Head | None:

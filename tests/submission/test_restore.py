@@ -26,6 +26,7 @@ from adobe_privacy.ownership import check_owner
 from adobe_privacy.planning.planning import PlanSettings
 from adobe_privacy.results.completion import complete_jobs
 from adobe_privacy.results.sweep import sweep
+from adobe_privacy.seals import check_history, seal_history
 from adobe_privacy.storage import StorageUnavailable, Store, open_store
 from adobe_privacy.submission import archive_records
 from adobe_privacy.submission.reconciliation import ONLY_THE_LEDGER_KNEW, Reconciliation, reconcile
@@ -510,6 +511,31 @@ async def test_an_erasure_that_was_begun_is_brought_to_its_end(
     assert known.done_at is None, "hold says that it is being erased already"
     assert [each.action for each in erase(drill)] == ["erased"]
     assert findings(drill) == []
+
+
+@pytest.mark.parametrize("lost", ["a submission too", "what came after it"])
+async def test_a_history_that_was_sealed_and_lost_is_known_as_lost(drill: Day, lost: str) -> None:
+    """Else each night's verification would fail for ever. It was sealed after the last submission."""
+    hand_in(drill.inbox, line(1, "access"))
+    drill.ledger.intake.fingerprint(b"")
+    backup = back_up(drill.ledger)
+    await run_and_archive(drill)
+    if lost == "what came after it":
+        backup = back_up(drill.ledger)
+    drill.ledger.people.hold("DSR-1", "litigation")
+    drill.pass_time(timedelta(days=1))
+    seal_history(drill.ledger, drill.archive)
+    restore(drill.ledger, backup)
+    assert check_history(drill.ledger, drill.archive) != []
+    found = await reconciled(drill, apply=False)
+    assert (found.differs, found.seals, found.not_recovered) == (True, 1, ONLY_THE_LEDGER_KNEW)
+    assert (await reconciled(drill, apply=True)).seals == 1
+    assert check_history(drill.ledger, drill.archive) == []
+    drill.pass_time(timedelta(days=1))
+    seal_history(drill.ledger, drill.archive)
+    assert check_history(drill.ledger, drill.archive) == []
+    again = await reconciled(drill, apply=True)
+    assert (again.differs, again.seals) == (False, 0)
 
 
 async def test_results_that_lie_as_they_were_archived_are_not_read(

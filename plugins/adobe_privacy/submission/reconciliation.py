@@ -23,6 +23,7 @@ from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.planning.scratch import scratch_ledger
 from adobe_privacy.planning.taking_in import PlanSettings, take_in_day
 from adobe_privacy.regulations.codes import REGULATIONS
+from adobe_privacy.seals import lost_heads
 from adobe_privacy.storage import Store
 from adobe_privacy.submission.archive_records import (
     compare_archive,
@@ -58,6 +59,7 @@ class Reconciliation:
     erased: list[str] = field(default_factory=list)  # tombstones of the archive that the ledger does not know
     unknown: int = 0  # at Adobe, known neither to the ledger nor to the inbox: the sweep registers them
     doubtful: int = 0  # are looked up before they are sent
+    seals: int = 0  # in the archive, of a history that the ledger does not have
     receipts: list[str] = field(default_factory=list)  # in the archive, of opt-outs taken for not accepted
     not_recovered: tuple[str, ...] = ()  # what only a ledger knows, where this one has lost something
     notes: list[str] = field(default_factory=list)
@@ -65,7 +67,7 @@ class Reconciliation:
     @property
     def something_lost(self) -> bool:
         """Whether Adobe or the archive show what the ledger should have known."""
-        return bool(self.at_adobe or self.archived or self.erased or self.receipts)
+        return bool(self.at_adobe or self.archived or self.erased or self.receipts or self.seals)
 
     def conclude(self) -> None:
         self.differs |= self.something_lost
@@ -96,6 +98,7 @@ class Reconciliation:
                 "what": f"opt-outs {'recorded' if done else 'not recorded'} as accepted, by their receipts",
                 "found": len(self.receipts),
             },
+            {"what": "seals of a history that the ledger does not have", "found": self.seals},
             {"what": "other jobs at Adobe, which privacy_sweep registers", "found": self.unknown},
             {"what": "jobs that are looked up before they are sent", "found": self.doubtful},
         ]
@@ -121,6 +124,8 @@ async def reconcile(
     result = Reconciliation(standing.words, standing.differs, apply)
     rows = await listed_jobs(client, regulations, result.notes)
     day = ledger.now().date()
+    heads = lost_heads(ledger, archive)
+    result.seals = len(heads)
     if not apply:
         with scratch_ledger(ledger, run_id=RUN, inbox_date=day) as scratch:
             intake = take_in_day(inbox, scratch, day=day, run_id=RUN, settings=settings, report=False)
@@ -134,8 +139,10 @@ async def reconcile(
         result.receipts = sorted(receipts_found(archive, opt_outs, result.notes))
         result.conclude()
         return result
-    time_lost = Lost(standing.since, standing.until or ledger.now())
-    if standing.differs:
+    # A history is sealed once a day: perhaps after the last submission.
+    sealed = [head.sealed_at for head in heads]
+    time_lost = Lost(standing.since, max([standing.until or ledger.now(), *sealed]))
+    if standing.differs or heads:
         # First of all: whatever ends this here must leave nothing that would be sent unseen.
         ledger.doubts.begin(time_lost)
     intake = take_in_day(inbox, ledger, day=day, run_id=RUN, settings=settings)
@@ -158,7 +165,7 @@ async def reconcile(
         result.notes += found.notes
     if not standing.differs and result.something_lost:
         # The archive was restored as well, or its mark: something is lost all the same.
-        ledger.doubts.begin(Lost(standing.since, ledger.now()))
+        ledger.doubts.begin(Lost(standing.since, max([ledger.now(), *sealed])))
     result.conclude()
     result.doubtful = ledger.doubts.count()
     if standing.differs:
