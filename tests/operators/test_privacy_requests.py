@@ -139,6 +139,39 @@ def test_archive_keeps_a_pause_that_adobe_asks_for_and_goes_on_afterwards(world:
     assert task.after_pause(context()) == {"archived": 40 - before, "errors": 0}
 
 
+@pytest.mark.parametrize(
+    ("fault", "beside", "try_number", "at_once"),
+    [
+        ("bit_flip", None, 3, False),
+        ("bit_flip", None, 4, True),
+        ("zip_slip", None, 4, True),
+        ("bit_flip", "error_before", 4, False),
+        ("bit_flip", "still open", 4, False),
+        ("json_error_200", None, 4, False),
+        ("cut_body", None, 4, False),
+    ],
+)
+def test_a_result_that_stays_damaged_is_fetched_a_few_times(
+    world: World, fault: str, beside: str | None, try_number: int, at_once: bool
+) -> None:
+    """The other ten tries brought the same. What may pass, beside it or instead of it, is tried as long as ever."""
+    world.put(request(1), request(2))
+    (batch_id,) = plan()
+    if beside == "still open":
+        world.simulator.scenario({"rules": [{"key": "DSR-2", "delay_seconds": 9_000_000}]})
+    create(batch_id)
+    world.simulator.advance(60)
+    world.simulator.fault("content", fault, key="DSR-1", times=None)
+    if beside == "error_before":
+        world.simulator.fault("content", beside, key="DSR-2", times=None)
+    of_task = context(retries=12)
+    of_task["ti"].try_number = try_number
+    with pytest.raises(AirflowException, match=r"[12] jobs of batch .* could not be archived") as failed:
+        ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(of_task)
+    assert isinstance(failed.value, AirflowFailException) == at_once
+    assert len(world.manifests()) == (beside is None), "the other is archived"
+
+
 def test_a_dry_run_prints_the_plan_and_keeps_nothing(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.put(request(1), {"request_id": "subject@example.com"})
     run = context(dry_run=True)

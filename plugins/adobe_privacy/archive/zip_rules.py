@@ -37,6 +37,8 @@ class Fault(StrEnum):
     NESTED = "nested-too-deep"
 
 
+# What came is no result, or a part of one: the next answer may be the result.
+MAY_PASS = frozenset({Fault.EMPTY_BODY, Fault.JSON_BODY, Fault.NOT_A_ZIP, Fault.TRUNCATED})
 LIMITS_EXCEEDED = {Fault.TOO_MANY_ENTRIES, Fault.TOO_LARGE, Fault.RATIO, Fault.NESTED}
 
 

@@ -487,7 +487,8 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
 
     Should some not be finished after all, it waits for them in the triggerer and goes on; in a backfill it
     leaves them to privacy_sweep. A job that ends in error stops no other; a job that cannot be archived fails
-    the task once all others are, and a retry takes up only what is missing. How far it is stands in its log and
+    the task once all others are, and a retry takes up only what is missing. Where nothing is left but results that are
+    damaged, the fourth try is the last. How far it is stands in its log and
     its task state store; its success is an event of the asset `privacy_archive`, which carries the counts of
     the try that succeeded.
 
@@ -525,7 +526,10 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
         )
         log.info("Batch %s: %s", self.batch_id, self.summary)
         if result.failures:
-            raise AirflowException(
+            # To fetch it again and again brings a damaged result no better. The next sweep tries it again.
+            waits = len(result.failures) > result.damaged or (result.open and not backfill)
+            enough = not waits and tries_so_far(context["ti"]) >= FEW_TRIES
+            raise (AirflowFailException if enough else AirflowException)(
                 f"{len(result.failures)} jobs of batch {self.batch_id} could not be archived"
             )
         if result.open and not backfill:

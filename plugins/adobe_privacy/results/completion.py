@@ -16,6 +16,7 @@ from adobe_privacy.archive import ArchiveSettings
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.regulations.clocks import DEFAULT, Clocks
+from adobe_privacy.results.asked_products import AskedProducts
 from adobe_privacy.results.completed_job import NEVER
 from adobe_privacy.results.finishing import NOBODY_CAN, PATIENCE, Completion, Finishing, Ready
 from adobe_privacy.storage import Store
@@ -65,7 +66,7 @@ async def complete_jobs(
         settings or ArchiveSettings(),
         clocks,
         max_attempts,
-        default_products,
+        AskedProducts(ledger, default_products),
         Completion(len(jobs)),
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -32,6 +31,7 @@ from adobe_privacy.archive import (
     OpenDownload,
     archive_job,
 )
+from adobe_privacy.archive.zip_rules import MAY_PASS
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job, Origin
@@ -39,6 +39,7 @@ from adobe_privacy.ledger.states import JobState
 from adobe_privacy.plain_text import plain_logger
 from adobe_privacy.regulations.clocks import Clocks, due_dates
 from adobe_privacy.regulations.codes import RegulationError, canonical_regulation
+from adobe_privacy.results.asked_products import AskedProducts
 from adobe_privacy.results.completed_job import completed_job, end_of
 from adobe_privacy.results.permission import JobPermission, ReadPermission
 from adobe_privacy.results.verdicts import (
@@ -71,7 +72,8 @@ class Completion:
     """What became of the jobs so far. `open` ones are not final at Adobe yet; `late` ones are complete there, and some
     product has yet to answer: the next sweep asks again. Of the `archived` ones, `partial` are those that are not done
     in whole, and `missed` names those in which some product should have done what was asked and did not; `bytes` is
-    the size of their results. `gone` names what Adobe has no more."""
+    the size of their results. `gone` names what Adobe has no more. Of the `failures`, so many are for a result that is
+    `damaged`, and most likely comes so again."""
 
     jobs: int = 0
     archived: int = 0
@@ -84,6 +86,7 @@ class Completion:
     errors: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    damaged: int = 0
 
     @property
     def dealt_with(self) -> int:
@@ -118,7 +121,7 @@ class Finishing:
     settings: ArchiveSettings
     clocks: Clocks
     max_attempts: int
-    default_products: Sequence[str]
+    asked: AskedProducts
     result: Completion
     permission: ReadPermission = field(default_factory=ReadPermission)
     jobs: JobPermission = field(default_factory=JobPermission)
@@ -128,7 +131,6 @@ class Finishing:
     _hashes: dict[int, str] = field(default_factory=dict)
     _counted: dict[int, tuple[bool, int]] = field(default_factory=dict)
     _recorded_at: float = 0.0
-    _products: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     async def look(self, job: Job) -> bool:
         """Reads a job's detail. False where there is nothing to archive."""
@@ -167,7 +169,7 @@ class Finishing:
         last_look = (
             job.state is JobState.COMPLETE or since is None or self.client.server_time() - since > PATIENCE
         )
-        self._found.append((job, detail, judge(detail, self._asked(job), last_look=last_look)))
+        self._found.append((job, detail, judge(detail, self.asked.of(job), last_look=last_look)))
         return True
 
     @property
@@ -195,7 +197,7 @@ class Finishing:
             self._lose(job, "Adobe has no job data any more, and nobody saw how it ended")
             return False
         detail = JobDetail.model_validate({"jobId": job.adobe_job_id, "status": JobStatus.COMPLETE.value})
-        judgement = judge(detail, self._asked(job), last_look=True)
+        judgement = judge(detail, self.asked.of(job), last_look=True)
         if job.state is JobState.COMPLETE:
             # Judged when its detail could be read.
             kept = self.ledger.results.answers([job.id]).get(job.id, [])
@@ -242,7 +244,7 @@ class Finishing:
                 job,
                 judgement,
                 completed_job(
-                    job, detail, judgement, times.get(job.id) or end_of(job, detail), self._asked(job)
+                    job, detail, judgement, times.get(job.id) or end_of(job, detail), self.asked.of(job)
                 ),
                 detail.download_url,
             )
@@ -357,21 +359,10 @@ class Finishing:
             self.store, ready.completed, download, settings=self.settings, clock=self.ledger.now
         )
 
-    def _asked(self, job: Job) -> tuple[str, ...]:
-        """The products that were asked; of jobs that are not ours it is not known. Where the batch was lost, they are
-        those that the request names, or the usual ones."""
-        if job.batch_id is None:
-            if job.origin is Origin.ADOBE:
-                return ()
-            return tuple(filter(None, job.products.split(","))) or tuple(self.default_products)
-        if job.batch_id not in self._products:
-            asked = self.ledger.claims.batch(job.batch_id).products
-            self._products[job.batch_id] = tuple(filter(None, asked.split(",")))
-        return self._products[job.batch_id]
-
     def _fail(self, job: Job, reason: Exception | str) -> None:
         log.warning("job %s: %s", job.adobe_job_id, reason)
         self.result.failures.append(f"{job.key} ({job.action}, Adobe job {job.adobe_job_id}): {reason}")
+        self.result.damaged += isinstance(reason, InvalidArchive) and reason.reason not in MAY_PASS
 
     def _record_error(self, ready: Ready, manifest: str, sha256: str) -> None:
         job, judgement = ready.job, ready.judgement
