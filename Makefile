@@ -61,7 +61,7 @@ pictures: $(INSTALLED) ## takes the pictures of the README and the documents ane
 
 test-conformance: $(INSTALLED) ## aepp and schemathesis on the simulator, OpenLineage on the tasks: in an environment of their own
 	@[ -x .venv-conformance/bin/python ] || $(BIN)/python -m venv .venv-conformance
-	@index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)}}; \
+	@set -e; index=$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true)}}; \
 		[ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; \
 		$(BIN)/uv pip sync --quiet --python .venv-conformance/bin/python --require-hashes tests/conformance/requirements.txt; \
 		$(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BIN)/python --target .venv-conformance/openlineage \
