@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from adobe_privacy.command_line import parser_of
@@ -45,11 +45,15 @@ def _row(action: argparse.Action) -> str | None:
         action, (argparse._HelpAction, argparse._SubParsersAction)
     ):
         return None
-    value = "" if action.nargs == 0 else str(action.metavar or action.dest.upper())
+    value = "" if action.nargs == 0 else str(action.metavar or _one_of(action.choices) or action.dest.upper())
     shown = f"{', '.join(action.option_strings)} {value}".strip() if action.option_strings else value
     default = "" if action.default in (None, False, argparse.SUPPRESS) else str(action.default)
     told = (action.help or "").replace("%(default)s", default).replace("|", "\\|")
     return f"| `{shown}` | {told} |"
+
+
+def _one_of(choices: Iterable[str] | None) -> str:
+    return "\\|".join(choices or ())
 
 
 def main() -> int:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from adobe_privacy.command_names import COMMANDS
 from adobe_privacy.documents import DOCUMENTS
 from adobe_privacy.ledger.attention import KINDS, Kind
+from adobe_privacy.reporting import reports
+from scripts import commands_page
 from tests.start import run as start
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,6 +60,18 @@ def test_the_page_on_the_api_has_every_call() -> None:
         "GET /result",
     ):
         assert f"\n## {call}\n" in described
+
+
+def test_operations_say_what_each_command_does() -> None:
+    text = (DOCS / "operations.md").read_text()
+    _, _, table = text.partition("\n## Commands\n")
+    assert set(re.findall(r"^\| `(\w+)", table.partition("\n## ")[0], re.MULTILINE)) == set(COMMANDS)
+
+
+def test_the_page_on_the_commands_is_the_same_in_every_year(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = commands_page.page()
+    monkeypatch.setattr(reports, "last_year", lambda today: (date(2031, 1, 1), date(2031, 12, 31)))
+    assert commands_page.page() == before
 
 
 def test_each_picture_is_there_and_is_taken_by_a_test() -> None:

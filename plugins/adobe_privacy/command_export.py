@@ -26,9 +26,19 @@ ALL = "all"
 def add_export_arguments(command: argparse.ArgumentParser) -> None:
     """The page's filters, by the same names."""
     add = command.add_argument
-    add("--state", choices=[*(state.value for state in JobState), ALL], help="else as on the page")
+    add(
+        "--state",
+        choices=[*(state.value for state in JobState), ALL],
+        help="else all but archived and closed ones; with --attention, --request, --batch, --verdict or --code these, "
+        "too",
+    )
     add("--attention", choices=[kind.name for kind in LASTING if kind.states], help="a kind of attention")
-    add("--regulation", type=command_arguments.regulation, metavar="CODE")
+    add(
+        "--regulation",
+        type=command_arguments.regulation,
+        metavar="CODE",
+        help="one regulation code; else all",
+    )
     add("--action", type=command_arguments.action, metavar="ACTION", help="access, delete or opt_out_of_sale")
     add(
         "--product",
@@ -39,10 +49,16 @@ def add_export_arguments(command: argparse.ArgumentParser) -> None:
     verdicts = ", ".join(f"'{verdict}'" for verdict in Verdict)
     add("--verdict", choices=list(Verdict), metavar="VERDICT", help=f"one of {verdicts}")
     add("--code", type=_code, metavar="CODE", help="Adobe's outcome code, such as 6053")
-    add("--request", metavar="ID")
-    add("--batch", metavar="ID")
+    add("--request", metavar="ID", help="one request id")
+    add("--batch", metavar="ID", help="one batch id, as the column batch_id has it")
     for flag in ("--from", "--to"):
-        add(flag, dest=f"{flag[2:]}_day", type=command_arguments.day, metavar="DATE", help="of the inbox")
+        add(
+            flag,
+            dest=f"{flag[2:]}_day",
+            type=command_arguments.day,
+            metavar="DATE",
+            help="of the inbox, included",
+        )
     add("--output", type=Path, metavar="FILE", help="must not exist yet; else standard output")
 
 

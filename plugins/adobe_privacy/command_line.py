@@ -157,14 +157,18 @@ def parser_of(prog: str) -> argparse.ArgumentParser:
     )
     add("attention", _attention)
     add("find", _decide(find)).add_argument("--namespace", required=True, help="such as email or ECID")
-    add("show", _decide(show)).add_argument("request_id")
+    add("show", _decide(show)).add_argument("request_id", metavar="REQUEST_ID")
     add_export_arguments(add("export", _decide(export_jobs)))
     decisions = {
         name: add(name, _decide(getattr(command_decisions, name)))
         for name in ("hold", "release", "resend", "close", "extend")
     }
     decisions["extend"].add_argument(
-        "--until", required=True, type=command_arguments.later_day, metavar="DATE"
+        "--until",
+        required=True,
+        type=command_arguments.later_day,
+        metavar="DATE",
+        help="the later date, within a year from today",
     )
     for name in decisions.keys() - {"hold"}:
         decisions[name].add_argument(
@@ -174,8 +178,11 @@ def parser_of(prog: str) -> argparse.ArgumentParser:
             help="as show printed it: refuse if the request has changed since"
             + ("; of FOLDER/FILE, as attention printed it" if name == "close" else ""),
         )
-    for command in decisions.values():
-        command.add_argument("request_id")
+    of_the_inbox = "or FOLDER/FILE[:LINE] of the inbox, for what could not be used"
+    for name, command in decisions.items():
+        command.add_argument(
+            "request_id", metavar="REQUEST_ID", help=of_the_inbox if name == "close" else None
+        )
         command.add_argument(
             "--reason", required=True, type=command_arguments.reason, help="kept in the history"
         )
@@ -187,14 +194,18 @@ def parser_of(prog: str) -> argparse.ArgumentParser:
     )
     report = add("report", _report)
     first, last = reports.last_year(datetime.now(UTC).date())
-    for flag, name, default in (("--from", "first", first), ("--to", "last", last)):
+    # The page made of these texts is the same in every year.
+    for flag, name, default, day in (
+        ("--from", "first", first, "1 January"),
+        ("--to", "last", last, "31 December"),
+    ):
         report.add_argument(
             flag,
             dest=name,
             type=command_arguments.day,
             default=default,
             metavar="DATE",
-            help=f"{default} if not given",
+            help=f"{day} of last year if not given",
         )
     report.add_argument(
         "--period",
@@ -205,7 +216,7 @@ def parser_of(prog: str) -> argparse.ArgumentParser:
         "--regulation", type=command_arguments.regulation, help="one regulation code; else all"
     )
     evidence = add("evidence", _evidence)
-    evidence.add_argument("request_id")
+    evidence.add_argument("request_id", metavar="REQUEST_ID")
     evidence.add_argument(
         "--archive",
         metavar="URI",

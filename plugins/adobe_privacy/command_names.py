@@ -14,7 +14,7 @@ COMMANDS = {
     "export": "the jobs as CSV, with the page's filters as options",
     "hold": "put a request on legal hold: not submitted, its archive not erased",
     "release": "end a hold, nothing else",
-    "resend": "send what ended in error, was refused or is gone as a new attempt",
+    "resend": "send what ended in error, was refused, is gone or was not done by some product as a new attempt",
     "close": "nothing more happens to a request; what is being sent at this moment stays",
     "extend": "the person was told of a later date: the request is due then",
     "reconcile": "after a restore: compare ledger, inbox, Adobe and archive; --apply lets the ledger go on",
