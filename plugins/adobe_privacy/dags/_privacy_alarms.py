@@ -29,19 +29,21 @@ def privacy_alarms(
 ) -> DAG:
     """### Privacy alarms
 
-    Tells people **before something is late**, or when it is, and tells each thing once:
+    Tells people **before something is late**, or when it is. Each of these is told once:
 
     - requests with 50, 80 and 100 % of their time used and no end yet;
     - results that Adobe has ready and nobody has archived, at 50, 80 and 100 % of the 30 days that Adobe keeps them;
     - the day's quota at 90 and 100 %;
-    - batches that are not at Adobe three hours after they were claimed, opt-outs after twelve hours, a sweep that
-      has not gone through all open jobs for 36 hours, and files of the inbox that lie unread, since no plan has looked
-      for 84 hours.
+    - requests that no plan has claimed for 36 hours, batches that are not at Adobe three hours after they were
+      claimed, opt-outs after twelve hours, and a sweep that has not gone through all open jobs for 36 hours.
+
+    What **needs a person** is told at once, and again every UTC day until somebody has acted. Files of the inbox are
+    among it, where no plan has looked for 84 hours and they lie unread for 36.
 
     The message goes to the notifiers in the variable `privacy_alarm_notifier`, and always to the log of `alarms`. It
     contains request ids and no identity.
 
-    :param sweep_dag_id: the DAG whose successes are looked at; the organisation's `privacy_sweep` where not given.
+    :param sweep_dag_id: the sweep that is watched; the organisation's `privacy_sweep` where not given.
     :param organisation: one of those in Airflow's configuration.
     :param dag_arguments: more arguments of Airflow's `DAG`.
     """

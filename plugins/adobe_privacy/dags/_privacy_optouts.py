@@ -33,7 +33,8 @@ def privacy_optouts(
 
     Adobe answers "accepted" and gives nothing to follow up. What Adobe has accepted is never sent again. A call that
     ended without an answer is repeated, which does no harm: opting out twice is opting out. Adobe takes opt-outs for
-    standard namespaces only; a line with another namespace is rejected with its reason.
+    standard namespaces only: a request with others too is opted out by its standard ones, and its receipt says so. A
+    request without any standard one is rejected with its reason.
 
     A request may ask for access or deletion too: that part is `privacy_requests`' work.
 

@@ -28,17 +28,19 @@ def privacy_sweep(
 ) -> DAG:
     """### Privacy sweep
 
-    One run archives **what Adobe finished on one UTC day**, whoever asked for it:
+    One run archives **whatever Adobe has finished** and is not archived yet, whoever asked for it and on whatever day
+    it finished, as far as Adobe's lists reach (45 days):
 
     - results of our own jobs, so that none waits behind the slower jobs of its batch, or of a backfill that does not
       wait for them;
     - jobs that somebody made in Adobe's UI: they get a row of their own in the ledger, without their user key.
 
-    It runs daily, with an overlap of two days. For days past, back to 44 days before today:
+    It runs daily. The run's day only limits what is counted and told: a scheduled run tells of two days before, too.
+    A backfill tells of past days, back to 44 days before today. Its first run archives all that is finished:
 
         airflow backfill create --dag-id privacy_sweep --from-date 2026-11-01 --to-date 2026-11-20
 
-    What has a manifest is not downloaded again, however often a day is swept.
+    What has a manifest is not downloaded again, however often Adobe's lists are swept.
 
     :param organisation: one of those in Airflow's configuration.
     :param dag_arguments: more arguments of Airflow's `DAG`.
@@ -47,7 +49,7 @@ def privacy_sweep(
         privacy_sweep,
         dag_id=dag_id,
         organisation=organisation,
-        description="One day of Adobe's finished jobs, whoever made them, archived",
+        description="All jobs that Adobe has finished, whoever made them, archived",
         schedule=schedule,
         # A run that is being retried for hours must not keep the next day's waiting.
         max_active_runs=4,
@@ -57,7 +59,7 @@ def privacy_sweep(
                 type=["null", "array"],
                 items={"type": "string"},
                 title="Regulations",
-                description="Only jobs of these regulation codes, one a line",
+                description="Only jobs of these regulation codes, one a line; else all",
             ),
         },
         owner=owner,

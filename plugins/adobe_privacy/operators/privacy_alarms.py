@@ -22,12 +22,13 @@ SWEEPS_LOOKED_BACK = timedelta(days=14)
 
 class PrivacyAlarmsOperator(PrivacyOperator):
     """Tells of requests near the end of their clock, results near expiry, the day's quota near its end, and of
-    what is late: batches that are not at Adobe after three hours, opt-outs after twelve, a sweep that has not gone
-    through all open jobs for 36 hours, and files of the inbox that lie unread, since no plan has looked for 84 hours.
-    One message, with request ids and no identity. Fails, when all else is told, where the inbox had to be looked into
-    and could not be.
+    what is late: requests that no plan has claimed for 36 hours, batches that are not at Adobe after three hours,
+    opt-outs after twelve, a sweep that has not gone through all open jobs for 36 hours. Each of these is told once.
+    What needs a person is told again every UTC day; files of the inbox are among it, where no plan has looked for 84
+    hours. One message, with request ids and no identity. Fails, when all else is told, where the inbox had to be looked
+    into and could not be.
 
-    Each alarm is told once. It is noted as told after the notifiers have taken it: a run that is killed between
+    An alarm is noted as told after the notifiers have taken it: a run that is killed between
     the two, or of whose notifiers one failed, tells it again.
 
     :param notifiers: any of Airflow's notifiers, whose templates get `alarm.subject` and `alarm.message`. Where

@@ -1,4 +1,4 @@
-"""The step of the sweep: what Adobe finished on a day, archived whoever asked for it."""
+"""The step of the sweep: whatever Adobe has finished, archived whoever asked for it."""
 
 from __future__ import annotations
 
