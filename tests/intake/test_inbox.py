@@ -434,6 +434,41 @@ def test_a_body_without_a_user_is_refused(inbox: Store, name: str, indent: int |
     assert "one user or more" in str(line.reason)
 
 
+TABLE = "request_id,regulation,actions,email,products,received_at\n"
+
+
+@pytest.mark.parametrize(
+    ("torn", "lines"),
+    [
+        ("DSR-1,gdpr,delete,a@example.com\n,marketo,2026-11-19\n", "2 to 3"),
+        ("DSR-1,gdpr,delete,a@example.com,marketo\n,2026-11-19\n", "2 to 3"),
+        ("DSR-1,gdpr,delete,a@example.com,marketo|\nanalytics,2026-11-19\n", "2 to 3"),
+        ("DSR-1,gdpr,delete,a@example.com\n\n,marketo\n,2026-11-19\n", "2 to 5"),
+    ],
+)
+def test_a_row_that_a_bare_line_break_tears_apart_is_not_read_without_its_end(
+    inbox: Store, torn: str, lines: str
+) -> None:
+    """Its delete would go to the connection's products, and its time would begin on the folder's day."""
+    first, second = read(inbox, f"{TABLE}{torn}DSR-2,gdpr,access,b@example.com,marketo,\n", "requests.csv")
+    assert (first.number, first.request) == (2, None)
+    assert first.reason == f"lines {lines} are one row, with a line break within a cell"
+    assert request_of(second).request_id == "DSR-2"
+
+
+@pytest.mark.parametrize(
+    "after",
+    ["", ",,,\n", "# end\n", "DSR-2,gdpr,access\n", "jane,gdpr,access\n", TABLE, "junk,junk\n", ",,,,,,1\n"],
+)
+def test_a_row_without_its_last_cells_is_read_whatever_comes_after_it(inbox: Store, after: str) -> None:
+    """Excel writes no separators for empty cells at the end of a row."""
+    first, *others = read(inbox, f"{TABLE}DSR-1,gdpr,access,b@example.com\n{after}", "requests.csv")
+    assert request_of(first).request_id == "DSR-1"
+    assert [line.number for line in others if line.request is None] == (
+        [3] if after and after not in (",,,\n", TABLE) else []
+    )
+
+
 def test_a_table_of_headings_alone_holds_no_request(inbox: Store) -> None:
     assert read(inbox, f"{HEADER}\n", "x.csv") == []
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 
 from adobe_privacy.intake.readers.headings import Headings, is_heading, read_headings, recognised
 from adobe_privacy.intake.readers.text import Found, TextFile, TextLine
+from adobe_privacy.intake.values import request_id_fault
+from adobe_privacy.regulations.codes import REGULATIONS
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 # `|` where a file says so itself; no row can then name several actions.
@@ -16,34 +18,76 @@ _SAID = {*SEPARATORS, "|"}
 # A quoted cell may hold line breaks, and a quotation mark may be left open: then it costs its own line only.
 MAX_LINES_OF_A_ROW = 20
 OTHER_HEADINGS = "other headings than the first line's, as of a second table; nothing from here on was read"
+_ONE_ROW = "lines {} to {} are one row, with a line break within a cell"
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[;,\t]*', re.IGNORECASE)
 
 
 def read_table(text: TextFile, note: Callable[[str], None]) -> Iterator[Found]:
     """The requests of a table. `note` is told what the file was taken for."""
-    rows = _Rows(text.lines())
-    headings: Headings | str | None = None
-    id_at = 0
-    for line, cells, reason in rows:
-        if headings is None:
-            # What is wrong with the first line is wrong with the file.
-            headings = f"{reason}; no line of this file was read" if cells is None else read_headings(cells)
-            if isinstance(headings, str):
-                yield Found(line.number, None, headings, whole_file=True)
-                return
-            id_at = headings.id_at
-            separator = SEPARATORS.get(rows.separator, rows.separator)
-            note(f"table, separator {separator}, {text.encoding}; columns: {headings.in_words()}")
-        elif cells is None:
+    table = _Rows(text.lines())
+    rows = iter(table)
+    first = next(rows, None)
+    if first is None:
+        return
+    line, cells, reason = first
+    # What is wrong with the first line is wrong with the file.
+    headings = f"{reason}; no line of this file was read" if cells is None else read_headings(cells)
+    if isinstance(headings, str):
+        yield Found(line.number, None, headings, whole_file=True)
+        return
+    id_at = headings.id_at
+    separator = SEPARATORS.get(table.separator, table.separator)
+    note(f"table, separator {separator}, {text.encoding}; columns: {headings.in_words()}")
+    for line, cells, reason in _untorn(rows, headings):
+        if cells is None:
             yield Found(line.number, None, reason)
         elif any(cell.strip() for cell in cells):
-            assert isinstance(headings, Headings)
             if id_at < len(cells) and is_heading(cells[id_at]):
                 if read_headings(cells) == headings:
                     continue
                 yield Found(line.number, None, OTHER_HEADINGS)
                 return
             yield _request(line, cells, headings)
+
+
+def _untorn(rows: Iterator[_Row], headings: Headings) -> Iterator[_Row]:
+    """The rows. Lines that a line break without quotation marks has made of one are told as one that cannot be read:
+    its beginning could pass for a request without its last cells."""
+    parts: list[_Row] = []
+    width = 0
+    for row in rows:
+        line, cells, _ = row
+        if (
+            0 < len(parts) < MAX_LINES_OF_A_ROW
+            and cells
+            and width + len(cells) - 1 <= headings.width
+            and any(map(str.strip, cells))
+            and not _begins(cells, headings)
+        ):
+            parts.append(row)
+            width += len(cells) - 1
+            if width == headings.width:
+                yield parts[0][0], None, _ONE_ROW.format(parts[0][0].number, line.number)
+                parts = []
+            continue
+        yield from parts
+        parts = []
+        if cells and len(cells) < headings.width and _begins(cells, headings):
+            parts, width = [row], len(cells)
+        else:
+            yield row
+    yield from parts
+
+
+def _begins(cells: list[str], headings: Headings) -> bool:
+    """Whether cells begin a row: a request id, a regulation or a heading is at its place."""
+    for index, name in headings.fields:
+        cell = cells[index].strip() if index < len(cells) else ""
+        if name == "request_id" and (is_heading(cell) or request_id_fault(cell) is None):
+            return True
+        if name == "regulation" and cell.lower() in REGULATIONS:
+            return True
+    return False
 
 
 def _request(line: TextLine, cells: list[str], headings: Headings) -> Found:
@@ -76,6 +120,10 @@ def _request(line: TextLine, cells: list[str], headings: Headings) -> Found:
     return Found(line.number, fields, places=tuple(places))
 
 
+_Row = tuple[TextLine, list[str] | None, str | None]
+"""Its first line, and its cells or why there are none."""
+
+
 class _Rows:
     """The rows of a table with the line at which each begins, without blank lines; the separator is found out from
     the first."""
@@ -85,7 +133,7 @@ class _Rows:
         self._back: deque[TextLine] = deque()
         self.separator = ""
 
-    def __iter__(self) -> Iterator[tuple[TextLine, list[str] | None, str | None]]:
+    def __iter__(self) -> Iterator[_Row]:
         while (line := self._next()) is not None:
             if line.text is None:
                 yield line, None, line.reason
@@ -102,7 +150,7 @@ class _Rows:
     def _next(self) -> TextLine | None:
         return self._back.popleft() if self._back else next(self._lines, None)
 
-    def _row(self, line: TextLine, text: str) -> tuple[TextLine, list[str] | None, str | None]:
+    def _row(self, line: TextLine, text: str) -> _Row:
         if '"' not in text:
             return line, text.split(self.separator), None
         cells = self._cells(text)
@@ -123,8 +171,7 @@ class _Rows:
             self._back.extendleft(reversed(taken))
             return line, None, "not CSV: is a quotation mark left open?"
         if any(re.search(r"[\r\n]", cell.strip()) for cell in cells):
-            until = f"lines {line.number} to {taken[-1].number}"
-            return line, None, f"{until} are one row, with a line break within a cell"
+            return line, None, _ONE_ROW.format(line.number, taken[-1].number)
         return line._replace(ended=taken[-1].ended), cells, None
 
     def _cells(self, text: str) -> list[str] | None:
