@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+import obstore
 import pytest
 
 from adobe_privacy.storage import (
@@ -99,6 +100,40 @@ def test_a_page_is_no_empty_list(pages: Pages, kind: str, call: str) -> None:
     pages.status, pages.body = 200, PAGE
     with pytest.raises(StorageUnavailable):
         LISTS[call](pages.store(kind))
+
+
+@pytest.mark.parametrize("kind", ["s3", "gs", "abfss"])
+def test_a_page_deletes_nothing(pages: Pages, kind: str) -> None:
+    pages.status, pages.body = 200, PAGE
+    with pytest.raises(StorageUnavailable):
+        pages.store(kind).delete("a/b")
+
+
+def test_what_is_there_after_its_deletion_is_not_deleted(
+    gcs: GCSServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = gcs.store()
+    store.write("a/b", b"identities")
+    monkeypatch.setattr(obstore, "delete", lambda *_: None)
+    with pytest.raises(StorageUnavailable):
+        store.delete("a/b")
+
+
+def error_of_s3(pages: Pages, status: int, code: str) -> str:
+    pages.status = status
+    pages.body = f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode()
+    with pytest.raises(StorageUnavailable) as told:
+        pages.store("s3").write("a/b", b"")
+    return str(told.value)
+
+
+def test_an_upload_that_the_store_has_forgotten_is_no_missing_bucket(pages: Pages) -> None:
+    """Its end was answered with an error, and repeated by the library."""
+    assert "no such upload" in error_of_s3(pages, 404, "NoSuchUpload")
+
+
+def test_a_key_that_was_disabled_is_told(pages: Pages) -> None:
+    assert "KMS.DisabledException" in error_of_s3(pages, 400, "KMS.DisabledException")
 
 
 def test_what_the_store_itself_does_not_find_is_not_there(store: Store) -> None:

@@ -27,6 +27,14 @@ def head(backend: Any, location: Location, key: str) -> Any:
         return obstore.get(backend, key).meta
 
 
+def delete(backend: Any, location: Location, key: str) -> None:
+    """Deletes an object. Raises the library's errors, and StorageUnavailable where it is there afterwards."""
+    obstore.delete(backend, key)
+    if location.scheme == "gs":
+        # All that the library looks at in this answer is whether its status is that of an error.
+        _confirm_gone(backend, location, key)
+
+
 def every_object(backend: Any, location: Location, prefix: str) -> Iterator[Any]:
     """The objects below a prefix. Raises the library's errors, and StorageUnavailable."""
     empty = True
@@ -49,16 +57,20 @@ def one_level(backend: Any, location: Location, prefix: str) -> Any:
 
 def _confirm_empty(backend: Any, location: Location, prefix: str) -> None:
     """Asks for what cannot be there: who has it is not the store."""
-    if location.scheme == "file":
-        return
-    key = "/".join(filter(None, (prefix, f".no-such-object-{uuid.uuid4().hex}")))
+    if location.scheme != "file":
+        key = "/".join(filter(None, (prefix, f".no-such-object-{uuid.uuid4().hex}")))
+        _confirm_gone(backend, location, key, prefix)
+
+
+def _confirm_gone(backend: Any, location: Location, key: str, named: str | None = None) -> None:
+    named = key if named is None else named
     try:
         obstore.get(backend, key)
     except (PermissionDeniedError, UnauthenticatedError):
         return  # so some stores tell what is not there, unless the whole bucket may be listed
     except FileNotFoundError as error:
         with contextlib.suppress(ObjectNotFound):
-            raise translated(error, location, prefix) from None
+            raise translated(error, location, named) from None
         return
-    uri = location.object_uri(prefix)
+    uri = location.object_uri(named)
     raise StorageUnavailable(f"{uri}: {STRANGE_ANSWER.format(200)}", uri=uri)

@@ -294,7 +294,7 @@ class Store:
     def delete(self, key: str) -> None:
         """Delete an object; one that is not there is fine."""
         with contextlib.suppress(ObjectNotFound):
-            self._do(key, lambda: obstore.delete(self._backend, key))
+            self._do(key, lambda: answers.delete(self._backend, self.location, key))
 
     async def delete_async(self, key: str) -> None:
         """Delete an object; one that is not there is fine."""

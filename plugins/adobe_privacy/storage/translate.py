@@ -76,10 +76,12 @@ def translated(error: Exception, location: Location, key: str, *, writing: bool 
     if location.scheme == "file" and number in _OS_ADVICE:
         kind, advice = _OS_ADVICE[number]
         return kind(f"{uri}: {advice}", uri=uri)
-    code = re.search(r"<Code>(\w+)</Code>", text)
+    code = re.search(r"<Code>([\w.]+)</Code>", text)
     status = re.search(r"status code: (\d{3})", text)
     answer = " ".join(found[1] for found in (status, code) if found) or type(error).__name__
     missing = isinstance(error, FileNotFoundError)
+    if code and code[1] == "NoSuchUpload":
+        return StorageUnavailable(f"{uri}: the store knows no such upload any more; run again", uri=uri)
     if missing and status and not re.search(_OWN_WORDS, text):
         return StorageUnavailable(f"{uri}: {STRANGE_ANSWER.format(404)}", uri=uri)
     if (missing and writing) or re.search(r"NoSuchBucket|ContainerNotFound|bucket does not exist", text):
