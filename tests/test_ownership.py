@@ -13,8 +13,9 @@ import pytest
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ownership import MARK, accept, check_owner, claim, ownership, read_mark
-from adobe_privacy.storage import FileOptions, Store, open_store
+from adobe_privacy.storage import FileOptions, Store, StoreUnfit, open_store
 from tests.storage.conftest import azure, gcs, s3, store
+from tests.storage.servers import S3Server, ignore_conditions
 from tests.support.ledgers import DAY, FakeClock, OpenLedger, received
 
 __all__ = ["azure", "gcs", "s3", "store"]
@@ -99,6 +100,19 @@ def test_processes_of_one_ledger_raise_the_mark_together(open_ledger: OpenLedger
     found = read_mark(store)
     assert found is not None
     assert found[0].counter == ledgers[0].identity.own().counter > 0
+
+
+def test_a_store_that_ignores_conditions_is_refused_before_anything_is_sent(
+    ledger: Ledger, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two ledgers that claim it at once would both get it. One that has claimed it already goes on."""
+    claimed, other = s3.store(), s3.store()
+    claim(ledger, claimed)
+    ignore_conditions(monkeypatch)
+    claim(ledger, claimed)
+    with pytest.raises(StoreUnfit, match="If-Match"):
+        claim(ledger, other)
+    assert list(other.objects()) == []
 
 
 def test_a_first_mark_that_another_process_writes_meanwhile_is_there(

@@ -19,7 +19,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.ledger.identity import Identity
 from adobe_privacy.ledger.ledger import Ledger
-from adobe_privacy.storage import ObjectExists, ObjectInfo, ObjectNotFound, StorageUnavailable, Store
+from adobe_privacy.storage import (
+    ObjectExists,
+    ObjectInfo,
+    ObjectNotFound,
+    StorageUnavailable,
+    Store,
+    check_replaces,
+)
 
 MARK = "ledger.json"
 WAY_OUT = "run `airflow privacy reconcile`"
@@ -92,7 +99,7 @@ def claim(ledger: Ledger, archive: Store) -> None:
     """Makes the archive this ledger's where it is nobody's, and raises its mark to the ledger's counter. To be called
     after intents are committed and before they are sent, and before anything is stored or erased.
 
-    Raises LedgerError as `check_owner` does, and StorageError.
+    Raises LedgerError as `check_owner` does, and StorageError; StoreUnfit where the store ignores what was seen.
     """
     in_force = ledger.protection.in_force().get("organisation")
     organisation = "" if in_force is None else in_force.value
@@ -103,6 +110,9 @@ def claim(ledger: Ledger, archive: Store) -> None:
         own = ledger.identity.own()
         needed = own.counter if needed is None else needed
         if found is None or found[0].counter < needed:
+            if not ledger.identity.has_claimed(archive.location.public_uri):
+                # Else two ledgers could both claim it.
+                check_replaces(archive)
             try:
                 _write(archive, _mark_of(own, organisation), found)
             except ObjectExists:

@@ -29,13 +29,14 @@ from adobe_privacy.storage import (
     ObjectNotFound,
     StorageUnavailable,
     Store,
+    StoreUnfit,
     open_store,
 )
 from tests.archive.erasing import Erasing
 from tests.archive.jobs import access_job, empty_manifest
 from tests.archive.results_server import FromMemory
 from tests.archive.zips import make_zip
-from tests.storage.servers import S3Server
+from tests.storage.servers import S3Server, ignore_conditions
 
 COMPLETED = datetime(2026, 1, 1, tzinfo=UTC)
 BODY = make_zip()
@@ -182,6 +183,7 @@ async def test_what_is_not_due_any_more_stays_where_its_erasure_left_it_untouche
     manifest = await archive(store)
     erasures = Erasing()
     with monkeypatch.context() as patched:
+        patched.setattr("adobe_privacy.archive.retention.check_replaces", lambda _: None)
         patched.setattr(Store, "replace", _refused)
         assert [each.action for each in erase_expired(store, {"gdpr": 3}, erasures=erasures)] == ["failed"]
     assert list(erasures.unfinished()) == [manifest.folder]
@@ -191,6 +193,21 @@ async def test_what_is_not_due_any_more_stays_where_its_erasure_left_it_untouche
         )
     assert result_exists(store, manifest)
     assert list(erasures.unfinished()) == []
+
+
+async def test_nothing_is_erased_where_the_store_ignores_conditions(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = s3.store()
+    manifest = await archive(store)
+    erasures = Erasing()
+    ignore_conditions(monkeypatch)
+    with pytest.raises(StoreUnfit, match="If-Match"):
+        list(erase_expired(store, {"gdpr": 30}, erasures=erasures, clock=after(31)))
+    assert result_exists(store, manifest)
+    assert erasures.log == []
+    actions = erase_expired(store, {"gdpr": 30}, erasures=erasures, clock=after(31), dry_run=True)
+    assert [each.action for each in actions] == ["erased"]
 
 
 def _refused(*_: object) -> None:

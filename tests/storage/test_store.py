@@ -24,6 +24,7 @@ from adobe_privacy.storage import (
     StorageError,
     StorageUnavailable,
     Store,
+    check_replaces,
     open_store,
 )
 from adobe_privacy.storage.store import PART_SIZE
@@ -174,6 +175,11 @@ async def test_an_object_is_moved(store: Store) -> None:
 
 def test_a_writable_store_passes_the_probe_and_keeps_nothing_of_it(store: Store) -> None:
     store.check_writable()
+    assert list(store.objects()) == []
+
+
+def test_a_store_that_minds_conditions_passes_the_probe_and_keeps_nothing_of_it(store: Store) -> None:
+    check_replaces(store)
     assert list(store.objects()) == []
 
 

@@ -35,6 +35,7 @@ from adobe_privacy.storage import (
     StorageError,
     StorageUnavailable,
     Store,
+    check_replaces,
 )
 
 TRIES = 5
@@ -102,7 +103,8 @@ def erase_expired(
 
     Only folders whose date can be due are listed, and of these only manifests with something beside them are read.
     A result that cannot be erased, or a folder that may not be listed, is `failed` and stops no other;
-    `StorageUnavailable` is raised where the store fails for several in a row.
+    `StorageUnavailable` is raised where the store fails for several in a row, `StoreUnfit` before anything is erased
+    where it replaces objects whatever the condition.
 
     Of an encrypted result the data key is deleted first, and with it every copy of the result is gone. `keys` is
     where data keys lie if not beside the manifests; a result whose key lies somewhere else is `failed` and kept.
@@ -121,6 +123,8 @@ def erase_expired(
     for regulation, days in sorted(retention_days.items()):
         if days < 1:
             raise ValueError(f"the retention for {regulation} must be at least 1 day, not {days}")
+    if not dry_run:
+        check_replaces(store)
     run = _Erasing(store, keys, erasures, retention_days, clock, dry_run, sign)
     begun = set(erasures.unfinished())
     for folder in sorted(begun):

@@ -21,6 +21,7 @@ from adobe_privacy.storage.location import Location, parse_location
 from adobe_privacy.storage.objects import ObjectInfo, Written
 from adobe_privacy.storage.opening import open_store
 from adobe_privacy.storage.options import AzureOptions, FileOptions, GCSOptions, S3Options, StoreOptions
+from adobe_privacy.storage.probing import check_replaces
 from adobe_privacy.storage.store import Store
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "StoreOptions",
     "StoreUnfit",
     "Written",
+    "check_replaces",
     "open_store",
     "parse_location",
 ]

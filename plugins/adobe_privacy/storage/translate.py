@@ -118,9 +118,11 @@ def translated(error: Exception, location: Location, key: str, *, writing: bool 
     return StorageUnavailable(f"{uri}: the store failed ({answer}); check that it can be reached", uri=uri)
 
 
-def no_conditions(location: Location, uri: str | None = None) -> StoreUnfit:
+def no_conditions(
+    location: Location, uri: str | None = None, *, condition: str = "If-None-Match"
+) -> StoreUnfit:
     return StoreUnfit(
-        f"{uri or location.uri}: the store does not refuse to replace an object (If-None-Match), which the archive "
+        f"{uri or location.uri}: the store does not refuse to replace an object ({condition}), which the archive "
         "needs; use a store that does",
         uri=uri or location.uri,
     )
