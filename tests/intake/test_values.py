@@ -346,6 +346,16 @@ def test_what_is_odd_but_may_be_right_is_a_concern() -> None:
         ("crmid", "АB123", "unregistered", "several scripts"),
         ("email", "jo\u0308rg@example.com", "standard", "signs of their own"),
         ("crmid", "12\u2011345", "unregistered", "a dash other than -"),
+        ("email", "jane\ufe0f@example.com", "standard", "cannot be seen"),
+        ("email", "ja\u034fne@example.com", "standard", "cannot be seen"),
+        ("email", "jan\u2800e@example.com", "standard", "cannot be seen"),
+        ("crmid", "AB12\u3164", "custom", "cannot be seen"),
+        ("crmid", "\uff11\uff12\uff14\uff14\uff15\uff16\uff17\uff18", "custom", "full-width"),
+        ("crmid", "\uff21\uff22\uff23-4711", "custom", "full-width"),
+        *(
+            ("email", f"{'jörg'.encode().decode(encoding)}@example.com", "standard", "wrong encoding")
+            for encoding in ("mac_roman", "cp437", "cp850", "cp1250")
+        ),
         ("crmid", "1234567 7654321", "unregistered", "several values"),
         ("crmid", "yes", "custom", "fill the field"),
         ("crmid", "nein", "custom", "fill the field"),

@@ -7,10 +7,10 @@ device or form sent it. Neither text here repeats a value.
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from adobe_privacy.intake.catalogue import standard_namespace
 from adobe_privacy.intake.placeholders import is_doubtful, is_no_value, plain_word
+from adobe_privacy.intake.signs import is_misread, is_wide, narrow, odd_signs, scripts
 
 # The last is the ANDROID_ID that all phones with one fault have.
 _SPELLINGS = frozenset(["-1", "\\N", "9774d56d682e549c"])
@@ -126,12 +126,12 @@ ECID_LENGTH = 38
 
 def value_fault(namespace: str, value: str, type_: str) -> str | None:
     """Why this value cannot be one person's, or None. `namespace` is in lower case."""
-    seen = value if value.isascii() else _narrow(value)
+    seen = value if value.isascii() else narrow(value)
     first = seen[0]
     if (first in "0fF" or not first.isalnum()) and _ALL_SAME.fullmatch(seen):
         return "all zeros or all f: many devices send the same, so it is not one person's"
     standard = (standard_namespace(namespace, type_) or "").lower()
-    if seen is not value and _misread(value):
+    if seen is not value and is_misread(value):
         return "holds characters that were read in a wrong encoding; save the file as UTF-8"
     if fault := _damage(seen, namespace) or (seen is not value and _damage(value, namespace)):
         return NO_ADDRESS if standard == "email" and "@" in seen and first != "=" else fault
@@ -139,32 +139,13 @@ def value_fault(namespace: str, value: str, type_: str) -> str | None:
         return "a placeholder, not a person's value"
     if "@" in seen and (fault := _address_fault(seen, namespace, standard)):
         return fault
-    if standard == "email" and seen is not value and any(map(_wide, value)):
+    if standard == "email" and seen is not value and any(map(is_wide, value)):
         return NO_ADDRESS
     if "@" not in seen and standard == "email" and not (type_ == "namespaceId" and _HASH.fullmatch(value)):
         return NO_ADDRESS
     if standard == "aaid" or (namespace == "aaid" and type_ == "analytics"):
         return _aaid_fault(value)
     return _standard_fault(standard, value) if standard else None
-
-
-def _narrow(value: str) -> str:
-    """As it would be in ASCII: full-width letters, other scripts' digits."""
-    narrow = unicodedata.normalize("NFKC", value)
-    return "".join(str(unicodedata.digit(char)) if char.isdigit() else char for char in narrow) or value
-
-
-def _wide(char: str) -> bool:
-    """A letter or sign that only looks like one of ASCII."""
-    return not char.isascii() and unicodedata.normalize("NFKC", char).isascii()
-
-
-def _misread(value: str) -> bool:
-    """Whether UTF-8 was taken for a Western encoding, as in `JÃ¶rg`."""
-    try:
-        return len(value.encode("cp1252").decode()) < len(value)
-    except (UnicodeEncodeError, UnicodeDecodeError):
-        return False
 
 
 def _stands_for_none(value: str) -> bool:
@@ -245,7 +226,7 @@ def _aaid_fault(value: str) -> str | None:
 def value_concern(namespace: str, value: str, type_: str) -> str | None:
     """What may be wrong with a value that is sent all the same, or None."""
     standard = (standard_namespace(namespace, type_) or "").lower()
-    if not value.isascii() and (odd := _odd_signs(value)):
+    if not value.isascii() and (odd := odd_signs(value)):
         return odd
     if "@" in value:
         if odd := _odd_address(value):
@@ -279,27 +260,13 @@ _DATE_OR_TIME = re.compile(
 
 # Of two long numbers in one cell, each may be an id.
 _NUMBERS = re.compile(r"\d{5,}(?: +\d{5,})+")
-# Word processors put them in the place of `-`.
-_DASHES = re.compile(r"[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
-_ALIKE = {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN"}
-
-
-def _odd_signs(value: str) -> str | None:
-    """Signs that look like others which were meant."""
-    if _DASHES.search(value):
-        return "holds a dash other than -, as word processors write"
-    if len(_scripts(value) & _ALIKE) > 1:
-        return "letters of several scripts, some of which may only look like the right ones"
-    if unicodedata.normalize("NFC", value) != value:
-        return "its accents are signs of their own, as on file systems of Apple: the stored value may have none such"
-    return None
 
 
 def _odd(value: str, namespace: str) -> str | None:
     """What makes a value of some length nobody's, though it might be somebody's."""
     if value.isdigit() and 16 <= len(value) < 20 and not value[15:].strip("0"):
         return "a long number that ends in zeros: a spreadsheet may have rounded it"
-    if not value.isascii() and "@" in value and len(_scripts(value)) > 1:
+    if not value.isascii() and "@" in value and len(scripts(value)) > 1:
         return "letters of several scripts, some of which may only look like the right ones"
     signs = set(value.lower())
     if len(signs) < 5:
@@ -322,10 +289,6 @@ def _odd_address(value: str) -> str | None:
     if len(local) < 8 and domain.lower().startswith(f"{local.lower()}."):
         return "hardly one person's: the e-mail address may have been typed to fill the field"
     return None
-
-
-def _scripts(value: str) -> set[str]:
-    return {unicodedata.name(char, "").partition(" ")[0] for char in value if char.isalpha()}
 
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/#-]*")
