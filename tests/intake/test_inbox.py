@@ -105,8 +105,8 @@ def test_files_of_every_editor_are_read(inbox: Store, bom: bytes, end: bytes, la
 def test_an_empty_file_has_no_lines_and_is_neither_table_nor_document(inbox: Store, content: str) -> None:
     assert read(inbox, content) == []
     assert read(inbox, "[]", "x.json") == []
-    for name in ("x.csv", "x.TSV", "x.json"):
-        [line] = read(inbox, content, name)
+    for name, content_ in (("x.csv", content), ("x.TSV", f"{content}sep=;\n"), ("x.json", content)):
+        [line] = read(inbox, content_, name)
         assert (line.request, line.whole_file) == (None, True)
         assert "was it handed in whole?" in str(line.reason)
 
@@ -226,6 +226,8 @@ def _identity(**fields: Any) -> dict[str, Any]:
         (BODY | {"mergePolicyId": "a\u0000b"}, "control character"),
         (BODY | {"companyContexts": [{"namespace": "Campaign", "value": "a\u202eb"}]}, "control character"),
         (_identity(namespace="6", namespaceId=4, type="namespaceId"), "namespaceId contradicts"),
+        (_identity(namespace="email", namespaceId=7, type="namespaceId"), "namespaceId contradicts"),
+        (_identity(namespace="ecid", namespaceId=4711, type="namespaceId"), "namespaceId contradicts"),
         (_identity(namespace="12345", namespaceId=12346, type="namespaceId"), "namespaceId contradicts"),
         (_identity(namespace="email", namespaceId=4, type="standard"), "namespaceId contradicts"),
         (_identity(namespace="email", namespaceId=4, type="Standard"), "namespaceId contradicts"),

@@ -60,6 +60,29 @@ def test_a_time_with_another_zone_is_kept_in_utc_and_one_without_is_utc() -> Non
     assert parse(received_at=" 2026-11-20 09:30 ").received.isoformat() == "2026-11-20T09:30:00+00:00"
 
 
+@pytest.mark.parametrize(
+    "told",
+    ["2026-11-20+02:00", "2026-11-20-05:00", "2026-11-20x09:30", "2026112012345", "2026-11-20009:30"],
+    ids=["a day in a zone", "another", "no separator", "too many digits", "a digit for a separator"],
+)
+def test_what_is_no_date_with_a_time_is_not_read_as_one(told: str) -> None:
+    """Python takes any sign between the two: the zone of `2026-11-20+02:00` was read as a time, two in the morning."""
+    assert reason(received_at=told).startswith("received_at: must be a date and time such as")
+
+
+@pytest.mark.parametrize("separator", ["T", "t", " ", "\u00a0"])
+def test_a_date_and_its_time_may_be_separated_in_these_ways(separator: str) -> None:
+    assert parse(received_at=f"2026-11-20{separator}09:30Z").received.hour == 9
+
+
+def test_a_namespace_with_a_sign_that_only_looks_right_is_warned_of() -> None:
+    """It finds nobody, and Adobe says that it is done."""
+    for namespace in ("loyalty\ufe0f", "l\u043eyalty"):
+        request = parse(identities=[{"namespace": namespace, "value": "AB12345", "type": "custom"}])
+        (warning,) = [each for each in check_request(request, ["campaign"]).warnings if "number 0" in each]
+        assert warning.startswith("identities: number 0: its namespace: ")
+
+
 def test_midnight_is_a_time_where_it_is_written_and_a_date_is_a_day() -> None:
     assert parse(received_at="2026-11-20T00:00:00Z").received_at == datetime(2026, 11, 20, tzinfo=UTC)
     assert parse(received_at="2026-11-19").received_at == date(2026, 11, 19)

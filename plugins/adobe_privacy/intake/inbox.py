@@ -109,10 +109,9 @@ class Reading:
     def __iter__(self) -> Iterator[Line]:
         read = read_table if self._source.lower().endswith(TABLE_KINDS) else read_json
         text = text_file(self._open)
-        # Of lines there may be none. A table has headings, and a document a value.
-        empty = not text.head.strip() and not self._source.lower().endswith(JSON_LINES)
+        nothing = True
         for found in read(text, self._note):
-            empty = False
+            nothing = False
             if found.fields is None:
                 yield _refused(self._source, found, found.reason or "")
             elif self._wanted is None or str(found.fields.get("request_id")).strip() in self._wanted:
@@ -122,7 +121,9 @@ class Reading:
                     yield _refused(self._source, found, str(error), error)
                 else:
                     yield Line(self._source, found.number, request, places=found.places)
-        if empty:
+        # Of lines there may be none. A table has headings, and a document a value.
+        blank = not text.head.strip() and not self._source.lower().endswith(JSON_LINES)
+        if nothing and (blank or not self.taken_for):
             yield _refused(self._source, Found(1, None, whole_file=True), EMPTY)
 
 

@@ -39,6 +39,7 @@ from adobe_privacy.intake.catalogue import (
 )
 from adobe_privacy.intake.explained import explain
 from adobe_privacy.intake.options import CompanyContext, RequestOptions, unusual
+from adobe_privacy.intake.signs import odd_signs
 from adobe_privacy.intake.values import is_request_id, request_id_fault, value_concern, value_fault
 from adobe_privacy.regulations.codes import (
     REGULATIONS,
@@ -110,6 +111,10 @@ def _type(value: Any) -> Any:
     return identity_type(value) or value if isinstance(value, str) else value
 
 
+# Python takes any sign between the two, that of a zone too.
+_DATE_AND_TIME = re.compile(r"[\dW-]+[Tt\s]\d")
+
+
 def _received_at(value: Any) -> datetime | date:
     """A day where no time was written: it came some time on that day, wherever the law holds."""
     if isinstance(value, datetime):
@@ -123,7 +128,7 @@ def _received_at(value: Any) -> datetime | date:
         except ValueError:
             pass
         try:
-            moment = datetime.fromisoformat(text)
+            moment = datetime.fromisoformat(text if _DATE_AND_TIME.match(text) else "")
         except ValueError:
             raise ValueError("must be a date and time such as 2026-11-20T09:30:00Z, or a date") from None
     else:
@@ -318,6 +323,8 @@ def check_products(actions: Iterable[str], products: Iterable[str]) -> str | Non
 
 def _concern(identity: Identity) -> str | None:
     namespace = identity.namespace.lower()
+    if not namespace.isascii() and (odd := odd_signs(identity.namespace)):
+        return f"its namespace: {odd}"
     if identity.type == "custom" and (standard := standard_namespace(namespace)):
         return (
             f"with the type custom, this is not the standard namespace {standard}, and finds nobody if the "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from adobe_privacy.intake.catalogue import identity_type, perhaps, standard_namespace
+from adobe_privacy.intake.catalogue import STANDARD_NAMESPACES, identity_type, perhaps, standard_namespace
 from adobe_privacy.intake.readers.text import Found
 
 BODY_FIELDS = {
@@ -103,7 +103,10 @@ def _plain(identity: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(namespace, str) or not isinstance(type_, str):
         return plain
     if type_ == "namespaceId":
-        if namespace == str(number) or not namespace.isdigit():
+        named = standard_namespace(namespace)
+        # Adobe documents no number of some.
+        fits = not named or named == by_number or STANDARD_NAMESPACES[named] is None
+        if namespace == str(number) or (fits and not namespace.isdigit()):
             del plain["namespaceId"]
             plain["namespace"] = str(number)
     elif type_ != "standard" or standard_namespace(namespace) == by_number:
