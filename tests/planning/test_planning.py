@@ -534,7 +534,10 @@ class TestReport:
         told = plan_lines(make_plan())
         assert f"Empty: {DAY}/empty.jsonl holds no request" in told
         assert f"Empty: {DAY}/headings.csv holds no request" in told
-        assert "Not read: 1 files; only regular files *.jsonl and *.csv hold requests" in told
+        assert (
+            "Not read: 1 files; only regular files *.csv, *.tsv, *.jsonl, *.ndjson and *.json hold requests"
+            in told
+        )
 
     def test_many_rejected_lines_are_counted_not_all_shown(self, inbox: Store, make_plan: MakePlan) -> None:
         hand_in(inbox, *["junk"] * 60)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adobe_privacy.intake.catalogue import Context
-from adobe_privacy.intake.inbox import Line, Reading, is_request_file
+from adobe_privacy.intake.inbox import KINDS, Line, Reading, is_request_file
 from adobe_privacy.intake.options import as_text
 from adobe_privacy.intake.request import CONFLICT, PrivacyRequest, check_request
 
@@ -83,7 +83,7 @@ def check_content(
     """The same for what a file of this name would hold; `open_` gives its bytes, each time from the beginning."""
     check = Check()
     if not is_request_file(name):
-        reason = "not read: only *.csv, *.tsv, *.jsonl, *.ndjson and *.json hold requests"
+        reason = f"not read: only {KINDS} hold requests"
         check.lines.append(CheckedLine(0, None, reason=reason))
         return check
     reading = Reading(name, open_, day)

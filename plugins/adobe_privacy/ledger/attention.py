@@ -186,8 +186,8 @@ KINDS = (
         one="file not read",
         many="files not read",
         says="nothing of it was read: {reason}",
-        to_do="Hand the requests in again as *.jsonl or *.csv, or remove the file from the inbox. If it holds no "
-        "request, close it: airflow privacy close FOLDER/FILE --reason …",
+        to_do="Hand the requests in again as one of the formats that the inbox takes, or remove the file from "
+        "the inbox. If it holds no request, close it: airflow privacy close FOLDER/FILE --reason …",
         problems=(ProblemKind.FILE,),
     ),
     Kind(

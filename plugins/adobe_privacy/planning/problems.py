@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from adobe_privacy.intake.files import InboxEntry
-from adobe_privacy.intake.inbox import Line, as_shown, write_rejected
+from adobe_privacy.intake.inbox import KINDS, Line, as_shown, write_rejected
 from adobe_privacy.intake.request import CONFLICT
 from adobe_privacy.ledger.inbox import NOT_ALL, Problem
 from adobe_privacy.ledger.schema import ProblemKind
@@ -17,7 +17,7 @@ MAX_PROBLEMS = 1000
 FORGOTTEN = "request_id: of a request that the ledger has forgotten; a new request needs an id of its own"
 UNREADABLE_NAME = "its name holds a tab, a line break or another control character: rename it"
 CANNOT = "it cannot be read: "
-NOT_A_KIND = "only *.csv, *.tsv, *.jsonl, *.ndjson and *.json hold requests"
+NOT_A_KIND = f"only {KINDS} hold requests"
 
 
 @dataclass

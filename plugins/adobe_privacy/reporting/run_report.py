@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from adobe_privacy.api.names import Verdict
+from adobe_privacy.intake.inbox import KINDS
 from adobe_privacy.intake.request import Action
 from adobe_privacy.ledger.attention import BY_NAME, Level
 from adobe_privacy.ledger.attention_reader import RunScope
@@ -54,9 +55,7 @@ def plan_lines(plan: Plan, share_of_limit: float = 1.0) -> list[str]:
     lines += [f"Empty: {source} holds no request" for source in intake.empty]
     if intake.not_read:
         # Their names may be anything, a person's too.
-        lines.append(
-            f"Not read: {len(intake.not_read)} files; only regular files *.jsonl and *.csv hold requests"
-        )
+        lines.append(f"Not read: {len(intake.not_read)} files; only regular files {KINDS} hold requests")
     if intake.unreported:
         lines.append(
             "The inbox may only be read: no report was written under rejected/. The ledger has the lines"
