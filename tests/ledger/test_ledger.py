@@ -15,6 +15,7 @@ from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Batch, DailyFigures, Job, Origin
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Unit
+from adobe_privacy.reporting.run_report import settle
 from tests.support.ledgers import DAY, FakeClock, OpenLedger, counted, received
 
 RUN = "privacy_requests/scheduled__2026-11-20"
@@ -661,6 +662,30 @@ class TestReports:
         ledger.intake.receive([received(3), received(4, inbox_date=DAY + timedelta(days=1))])
         found = list(ledger.overview.run_jobs(run_id=RUN, inbox_date=DAY))
         assert [job.request_id for job in found] == ["DSR-1", "DSR-2", "DSR-3"]
+
+    @pytest.mark.parametrize("left", ["given back", "sent again"])
+    def test_a_run_reports_what_left_its_batch_and_waits(
+        self, ledger: Ledger, clock: FakeClock, left: str
+    ) -> None:
+        """Adobe takes no more jobs today, for example. The note of a run of another day said nothing of them."""
+        ledger.intake.receive([received(1, inbox_date=DAY - timedelta(days=1))])
+        clock.advance(hours=2, seconds=1)
+        if left == "given back":
+            batch_id = str(claimed(ledger)[0].batch_id)
+            ledger.claims.unclaim(batch_id, "the day's limit is reached")
+        else:
+            [job] = submitted(ledger)
+            batch_id = str(job.batch_id)
+            ledger.results.record_error(
+                job, completed_at=None, outcome_code="1020-400", reason="", try_again=True
+            )
+        found = list(ledger.overview.run_jobs(run_id=RUN, inbox_date=DAY))
+        assert [(job.request_id, job.state) for job in found] == [("DSR-1", JobState.RECEIVED)]
+        settlement = settle(ledger, run_id=RUN, inbox_date=DAY, batch_ids=[batch_id])
+        assert (settlement.jobs, settlement.waiting, settlement.problems) == (1, 1, 0)
+        assert settlement.figures.startswith("1 jobs (1 access): 1 for the next run, 1 of them of other days")
+        assert [job.request_id for job in claimed(ledger, run_id="the next")] == ["DSR-1"]
+        assert settle(ledger, run_id=RUN, inbox_date=DAY, batch_ids=[batch_id]).jobs == 0
 
     def test_due_names_what_is_not_archived_the_most_urgent_first(self, ledger: Ledger) -> None:
         ledger.intake.receive([received(n, due=DAY + timedelta(days=n)) for n in (3, 1, 2, 9)])

@@ -41,6 +41,14 @@ def last_change(column: Any) -> ColumnElement[Any]:
     return of_job.order_by(Transition.id.desc()).limit(1).scalar_subquery()
 
 
+def last_batch() -> ColumnElement[str]:
+    """The last batch that a job was in: what goes back to the next plan leaves it."""
+    of_batch = select(Transition.batch_id).where(
+        Transition.job_id == Job.id, Transition.batch_id.is_not(None)
+    )
+    return of_batch.order_by(Transition.id.desc()).limit(1).correlate(Job).scalar_subquery()
+
+
 def refused_since() -> ColumnElement[datetime]:
     """When this attempt was first refused for the reason of its last refusal: each run sends it again."""
     return _first_noted(last_move(Transition.reason))

@@ -30,6 +30,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from adobe_privacy.api.facts import DETAIL_KEPT, LIST_LOOK_BACK
 from adobe_privacy.api.names import Verdict
 from adobe_privacy.ledger.attention import Kind, moments
+from adobe_privacy.ledger.moments_of_jobs import last_batch
 from adobe_privacy.ledger.schema import (
     ARCHIVED,
     UNFINISHED,
@@ -151,13 +152,17 @@ class Overview(Topic):
     """What the page, the commands and a run's summary read."""
 
     def run_jobs(self, *, run_id: str, inbox_date: date, batch_ids: Collection[str] = ()) -> Iterator[Job]:
-        """The jobs that a run of `inbox_date` reports on, the most urgent first: of its own batches, of those that it
-        took over, or of its own day. They are read as they are asked for."""
+        """The jobs that a run of `inbox_date` reports on: of its own batches, of those that it took over, or of its own
+        day, the most urgent first; and then those of other days that left these batches and wait for the next plan.
+        They are read as they are asked for."""
         with self.unit.read() as session:
             own_batches = session.scalars(select(Batch.id).where(Batch.run_id == run_id)).all()
             of_day = and_(Job.inbox_date == inbox_date, Job.origin == Origin.INBOX)
-            query = select(Job).where(or_(Job.batch_id.in_({*own_batches, *batch_ids}), of_day))
-            yield from session.scalars(query.order_by(Job.due_on, Job.id).execution_options(yield_per=1000))
+            own = {*own_batches, *batch_ids}
+            waits = and_(Job.state == JobState.RECEIVED, Job.inbox_date != inbox_date)
+            for jobs in (or_(Job.batch_id.in_(own), of_day), and_(waits, last_batch().in_(own))):
+                query = select(Job).where(jobs).order_by(Job.due_on, Job.id)
+                yield from session.scalars(query.execution_options(yield_per=1000))
 
     def due(self, by: date, *, limit: int = 1000) -> list[Job]:
         """Unfinished jobs to be answered on or before `by`, the most urgent first."""
