@@ -317,6 +317,24 @@ async def test_a_job_of_ours_that_is_another_kind_at_adobe_is_never_done(
     assert (found["ours"].state, found["ours"].outcome) == (JobState.SUBMITTED, None)
 
 
+@pytest.mark.parametrize("path", ["/p/jobs/good/content", "/p/jobs/go%6Fd/content/?v=1"])
+async def test_the_result_of_another_job_is_never_archived_as_this_one_s(
+    adobe: OddAdobe, swept: Any, ledger_url: str, archive: Store, path: str
+) -> None:
+    """It would be given to the wrong person."""
+    submitted(ledger_url, "ours", "access")
+    adobe.add("ours")
+    adobe.details["ours"]["downloadURL"] = f"{adobe.url}{path}"
+    result, found = await swept()
+    [failure] = result.failures
+    assert "the download address is another job's" in failure
+    assert found["ours"].state is JobState.COMPLETE
+    adobe.details["ours"]["downloadURL"] = f"{adobe.url}/p/jobs/OURS/content"
+    adobe.contents["OURS"] = adobe.contents["ours"]
+    _, found = await swept()
+    assert found["ours"].state is JobState.ARCHIVED
+
+
 async def test_a_job_that_adobe_called_complete_may_still_end_in_error(
     adobe: OddAdobe, swept: Any, ledger_url: str
 ) -> None:

@@ -18,7 +18,7 @@ from adobe_privacy.api.access_token import AccessToken
 from adobe_privacy.api.addresses import is_listed, is_loopback, leads_inside
 from adobe_privacy.api.bodies import ACCEPTED, parse
 from adobe_privacy.api.config import ClientConfig
-from adobe_privacy.api.downloads import CONTENT, Download, address_of, origin, refused_address
+from adobe_privacy.api.downloads import CONTENT, Download, address_of, origin, refused_address, result_address
 from adobe_privacy.api.errors import (
     AddressDenied,
     AuthenticationFailed,
@@ -240,7 +240,7 @@ class PrivacyServiceClient:
 
     @asynccontextmanager
     async def _download(self, job_id: str, url: str | None) -> AsyncIterator[Download]:
-        target = self._job_url(job_id, "/content") if url is None else address_of(url)
+        target = self._job_url(job_id, "/content") if url is None else result_address(url, job_id, self._base)
         response, call = await self._transport.repeating(lambda: self._open_download(target))
         try:
             yield Download(
@@ -259,7 +259,8 @@ class PrivacyServiceClient:
         Only the API's own origin (scheme, host and port) is sent the credential; any other, be it `url` or
         reached by a redirect, gets no header of ours. From an https API nothing is fetched over plain http. A host
         that is neither the API's nor one of the config's `download_hosts` is refused, and so is an address of a
-        private network. A result in a content coding is refused: its size would not be known.
+        private network, or of another job's result. A result in a content coding is refused: its size would not be
+        known.
         Errors before the first byte are raised on entering, after the usual repetitions; a download that
         breaks off later is not resumed.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from adobe_privacy.api.errors import RequestRefused
 from adobe_privacy.api.transport import Call, Transport
 
 CONTENT = "/jobs/{id}/content"
+_CONTENT_OF = re.compile(r"/jobs/([^/]+)/content/?$")
 
 
 @dataclass(frozen=True)
@@ -54,4 +56,14 @@ def address_of(url: str, base: httpx.URL | None = None) -> httpx.URL:
             method="GET",
             route=CONTENT,
         )
+    return address
+
+
+def result_address(url: str, job_id: str, api: httpx.URL) -> httpx.URL:
+    """Where a job's result lies, by its detail. Refused is what names another job of the API's: its result would be
+    given to the wrong person."""
+    address = address_of(url)
+    named = _CONTENT_OF.search(address.path) if origin(address) == origin(api) else None
+    if named is not None and named.group(1).casefold() != job_id.casefold():
+        raise refused_address("the download address is another job's. Ask Adobe, with the job id", CONTENT)
     return address
