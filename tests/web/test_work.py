@@ -160,6 +160,16 @@ class TestFind:
         assert log_in("reader").post(f"{API}/find-person", json=own).json() == {"request_ids": []}
         assert not any("dsmith" in deed.why.lower() for deed in filled.accesses.deeds())
 
+    def test_what_finds_more_than_it_shows_says_so(self, ledger: Ledger, log_in: LogIn) -> None:
+        print_ = ledger.intake.person_print("email", PERSON["value"])
+        ledger.intake.receive([replace(received(number), prints=[print_]) for number in range(100, 151)])
+        reader = log_in("reader")
+        for path, body in (("find", {"text": "DSR"}), ("find-person", PERSON)):
+            told = reader.post(f"{API}/{path}", json=body).json()
+            assert (len(told["request_ids"]), told["more"]) == (50, True), path
+        (deed,) = ledger.accesses.deeds()
+        assert deed.why == "for a person, by email: more than 50 requests found"
+
     def test_what_is_handed_in_and_not_taken_in_says_so(self, filled: Ledger, log_in: LogIn) -> None:
         filled.unit.actor = "user/officer"
         filled.handing_in.record({"PR-1": "x"}, "2026-11-20/page-1.json")

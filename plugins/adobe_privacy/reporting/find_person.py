@@ -25,7 +25,7 @@ def _spellings(namespace: str) -> set[str]:
 
 def find_person(ledger: Ledger, namespace: str, value: str, *, limit: int) -> tuple[list[str], bool]:
     """The ids of the requests that hold this identity, `limit` at most, and whether there are more. The ledger keeps
-    who asked, and not what was asked."""
+    who asked, by which of Adobe's namespaces, and how many there are, and not the value."""
     prints = {
         ledger.intake.person_print(name, spelt)
         for name in _spellings(namespace)
@@ -33,7 +33,7 @@ def find_person(ledger: Ledger, namespace: str, value: str, *, limit: int) -> tu
     }
     found = ledger.search.by_prints(prints, limit=limit + 1)
     by = _BY_LOWER.get(namespace.lower(), "a namespace of your own")
-    ledger.accesses.note(
-        AccessKind.SEARCHED, f"for a person, by {by}: {min(len(found), limit)} requests found"
-    )
-    return found[:limit], len(found) > limit
+    more = len(found) > limit
+    count = f"more than {limit}" if more else f"{len(found)}"
+    ledger.accesses.note(AccessKind.SEARCHED, f"for a person, by {by}: {count} requests found")
+    return found[:limit], more

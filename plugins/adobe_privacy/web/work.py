@@ -21,6 +21,7 @@ from adobe_privacy.web.source import Source, SourceDep
 from adobe_privacy.web.words import moment_words
 
 router = APIRouter()
+MOST_FOUND = 50
 DECISIONS: dict[str, Callable[..., int]] = {
     "hold": People.hold,
     "release": People.release,
@@ -56,17 +57,24 @@ class Decisions(BaseModel):
 
 
 @router.post("/find", dependencies=[Depends(may_ask)])
-def find(source: SourceDep, sought: Sought) -> dict[str, list[str]]:
-    """Finds request ids. The text is in the body: what a person types may be an identity, which no address may hold."""
-    return {"request_ids": source.ledger().search.by_text(sought.text)}
+def find(source: SourceDep, sought: Sought) -> dict[str, Any]:
+    """Finds request ids, 50 at most; `more` is true where there are more. The text is in the body: what a person types
+    may be an identity, which no address may hold."""
+    found = source.ledger().search.by_text(sought.text, limit=MOST_FOUND + 1)
+    return _found(found[:MOST_FOUND], len(found) > MOST_FOUND)
 
 
 @router.post("/find-person", dependencies=[Depends(may_ask)])
-def find_person(source: SourceDep, user: GetUserDep, person: Person) -> dict[str, list[str]]:
-    """Finds the ids of the requests that hold this identity. The ledger keeps who asked, and not what was asked."""
+def find_person(source: SourceDep, user: GetUserDep, person: Person) -> dict[str, Any]:
+    """Finds the ids of the requests that hold this identity, 50 at most; `more` is true where there are more: the
+    command `find` prints 1,000. The ledger keeps who asked, by which of Adobe's namespaces, and how many were found. It
+    does not keep the value."""
     with source.ledger_of(user.get_name()) as ledger:
-        found, _ = persons.find_person(ledger, person.namespace, person.value, limit=50)
-    return {"request_ids": found}
+        return _found(*persons.find_person(ledger, person.namespace, person.value, limit=MOST_FOUND))
+
+
+def _found(request_ids: list[str], more: bool) -> dict[str, Any]:
+    return {"request_ids": request_ids} | ({"more": True} if more else {})
 
 
 @router.post("/decide", dependencies=[Depends(may_write)])

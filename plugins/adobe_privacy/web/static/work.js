@@ -44,9 +44,10 @@ function findForms() {
       list.replaceChildren();
       found.hidden = false;
       const given = Object.fromEntries(new FormData(form));
-      const { request_ids: ids } = await call(form.dataset.find, json(given));
+      const { request_ids: ids, more } = await call(form.dataset.find, json(given));
       if (ids.length === 1) return void window.location.assign(linkTo(ids[0]).href);
-      found.querySelector("h2").textContent = ids.length ? `${ids.length} requests found` : "No request found";
+      found.querySelector("h2").textContent = more ? `The first ${ids.length} requests found; there are more`
+        : ids.length ? `${ids.length} requests found` : "No request found";
       for (const id of ids) list.append(element("li", ""));
       ids.forEach((id, at) => list.children[at].append(linkTo(id)));
       found.focus();
