@@ -10,7 +10,7 @@ SIDE_BY_SIDE := --numprocesses=2 --dist=loadfile $(patsubst %,--ignore=%,tests/u
 .PHONY: help setup demo up test test-long test-faults test-weeks test-versions test-everyday test-start test-scale test-chaos test-ui pictures test-conformance model docs bench lint format lock sbom audit
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 18
 
 setup: $(INSTALLED) ## .venv/ with the locked tree and the project installed
 

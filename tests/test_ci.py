@@ -56,7 +56,7 @@ def test_ci_says_at_its_end_what_it_left_out(long: str, tmp_path: Path) -> None:
     done = run_ci(tmp_path, CI_LONG=long)
     assert done.returncode == 0, done.stderr
     made = set(re.findall(r"^made (\S+)$", done.stdout, re.MULTILINE))
-    _, _, end = done.stdout.partition("\nAll else passed.\n")
+    _, _, end = done.stdout.partition("\nAll passed but for this:\n")
     left_out = set(re.findall(r"^LEFT OUT: make (\S+), for ", end, re.MULTILINE))
     assert {"test-ui", "test-scale", "test-chaos", "model"} <= left_out
     assert ({"test-start", "test-faults", "test-weeks"} <= left_out) is not bool(long)
@@ -64,6 +64,12 @@ def test_ci_says_at_its_end_what_it_left_out(long: str, tmp_path: Path) -> None:
         r"^(test[a-z-]*|lint|docs|demo|audit|model):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE
     )
     assert made | left_out == set(targets)
+
+
+def test_ci_says_at_its_end_that_a_locked_package_is_vulnerable(tmp_path: Path) -> None:
+    done = run_ci(tmp_path, FAILS="audit")
+    assert done.returncode == 0, done.stderr
+    assert "\nVULNERABLE PACKAGES ARE LOCKED" in done.stdout.partition("\nAll passed but for this:")[2]
 
 
 def test_a_suite_whose_environment_cannot_be_installed_fails(tmp_path: Path) -> None:
