@@ -220,6 +220,9 @@ async def test_a_manifest_that_was_changed_is_found_while_its_erasure_waits(file
         def earlier(self) -> list[str]:
             return []
 
+        def receipts(self) -> list[tuple[str, str]]:
+            return []
+
     assert list(verify_archive(file_store, witness=Ledger())) == []
     changed = manifest.to_json().replace(b'"request_id": "', b'"request_id": "x')
     file_store.write(f"{manifest.folder}/manifest.json", changed)
@@ -252,6 +255,9 @@ async def test_a_result_that_is_erased_while_it_is_looked_at_is_no_fault(
             return []
 
         def earlier(self) -> list[str]:
+            return []
+
+        def receipts(self) -> list[tuple[str, str]]:
             return []
 
     erased: list[str] = []

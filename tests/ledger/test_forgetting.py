@@ -66,6 +66,21 @@ def test_after_24_months_no_text_holds_the_request_id(ledger: Ledger, clock: Fak
     assert forget(ledger, clock) == 0
 
 
+def test_the_place_of_a_receipt_is_forgotten_too(ledger: Ledger, clock: FakeClock) -> None:
+    """Its name is the request id."""
+    long_ago = LONG_AGO["received_at"]
+    ledger.intake.receive([received(1, "opt_out_of_sale", received_at=long_ago)])
+    with ledger.unit.write() as session:
+        session.execute(update(Job).values(state=JobState.COMPLETE))
+    place = "optouts/ccpa/2026/11/20/DSR-1.json"
+    ledger.results.record_archived({1: place}, {1: "ab" * 32})
+    assert list(ledger.chain.receipts()) == [(place, "ab" * 32)]
+    clock.advance(days=800)
+    assert forget(ledger, clock) == 1
+    assert "DSR-1" not in repr(everything(ledger))
+    assert list(ledger.chain.receipts()) == []
+
+
 def test_the_history_stays_to_the_letter(ledger: Ledger, clock: FakeClock) -> None:
     archived(ledger, 1)
     before = everything(ledger)[Transition.__tablename__]

@@ -431,6 +431,7 @@ NIGHTLY = {
     "chain.odd_jobs",
     "chain.manifests",
     "chain.earlier",
+    "chain.receipts",
     "chain.record_written",
     "forgetting.forget",
 }

@@ -286,6 +286,26 @@ async def test_receipts_of_opt_outs_are_recovered(drill: Day) -> None:
     assert drill.simulator.calls().get("consent", 0) == calls + 1
 
 
+@pytest.mark.parametrize("damage", ["gone", "changed"])
+async def test_a_receipt_that_is_not_as_it_was_written_is_found(drill: Day, damage: str) -> None:
+    """It is all the proof that there is of an opt-out."""
+    hand_in(drill.inbox, opt_out_line(1))
+    plan(drill.inbox, drill.ledger)
+    assert (await opt_out(drill)).accepted == 1
+    [receipt] = drill.archive.objects("optouts")
+    verification = verify_archive(drill.archive, witness=drill.ledger.chain)
+    assert list(verification) == []
+    if damage == "gone":
+        drill.archive.delete(receipt.key)
+    else:
+        drill.archive.write(receipt.key, drill.archive.read(receipt.key).replace(b"accepted", b"refused"))
+    told = list(verify_archive(drill.archive, witness=drill.ledger.chain))
+    assert [(each.severity, each.key) for each in told] == [("error", receipt.key)]
+    assert told[0].problem == ("missing-receipt" if damage == "gone" else "changed-receipt")
+    others = verify_archive(drill.archive, witness=drill.ledger.chain, selected=lambda _: False)
+    assert list(others) == []
+
+
 async def test_a_job_that_a_sweep_marks_at_the_last_moment_is_not_sent(drill: Day) -> None:
     """Between the look at a batch and its intent."""
     hand_in(drill.inbox, line(1))

@@ -28,6 +28,8 @@ Problem = Literal[
     "changed-manifest",
     "unknown-manifest",
     "missing-manifest",
+    "missing-receipt",
+    "changed-receipt",
     "changed-history",
 ]
 

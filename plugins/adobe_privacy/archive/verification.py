@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,14 @@ from adobe_privacy.archive.manifest import (
     read_manifest,
 )
 from adobe_privacy.archive.signing import unproven
-from adobe_privacy.storage import AccessDenied, ObjectNotFound, StorageError, StorageUnavailable, Store
+from adobe_privacy.storage import (
+    AccessDenied,
+    Failures,
+    ObjectNotFound,
+    StorageError,
+    StorageUnavailable,
+    Store,
+)
 
 FAILURES_IN_A_ROW = 5
 """A store that fails for so many jobs in a row is down."""
@@ -47,6 +55,10 @@ class Witness(Protocol):
 
     def earlier(self) -> Collection[str]:
         """Adobe's ids of attempts before the last that should be there too, at places that nobody knows."""
+        ...
+
+    def receipts(self) -> Iterable[tuple[str, str]]:
+        """The place and the SHA-256 of every receipt of an opt-out that should be in the archive."""
         ...
 
 
@@ -111,6 +123,7 @@ class Verification:
             yield self._note(wrong("cannot-check", folder, f"it cannot be listed: {problem}"))
         yield from map(self._note, self._missing())
         yield from map(self._note, self._missing_before(earlier))
+        yield from map(self._note, self._receipts())
         if self._selected is None:
             for name in self._store.odd_names(JOBS):
                 yield self._note(remark("odd-name", name, "no file that an archive has; it is passed over"))
@@ -145,6 +158,24 @@ class Verification:
                     "the ledger has it as archived, of an earlier attempt of its job, and it is not there"
                 )
                 yield wrong("missing-manifest", f"{JOBS}/*/{job_id}/{MANIFEST}", detail)
+
+    def _receipts(self) -> Iterator[Finding]:
+        """Of opt-outs, whose receipt is all there is: those that are gone, or not what was archived."""
+        failures = Failures()
+        for place, sha256 in self._witness.receipts() if self._witness else ():
+            if self._selected is not None and not self._selected(place):
+                continue
+            try:
+                found = hashlib.sha256(self._store.read(place)).hexdigest()
+            except ObjectNotFound:
+                yield wrong("missing-receipt", place, "the ledger has it as archived, and it is not there")
+            except StorageError as error:
+                failures.note(error)
+                yield wrong("cannot-check", place, f"it cannot be checked: {error}")
+            else:
+                failures.over()
+                if found != sha256:
+                    yield wrong("changed-receipt", place, "it is not the receipt that was archived")
 
     def _deny(self, folder: str, error: AccessDenied) -> None:
         self._closed[folder] = str(error)
@@ -274,8 +305,8 @@ def verify_archive(
     that it accepts. `workers` results are read at once. Needs nothing but the archive; of encrypted results it
     checks the ciphertext and the wrapped data key, and with `opener` what is inside as well. `keys` is where data
     keys lie if not beside the manifests. With a `witness`, the ledger, each manifest is compared with the hash that was
-    noted when it was written, and a job whose folder is gone is missed, of each of its attempts. With `signers` one of
-    these keys must have signed each manifest.
+    noted when it was written, and a job whose folder is gone is missed, of each of its attempts. So are the receipts of
+    opt-outs. With `signers` one of these keys must have signed each manifest.
 
     Raises `StorageError` where the store itself fails. Not promised: to notice, without a witness, a manifest that was
     replaced together with its result, or a job whose whole folder is gone. Nor anything about a data key in a place

@@ -19,7 +19,9 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from adobe_privacy.ledger.access import WORDS
 from adobe_privacy.ledger.schema import CLOSED, NOT_ERASED, Erasure, Job, Seal, Transition
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic, chunks
+from adobe_privacy.regulations.clocks import OPT_OUT
 
 START = "0" * 64
 # Before the hash of a manifest in a change's reason.
@@ -173,6 +175,18 @@ class Chain(Topic):
         with self.unit.read() as session:
             rows = session.execute(query.execution_options(yield_per=5000))
             yield from ((str(job_id), str(place)) for job_id, place in rows)
+
+    def receipts(self) -> Iterator[tuple[str, str]]:
+        """The place and the hash of every receipt of an opt-out, as far as they are known."""
+        query = select(Job.manifest, Job.manifest_sha256).where(
+            Job.state == JobState.ARCHIVED,
+            Job.action == OPT_OUT,
+            Job.manifest.is_not(None),
+            Job.manifest_sha256.is_not(None),
+        )
+        with self.unit.read() as session:
+            rows = session.execute(query.execution_options(yield_per=5000))
+            yield from ((str(place), str(sha256)) for place, sha256 in rows)
 
     def earlier(self) -> list[str]:
         """Adobe's ids of the earlier attempts of jobs whose manifest's hash the history has. Where it lies is not known

@@ -19,6 +19,7 @@ from adobe_privacy.ledger.keys import FORGETS, FORGOTTEN, forgotten_id, setting
 from adobe_privacy.ledger.schema import Alarm, Erasure, InboxProblem, Job, Origin, Setting, Transition
 from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.unit import Topic, chunks
+from adobe_privacy.regulations.clocks import OPT_OUT
 
 # A request in any other state waits for something, or for a person.
 SETTLED = (JobState.ARCHIVED, JobState.CLOSED)
@@ -64,6 +65,9 @@ class Forgetting(Topic):
             # A part of a request has a user key of its own.
             job.key = name + job.key.removeprefix(request_id)
             job.request_id, job.fingerprint, job.source, job.warnings = name, "", "", ""
+            if job.action == OPT_OUT:
+                # The name of its receipt is the request id.
+                job.manifest = None
             job.forgotten_at = self.unit.now()
             self.unit.note(session, [job], job.state, job.state, "the ledger forgot the request id")
         search.forget(session, [request_id])
