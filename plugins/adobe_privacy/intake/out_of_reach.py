@@ -24,12 +24,15 @@ LOOK_BACK = timedelta(days=400)
 MANY = 10_000
 # A day for the time zones.
 AHEAD = timedelta(days=1)
-# A day in another spelling, with nothing else but a name for it: `20261120`, `day=2026-11-20`, `20.11.2026`.
+# A day in another spelling, with nothing else but a name for it and a time: `20261120`, `day=2026-11-20`, `20.11.2026`,
+# `26-11-20`, and Airflow's `{{ ts }}`.
 _DAY = re.compile(
-    r"(?:[A-Za-z]{1,5}[=_-])?(?:20\d\d[\W_]?\d\d?[\W_]?\d\d?|\d\d?[\W_]\d\d?[\W_]20\d\d)\s*(?:\(\d+\))?"
+    r"(?:\w+=|[A-Za-z]{1,5}[_-])?"
+    r"(?:20\d\d[\W_]?\d\d?[\W_]?\d\d?|\d\d?[\W_]\d\d?[\W_]20\d\d|\d\d[\W_]\d\d[\W_]\d\d)"
+    r"(?:[T _-]\d[\d:.+Z_-]*)?\s*(?:\(\d+\))?"
 )
-_IN_PARTS = re.compile(r"(?:\w+=)?20\d\d/(?:\w+=)?\d\d?/(?:\w+=)?\d\d?/[^/]+")
-_YEAR = re.compile(r"(?:\w+=)?20\d\d")
+_IN_PARTS = re.compile(r"(?:\w+=)?20\d\d(?:[._-]?|/(?:\w+=)?)\d\d?/(?:\w+=)?\d\d?/[^/]+")
+_YEAR = re.compile(r"(?:\w+=)?20\d\d(?:[._-]?\d\d)?")
 
 # By day and key, size and mark as they were read.
 ReadFiles = Mapping[tuple[date, str], tuple[int, str]]
@@ -62,7 +65,7 @@ def out_of_reach(
             for info in islice(store.objects(name), MANY):
                 if _IN_PARTS.fullmatch(info.key):
                     yield from _told(ledger, info, NO_DAY, late_days)
-        elif not _is_day(name):
+        if not _is_day(name):
             if _DAY.fullmatch(name):
                 for info in store.objects_directly_in(name):
                     yield from _told(ledger, info, NO_DAY, late_days)
