@@ -54,7 +54,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, today: date) -> Iterator[Sta
     home: Path = tmp_path_factory.mktemp("ui")
     write_inbox(home / "data" / "inbox" / f"{today - timedelta(days=2)}")
     write_history(f"sqlite:///{home / 'airflow' / 'privacy_ledger.db'}", today)
-    # Airflow 3.3.2 fails a resumed task now and then, and tries it again: see docs/decisions.md.
+    # Airflow 3.3.2 fails a resumed task now and then, and tries it again.
     retry_at_once(home / "airflow")
     simulator = ("--port", "0", "--scenario", str(SAMPLES / "scenario.json"))
     with Stack(
