@@ -400,6 +400,20 @@ def test_verify_says_on_a_terminal_how_far_it_is(finished: World) -> None:
     assert json.loads(done.stdout)["ok"] is True
 
 
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_command_whose_reader_goes_away_does_not_end_as_fine(finished: World, buffered: bool) -> None:
+    """`attention | head -1` in a script with `pipefail`: what was not printed may need a person."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        [sys.executable, *([] if buffered else ["-u"]), "-m", "adobe_privacy", "attention"],
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+    )
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_airflow_has_the_same_commands_and_finds_the_ledger_by_its_connection(
     finished: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,6 @@
 """The command line: the ledger and the archive without Airflow.
 
-Exit codes: 0 fine, 1 something is wrong with the data, 2 wrong usage.
+Exit codes: 0 fine, 1 something is wrong with the data, 2 wrong usage, 141 nobody read the output to its end.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import pwd
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,8 @@ from adobe_privacy.settings import SettingsError
 from adobe_privacy.storage import InvalidLocation, StorageError, open_store
 
 FINE, WRONG_DATA, WRONG_USAGE = 0, 1, 2
+# As a shell says of what a broken pipe ended. What was not printed may be what is wrong.
+NOT_READ = 128 + signal.SIGPIPE
 ARCHIVE_HELP = "as for verify; else $AIRFLOW_VAR_PRIVACY_ARCHIVE_URI or Airflow's variable"
 # The ledger that no option names.
 USUAL = object()
@@ -67,7 +70,10 @@ def main(
     options.open_ledger = _open_ledger
     try:
         options.places = places(options.organisation)
-        return int(options.run(options))
+        code = int(options.run(options))
+        # Here, so that a reader who went away is noticed.
+        sys.stdout.flush()
+        return code
     except (WrongUsage, InvalidLocation, OrganisationError) as error:
         print(plain(str(error)), file=sys.stderr)
         return WRONG_USAGE
@@ -84,7 +90,7 @@ def main(
     except BrokenPipeError:
         # Nobody reads any more; the interpreter would say so once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FINE
+        return NOT_READ
 
 
 def parser_of(prog: str) -> argparse.ArgumentParser:
