@@ -102,7 +102,7 @@ class SweepPrivacyJobsOperator(PrivacyOperator):
                 raise AirflowFailException(str(error)) from None
             # A sweep of some regulations says nothing of the others.
             of_all = REGULATIONS.keys() <= set(regulations)
-            if of_all and not (result.failures or result.not_listed):
+            if of_all and not result.not_listed and len(result.failures) == result.damaged:
                 ledger.others.note_sweep()
             self.tell_figures(ledger)
         self.tell(

@@ -74,8 +74,9 @@ class Sweep:
     of a call of ours without an answer: the submission settles that. `doubtful` ones the ledger took for not sent: it
     has lost something, and their submission looks for them. `errors` are those of our own jobs that are final,
     `not_done` those that this sweep archived and that some product did not do, and `gone` names jobs that can be read
-    no more: all of them need a person. `failures` may go away when tried again, and so may
-    what is wrong with the lists in `not_listed`, and with the manifests of older versions in `not_read`.
+    no more: all of them need a person. `failures` may go away when tried again, but for as many results as are
+    `damaged`; and so may what is wrong with the lists in `not_listed`, and with the manifests of older versions in
+    `not_read`.
     """
 
     finished: int = 0
@@ -93,6 +94,7 @@ class Sweep:
     not_done: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    damaged: int = 0
     not_listed: list[str] = field(default_factory=list)
     not_read: list[str] = field(default_factory=list)
 
@@ -158,6 +160,7 @@ async def sweep(
         on_progress=on_progress,
     )
     result.archived, result.failures = completion.archived, completion.failures
+    result.damaged = completion.damaged
     result.gone += completion.gone
     result.partial, result.bytes = completion.partial, completion.bytes
     # Those of the last two days whenever they are swept, of earlier ones those that ended just now.
