@@ -24,6 +24,7 @@ from adobe_privacy.storage import (
     StorageError,
     StorageUnavailable,
     Store,
+    StoreUnfit,
     check_replaces,
     open_store,
 )
@@ -277,6 +278,19 @@ def test_a_missing_bucket_is_named(s3: S3Server) -> None:
     for call in (lambda: store.read("a"), lambda: store.write("a", b""), lambda: list(store.objects())):
         with pytest.raises(LocationNotFound, match="s3://no-such-bucket/archive: the bucket or container"):
             call()
+
+
+@pytest.mark.parametrize("key", ["2026-11-20//jane.csv", "2026-11-20/./jane.csv", "2026-11-20/jane\x01.csv"])
+def test_a_key_that_no_listing_can_hold_is_told_for_what_it_is(s3: S3Server, key: str) -> None:
+    """One such object stops every listing of its folder: trying again does not help, and the store can be reached."""
+    store = s3.store(prefix="inbox")
+    s3.client.put_object(Bucket=store.location.bucket, Key=f"inbox/{key}", Body=b"x")
+    says = r"/inbox/2026-11-20: an object in it has an empty part"
+    with pytest.raises(StoreUnfit, match=says) as caught:
+        store.objects_directly_in("2026-11-20")
+    assert "jane" not in str(caught.value)
+    with pytest.raises(StoreUnfit, match=says):
+        list(store.objects("2026-11-20"))
 
 
 def test_an_unreachable_server_is_told_without_details(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ StorageError
 ├── ObjectNotFound       the object is not there
 ├── ObjectExists         a conditional create lost against an earlier one
 ├── AccessDenied         the credentials or the file permissions do not allow it
-├── StoreUnfit           the store, or its region, is not one that the archive can use
+├── StoreUnfit           the store, its region or a name in it is not one that can be used
 └── StorageUnavailable   anything else: network, a full disk, an error of the server; trying again may help
 
 Messages name the URI and what to do. They never hold what the server answered, since that may quote keys and
@@ -48,7 +48,8 @@ class AccessDenied(StorageError):
 
 
 class StoreUnfit(StorageError):
-    """The store, or the region that is set for it, cannot do what is needed: a person must change something."""
+    """The store, or the region that is set for it, cannot do what is needed, or a name in it is in the way: a person
+    must change something."""
 
 
 class StorageUnavailable(StorageError):

@@ -6,6 +6,7 @@ import re
 
 from obstore.exceptions import (
     AlreadyExistsError,
+    InvalidPathError,
     PermissionDeniedError,
     PreconditionError,
     UnauthenticatedError,
@@ -76,6 +77,12 @@ def translated(error: Exception, location: Location, key: str, *, writing: bool 
     if location.scheme == "file" and number in _OS_ADVICE:
         kind, advice = _OS_ADVICE[number]
         return kind(f"{uri}: {advice}", uri=uri)
+    if location.scheme != "file" and isinstance(error, InvalidPathError):
+        return StoreUnfit(
+            f"{uri}: an object in it has an empty part (as in a//b), a part that is . or .., or a control character in "
+            "its name, with which nothing here can be listed; rename the object, or remove it",
+            uri=uri,
+        )
     code = re.search(r"<Code>([\w.]+)</Code>", text)
     status = re.search(r"status code: (\d{3})", text)
     answer = " ".join(found[1] for found in (status, code) if found) or type(error).__name__
