@@ -111,6 +111,14 @@ def test_an_empty_file_has_no_lines_and_is_neither_table_nor_document(inbox: Sto
         assert "was it handed in whole?" in str(line.reason)
 
 
+@pytest.mark.parametrize("name", ["x.jsonl", "x.json"])
+def test_lines_of_files_that_were_put_together_are_read_with_their_marks(inbox: Store, name: str) -> None:
+    """Each file of a Windows editor begins with one, which nobody sees."""
+    lines = [json.dumps(GOOD | {"request_id": f"DSR-{number}"}) for number in range(3)]
+    read_lines = read(inbox, "".join(f"\ufeff{line}\n" for line in lines), name)
+    assert [request_of(line).request_id for line in read_lines] == ["DSR-0", "DSR-1", "DSR-2"]
+
+
 def test_a_bad_line_stops_no_other(inbox: Store) -> None:
     good = json.dumps(GOOD).encode()
     junk = [b"{broken", b"[1]", b'"text"', b"\xff\xfe\x00", b"x" * (1024 * 1024 + 1), b"{" * 5000]

@@ -77,7 +77,7 @@ def _read_lines(text: TextFile) -> Iterator[Found]:
         if line is None:
             yield Found(number, None, reason)
             continue
-        line = line.strip()
+        line = line.strip().removeprefix("\ufeff")
         if not line:
             continue
         try:
