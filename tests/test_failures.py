@@ -8,6 +8,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow.sdk.execution_time.context import set_current_context
 
+from adobe_privacy.dags._privacy_requests import ASKED_AGAIN_SOON
 from adobe_privacy.failures import plain_failures
 from adobe_privacy.ledger.database import LedgerError
 from adobe_privacy.operators.privacy_requests import PlanPrivacyRequestsOperator, is_tried_again
@@ -55,6 +56,19 @@ def test_what_is_not_there_is_tried_a_few_times_after_each_clear(
     of_task["ti"].max_tries = cleared_at + 12
     with set_current_context(of_task), pytest.raises(AirflowException) as failed, plain_failures(log):
         raise error
+    assert isinstance(failed.value, AirflowFailException) == at_once
+
+
+@pytest.mark.parametrize(("try_number", "at_once"), [(4, False), (10, False), (11, True)])
+def test_what_is_not_there_is_waited_for_as_long_where_tries_follow_each_other_sooner(
+    try_number: int, at_once: bool
+) -> None:
+    """Airflow says that a connection is not there while its database is away: four tries of `approve` are over within a
+    minute or so."""
+    of_task = context(retries=ASKED_AGAIN_SOON["retries"])
+    of_task["ti"].try_number = try_number
+    with set_current_context(of_task), pytest.raises(AirflowException) as failed, plain_failures(log):
+        raise NotThere("no connection privacy_ledger")
     assert isinstance(failed.value, AirflowFailException) == at_once
 
 

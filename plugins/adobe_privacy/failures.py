@@ -34,12 +34,19 @@ def tries_so_far(task_instance: Any) -> int:
     return int(task_instance.task.retries - task_instance.max_tries + task_instance.try_number)
 
 
-def _tried_enough() -> bool:
+def tried_enough(task_instance: Any) -> bool:
+    """Whether this is the last try for what may pass and most often needs a person, or for what holds others up. A task
+    of many tries has them at short intervals, and gets a third of them: for each step of `privacy_requests`, some five
+    minutes."""
+    return tries_so_far(task_instance) >= max(FEW_TRIES, int(task_instance.task.retries) // 3)
+
+
+def _is_last_try() -> bool:
     try:
         context = get_current_context()
     except RuntimeError:  # outside a task
         return False
-    return tries_so_far(context["ti"]) >= FEW_TRIES
+    return tried_enough(context["ti"])
 
 
 def _failure(error: Exception) -> AirflowException | None:
@@ -62,7 +69,7 @@ def _failure(error: Exception) -> AirflowException | None:
     )
 
     if isinstance(error, NotThere | LedgerError):
-        return (AirflowFailException if _tried_enough() else AirflowException)(plain(str(error)))
+        return (AirflowFailException if _is_last_try() else AirflowException)(plain(str(error)))
     if isinstance(error, LookUpFailed):
         return AirflowException(plain(str(error)))
     needs_a_person = (

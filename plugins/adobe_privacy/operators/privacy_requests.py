@@ -17,7 +17,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.airflow_organisations import organisation_of
 from adobe_privacy.api.facts import LIST_LOOK_BACK
-from adobe_privacy.failures import FEW_TRIES, plain_failures, tries_so_far
+from adobe_privacy.failures import plain_failures, tried_enough
 from adobe_privacy.links import AdobePrivacyLink, PrivacyArchiveLink, PrivacyPageLink
 from adobe_privacy.organisations import DEFAULT
 from adobe_privacy.plain_text import plain_logger
@@ -116,7 +116,7 @@ def is_tried_again(context: Context) -> bool:
     """Whether a task is to be tried again for a file that cannot be read. The day's other requests wait meanwhile, so
     not for long."""
     task_instance = context["ti"]
-    return task_instance.try_number <= task_instance.max_tries and tries_so_far(task_instance) < FEW_TRIES
+    return task_instance.try_number <= task_instance.max_tries and not tried_enough(task_instance)
 
 
 def inbox_day(context: Context) -> date:
@@ -528,7 +528,7 @@ class ArchivePrivacyResultsOperator(PrivacyOperator):
         if result.failures:
             # To fetch it again and again brings a damaged result no better. The next sweep tries it again.
             waits = len(result.failures) > result.damaged or (result.open and not backfill)
-            enough = not waits and tries_so_far(context["ti"]) >= FEW_TRIES
+            enough = not waits and tried_enough(context["ti"])
             raise (AirflowFailException if enough else AirflowException)(
                 f"{len(result.failures)} jobs of batch {self.batch_id} could not be archived"
             )
