@@ -51,6 +51,17 @@ async def test_nobody_calls_before_the_time_that_adobe_asked_for(day: Day, asked
     assert day.creates() == 3
 
 
+async def test_a_pause_of_a_worker_whose_clock_was_wrong_holds_nobody_up_for_ever(day: Day) -> None:
+    batch = day.planned(line(1, "access"))
+    day.simulator.fault("create", "rate_limited", retry_after="600")
+    day.pass_time(timedelta(days=365))
+    assert (await day.submit(batch)).not_before is not None
+    day.pass_time(timedelta(days=-365))
+    assert day.ledger.limits.not_before() is None
+    assert (await day.submit(batch)).not_before is None
+    assert day.made() == {"DSR-1": 1}
+
+
 @pytest.mark.parametrize("retry_after", ["600", "date:600", None])
 @pytest.mark.parametrize("on", ["create", "list", "token"])
 async def test_an_hour_of_429_delays_and_nothing_else(day: Day, retry_after: str | None, on: str) -> None:

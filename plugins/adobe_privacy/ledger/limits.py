@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from adobe_privacy.api.error_bodies import LONGEST_RETRY_AFTER
 from adobe_privacy.ledger.keys import setting
 from adobe_privacy.ledger.schema import Setting
 from adobe_privacy.ledger.unit import Topic
@@ -16,6 +17,8 @@ from adobe_privacy.ledger.unit import Topic
 # After a "too many requests" that names no time: the first pause, doubled each time, up to the longest.
 FIRST_PAUSE = timedelta(minutes=5)
 LONGEST_PAUSE = timedelta(hours=1)
+# No answer is read as asking for a longer one.
+LONGEST_ASKED_FOR = timedelta(seconds=LONGEST_RETRY_AFTER)
 # After a refusal that may be the daily limit.
 DOUBT_PAUSE = timedelta(minutes=5)
 
@@ -114,7 +117,8 @@ class Limits(Topic):
 def paused_until(session: Session, now: datetime) -> datetime | None:
     kept = _read(session, _PAUSE)
     until = datetime.fromisoformat(kept["until"]) if kept else now
-    return until if until > now else None
+    # Of more than Adobe can ask for, a worker with a wrong clock was told.
+    return until if now < until <= now + LONGEST_ASKED_FOR else None
 
 
 def refuse_while_paused(session: Session, now: datetime) -> None:
