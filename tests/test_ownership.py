@@ -115,6 +115,20 @@ def test_a_store_that_ignores_conditions_is_refused_before_anything_is_sent(
     assert list(other.objects()) == []
 
 
+def test_a_store_that_ignores_conditions_is_not_accepted_after_a_restore_either(
+    ledger: Ledger, s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store = s3.store()
+    with another(tmp_path) as lost:
+        claim(lost, store)
+    before = store.read(MARK)
+    ignore_conditions(monkeypatch)
+    ledger.protection.check(ORGANISATION)
+    with pytest.raises(StoreUnfit, match="If-Match"):
+        accept(ledger, store)
+    assert store.read(MARK) == before
+
+
 def test_a_first_mark_that_another_process_writes_meanwhile_is_there(
     ledger: Ledger, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,9 +110,7 @@ def claim(ledger: Ledger, archive: Store) -> None:
         own = ledger.identity.own()
         needed = own.counter if needed is None else needed
         if found is None or found[0].counter < needed:
-            if not ledger.identity.has_claimed(archive.location.public_uri):
-                # Else two ledgers could both claim it.
-                check_replaces(archive)
+            _check_conditions(ledger, archive)
             try:
                 _write(archive, _mark_of(own, organisation), found)
             except ObjectExists:
@@ -158,13 +156,21 @@ def ownership(ledger: Ledger, archive: Store, organisation: str) -> Standing:
 
 def accept(ledger: Ledger, archive: Store) -> None:
     """Makes the archive this ledger's, under a new id: the ledger that had the archive stops, should it run somewhere.
-    Only after everything that the ledger may have lost is doubtful, see `ledger.doubts`. Raises StorageError."""
+    Only after everything that the ledger may have lost is doubtful, see `ledger.doubts`. Raises StorageError;
+    StoreUnfit where the store ignores what was seen."""
+    _check_conditions(ledger, archive)
     found = read_mark(archive)
     own = ledger.identity.renew(at_least=found[0].counter if found else 0)
     in_force = ledger.protection.in_force().get("organisation")
     organisation = found[0].organisation if found else in_force.value if in_force else ""
     _write(archive, _mark_of(own, organisation), found)
     ledger.identity.note_claim(archive.location.public_uri)
+
+
+def _check_conditions(ledger: Ledger, archive: Store) -> None:
+    """Before a ledger first uses an archive: else two ledgers could both claim it."""
+    if not ledger.identity.has_claimed(archive.location.public_uri):
+        check_replaces(archive)
 
 
 def _mark_of(own: Identity, organisation: str) -> Mark:

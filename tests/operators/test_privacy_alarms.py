@@ -253,6 +253,23 @@ def test_the_ledger_says_when_a_sweep_last_went_through(
     assert raise_alarms(event) == {}, "told once"
 
 
+def test_a_whole_sweep_of_long_ago_does_not_hide_that_each_is_limited_now(world: World) -> None:
+    """Nor does anything hide that none has gone through since."""
+    now = datetime.now(UTC)
+
+    def event(hours_ago: int) -> Any:
+        moment = now - timedelta(hours=hours_ago)
+        return SimpleNamespace(
+            source_dag_id="privacy_sweep", timestamp=moment, extra={"regulation": "gdpr,ccpa"}
+        )
+
+    with Ledger(world.ledger_url, actor="test", now=lambda: now - timedelta(days=90)) as ledger:
+        ledger.others.note_sweep()
+    assert raise_alarms(event(2), event(26)) == {}
+    assert raise_alarms(event(40)) == {"sweep": 1}
+    assert raise_alarms() == {"sweep": 1}
+
+
 YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 TWO_DAYS, LONG_AGO = timedelta(days=2), timedelta(days=4)
 

@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,23 @@ def erase(**params: Any) -> dict[str, int]:
 def test_nothing_is_erased_until_the_variable_is_set(archived: World) -> None:
     assert erase() == {}
     assert len(results(archived)) == 2
+
+
+def test_an_erasure_that_was_begun_is_not_wanted_any_more_where_no_regulation_is_left(
+    archived: World,
+) -> None:
+    """A hold would be told that it comes too late."""
+    (result,) = [path for path in results(archived) if "gdpr" in path.parts]
+    folder = str(result.parent.relative_to(archived.archive))
+    (manifest,) = [entry for entry in archived.manifests() if entry["regulation"] == "gdpr"]
+    hours_ago = datetime.now(UTC) - timedelta(hours=5)
+    with Ledger(archived.ledger_url, actor="test", now=lambda: hours_ago) as ledger:
+        assert ledger.erasures.begin(manifest["job_id"], manifest["request_id"], folder, untouched=True)
+    assert erase(dry_run=True) == {}
+    assert erase() == {}
+    assert len(results(archived)) == 2
+    with Ledger(archived.ledger_url, actor="test") as ledger:
+        assert ledger.erasures.unfinished() == []
 
 
 def test_what_is_past_its_retention_goes_and_leaves_a_tombstone(

@@ -104,12 +104,12 @@ class PrivacyAlarmsOperator(PrivacyOperator):
         return subject if self.organisation == DEFAULT else f"{self.organisation}: {subject}"
 
     def _swept_at(self, context: Context, noted: datetime | None) -> datetime | None:
-        """When a sweep last went through all regulations; None where none did within two weeks, or none ever ran. The
-        ledger has `noted` those, too, that did their work and failed to tell a person of something, but none before an
-        upgrade. Where each sweep is limited to some regulations, the last of these counts."""
+        """When a sweep last went through all regulations; None where that is not known. The ledger has `noted` those,
+        too, that did their work and failed to tell a person of something, but none before an upgrade. Where each sweep
+        of the last two weeks is limited to some regulations, the last of these counts."""
         since = datetime.now(UTC) - SWEEPS_LOOKED_BACK
         events = context["inlet_events"][privacy_archive(self.organisation)].after(since.isoformat())
         sweeps = [event for event in events if event.source_dag_id == self.sweep_dag_id]
         of_all = [each for each in sweeps if (each.extra or {}).get("regulation") == ALL_REGULATIONS]
-        times = [each.timestamp for each in of_all] + ([] if noted is None else [noted])
-        return max(times or [each.timestamp for each in sweeps], default=None)
+        times = [each.timestamp for each in of_all] + ([] if noted is None or noted < since else [noted])
+        return max(times or [each.timestamp for each in sweeps], default=noted)

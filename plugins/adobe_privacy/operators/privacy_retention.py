@@ -87,10 +87,11 @@ class ErasePrivacyResultsOperator(_RetentionOperator):
         from adobe_privacy.archive import erase_expired
         from adobe_privacy.hooks.archive import key_place, signing
 
-        with plain_failures(self.log), self.ledger(context):
+        with plain_failures(self.log), self.ledger(context) as ledger:
             # With the ledger open: it stops a run that finds retention absent where it was in force.
             days = self.settings.variables.retention_days
-        if not days:
+            begun = ledger.erasures.unfinished()
+        if not days and not begun:
             self.tell(context, f"Results: the variable {RETENTION_VARIABLE} is not set: nothing is erased")
             return {}
         dry_run = bool(context["params"].get("dry_run"))

@@ -118,7 +118,7 @@ def translated(error: Exception, location: Location, key: str, *, writing: bool 
             uri=uri,
         )
     if answer in ("501", "501 NotImplemented") or answer.endswith(" NotImplemented"):
-        return no_conditions(location, uri)
+        return no_conditions(location, uri, condition="If-None-Match, If-Match")
     for pattern, why in _NO_CONNECTION.items():
         if re.search(pattern, text):
             return StorageUnavailable(f"{uri}: {why}", uri=uri)
