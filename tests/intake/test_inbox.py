@@ -454,6 +454,13 @@ TABLE = "request_id,regulation,actions,email,products,received_at\n"
         ("DSR-1,gdpr,delete,a@example.com,marketo\n,2026-11-19\n", "2 to 3"),
         ("DSR-1,gdpr,delete,a@example.com,marketo|\nanalytics,2026-11-19\n", "2 to 3"),
         ("DSR-1,gdpr,delete,a@example.com\n\n,marketo\n,2026-11-19\n", "2 to 5"),
+        ("DSR-1,gdpr,delete,a@example.com,mark\neto,\n", "2 to 3"),
+        ("DSR-1,gdpr,delete,a@example.com\n,marketo,,\n", "2 to 3"),
+        ("DSR-1,gdpr,delete,a@example.com,4711\nAB,marketo\n", "2 to 3"),
+        ("DSR-1,gdpr,delete,a@example.com,12AD\n45FE,marketo\n", "2 to 3"),
+        ("DSR-1,gdpr,delete,a@example.com,\n2026-11-19,marketo\n", "2 to 3"),
+        ("DSR-1,cpa,delete,a@example.com,12AD\n45FE,marketo\n", "2 to 3"),
+        ("DSR-1,gdpr,opt-out of sale,a@example.com,12AD\n45FE,marketo\n", "2 to 3"),
     ],
 )
 def test_a_row_that_a_bare_line_break_tears_apart_is_not_read_without_its_end(
@@ -462,8 +469,33 @@ def test_a_row_that_a_bare_line_break_tears_apart_is_not_read_without_its_end(
     """Its delete would go to the connection's products, and its time would begin on the folder's day."""
     first, second = read(inbox, f"{TABLE}{torn}DSR-2,gdpr,access,b@example.com,marketo,\n", "requests.csv")
     assert (first.number, first.request) == (2, None)
-    assert first.reason == f"lines {lines} are one row, with a line break within a cell"
+    assert str(first.reason).startswith(f"lines {lines} look like one row, torn by a line break in a cell")
+    assert "If they are not one row, end line 2 with a separator for each empty cell" in str(first.reason)
     assert request_of(second).request_id == "DSR-2"
+
+
+@pytest.mark.parametrize("end", ["o,a@example.com\n", "o,a@example.com,\n", "o,a@example.com,,\n"])
+def test_columns_without_a_heading_hide_no_torn_row(inbox: Store, end: str) -> None:
+    headings = "request_id,regulation,actions,email,products,email,,\n"
+    [found] = read(inbox, f"{headings}DSR-1,gdpr,delete,b@example.com,market\n{end}", "requests.csv")
+    assert str(found.reason).startswith("lines 2 to 3 look like one row")
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        "Jane Doe,cpra_usa,access\n",
+        "Anfrage 2,DSGVO,access\n",
+        "4915112345678,gdprr,access|delete\n",
+        "4915112345678,dpdpa,auskunft\n",
+        "Total,,,,,\n",
+    ],
+)
+def test_a_faulty_row_takes_no_short_row_before_it_with_it(inbox: Store, faulty: str) -> None:
+    first, second = read(inbox, f"{TABLE}DSR-1,gdpr,access,b@example.com\n{faulty}", "requests.csv")
+    assert request_of(first).request_id == "DSR-1"
+    assert (second.number, second.request) == (3, None)
+    assert "one row" not in str(second.reason)
 
 
 @pytest.mark.parametrize(

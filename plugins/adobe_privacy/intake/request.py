@@ -70,6 +70,10 @@ def _action(text: str) -> str:
     return Action.OPT_OUT_OF_SALE if re.sub(r"[-_ ]", "", plain) == "optoutofsale" else plain
 
 
+def is_action(text: str) -> bool:
+    return _action(text) in set(Action)
+
+
 def _request_id(value: str) -> str:
     if value.lower().startswith("adobe:"):
         raise ValueError("begins with adobe: as the ledger's own names for jobs that others made do")

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from adobe_privacy.intake.catalogue import (
     IDENTITY_TYPES,
@@ -39,6 +40,11 @@ class Headings:
     @property
     def id_at(self) -> int:
         return next(index for index, name in self.fields if name == "request_id")
+
+    @cached_property
+    def named_width(self) -> int:
+        """How many columns there are up to the last that has a heading."""
+        return max(index for index in range(self.width) if index not in self.nameless) + 1
 
     def in_words(self) -> str:
         """What the columns were taken for. A namespace of the controller's own is not named: it may be anything."""

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 from adobe_privacy.intake.readers.headings import Headings, is_heading, read_headings, recognised
 from adobe_privacy.intake.readers.text import Found, TextFile, TextLine
-from adobe_privacy.intake.values import request_id_fault
-from adobe_privacy.regulations.codes import REGULATIONS
+from adobe_privacy.intake.request import is_action
+from adobe_privacy.regulations.codes import AmbiguousRegulation, UnknownRegulation, canonical_regulation
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 # `|` where a file says so itself; no row can then name several actions.
@@ -19,6 +19,10 @@ _SAID = {*SEPARATORS, "|"}
 MAX_LINES_OF_A_ROW = 20
 OTHER_HEADINGS = "other headings than the first line's, as of a second table; nothing from here on was read"
 _ONE_ROW = "lines {} to {} are one row, with a line break within a cell"
+_LIKE_ONE_ROW = (
+    "lines {0} to {1} look like one row, torn by a line break in a cell: write it on one line. If they are not one "
+    "row, end line {0} with a separator for each empty cell, or remove the other lines"
+)
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[;,\t]*', re.IGNORECASE)
 
 
@@ -51,43 +55,63 @@ def read_table(text: TextFile, note: Callable[[str], None]) -> Iterator[Found]:
 
 
 def _untorn(rows: Iterator[_Row], headings: Headings) -> Iterator[_Row]:
-    """The rows. Lines that a line break without quotation marks has made of one are told as one that cannot be read:
-    its beginning could pass for a request without its last cells."""
+    """The rows. Lines that a line break without quotation marks seems to have made of one are told as one that cannot
+    be read: its beginning could pass for a request without its last cells. A tear in the last named column is not
+    seen, nor one whose end lacks cells too."""
     parts: list[_Row] = []
     width = 0
     for row in rows:
         line, cells, _ = row
-        if (
-            0 < len(parts) < MAX_LINES_OF_A_ROW
-            and cells
-            and width + len(cells) - 1 <= headings.width
-            and any(map(str.strip, cells))
-            and not _begins(cells, headings)
-        ):
+        if 0 < len(parts) < MAX_LINES_OF_A_ROW and cells and _goes_on(cells, width, headings):
             parts.append(row)
             width += len(cells) - 1
-            if width == headings.width:
-                yield parts[0][0], None, _ONE_ROW.format(parts[0][0].number, line.number)
+            if width >= headings.named_width:
+                yield parts[0][0], None, _LIKE_ONE_ROW.format(parts[0][0].number, line.number)
                 parts = []
             continue
         yield from parts
         parts = []
-        if cells and len(cells) < headings.width and _begins(cells, headings):
+        if cells and len(cells) < headings.named_width and _begins(cells, headings):
             parts, width = [row], len(cells)
         else:
             yield row
     yield from parts
 
 
+def _goes_on(cells: list[str], width: int, headings: Headings) -> bool:
+    """Whether cells can be the end of a row that has so many cells without them."""
+    # Empty cells may follow the last that has a heading.
+    last = max((index for index, cell in enumerate(cells) if cell.strip()), default=None)
+    return (
+        last is not None
+        and len(cells) < headings.width
+        and width + last <= headings.named_width
+        and not _begins(cells, headings)
+    )
+
+
 def _begins(cells: list[str], headings: Headings) -> bool:
-    """Whether cells begin a row: a request id, a regulation or a heading is at its place."""
-    for index, name in headings.fields:
+    """Whether cells begin a row: a known regulation, a known action or a heading is at its place. A request id proves
+    nothing: the end of a cell may look like one."""
+    for index, name in (*headings.fields, *headings.lists):
         cell = cells[index].strip() if index < len(cells) else ""
-        if name == "request_id" and (is_heading(cell) or request_id_fault(cell) is None):
+        if name == "request_id" and is_heading(cell):
             return True
-        if name == "regulation" and cell.lower() in REGULATIONS:
+        if name == "regulation" and _is_regulation(cell):
+            return True
+        if name == "actions" and any(map(is_action, cell.split("|"))):
             return True
     return False
+
+
+def _is_regulation(cell: str) -> bool:
+    try:
+        canonical_regulation(cell)
+    except AmbiguousRegulation:
+        return True
+    except UnknownRegulation:
+        return False
+    return True
 
 
 def _request(line: TextLine, cells: list[str], headings: Headings) -> Found:
