@@ -24,14 +24,24 @@ LOOK_BACK = timedelta(days=400)
 MANY = 10_000
 # A day for the time zones.
 AHEAD = timedelta(days=1)
+# Of names before `=`, as Hive writes them, those of a day on which something arrives: others are of an archive.
+_ARRIVAL = r"(?i:(?:(?:received|arriv(?:al|ed)|inbox|ingest(?:ion|ed)?|request(?:ed)?)_?)?(?:date|day|dt|ds|at|on)?=)"
+_M, _D = r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
+# Of a year's two digits, none before 2025 and no points in the American order: versions are written so.
+_Y = r"(?:2[5-9]|3\d)"
+_SHORT = rf"{_Y}[\W_]{_M}[\W_]{_D}|{_D}[\W_]{_M}[\W_]{_Y}|{_M}[-_]{_D}[-_]{_Y}"
+_TIME = r"[T _-]\d\d?(?:[:._-]?[0-5]\d(?:[:._-]?[0-5]\d(?:\.\d+)?)?)?(?:Z|[+-]\d\d:?\d\d)?"
 # A day in another spelling, with nothing else but a name for it and a time: `20261120`, `day=2026-11-20`, `20.11.2026`,
 # `26-11-20`, and Airflow's `{{ ts }}`.
 _DAY = re.compile(
-    r"(?:\w+=|[A-Za-z]{1,5}[_-])?"
-    r"(?:20\d\d[\W_]?\d\d?[\W_]?\d\d?|\d\d?[\W_]\d\d?[\W_]20\d\d|\d\d[\W_]\d\d[\W_]\d\d)"
-    r"(?:[T _-]\d[\d:.+Z_-]*)?\s*(?:\(\d+\))?"
+    rf"(?:{_ARRIVAL}|[A-Za-z]{{1,5}}[_-])?"
+    rf"(?:20\d\d[\W_]?\d\d?[\W_]?\d\d?|\d\d?[\W_]\d\d?[\W_]20\d\d|{_SHORT})"
+    rf"(?:{_TIME})?\s*(?:\(\d+\))?"
 )
-_IN_PARTS = re.compile(r"(?:\w+=)?20\d\d(?:[._-]?|/(?:\w+=)?)\d\d?/(?:\w+=)?\d\d?/[^/]+")
+_IN_PARTS = re.compile(
+    r"(?:\w+=)?20\d\d/(?:\w+=)?\d\d?/(?:\w+=)?\d\d?/[^/]+"
+    rf"|(?:{_ARRIVAL}|(?i:month)=)?20\d\d[._-]?\d\d?/(?:\w+=)?\d\d?/[^/]+"
+)
 _YEAR = re.compile(r"(?:\w+=)?20\d\d(?:[._-]?\d\d)?")
 
 # By day and key, size and mark as they were read.
