@@ -83,6 +83,15 @@ def test_a_namespace_with_a_sign_that_only_looks_right_is_warned_of() -> None:
         assert warning.startswith("identities: number 0: its namespace: ")
 
 
+def test_a_namespace_and_its_value_are_both_warned_of() -> None:
+    """The one that is less bad hid the other."""
+    for namespace, says in (("l\u043eyalty", "its namespace: "), ("email", "the standard namespace email")):
+        request = parse(identities=[{"namespace": namespace, "value": "12\u2011345", "type": "custom"}])
+        first, second = [each for each in check_request(request, ["campaign"]).warnings if "number 0" in each]
+        assert says in first
+        assert "a dash other than -" in second
+
+
 def test_midnight_is_a_time_where_it_is_written_and_a_date_is_a_day() -> None:
     assert parse(received_at="2026-11-20T00:00:00Z").received_at == datetime(2026, 11, 20, tzinfo=UTC)
     assert parse(received_at="2026-11-19").received_at == date(2026, 11, 19)

@@ -325,16 +325,17 @@ def check_products(actions: Iterable[str], products: Iterable[str]) -> str | Non
     return None
 
 
-def _concern(identity: Identity) -> str | None:
+def _concerns(identity: Identity) -> Iterator[str]:
     namespace = identity.namespace.lower()
     if not namespace.isascii() and (odd := odd_signs(identity.namespace)):
-        return f"its namespace: {odd}"
+        yield f"its namespace: {odd}"
     if identity.type == "custom" and (standard := standard_namespace(namespace)):
-        return (
+        yield (
             f"with the type custom, this is not the standard namespace {standard}, and finds nobody if the "
             "organisation has no namespace of its own of this name"
         )
-    return value_concern(namespace, identity.value, identity.type)
+    if odd := value_concern(namespace, identity.value, identity.type):
+        yield odd
 
 
 def _many(identities: Sequence[Identity]) -> Iterator[str]:
@@ -383,7 +384,7 @@ def check_request(
     values = [
         f"{places[number] if places else f'identities: number {number}'}: {odd}"
         for number, identity in enumerate(request.identities)
-        if (odd := _concern(identity))
+        for odd in _concerns(identity)
     ]
     told = [concern.text for concern in found]
     told += _many(request.identities)
