@@ -356,6 +356,9 @@ def test_what_is_odd_but_may_be_right_is_a_concern() -> None:
             ("email", f"{'jörg'.encode().decode(encoding)}@example.com", "standard", "wrong encoding")
             for encoding in ("mac_roman", "cp437", "cp850", "cp1250")
         ),
+        ("name", "G\u0102\u0142rski", "custom", "wrong encoding"),
+        ("name", "Kova\u0192\u00e7", "custom", "wrong encoding"),
+        ("name", "D\u0192\u00d6bek", "custom", "wrong encoding"),
         ("crmid", "1234567 7654321", "unregistered", "several values"),
         ("crmid", "yes", "custom", "fill the field"),
         ("crmid", "nein", "custom", "fill the field"),
@@ -387,6 +390,23 @@ def test_what_is_hardly_one_persons_is_a_concern(namespace: str, value: str, typ
 )
 def test_what_looks_plain_but_may_be_anybodys_is_none(namespace: str, value: str) -> None:
     assert value_concern(namespace, value, "standard" if namespace == "phone" else "custom") is None
+
+
+@pytest.mark.parametrize(
+    ("namespace", "value"),
+    [
+        *(
+            ("name", value)
+            for value in ("RÓŻYCKI", "RÓŻA", "JÓŹWIAK", "RĂŞINARI", "l\u2019École", "d\u2019Évry")
+        ),
+        ("name", "\u201cÉcole\u201d 12"),
+        ("email", "sarıçam@example.com"),
+        *(("name", value) for value in ("Mª Carmen", "Nº 12", "12™", "A²B", "会員番号\uff08旧\uff091")),
+    ],
+)
+def test_what_is_written_as_it_should_be_is_no_concern(namespace: str, value: str) -> None:
+    """Some such letters would be others in another encoding, or in ASCII."""
+    assert value_concern(namespace, value, "standard" if namespace == "email" else "custom") is None
 
 
 SCHEMES = [

@@ -12,6 +12,11 @@ _UNSEEN = re.compile(
     r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _ALIKE = {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN"}
+_QUOTATION_MARKS = "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
+# A letter of some African languages, and often the first half of one that Mac Roman makes two of.
+_HOOKED_F = "\u0192"
+_WORD = re.compile(r"[^\W\d_]+")
+_WIDE = re.compile(r"[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]")
 # In which Excel for the Macintosh, a Windows console and a Central European Windows read UTF-8 that does not say so.
 _ENCODINGS = ("mac_roman", "cp437", "cp850", "cp1250")
 
@@ -35,15 +40,24 @@ def is_misread(value: str, encoding: str = "cp1252") -> bool:
         return False
 
 
+def _is_plausible(value: str) -> bool:
+    """Whether it reads like text as it stands, as `RÓŻYCKI` and `l’École` do. UTF-8 that was misread holds signs, or
+    capitals within a word."""
+    for char in value:
+        if not (char.isascii() or char in _QUOTATION_MARKS or (char.isalpha() and char != _HOOKED_F)):
+            return False
+    return all(word.isupper() or word[1:].islower() or len(word) == 1 for word in _WORD.findall(value))
+
+
 def odd_signs(value: str) -> str | None:
     """What signs it holds that look like others which were meant, or None."""
     if _UNSEEN.search(value):
         return "holds a sign that cannot be seen"
-    if any(is_misread(value, encoding) for encoding in _ENCODINGS):
+    if not _is_plausible(value) and any(is_misread(value, encoding) for encoding in _ENCODINGS):
         return "holds characters that may have been read in a wrong encoding"
     if _DASHES.search(value):
         return "holds a dash other than -, as word processors write"
-    if any(map(is_wide, value)):
+    if _WIDE.search(value):
         return "holds letters or digits that only look like ASCII's, such as full-width ones"
     if len(scripts(value) & _ALIKE) > 1:
         return "letters of several scripts, some of which may only look like the right ones"
