@@ -119,6 +119,13 @@ def test_lines_of_files_that_were_put_together_are_read_with_their_marks(inbox: 
     assert [request_of(line).request_id for line in read_lines] == ["DSR-0", "DSR-1", "DSR-2"]
 
 
+def test_a_broken_first_line_costs_no_other_line_of_files_that_were_put_together(inbox: Store) -> None:
+    good = json.dumps(GOOD)
+    first, second = read(inbox, f"{good[:-20]}\n\ufeff{good}\n", "x.jsonl")
+    assert (first.number, first.request) == (1, None)
+    assert request_of(second).request_id == GOOD["request_id"]
+
+
 def test_a_bad_line_stops_no_other(inbox: Store) -> None:
     good = json.dumps(GOOD).encode()
     junk = [b"{broken", b"[1]", b'"text"', b"\xff\xfe\x00", b"x" * (1024 * 1024 + 1), b"{" * 5000]
@@ -236,6 +243,7 @@ def _identity(**fields: Any) -> dict[str, Any]:
         (_identity(namespace="6", namespaceId=4, type="namespaceId"), "namespaceId contradicts"),
         (_identity(namespace="email", namespaceId=7, type="namespaceId"), "namespaceId contradicts"),
         (_identity(namespace="ecid", namespaceId=4711, type="namespaceId"), "namespaceId contradicts"),
+        (_identity(namespace="AAID", namespaceId=411, type="namespaceId"), "namespaceId contradicts"),
         (_identity(namespace="12345", namespaceId=12346, type="namespaceId"), "namespaceId contradicts"),
         (_identity(namespace="email", namespaceId=4, type="standard"), "namespaceId contradicts"),
         (_identity(namespace="email", namespaceId=4, type="Standard"), "namespaceId contradicts"),

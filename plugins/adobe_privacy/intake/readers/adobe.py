@@ -104,8 +104,9 @@ def _plain(identity: dict[str, Any]) -> dict[str, Any]:
         return plain
     if type_ == "namespaceId":
         named = standard_namespace(namespace)
-        # Adobe documents no number of some.
-        fits = not named or named == by_number or STANDARD_NAMESPACES[named] is None
+        # Adobe documents no number of some; it is then none of another's.
+        unnumbered = named is not None and STANDARD_NAMESPACES[named] is None and by_number is None
+        fits = not named or named == by_number or unnumbered
         if namespace == str(number) or (fits and not namespace.isdigit()):
             del plain["namespaceId"]
             plain["namespace"] = str(number)

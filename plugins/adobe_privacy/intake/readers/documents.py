@@ -32,7 +32,9 @@ def read_json(text: TextFile, note: Callable[[str], None]) -> Iterator[Found]:
 
 def is_document(head: str) -> bool:
     """Whether a file that begins so is a document, and not one object a line."""
-    lines = [line.strip() for line in head.split("\n", 50) if line.strip()]
+    # Each of several files that were put together may begin with a mark.
+    stripped = (line.strip().removeprefix("\ufeff") for line in head.split("\n", 50))
+    lines = [line for line in stripped if line]
     if not lines:
         return False
     if lines[0].startswith("["):
