@@ -36,7 +36,7 @@ from adobe_privacy.submission.refusals import Refusals, halves
 
 log = plain_logger(__name__)
 
-LINE_GONE = "the request's line is not in the inbox any more, or was changed"
+LINE_GONE = "the request's line is gone or was changed, or this version refuses it: intake check says why"
 AT_ADOBE = (JobState.SUBMITTED, JobState.COMPLETE, JobState.ARCHIVED, JobState.ERROR)
 
 
