@@ -357,6 +357,8 @@ def test_what_is_odd_but_may_be_right_is_a_concern() -> None:
             for encoding in ("mac_roman", "cp437", "cp850", "cp1250")
         ),
         ("name", "G\u0102\u0142rski", "custom", "wrong encoding"),
+        ("name", "T\u0139\u2018ke", "custom", "wrong encoding"),
+        ("name", "R\u0102\u201c\u0139\u00bbYCKI", "custom", "wrong encoding"),
         ("name", "Kova\u0192\u00e7", "custom", "wrong encoding"),
         ("name", "D\u0192\u00d6bek", "custom", "wrong encoding"),
         ("crmid", "1234567 7654321", "unregistered", "several values"),

@@ -15,6 +15,8 @@ _ALIKE = {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN"}
 _QUOTATION_MARKS = "\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
 # A letter of some African languages, and often the first half of one that Mac Roman makes two of.
 _HOOKED_F = "\u0192"
+# Only an apostrophe is within a word.
+_QUOTED_WITHIN = re.compile(r"[^\W\d_][\u2018\u201c\u201d\u201e\u00ab\u00bb][^\W\d_]")
 _WORD = re.compile(r"[^\W\d_]+")
 _WIDE = re.compile(r"[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]")
 # In which Excel for the Macintosh, a Windows console and a Central European Windows read UTF-8 that does not say so.
@@ -41,11 +43,13 @@ def is_misread(value: str, encoding: str = "cp1252") -> bool:
 
 
 def _is_plausible(value: str) -> bool:
-    """Whether it reads like text as it stands, as `RÓŻYCKI` and `l’École` do. UTF-8 that was misread holds signs, or
-    capitals within a word."""
+    """Whether it reads like text as it stands, as `RÓŻYCKI` and `l’École` do. UTF-8 that was misread holds signs,
+    quotation marks or capitals within a word."""
     for char in value:
         if not (char.isascii() or char in _QUOTATION_MARKS or (char.isalpha() and char != _HOOKED_F)):
             return False
+    if _QUOTED_WITHIN.search(value):
+        return False
     return all(word.isupper() or word[1:].islower() or len(word) == 1 for word in _WORD.findall(value))
 
 
