@@ -173,14 +173,25 @@ def test_a_result_that_came_back_and_is_erased_again_has_its_new_tombstone_in_th
 ) -> None:
     """With a backup of the archive. A tombstone that is known is not noted again."""
     archived(ledger)
-    for sha256 in ("ab" * 32, "cd" * 32, "cd" * 32):
+    for sha256 in ("ab" * 32, "cd" * 32, "cd" * 32, "ab" * 32):
         assert begin_untouched(ledger)
         ledger.erasures.done("adobe-1", sha256)
         assert ledger.chain.filed(["adobe-1"])["adobe-1"].sha256 == sha256
         [job] = ledger.people.request_jobs("DSR-1")
         assert job.manifest_sha256 == sha256
     told = [each for each in ledger.people.history("DSR-1") if "was erased" in each.reason]
-    assert len(told) == 2
+    assert len(told) == 3
+
+
+def test_a_result_that_came_back_is_being_erased_until_that_is_done(ledger: Ledger) -> None:
+    """A run that is killed between deletion and tombstone is brought to its end by the next."""
+    archived(ledger)
+    assert begin_untouched(ledger)
+    ledger.erasures.done("adobe-1", "ab" * 32)
+    assert begin_untouched(ledger)
+    assert ledger.erasures.unfinished() == [FOLDER]
+    ledger.erasures.done("adobe-1", "cd" * 32)
+    assert ledger.erasures.unfinished() == []
 
 
 def test_an_erasure_brings_no_forgotten_request_id_back(ledger: Ledger, clock: FakeClock) -> None:

@@ -27,7 +27,7 @@ START = "0" * 64
 # Before the hash of a manifest in a change's reason.
 SHA256 = "SHA-256 "
 # What we have noted: the reason of a person's decision may hold such words, too.
-_FILED = and_(
+FILED = and_(
     Transition.reason.contains(SHA256),
     *(~Transition.reason.startswith(words, autoescape=True) for words in WORDS),
 )
@@ -137,7 +137,7 @@ class Chain(Topic):
             .where(Transition.id.is_(None) | (Transition.to_state != Job.state))
         )
         told = exists().where(
-            Transition.job_id == Job.id, Transition.reason.contains(SHA256 + Job.manifest_sha256), _FILED
+            Transition.job_id == Job.id, Transition.reason.contains(SHA256 + Job.manifest_sha256), FILED
         )
         filed = select(Job.request_id, Job.id).where(Job.manifest_sha256.is_not(None), ~told)
         with self.unit.read() as session:
@@ -152,7 +152,7 @@ class Chain(Topic):
         with self.unit.read() as session:
             for some in chunks(adobe_job_ids):
                 here = Transition.adobe_job_id.in_(some)
-                query = select(Transition.adobe_job_id, Transition.reason, _FILED.label("filed")).where(here)
+                query = select(Transition.adobe_job_id, Transition.reason, FILED.label("filed")).where(here)
                 for job_id, reason, filed in session.execute(query.order_by(Transition.id)):
                     if filed:
                         found[job_id] = Filed(reason.rpartition(SHA256)[2][:64])
@@ -198,7 +198,7 @@ class Chain(Topic):
                 Job.attempt > 1,
                 Transition.attempt < Job.attempt,
                 Transition.adobe_job_id.is_not(None),
-                _FILED,
+                FILED,
                 ~_closed(Transition.adobe_job_id),
             )
             .distinct()

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
+from adobe_privacy.ledger.chain import FILED
 from adobe_privacy.ledger.results import with_hash
 from adobe_privacy.ledger.schema import HELD, NOT_ERASED, Erasure, Job, Transition
 from adobe_privacy.ledger.states import JobState
@@ -48,8 +49,8 @@ class Erasures(Topic):
                 self._take_back(session, begun)
                 return False
             if begun is not None:
-                if begun.done_at is None:
-                    begun.begun_at = self.unit.now()
+                # It may have been done, and the result have come back with a backup of the archive.
+                begun.begun_at, begun.done_at = self.unit.now(), None
                 return True
             session.add(
                 Erasure(
@@ -111,10 +112,10 @@ class Erasures(Topic):
         if job is None:
             return  # archived by another ledger
         reason = with_hash("the result was erased", sha256)
-        same = select(Transition.id).where(
-            Transition.adobe_job_id == adobe_job_id, Transition.reason == reason
+        filed = select(Transition.reason).where(
+            Transition.adobe_job_id == adobe_job_id, or_(FILED, Transition.reason == reason)
         )
-        if session.scalar(same.limit(1)) is not None:
+        if session.scalars(filed.order_by(Transition.id)).all()[-1:] == [reason]:
             return
         if job.adobe_job_id == adobe_job_id:
             job.manifest_sha256 = sha256
