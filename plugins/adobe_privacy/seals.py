@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from adobe_privacy.archive.signing import Sign, unproven, unsigned
-from adobe_privacy.ledger.identity import lost
+from adobe_privacy.ledger.identity import is_lost_head, lost
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Seal
 from adobe_privacy.storage import ObjectExists, ObjectNotFound, StorageError, Store
@@ -108,8 +108,9 @@ def lost_heads(ledger: Ledger, archive: Store) -> list[Head]:
 def _not_known(ledger: Ledger, found: Sequence[Head], own: Mapping[int, str]) -> list[Head]:
     with ledger.unit.read() as session:
         time_lost = lost(session)
-    strange = [head for head in found if own.get(head.number) != head.hash]
-    return [head for head in strange if time_lost is None or head.sealed_at > time_lost.until]
+        strange = [head for head in found if own.get(head.number) != head.hash]
+        later = [head for head in strange if time_lost is None or head.sealed_at > time_lost.until]
+        return [head for head in later if not is_lost_head(session, head.hash)]
 
 
 def _read(archive: Store, key: str) -> Head | None:

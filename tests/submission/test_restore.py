@@ -558,6 +558,42 @@ async def test_a_history_that_was_sealed_and_lost_is_known_as_lost(drill: Day, l
     assert (again.differs, again.seals) == (False, 0)
 
 
+async def test_a_seal_with_a_date_in_the_future_stops_no_submission(drill: Day) -> None:
+    """The clock of the worker that sealed was ahead by a year."""
+    hand_in(drill.inbox, line(1, "access"))
+    drill.ledger.intake.fingerprint(b"")
+    await run_and_archive(drill)
+    backup = back_up(drill.ledger)
+    drill.ledger.people.hold("DSR-1", "litigation")
+    drill.clock.advance(days=365)
+    seal_history(drill.ledger, drill.archive)
+    drill.clock.advance(days=-365)
+    restore(drill.ledger, backup)
+    assert (await reconciled(drill, apply=True)).seals == 1
+    assert check_history(drill.ledger, drill.archive) == []
+    assert (await reconciled(drill, apply=True)).seals == 0
+    time_lost = drill.ledger.doubts.lost()
+    assert time_lost is not None
+    assert time_lost.until <= max(drill.ledger.now(), drill.client.server_time())
+
+
+async def test_a_submission_with_a_date_in_the_future_hides_nothing(drill: Day) -> None:
+    """What was sent before the restore is found, although the last submission of the backup is of next year."""
+    hand_in(drill.inbox, line(1, "access"))
+    drill.clock.advance(days=365)
+    await run(drill, "before")
+    backup = back_up(drill.ledger)
+    hand_in(drill.inbox, line(2, "access"), name="lost.jsonl")
+    await run(drill, "lost")
+    drill.clock.advance(days=-365)
+    restore(drill.ledger, backup)
+    assert (await reconciled(drill, apply=True)).differs
+    time_lost = drill.ledger.doubts.lost()
+    assert time_lost is not None
+    assert time_lost.until <= max(drill.ledger.now(), drill.client.server_time())
+    assert time_lost.since is None, "nobody knows"
+
+
 async def test_results_that_lie_as_they_were_archived_are_not_read(
     drill: Day, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, time
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from adobe_privacy.ledger.identity import TIME_ZONES, Lost, keep_lost, lost
+from adobe_privacy.ledger.identity import TIME_ZONES, Lost, keep_lost, keep_lost_heads, lost
 from adobe_privacy.ledger.intents import known_at_adobe
 from adobe_privacy.ledger.schema import Job, Origin
 from adobe_privacy.ledger.states import UNSENT_STATES, JobState, Move
@@ -38,9 +38,10 @@ class Doubts(Topic):
         with self.unit.read() as session:
             return lost(session)
 
-    def begin(self, time_lost: Lost) -> int:
+    def begin(self, time_lost: Lost, lost_heads: Collection[str] = ()) -> int:
         """What was written in this time is lost: whatever is not known to be at Adobe may be there, and so may what the
-        inbox still brings of that time. Returns how many jobs are doubtful by this."""
+        inbox still brings of that time. Seals whose hashes are `lost_heads` are lost although they are dated later.
+        Returns how many jobs are doubtful by this."""
         with self.unit.write() as session:
             before = lost(session)
             since = time_lost.since
@@ -48,6 +49,7 @@ class Doubts(Topic):
                 since = min(since, before.since) if since and before.since else None
             until = max(time_lost.until, before.until) if before else time_lost.until
             keep_lost(session, Lost(since, until))
+            keep_lost_heads(session, lost_heads)
             ours = (Job.state.in_(NOT_SENT), Job.origin == Origin.INBOX, Job.action != OPT_OUT)
             doubtful = select(Job.id).where(*ours)
             ids = session.scalars(doubtful).all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from adobe_privacy.ledger.schema import Job, Setting
 from adobe_privacy.ledger.unit import Topic
 
 _CLAIMED = "claimed."
-_IDENTITY, _LOST = "identity", "lost"
+_IDENTITY, _LOST, _LOST_HEAD = "identity", "lost", "lost_head."
 # Whoever names inbox folders by another time zone's days is at most so far ahead.
 TIME_ZONES = timedelta(days=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -138,3 +139,13 @@ def keep_lost(session: Session, time_lost: Lost) -> None:
     since = time_lost.since and time_lost.since.isoformat()
     kept = {"since": since, "until": time_lost.until.isoformat()}
     session.merge(Setting(name=_LOST, value=json.dumps(kept)))
+
+
+def keep_lost_heads(session: Session, hashes: Collection[str]) -> None:
+    """These seals are of a history that is lost, whatever their dates say."""
+    for each in hashes:
+        session.merge(Setting(name=setting_of(_LOST_HEAD, each), value=each))
+
+
+def is_lost_head(session: Session, digest: str) -> bool:
+    return setting(session, setting_of(_LOST_HEAD, digest)) is not None

@@ -139,12 +139,15 @@ async def reconcile(
         result.receipts = sorted(receipts_found(archive, opt_outs, result.notes))
         result.conclude()
         return result
+    # Mark and seals may be of a worker whose clock was ahead. Ours may be behind: that must not shorten the time.
+    now = max(ledger.now(), client.server_time())
     # A history is sealed once a day: perhaps after the last submission.
     sealed = [head.sealed_at for head in heads]
-    time_lost = Lost(standing.since, max([standing.until or ledger.now(), *sealed]))
+    until = min(now, max([standing.until or ledger.now(), *sealed]))
+    since = standing.since if standing.since and standing.since <= until else None
     if standing.differs or heads:
         # First of all: whatever ends this here must leave nothing that would be sent unseen.
-        ledger.doubts.begin(time_lost)
+        ledger.doubts.begin(Lost(since, until), [head.hash for head in heads if head.sealed_at > until])
     intake = take_in_day(inbox, ledger, day=day, run_id=RUN, settings=settings)
     result.requests = intake.new
     created = {row.job_id: row.created_at for row in rows if row.created_at is not None}
@@ -165,7 +168,7 @@ async def reconcile(
         result.notes += found.notes
     if not standing.differs and result.something_lost:
         # The archive was restored as well, or its mark: something is lost all the same.
-        ledger.doubts.begin(Lost(standing.since, max([ledger.now(), *sealed])))
+        ledger.doubts.begin(Lost(since, until))
     result.conclude()
     result.doubtful = ledger.doubts.count()
     if standing.differs:
