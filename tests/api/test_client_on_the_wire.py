@@ -147,6 +147,44 @@ async def test_a_redirect_within_the_api_keeps_the_credential() -> None:
         assert api.requests[-1].headers["authorization"] == "Bearer raw-token"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/p/jobs/other/content",
+        "/p/jobs/other//content",
+        "/p//jobs//other/content//",
+        "/p/JOBS/other/Content?v=1",
+        "/p/jobs%2Fother/conten%74",
+        "/p/jobs/j/%2E%2E/other/content",
+    ],
+)
+@pytest.mark.parametrize("redirected", [False, True])
+async def test_the_result_of_another_job_is_never_asked_for(path: str, redirected: bool) -> None:
+    answers = [http(302, headers={"Location": path}), http(200, ARCHIVE)]
+    async with raw_server(answering(*answers[not redirected :])) as api, client_of(api.url) as client:
+        with pytest.raises(errors.RequestRefused, match="another job's"):
+            await download(client, None if redirected else f"{api.url}{path}")
+        asked = [request.path for request in api.requests if request.path.startswith("/p/")]
+        assert asked == ["/p/jobs/j/content"] * redirected
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/p/jobs/J/content",
+        "/p/jobs//%6A/content/?of=/jobs/other/content",
+        "/p/Jobs/j/content//",
+        "/q/jobs/j/content",
+    ],
+)
+@pytest.mark.parametrize("redirected", [False, True])
+async def test_the_own_result_is_never_taken_for_another_s(path: str, redirected: bool) -> None:
+    answers = [http(302, headers={"Location": path}), http(200, ARCHIVE)]
+    async with raw_server(answering(*answers[not redirected :])) as api, client_of(api.url) as client:
+        assert await download(client, None if redirected else f"{api.url}{path}") == ARCHIVE
+        assert api.requests[-1].path == path
+
+
 async def test_endless_redirects_end() -> None:
     async with raw_server(answering(http(302, headers={"Location": "/p/again"}))) as api:
         async with client_of(api.url) as client:

@@ -18,7 +18,7 @@ from adobe_privacy.api.access_token import AccessToken
 from adobe_privacy.api.addresses import is_listed, is_loopback, leads_inside
 from adobe_privacy.api.bodies import ACCEPTED, parse
 from adobe_privacy.api.config import ClientConfig
-from adobe_privacy.api.downloads import CONTENT, Download, address_of, origin, refused_address, result_address
+from adobe_privacy.api.downloads import CONTENT, Download, address_of, origin, refuse_other, refused_address
 from adobe_privacy.api.errors import (
     AddressDenied,
     AuthenticationFailed,
@@ -240,8 +240,8 @@ class PrivacyServiceClient:
 
     @asynccontextmanager
     async def _download(self, job_id: str, url: str | None) -> AsyncIterator[Download]:
-        target = self._job_url(job_id, "/content") if url is None else result_address(url, job_id, self._base)
-        response, call = await self._transport.repeating(lambda: self._open_download(target))
+        target = self._job_url(job_id, "/content") if url is None else address_of(url)
+        response, call = await self._transport.repeating(lambda: self._open_download(target, job_id))
         try:
             yield Download(
                 content_length=content_length(response),
@@ -292,9 +292,9 @@ class PrivacyServiceClient:
 
         return await self._transport.repeating(attempt)
 
-    async def _open_download(self, target: httpx.URL) -> tuple[httpx.Response, Call]:
+    async def _open_download(self, target: httpx.URL, job_id: str) -> tuple[httpx.Response, Call]:
         for _ in range(MAX_REDIRECTS + 1):
-            call = self._download_call(target)
+            call = self._download_call(target, job_id)
             response = await (
                 self._with_token(call, self._transport.open)
                 if self._is_own(target)
@@ -329,8 +329,9 @@ class PrivacyServiceClient:
             )
         raise failure
 
-    def _download_call(self, target: httpx.URL) -> Call:
+    def _download_call(self, target: httpx.URL, job_id: str) -> Call:
         if self._is_own(target):
+            refuse_other(target, job_id)
             call = self._call("GET", CONTENT, target)
             return replace(call, headers={**call.headers, "Accept-Encoding": "identity"})
         if self._base.scheme == "https" and target.scheme != "https":

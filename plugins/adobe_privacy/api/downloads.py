@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from adobe_privacy.api.errors import RequestRefused
 from adobe_privacy.api.transport import Call, Transport
 
 CONTENT = "/jobs/{id}/content"
-_CONTENT_OF = re.compile(r"/jobs/([^/]+)/content/?$")
+_CONTENT_OF = re.compile(r"/jobs/([^/]+)/content$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,9 @@ def address_of(url: str, base: httpx.URL | None = None) -> httpx.URL:
     return address
 
 
-def result_address(url: str, job_id: str, api: httpx.URL) -> httpx.URL:
-    """Where a job's result lies, by its detail. Refused is what names another job of the API's: its result would be
-    given to the wrong person."""
-    address = address_of(url)
-    named = _CONTENT_OF.search(address.path) if origin(address) == origin(api) else None
+def refuse_other(address: httpx.URL, job_id: str) -> None:
+    """Refuses an address of the API's that names another job: its result would be given to the wrong person."""
+    # Decoded, and without the slashes and dots that a server may pass over.
+    named = _CONTENT_OF.search(posixpath.normpath(address.path))
     if named is not None and named.group(1).casefold() != job_id.casefold():
         raise refused_address("the download address is another job's. Ask Adobe, with the job id", CONTENT)
-    return address
