@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job
+from adobe_privacy.opt_outs.receipts import receipt_of
 from adobe_privacy.reporting.reports import (
     PERIODS,
     as_json,
@@ -25,6 +27,7 @@ from adobe_privacy.storage import Store, open_store
 from tests.support.ledgers import DAY, received
 
 NASTY = '<script>alert("1")</script>'
+RECEIPT = b'{"answer": "accepted"}'
 
 
 @pytest.fixture
@@ -55,6 +58,18 @@ def job(ledger: Ledger) -> Job:
     ledger.results.record_complete([FinishedJob(job, None, "done", "6054-200")])
     ledger.results.record_archived({job.id: "jobs/gdpr/2026/11/21/adobe-1/manifest.json"})
     return job
+
+
+@pytest.fixture
+def opted_out(ledger: Ledger) -> str:
+    """Where the receipt of an archived opt-out should lie."""
+    ledger.intake.receive([received(1, "opt_out_of_sale", request_id="A/B#1", regulation="ccpa")])
+    opt_outs = ledger.opt_outs
+    accepted = opt_outs.record_accepted(opt_outs.intend(DAY, limit=1, abandoned_before=ledger.now()))
+    receipt = receipt_of(accepted[0])
+    digest = hashlib.sha256(RECEIPT).hexdigest()
+    assert opt_outs.record_receipts([(accepted[0], receipt.place)], {accepted[0].id: digest}) == 1
+    return receipt.place
 
 
 class Page(HTMLParser):
@@ -121,6 +136,42 @@ def test_a_manifest_that_is_missing_is_said(ledger: Ledger, job: Job, archive: S
     pack = evidence(ledger, "DSR-1", archive)
     assert pack is not None
     assert list(pack["manifests"].values()) == [{"problem": "it is not in the archive"}]
+
+
+def test_the_receipt_of_an_opt_out_that_the_ledger_forgot_is_shown(
+    ledger: Ledger, opted_out: str, archive: Store
+) -> None:
+    """It is all the proof that there is."""
+    receipt = {opted_out: {"answer": "accepted"}}
+    archive.create(opted_out, RECEIPT)
+    before = evidence(ledger, "A/B#1", archive)
+    assert before is not None
+    assert before["manifests"] == receipt
+    assert sum(ledger.forgetting.forget(datetime.now(UTC) + timedelta(days=1))) == 1
+    assert "A~B#1" not in str(ledger.people.request_jobs("A/B#1")[0].manifest)
+    after = evidence(ledger, "A/B#1", archive)
+    assert after is not None
+    assert after["manifests"] == receipt
+    assert after["jobs"][0]["manifest"] == opted_out
+    assert opted_out in evidence_html(after)
+    archive.write(opted_out, b"{}")
+    changed = evidence(ledger, "A/B#1", archive)
+    assert changed is not None
+    assert "problem" in changed["manifests"][opted_out]
+    archive.delete(opted_out)
+    gone = evidence(ledger, "A/B#1", archive)
+    assert gone is not None
+    assert gone["manifests"] == {opted_out: {"problem": "it is not in the archive"}}
+
+
+def test_where_the_id_is_not_known_no_receipt_is_looked_for(
+    ledger: Ledger, opted_out: str, archive: Store
+) -> None:
+    assert sum(ledger.forgetting.forget(datetime.now(UTC) + timedelta(days=1))) == 1
+    [job] = ledger.people.request_jobs("A/B#1")
+    pack = evidence(ledger, job.request_id, archive)
+    assert pack is not None
+    assert pack["manifests"] == {}
 
 
 def test_an_unknown_request_has_no_evidence(ledger: Ledger) -> None:

@@ -23,6 +23,7 @@ from adobe_privacy.ledger.overview import Filters
 from adobe_privacy.ledger.results import FinishedJob
 from adobe_privacy.ledger.schema import Job
 from adobe_privacy.ledger.states import JobState
+from adobe_privacy.opt_outs.receipts import receipt_of
 from adobe_privacy.results.verdicts import Answer
 from adobe_privacy.web.source import Source
 from tests.support.ledgers import DAY, received
@@ -391,6 +392,22 @@ class TestEvidence:
         text = reader.get("/privacy/evidence.html?id=DSR-1").text
         assert "&lt;b&gt;Analytics&lt;/b&gt;" in text
         assert missing in text
+
+    def test_it_has_the_receipt_of_an_opt_out_that_the_ledger_forgot(
+        self, ledger: Ledger, reader: TestClient, tmp_path: Path
+    ) -> None:
+        ledger.intake.receive([received(1, "opt_out_of_sale", regulation="ccpa")])
+        opt_outs = ledger.opt_outs
+        [job] = opt_outs.record_accepted(opt_outs.intend(DAY, limit=1, abandoned_before=ledger.now()))
+        receipt = receipt_of(job)
+        opt_outs.record_receipts([(job, receipt.place)], {})
+        path = tmp_path / "archive" / receipt.place
+        path.parent.mkdir(parents=True)
+        path.write_bytes(receipt.to_json())
+        assert sum(ledger.forgetting.forget(ledger.now() + timedelta(days=1))) == 1
+        pack = reader.get("/privacy/api/evidence?id=DSR-1").json()
+        assert pack["manifests"][receipt.place]["answer"] == "accepted"
+        assert receipt.place in reader.get("/privacy/evidence.html?id=DSR-1").text
 
     def test_an_archive_that_cannot_be_opened_hides_nothing_else(
         self, archived: Job, reader: TestClient, monkeypatch: pytest.MonkeyPatch

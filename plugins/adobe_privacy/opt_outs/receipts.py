@@ -42,11 +42,15 @@ class Receipt(BaseModel):
     @property
     def place(self) -> str:
         """Where it lies in the archive."""
-        day = f"{self.accepted_at.astimezone(UTC):%Y/%m/%d}"
-        return f"{RECEIPTS}/{self.regulation}/{day}/{_file_name(self.request_id)}"
+        return place_of(self.request_id, self.regulation, self.accepted_at)
 
     def to_json(self) -> bytes:
         return self.model_dump_json(indent=2).encode() + b"\n"
+
+
+def place_of(request_id: str, regulation: str, accepted_at: datetime) -> str:
+    """Where the receipt of an opt-out lies."""
+    return f"{RECEIPTS}/{regulation}/{accepted_at.astimezone(UTC):%Y/%m/%d}/{_file_name(request_id)}"
 
 
 def _file_name(request_id: str) -> str:

@@ -21,7 +21,9 @@ from adobe_privacy.api.moments import as_told
 from adobe_privacy.ledger.figures import RequestFigures
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Approval, Job, ProductAnswer, Transition
+from adobe_privacy.ledger.states import JobState
 from adobe_privacy.ledger.times import within
+from adobe_privacy.opt_outs.receipts import place_of
 from adobe_privacy.regulations.clocks import DEFAULT, OPT_OUT, Clocks
 from adobe_privacy.regulations.working_days import add_calendar_months
 from adobe_privacy.storage import ObjectNotFound, StorageError, Store
@@ -122,18 +124,28 @@ def evidence(ledger: Ledger, request_id: str, archive: Store | None = None) -> d
     history = ledger.people.history(request_id)
     by_id = {job.id: job for job in jobs}
     answers = ledger.results.answers(by_id)
+    places = {job.id: _place(job, request_id) for job in jobs}
     return {
         "request_id": request_id,
         "made_at": ledger.now(),
         "sealed": _sealed(ledger),
         "jobs": [
-            _job(job) | {"answers": [_answer(row, job) for row in answers.get(job.id, ())]} for job in jobs
+            _job(job)
+            | {
+                "manifest": places[job.id],
+                "answers": [_answer(row, job) for row in answers.get(job.id, ())],
+            }
+            for job in jobs
         ],
         "approvals": _approvals(ledger, {step.batch_id for step in history if step.batch_id}),
         "history": [_step(step, by_id[step.job_id]) for step in history],
         "manifests": {}
         if archive is None
-        else {job.manifest: _read(archive, job) for job in jobs if job.manifest},
+        else {
+            place: _read(archive, place, by_id[number].manifest_sha256)
+            for number, place in places.items()
+            if place
+        },
     }
 
 
@@ -158,6 +170,15 @@ def _sealed(ledger: Ledger) -> dict[str, Any] | None:
     return None if head is None else {"number": head.number, "at": head.sealed_at, "hash": head.hash}
 
 
+def _place(job: Job, request_id: str) -> str | None:
+    """Where a job's manifest or receipt lies. The ledger forgets where a receipt lies together with the request id,
+    which is its name: who knows the id still has the place."""
+    receipted = job.action == OPT_OUT and job.state is JobState.ARCHIVED
+    if job.manifest is None and receipted and job.submitted_at and job.request_id != request_id:
+        return place_of(request_id, job.regulation, job.submitted_at)
+    return job.manifest
+
+
 def _job(job: Job) -> dict[str, Any]:
     return {
         "regulation": job.regulation,
@@ -179,7 +200,6 @@ def _job(job: Job) -> dict[str, Any]:
         "outcome": job.outcome,
         "outcome_code": job.outcome_code,
         "archived_at": job.archived_at,
-        "manifest": job.manifest,
         "manifest_sha256": job.manifest_sha256,
         "warnings": job.warnings.splitlines(),
     }
@@ -232,10 +252,10 @@ def _approvals(ledger: Ledger, batch_ids: set[str]) -> list[dict[str, Any]]:
         ]
 
 
-def _read(archive: Store, job: Job) -> dict[str, Any]:
+def _read(archive: Store, place: str, sha256: str | None) -> dict[str, Any]:
     """The manifest, or a receipt, as it lies in the archive; else what is wrong with it."""
     try:
-        return manifest_content(archive.read(job.manifest or ""), job.manifest_sha256)
+        return manifest_content(archive.read(place), sha256)
     except ObjectNotFound:
         return {"problem": "it is not in the archive"}
     except StorageError as error:
