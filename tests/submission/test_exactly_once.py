@@ -150,7 +150,7 @@ def _takes_an_approval_for_the_next_attempt_too(patch: pytest.MonkeyPatch) -> No
 
 
 def _doubts_nothing_after_a_restore(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Doubts, "begin", lambda _topic, _lost: 0)
+    patch.setattr(Doubts, "begin", lambda _topic, *_lost: 0)
 
 
 # Each with a seed that shows it today. Where it does not any more, the search goes on from there: note the new one.
