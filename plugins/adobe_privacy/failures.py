@@ -11,8 +11,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from adobe_privacy.plain_text import plain
 
-# How often a task is tried for what may pass and most often needs a person, or for what holds others up: for a step of
-# `privacy_requests`, some five minutes; for its step `approve`, about one.
+# The least number of tries for what `tried_enough` is about.
 FEW_TRIES = 4
 
 

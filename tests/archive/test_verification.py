@@ -205,23 +205,27 @@ async def test_a_store_that_is_down_is_no_finding(file_store: Store, monkeypatch
         run(file_store)
 
 
+class NothingMissed:
+    """A ledger that has nothing else in the archive."""
+
+    def manifests(self) -> list[tuple[str, str]]:
+        return []
+
+    def earlier(self) -> list[str]:
+        return []
+
+    def receipts(self) -> list[tuple[str, str]]:
+        return []
+
+
 async def test_a_manifest_that_was_changed_is_found_while_its_erasure_waits(file_store: Store) -> None:
     """It has begun, and the store refuses it night after night."""
     manifest = await archive_job(file_store, access_job(), FromMemory(make_zip()).open)
     known = {manifest.job_id: Filed(manifest.written_sha256, erasing=True)}
 
-    class Ledger:
+    class Ledger(NothingMissed):
         def filed(self, job_ids: Collection[str]) -> dict[str, Filed]:
             return known
-
-        def manifests(self) -> list[tuple[str, str]]:
-            return []
-
-        def earlier(self) -> list[str]:
-            return []
-
-        def receipts(self) -> list[tuple[str, str]]:
-            return []
 
     assert list(verify_archive(file_store, witness=Ledger())) == []
     changed = manifest.to_json().replace(b'"request_id": "', b'"request_id": "x')
@@ -243,22 +247,13 @@ async def test_a_result_that_is_erased_while_it_is_looked_at_is_no_fault(
         (_, tombstone) = next(iter_manifests(store))
         known[manifest.job_id] = Filed(tombstone.written_sha256)
 
-    class Ledger:
+    class Ledger(NothingMissed):
         def filed(self, job_ids: Collection[str]) -> dict[str, Filed]:
             found = dict(known)
             if moment == "listed" and not erased:
                 erased.append("")
                 erase()
             return found
-
-        def manifests(self) -> list[tuple[str, str]]:
-            return []
-
-        def earlier(self) -> list[str]:
-            return []
-
-        def receipts(self) -> list[tuple[str, str]]:
-            return []
 
     erased: list[str] = []
     chunks = Store.chunks

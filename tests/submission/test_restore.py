@@ -25,7 +25,7 @@ from adobe_privacy.opt_outs.opt_outs import OptOuts, OptOutSettings, send_opt_ou
 from adobe_privacy.ownership import check_owner
 from adobe_privacy.planning.planning import PlanSettings
 from adobe_privacy.results.completion import complete_jobs
-from adobe_privacy.results.sweep import sweep
+from adobe_privacy.results.sweep import Sweep, sweep
 from adobe_privacy.seals import check_history, seal_history
 from adobe_privacy.storage import StorageUnavailable, Store, open_store
 from adobe_privacy.submission import archive_records
@@ -336,6 +336,18 @@ async def test_what_cannot_be_known_is_not_sent(drill: Day) -> None:
     assert made(drill).total() == 1
 
 
+async def swept_by(day: Day, **options: Any) -> Sweep:
+    return await sweep(
+        first=DAY,
+        last=DAY + timedelta(days=2),
+        ledger=day.ledger,
+        archive=day.archive,
+        client=day.client,
+        regulations=["gdpr"],
+        **options,
+    )
+
+
 async def test_a_sweep_marks_what_the_ledger_takes_for_not_sent(drill: Day) -> None:
     """p10: neither the archive nor a person has noticed the restore."""
     hand_in(drill.inbox, line(1))
@@ -345,14 +357,7 @@ async def test_a_sweep_marks_what_the_ledger_takes_for_not_sent(drill: Day) -> N
     restore(drill.ledger, backup)
     (Path(drill.archive.location.prefix) / "ledger.json").unlink()
     [batch] = plan(drill.inbox, drill.ledger, run_id="after the restore")
-    swept = await sweep(
-        first=DAY,
-        last=DAY + timedelta(days=2),
-        ledger=drill.ledger,
-        archive=drill.archive,
-        client=drill.client,
-        regulations=["gdpr"],
-    )
+    swept = await swept_by(drill)
     assert swept.doubtful == 2
     assert drill.ledger.quotas.today().used == 0
     result = await drill.submit(batch)
@@ -412,15 +417,7 @@ async def test_of_a_recognised_job_it_is_known_which_products_were_asked(
             apply=True,
             regulations=("gdpr",),
         )
-    swept = await sweep(
-        first=DAY,
-        last=DAY + timedelta(days=2),
-        ledger=drill.ledger,
-        archive=drill.archive,
-        client=drill.client,
-        regulations=["gdpr"],
-        default_products=products,
-    )
+    swept = await swept_by(drill, default_products=products)
     [job] = drill.ledger.people.request_jobs("DSR-1")
     assert (swept.archived, job.state) == (1, JobState.ARCHIVED)
     assert len(swept.not_done) == 1

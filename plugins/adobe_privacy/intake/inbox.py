@@ -25,8 +25,8 @@ from adobe_privacy.storage import AccessDenied, ObjectNotFound, StorageError, St
 JSON_LINES = (".jsonl", ".ndjson")
 JSON_KINDS = (*JSON_LINES, ".json")
 TABLE_KINDS = (".csv", ".tsv")
-# The same in words.
-KINDS = "*.csv, *.tsv, *.jsonl, *.ndjson and *.json"
+*_FIRST, _LAST = (f"*{kind}" for kind in (*TABLE_KINDS, *JSON_KINDS))
+KINDS = f"{', '.join(_FIRST)} and {_LAST}"
 EMPTY = "the file is empty: was it handed in whole?"
 # So many rejected lines a report holds; of a file with more, it is the file that is wrong.
 MAX_REPORTED = 10_000

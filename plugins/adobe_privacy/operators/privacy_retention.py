@@ -90,12 +90,12 @@ class ErasePrivacyResultsOperator(_RetentionOperator):
         with plain_failures(self.log), self.ledger(context) as ledger:
             # With the ledger open: it stops a run that finds retention absent where it was in force.
             days = self.settings.variables.retention_days
-            begun = ledger.erasures.unfinished()
-        if not days and not begun:
-            self.tell(context, f"Results: the variable {RETENTION_VARIABLE} is not set: nothing is erased")
-            return {}
-        dry_run = bool(context["params"].get("dry_run"))
-        with plain_failures(self.log), self.ledger(context) as ledger:
+            if not days and not ledger.erasures.unfinished():
+                self.tell(
+                    context, f"Results: the variable {RETENTION_VARIABLE} is not set: nothing is erased"
+                )
+                return {}
+            dry_run = bool(context["params"].get("dry_run"))
             return self.report(
                 context,
                 erase_expired(

@@ -18,7 +18,6 @@ _SAID = {*SEPARATORS, "|"}
 # A quoted cell may hold line breaks, and a quotation mark may be left open: then it costs its own line only.
 MAX_LINES_OF_A_ROW = 20
 OTHER_HEADINGS = "other headings than the first line's, as of a second table; nothing from here on was read"
-_ONE_ROW = "lines {} to {} are one row, with a line break within a cell"
 _LIKE_ONE_ROW = (
     "lines {0} to {1} look like one row, torn by a line break in a cell: write it on one line. If they are not one "
     "row, end line {0} with a separator for each empty cell, or remove the other lines"
@@ -195,7 +194,8 @@ class _Rows:
             self._back.extendleft(reversed(taken))
             return line, None, "not CSV: is a quotation mark left open?"
         if any(re.search(r"[\r\n]", cell.strip()) for cell in cells):
-            return line, None, _ONE_ROW.format(line.number, taken[-1].number)
+            until = f"lines {line.number} to {taken[-1].number}"
+            return line, None, f"{until} are one row, with a line break within a cell"
         return line._replace(ended=taken[-1].ended), cells, None
 
     def _cells(self, text: str) -> list[str] | None:
