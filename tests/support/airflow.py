@@ -40,14 +40,29 @@ def until(
     *,
     seconds: float = 400,
 ) -> T:
-    """What `what` returns, once that is true. Raises StackError where one of the stack's processes ends before."""
+    """What `what` returns, once that is true. Raises StackError where one of the stack's processes ends before, and
+    AssertionError, with the tasks that have not ended, where it does not come in time."""
     deadline = time.monotonic() + seconds
     while True:
         stack.check_processes()
         if found := what():
             return found
-        assert time.monotonic() < deadline, failure
+        if time.monotonic() > deadline:
+            raise AssertionError("\n".join((failure, *_unfinished(stack))))
         time.sleep(0.5)
+
+
+def _unfinished(stack: Stack) -> list[str]:
+    with stack.api() as api:
+        states = ("running", "queued", "scheduled", "awaiting_input", "deferred", "up_for_retry", "failed")
+        found = api.get("/dags/~/dagRuns/~/taskInstances", params={"state": states, "limit": 100})
+        return [
+            " ".join(
+                str(task[name])
+                for name in ("dag_run_id", "task_display_name", "map_index", "state", "try_number")
+            )
+            for task in found.raise_for_status().json()["task_instances"]
+        ]
 
 
 def let_the_schedule_go_first(stack: Stack, dag_id: str) -> None:
@@ -68,8 +83,9 @@ def questions(api: httpx.Client, dag_id: str, run_id: str) -> list[dict[str, Any
 def answer_question(
     stack: Stack, api: httpx.Client, question: Mapping[str, Any], *, hold: Sequence[str] = ()
 ) -> None:
-    """Approves, as the UI does, and waits until the answer is taken. Airflow 3.3 loses an answer that comes in the
-    moment when it sets the task aside: it tries the task again, which asks again. So does this, as a person would."""
+    """Approves, as the UI does, and waits until the answer is taken. Airflow 3.3 loses an answer that comes
+    before the scheduler has heard that the task which asks is set aside, which can take five seconds: it tries the task
+    again, which asks again. So does this, as a person would."""
     asked = question["task_instance"]
     run = f"/dags/{asked['dag_id']}/dagRuns/{asked['dag_run_id']}"
     here = f"{run}/taskInstances/{asked['task_id']}/{asked['map_index']}"
