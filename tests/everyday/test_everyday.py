@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from scripts.stack import Stack, StackError
-from tests.support.airflow import let_the_schedule_go_first, retry_at_once, until
+from tests.support.airflow import answer_question, let_the_schedule_go_first, questions, retry_at_once, until
 from tests.support.simulator import Simulator
 
 # Most of it is Airflow starting tasks; a loaded machine takes its time.
@@ -25,7 +25,9 @@ pytestmark = pytest.mark.timeout(1800)
 DAG_ID = "privacy_requests"
 DAY = timedelta(days=1)
 TODAY = datetime.now(UTC).date()
-PAUSED, FAILS, WAITS, TRIED, TRIED_IN_PYTHON = (str(TODAY - number * DAY) for number in (7, 6, 5, 4, 3))
+ASKED, PAUSED, FAILS, WAITS, TRIED, TRIED_IN_PYTHON = (
+    str(TODAY - number * DAY) for number in range(8, 2, -1)
+)
 KEYS = {
     FAILS: "DSR-1-FAILS",
     WAITS: "DSR-2-WAITS",
@@ -84,18 +86,21 @@ def api(stack: Stack) -> Iterator[httpx.Client]:
         yield api
 
 
-def arrives(stack: Stack, day: str) -> None:
+def arrives(stack: Stack, day: str, laws: Mapping[str, str] | None = None, *, action: str = "access") -> None:
     """A file for the day, before its own run: any run but a backfill's takes in what arrived late."""
     folder = stack.data / "inbox" / day
     folder.mkdir()
-    line = {
-        "request_id": KEYS[day],
-        "regulation": "gdpr",
-        "actions": ["access"],
-        "identities": [{"namespace": "email", "value": "subject@example.com"}],
-        "products": ["profileService"],
-    }
-    (folder / "requests.jsonl").write_text(json.dumps(line) + "\n")
+    lines = [
+        {
+            "request_id": key,
+            "regulation": law,
+            "actions": [action],
+            "identities": [{"namespace": "email", "value": f"{key.lower()}@example.com"}],
+            "products": ["profileService"],
+        }
+        for key, law in (laws or {KEYS[day]: "gdpr"}).items()
+    ]
+    (folder / "requests.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
 def run_of(stack: Stack, day: str) -> dict[str, Any]:
@@ -277,6 +282,46 @@ def test_the_commands_see_what_airflows_database_holds(stack: Stack) -> None:
     assert evidence["history"][-1]["why"].endswith("a dispute")
     assert evidence["manifests"]
     assert not (stack.home / "privacy_ledger.db").exists(), "a second ledger was made"
+
+
+def test_a_run_is_cleared_after_some_of_its_questions_were_answered(
+    stack: Stack, simulator: Simulator, api: httpx.Client
+) -> None:
+    """The list of its batches is shorter then, and Airflow shows each task its first question for ever: the one of a
+    batch that is done. No answer to that sends what is asked about now."""
+    api.post("/variables", json={"key": "privacy_approve_deletes", "value": "true"}).raise_for_status()
+    arrives(stack, ASKED, {"GDPR-1": "gdpr", "CCPA-1": "ccpa", "CCPA-2": "ccpa"}, action="delete")
+    cancel_backfills(api)
+    stack.backfill(DAG_ID, ASKED, ASKED)
+
+    def asked(run_id: str, count: int) -> list[dict[str, Any]]:
+        found = until(stack, lambda: len(shown := questions(api, DAG_ID, run_id)) == count and shown)
+        assert found
+        return found
+
+    until(stack, lambda: run_of(stack, ASKED)["state"] == "running")
+    first, second = asked(run_of(stack, ASKED)["dag_run_id"], 2)
+    assert [first["subject"], second["subject"]] == [
+        "Send 1 delete (gdpr) to Adobe?",
+        "Send 2 deletes (ccpa) to Adobe?",
+    ]
+    answer_question(stack, api, first)
+    done = f"{path_of(stack, ASKED)}/taskInstances/batch.archive/{first['task_instance']['map_index']}"
+    until(stack, lambda: api.get(done).raise_for_status().json()["state"] == "success")
+    api.post(
+        f"{path_of(stack, ASKED)}/clear", json={"dry_run": False, "only_failed": False}
+    ).raise_for_status()
+    becomes(stack, ASKED, "success")
+    assert "CCPA-1" not in at_adobe(simulator)
+    # A run of its own asks what is open.
+    run = {"logical_date": None, "conf": {"inbox_day": ASKED}}
+    run_id = api.post(f"/dags/{DAG_ID}/dagRuns", json=run).raise_for_status().json()["dag_run_id"]
+    [again] = asked(run_id, 1)
+    assert again["subject"] == second["subject"]
+    answer_question(stack, api, again)
+    until(stack, lambda: {"CCPA-1", "CCPA-2"} <= set(archived(stack)))
+    assert [key for key in at_adobe(simulator) if key not in KEYS.values()] == ["CCPA-1", "CCPA-2", "GDPR-1"]
+    api.delete("/variables/privacy_approve_deletes").raise_for_status()
 
 
 def test_a_command_makes_no_ledger_where_there_is_none(stack: Stack, home: Path) -> None:

@@ -29,16 +29,23 @@ from adobe_privacy.operators.privacy_requests import (
 from tests.support.privacy import DAY, World, context, request
 
 Asked = list[dict[str, Any]]
+Shown = dict[str, Any]
 
 
 @pytest.fixture(autouse=True)
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
-    """What would be written down for the UI: a task without a supervisor cannot."""
+    """What the UI shows, of each task instance its first question: a task without a supervisor has no API server."""
     questions: Asked = []
-    monkeypatch.setattr(
-        "airflow.providers.standard.operators.hitl.upsert_hitl_detail",
-        lambda **question: questions.append(question),
-    )
+    shown: dict[object, tuple[str, str]] = {}
+
+    def show(ti_id: object, **question: Any) -> tuple[str, str]:
+        if ti_id not in shown:
+            questions.append(question)
+            shown[ti_id] = (question["subject"], question["body"])
+        return shown[ti_id]
+
+    monkeypatch.setattr("adobe_privacy.operators.privacy_approval.show", show)
+    monkeypatch.setattr("airflow.providers.standard.operators.hitl.upsert_hitl_detail", show)
     return questions
 
 
@@ -56,16 +63,16 @@ def operator(batch_id: str) -> ApprovePrivacyDeletesOperator:
     return ApprovePrivacyDeletesOperator(task_id="approve", batch_id=batch_id)
 
 
-def ask(batch_id: str) -> str:
-    """The hash of the plan that is asked about."""
+def ask(batch_id: str, task: Any = None) -> Shown:
+    """What is asked about, by the task instance with this context, or by a new one."""
     with pytest.raises(TaskAwaitingInput) as waiting:
-        operator(batch_id).execute(context())
+        operator(batch_id).execute(task or context())
     assert waiting.value.method_name == "execute_complete"
     assert waiting.value.timeout == timedelta(days=7)
-    return str((waiting.value.kwargs or {})["plan_hash"])
+    return waiting.value.kwargs or {}
 
 
-def answer(batch_id: str, plan_hash: str, option: str = "Approve", hold: object = None) -> Any:
+def answer(batch_id: str, shown: Shown, option: str = "Approve", hold: object = None) -> Any:
     event = {
         "chosen_options": [option],
         "params_input": {"hold": hold},
@@ -73,7 +80,7 @@ def answer(batch_id: str, plan_hash: str, option: str = "Approve", hold: object 
         "responded_by_user": {"id": "7", "name": "jdoe"},
         "timedout": False,
     }
-    return operator(batch_id).execute_complete(context(), event=event, plan_hash=plan_hash)
+    return operator(batch_id).execute_complete(context(), event=event, **shown)
 
 
 def submit(batch_id: str) -> int:
@@ -89,12 +96,12 @@ def test_accesses_are_sent_at_once_and_deletes_when_they_are_approved(world: Wor
     accesses, deletes = plan()
     assert operator(accesses).execute(context()) is None
     assert submit(accesses) == 1
-    plan_hash = ask(deletes)
+    shown = ask(deletes)
     assert submit(deletes) == 0, "an answer is missing"
     assert at_adobe(world) == [("DSR-1", "access")]
     [deletes] = [batch for batch in plan() if batch != accesses]
-    plan_hash = ask(deletes)
-    assert answer(deletes, plan_hash) == {"approved": 2, "on_hold": 0, "by": "jdoe", "plan": plan_hash}
+    shown = ask(deletes)
+    assert answer(deletes, shown) == {"approved": 2, "on_hold": 0, "by": "jdoe", "plan": shown["plan_hash"]}
     assert submit(deletes) == 2
     assert at_adobe(world) == [("DSR-1", "access"), ("DSR-1", "delete"), ("DSR-2", "delete")]
 
@@ -108,13 +115,13 @@ def test_the_question_tells_counts_hash_and_where_the_list_is(
         request(2, "delete", products=["analytics", "campaign"]),
     )
     [batch_id] = plan()
-    plan_hash = ask(batch_id)
+    shown = ask(batch_id)
     [question] = asked
     assert question["subject"] == "Send 2 deletes (gdpr) to Adobe?"
     assert question["options"] == ["Approve", "Reject"]
-    assert question["defaults"] is None
+    assert question.get("defaults") is None
     assert "| gdpr | analytics | 2 |\n| gdpr | campaign | 2 |" in question["body"]
-    assert plan_hash in question["body"]
+    assert shown["plan_hash"] in question["body"]
     assert f"(https://airflow.example.com/team/privacy/?batch={batch_id})" in question["body"]
     assert list(question["params"]) == ["hold"]
     assert "DSR-2" in caplog.text
@@ -155,8 +162,72 @@ def test_an_answer_to_a_question_that_is_out_of_date_sends_nothing(world: World)
     world.put(request(1, "delete"))
     [batch_id] = plan()
     with pytest.raises(AirflowException, match="not what the question showed"):
-        answer(batch_id, "0" * 64)
+        answer(batch_id, {"plan_hash": "0" * 64})
     assert submit(batch_id) == 0
+
+
+def test_a_task_that_shows_the_question_of_another_batch_asks_nothing(world: World, asked: Asked) -> None:
+    """As after a whole run is cleared: Airflow keeps the text of a task's first question."""
+    world.put(request(1, "delete"), request(2, "delete", regulation="ccpa"))
+    first, second = plan()
+    task = context()
+    answer(first, ask(first, task))
+    assert submit(first) == 1
+    with pytest.raises(
+        AirflowSkipException, match=r"shows an earlier question.*1 deletes wait for the next plan"
+    ):
+        operator(second).execute(task)
+    assert submit(second) == 0
+    [again] = [batch for batch in plan() if batch != first]
+    assert again != second
+    assert answer(again, ask(again))["approved"] == 1
+    assert submit(again) == 1
+    assert [question["subject"] for question in asked] == [
+        "Send 1 delete (gdpr) to Adobe?",
+        "Send 1 delete (ccpa) to Adobe?",
+    ]
+
+
+def test_a_task_that_shows_a_plan_of_before_asks_nothing(world: World, asked: Asked) -> None:
+    world.put(request(1, "delete"), request(2, "delete"))
+    [batch_id] = plan()
+    task = context()
+    shown = ask(batch_id, task)
+    with Ledger(world.ledger_url, actor="user jdoe") as ledger:
+        ledger.people.close("DSR-2", "withdrawn")
+    with pytest.raises(AirflowException, match="not what the question showed"):
+        answer(batch_id, shown)
+    with pytest.raises(AirflowSkipException, match="shows an earlier question"):
+        operator(batch_id).execute(task)
+    [again] = plan()
+    assert answer(again, ask(again))["approved"] == 1
+
+
+def test_a_task_that_is_tried_again_asks_its_question_again(world: World, asked: Asked) -> None:
+    world.put(request(1, "delete"))
+    [batch_id] = plan()
+    task = context()
+    shown = ask(batch_id, task)
+    assert ask(batch_id, task) == shown
+    assert len(asked) == 1
+    assert answer(batch_id, shown)["approved"] == 1
+
+
+def test_what_the_question_showed_as_on_hold_is_not_approved_by_its_answer(world: World) -> None:
+    """Released before the answer: nobody was asked whether it may be sent."""
+    world.put(request(1, "delete"), request(2, "delete"))
+    [batch_id] = plan()
+    with Ledger(world.ledger_url, actor="user jdoe") as ledger:
+        ledger.people.hold("DSR-2", "a dispute")
+        shown = ask(batch_id)
+        ledger.people.release("DSR-2", "settled")
+    answered = answer(batch_id, shown)
+    assert (answered["approved"], answered["on_hold"]) == (1, 0)
+    assert submit(batch_id) == 1
+    assert at_adobe(world) == [("DSR-1", "delete")]
+    [again] = [each for each in plan() if each != batch_id]
+    assert answer(again, ask(again))["approved"] == 1
+    assert submit(again) == 1
 
 
 def test_an_answer_without_a_name_is_none(world: World) -> None:
@@ -169,17 +240,17 @@ def test_an_answer_without_a_name_is_none(world: World) -> None:
         "responded_by_user": None,
     }
     with pytest.raises(AirflowException, match="names nobody"):
-        operator(batch_id).execute_complete(context(), event=event, plan_hash=ask(batch_id))
+        operator(batch_id).execute_complete(context(), event=event, **ask(batch_id))
     assert submit(batch_id) == 0
 
 
 def test_what_nobody_answers_waits_for_the_next_plan_which_asks_again(world: World) -> None:
     world.put(request(1, "delete"))
     [batch_id] = plan()
-    plan_hash = ask(batch_id)
+    shown = ask(batch_id)
     event = {"error": "The response timeout has passed", "error_type": "timeout"}
     with pytest.raises(AirflowSkipException, match="1 deletes wait for the next plan"):
-        operator(batch_id).execute_complete(context(), event=event, plan_hash=plan_hash)
+        operator(batch_id).execute_complete(context(), event=event, **shown)
     [again] = plan()
     assert again != batch_id
     assert answer(again, ask(again))["approved"] == 1
@@ -220,12 +291,12 @@ def test_a_rejection_skips_nothing_that_is_at_adobe(world: World, monkeypatch: p
 def test_what_is_on_hold_goes_back_too_where_nobody_answers(world: World) -> None:
     world.put(request(1, "delete"), request(2, "delete"))
     [batch_id] = plan()
-    plan_hash = ask(batch_id)
+    shown = ask(batch_id)
     with Ledger(world.ledger_url, actor="test") as ledger:
         ledger.people.hold("DSR-2", "a dispute")
     with pytest.raises(AirflowSkipException, match="1 deletes wait for the next plan"):
         operator(batch_id).execute_complete(
-            context(), event={"error": "timeout", "error_type": "timeout"}, plan_hash=plan_hash
+            context(), event={"error": "timeout", "error_type": "timeout"}, **shown
         )
     assert SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[batch_id]).execute(context()) == {
         "jobs": 2,
@@ -326,7 +397,7 @@ def test_two_runs_of_one_day_ask_once(world: World, asked: Asked) -> None:
     """A run by hand beside the day's own: what the first is asking about is none of the second's."""
     world.put(request(1, "delete"))
     [batch_id] = plan()
-    plan_hash = ask(batch_id)
+    shown = ask(batch_id)
     second = context()
     second["ti"].run_id = "manual__2"
     second["ti"].get_task_states = lambda **_: {"first": {"approve": "awaiting_input"}}
@@ -334,7 +405,7 @@ def test_two_runs_of_one_day_ask_once(world: World, asked: Asked) -> None:
     settled = SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[]).execute(second)
     assert settled["jobs"] == 1, "it is the first run's to finish"
     assert len(asked) == 1
-    assert answer(batch_id, plan_hash)["approved"] == 1
+    assert answer(batch_id, shown)["approved"] == 1
     assert submit(batch_id) == 1
 
 
@@ -345,13 +416,13 @@ def test_two_runs_that_planned_together_ask_once(world: World, asked: Asked) -> 
     second["ti"].run_id = "manual__2"
     [batch_id] = plan()
     assert PlanPrivacyRequestsOperator(task_id="plan").execute(second) == [batch_id]
-    plan_hash = ask(batch_id)
+    shown = ask(batch_id)
     with pytest.raises(AirflowSkipException, match="another run asks"):
         operator(batch_id).execute(second)
     SettlePrivacyRequestsOperator(task_id="settle", batch_ids=[batch_id]).execute(second)
     assert len(asked) == 1
-    assert ask(batch_id) == plan_hash, "a task that is cleared asks its own question again"
-    assert answer(batch_id, plan_hash)["approved"] == 1
+    assert ask(batch_id) == shown, "a task that is cleared asks its own question again"
+    assert answer(batch_id, shown)["approved"] == 1
     assert submit(batch_id) == 1
 
 
@@ -378,7 +449,7 @@ def test_a_timeout_that_is_heard_late_leaves_anothers_question_open(world: World
     """The first run's time was up, the second took the batch over and asks, and only then the first is woken."""
     world.put(request(1, "delete"))
     [batch_id] = plan()
-    plan_hash = ask(batch_id)
+    shown = ask(batch_id)
     with Ledger(world.ledger_url, actor="test") as ledger, ledger.unit.write() as session:
         session.get_one(Batch, batch_id).asked_until = datetime.now(UTC) - timedelta(seconds=1)
     second = context()
@@ -388,12 +459,12 @@ def test_a_timeout_that_is_heard_late_leaves_anothers_question_open(world: World
         operator(batch_id).execute(second)
     event = {"error": "The response timeout has passed", "error_type": "timeout"}
     with pytest.raises(AirflowSkipException, match="another run asks"):
-        operator(batch_id).execute_complete(context(), event=event, plan_hash=plan_hash)
+        operator(batch_id).execute_complete(context(), event=event, **shown)
     third = context()
     third["ti"].run_id = "manual__3"
     third["ti"].get_task_states = lambda **_: {"manual__2": {"approve": "awaiting_input"}}
     assert PlanPrivacyRequestsOperator(task_id="plan").execute(third) == [], "the second still asks"
-    assert answer(batch_id, plan_hash)["approved"] == 1
+    assert answer(batch_id, shown)["approved"] == 1
     assert submit(batch_id) == 1
 
 

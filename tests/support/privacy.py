@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def context(
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     xcoms: dict[str, Any] = {}
     task_instance = SimpleNamespace(
-        id="task-instance",
+        id=uuid.uuid4(),
         dag_id="privacy_requests",
         run_id=f"{run_type}__{day}",
         task_id="task",

@@ -77,11 +77,19 @@ class Approvals(Topic):
                 session.execute(update(Batch).where(ended).values(asked_until=None))
 
     def decide(
-        self, batch_id: str, plan_hash: str, *, approved: bool, hold: Collection[str] = ()
+        self,
+        batch_id: str,
+        plan_hash: str,
+        *,
+        approved: bool,
+        hold: Collection[str] = (),
+        not_asked: Collection[int] = (),
     ) -> tuple[int, int]:
         """A person's answer, signed by the ledger's actor: the deletes of the plan with this hash may be sent
         in their present attempt, to these products; or they may not, and are put on hold. The requests in
-        `hold` are put on hold in either case. Returns how many jobs may be sent and how many may not.
+        `hold` are put on hold in either case. The jobs in `not_asked` were shown as being on hold: one that was
+        released since is approved by no answer, and stays to be asked about. Returns how many jobs may be sent, and
+        how many are on hold.
 
         Raises PlanChanged where the plan is another by now, and UnknownRequests; then nothing was changed.
         """
@@ -92,8 +100,8 @@ class Approvals(Topic):
             if unknown := set(hold) - {job.request_id for job in plan.jobs}:
                 raise UnknownRequests(unknown)
             stopped = [job for job in plan.jobs if not approved or job.on_hold or job.request_id in hold]
-            stopped_ids = {job.id for job in stopped}
-            allowed = [job for job in plan.jobs if job.id not in stopped_ids]
+            not_allowed = {job.id for job in stopped}.union(not_asked)
+            allowed = [job for job in plan.jobs if job.id not in not_allowed]
             approval = Approval(
                 batch_id=batch_id,
                 plan_hash=plan_hash,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -41,16 +41,31 @@ def form() -> ParamsDict:
     return ParamsDict({HOLD: hold})
 
 
+def show(*, ti_id: Any, subject: str, body: str, **form: Any) -> tuple[str, str | None]:
+    """Writes a question down for the UI. Returns the subject and the text that Airflow shows for the task instance:
+    those of its first question, also after it was cleared and its index of a run's list is another batch's (3.3.2)."""
+    from airflow.sdk.execution_time.comms import CreateHITLDetailPayload, HITLDetailRequestResult
+    from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+    # The API server fails where the list of those who may answer is left out.
+    question = CreateHITLDetailPayload(ti_id=ti_id, subject=subject, body=body, assigned_users=[], **form)
+    shown = SUPERVISOR_COMMS.send(question)
+    if not isinstance(shown, HITLDetailRequestResult):
+        raise AirflowException("Airflow does not say which question it shows")
+    return shown.subject, shown.body
+
+
 class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
     """Asks a person whether a batch's deletes may be sent; passes at once where nobody need be asked.
 
     The answer is written into the ledger, with the hash of what was shown and the person's name, and only the
     ledger lets deletes be sent: skipping this task, or marking it as succeeded, sends none. Rejected deletes
     are put on hold until a person releases them. What nobody answers in time goes back to the next plan, which
-    asks again. Nobody is asked about deletes that share a batch with accesses, since a question was wanted only after
-    they were claimed: the accesses do not wait, and the next plan asks about the deletes. The batch's other steps are
-    skipped only if nothing of it is at Adobe or can be sent, or if another run asks about it already. While it waits it
-    holds no worker; before Airflow 3.3 the triggerer looks for the answer.
+    asks again. So does what a task that was cleared would ask about, where Airflow still shows its first question and
+    that is another. Nobody is asked about deletes that share a batch with accesses, since a question was wanted only
+    after they were claimed: the accesses do not wait, and the next plan asks about the deletes. The batch's other steps
+    are skipped only if nothing of it is at Adobe or can be sent, or if another run asks about it already. While it
+    waits it holds no worker; before Airflow 3.3 the triggerer looks for the answer.
 
     :param batch_id: a batch of the ledger.
     :param response_timeout: how long the question waits for its answer; seven days where not given.
@@ -96,27 +111,50 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
         for request_id in asked.request_ids:
             log.info("%s", request_id)
         self.params = form()
+        shown = show(
+            ti_id=context["ti"].id,
+            subject=asked.subject,
+            body=asked.body,
+            options=self.options,
+            params=self.serialized_params,
+        )
+        if shown != (asked.subject, asked.body):
+            # An answer would be given to what nobody is asked, and sent what nobody saw.
+            with plain_failures(self.log), self.ledger(context) as ledger:
+                ledger.approvals.stop_asking(self.batch_id)
+            return self._give_back(
+                context, "Airflow shows an earlier question of this task, and can show no other"
+            )
         try:
             super().execute(context)
         except WAITS_FOR_A_PERSON as waiting:
-            waiting.kwargs = {"plan_hash": plan.hash}  # type: ignore[attr-defined]
+            on_hold = [job.id for job in plan.jobs if job.on_hold]
+            waiting.kwargs = {"plan_hash": plan.hash, "on_hold": on_hold}  # type: ignore[attr-defined]
             raise
 
-    def execute_complete(self, context: Context, event: dict[str, Any], plan_hash: str = "") -> Any:
+    def execute_complete(
+        self,
+        context: Context,
+        event: dict[str, Any],
+        plan_hash: str = "",
+        on_hold: Collection[int] = (),
+    ) -> Any:
         with plain_failures(self.log), self.ledger(context) as ledger:
             own = ledger.approvals.stop_asking(self.batch_id)
         if event.get("error_type") == "timeout":
             if not own:
                 # When the time was up another run took the batch over, before this task heard of it.
                 raise AirflowSkipException(f"another run asks about the deletes of batch {self.batch_id}")
-            return self._give_back(context)
+            return self._give_back(context, "nobody answered in time")
         self.params = form()
         answer = super().execute_complete(context, event)
         user = answer["responded_by_user"]
         if not user:
             raise AirflowException("the answer names nobody who gave it: it is asked again")
         approved = answer["chosen_options"] == [APPROVE]
-        allowed, stopped = self._decide(user["name"], plan_hash, approved, answer["params_input"].get(HOLD))
+        allowed, stopped = self._decide(
+            user["name"], plan_hash, approved, answer["params_input"].get(HOLD), on_hold
+        )
         self.summary = (
             f"{'Approved' if approved else 'Rejected'} by {user['name']}: {allowed} deletes may be sent, "
             f"{stopped} are on hold; plan {plan_hash}"
@@ -126,33 +164,39 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
             self._skip(context, f"nothing may be sent: {stopped} deletes were put on hold")
         return {"approved": allowed, "on_hold": stopped, "by": user["name"], "plan": plan_hash}
 
-    def _decide(self, user: str, plan_hash: str, approved: bool, hold: object) -> tuple[int, int]:
+    def _decide(
+        self, user: str, plan_hash: str, approved: bool, hold: object, not_asked: Collection[int]
+    ) -> tuple[int, int]:
         from adobe_privacy.ledger.delete_plan import PlanChanged, UnknownRequests
         from adobe_privacy.planning.approval import held_ids
 
         try:
             with plain_failures(self.log), self.ledger_of(f"user {user}") as ledger:
                 return ledger.approvals.decide(
-                    self.batch_id, plan_hash, approved=approved, hold=held_ids(hold)
+                    self.batch_id,
+                    plan_hash,
+                    approved=approved,
+                    hold=held_ids(hold),
+                    not_asked=not_asked,
                 )
         except UnknownRequests as unknown:
             raise AirflowException(f"Hold: {unknown}. Nothing was sent; it is asked again") from None
         except PlanChanged:
             raise AirflowException(
-                "the plan is not what the question showed any more. Nothing was sent; it is asked again"
+                "the plan is not what the question showed any more. Nothing was sent; the next plan asks again"
             ) from None
 
-    def _give_back(self, context: Context) -> None:
+    def _give_back(self, context: Context, why: str) -> None:
         with plain_failures(self.log), self.ledger(context) as ledger:
             unapproved = ledger.approvals.unapproved_deletes(self.batch_id, approve_deletes=True)
             # Those on hold as well: nothing else of the run takes them out of the batch.
             on_hold = [job for job in ledger.approvals.delete_plan(self.batch_id).jobs if job.on_hold]
             ledger.claims.unclaim(
                 self.batch_id,
-                "nobody answered whether it may be sent",
+                why,
                 job_ids={job.id for job in (*unapproved, *on_hold)},
             )
-        self._skip(context, f"nobody answered in time: {len(unapproved)} deletes wait for the next plan")
+        self._skip(context, f"{why}: {len(unapproved)} deletes wait for the next plan")
 
     def _skip(self, context: Context, why: str) -> None:
         """Skips the batch's other steps, unless they have something to do."""
