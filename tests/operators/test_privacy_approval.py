@@ -119,7 +119,7 @@ def test_the_question_tells_counts_hash_and_where_the_list_is(
     [question] = asked
     assert question["subject"] == "Send 2 deletes (gdpr) to Adobe?"
     assert question["options"] == ["Approve", "Reject"]
-    assert question.get("defaults") is None
+    assert question["defaults"] is None
     assert "| gdpr | analytics | 2 |\n| gdpr | campaign | 2 |" in question["body"]
     assert shown["plan_hash"] in question["body"]
     assert f"(https://airflow.example.com/team/privacy/?batch={batch_id})" in question["body"]
@@ -162,7 +162,7 @@ def test_an_answer_to_a_question_that_is_out_of_date_sends_nothing(world: World)
     world.put(request(1, "delete"))
     [batch_id] = plan()
     with pytest.raises(AirflowException, match="not what the question showed"):
-        answer(batch_id, {"plan_hash": "0" * 64})
+        answer(batch_id, {"plan_hash": "0" * 64, "on_hold": []})
     assert submit(batch_id) == 0
 
 
@@ -228,6 +228,72 @@ def test_what_the_question_showed_as_on_hold_is_not_approved_by_its_answer(world
     [again] = [each for each in plan() if each != batch_id]
     assert answer(again, ask(again))["approved"] == 1
     assert submit(again) == 1
+
+
+def test_an_approval_of_before_does_not_send_what_the_question_showed_as_on_hold(world: World) -> None:
+    world.put(request(1, "delete"), request(2, "delete"))
+    [batch_id] = plan()
+    with Ledger(world.ledger_url, actor="user jdoe") as ledger:
+        ledger.people.hold("DSR-2", "a dispute")
+        earlier = ask(batch_id)
+        ledger.people.release("DSR-2", "settled")
+        answer(batch_id, earlier)
+        ledger.people.hold("DSR-1", "another dispute")
+        shown = ask(batch_id)
+        ledger.people.release("DSR-1", "settled")
+    answer(batch_id, shown)
+    submit(batch_id)
+    assert at_adobe(world) == [("DSR-2", "delete")]
+
+
+def test_a_rejection_does_not_hold_what_the_question_showed_as_on_hold_and_was_released(world: World) -> None:
+    world.put(request(1, "delete"), request(2, "delete"))
+    [batch_id] = plan()
+    with Ledger(world.ledger_url, actor="user jdoe") as ledger:
+        ledger.people.hold("DSR-2", "a dispute")
+        shown = ask(batch_id)
+        ledger.people.release("DSR-2", "settled")
+        assert answer(batch_id, shown, "Reject")["on_hold"] == 1
+        [released] = ledger.people.request_jobs("DSR-2")
+        assert not released.on_hold
+    assert submit(batch_id) == 0
+    [again] = plan()
+    assert answer(again, ask(again))["approved"] == 1
+
+
+def test_a_question_that_differs_in_what_is_on_hold_alone_is_another(world: World) -> None:
+    world.put(request(1, "delete"), request(2, "delete"))
+    [batch_id] = plan()
+    task = context()
+    with Ledger(world.ledger_url, actor="user jdoe") as ledger:
+        ledger.people.hold("DSR-2", "a dispute")
+        ask(batch_id, task)
+        ledger.people.release("DSR-2", "settled")
+        ledger.people.hold("DSR-1", "another dispute")
+    with pytest.raises(AirflowSkipException, match="shows an earlier question"):
+        operator(batch_id).execute(task)
+
+
+def test_an_answer_to_a_question_of_an_older_version_is_asked_for_again(world: World) -> None:
+    """It did not keep what was on hold."""
+    world.put(request(1, "delete"))
+    [batch_id] = plan()
+    task = context()
+    shown = ask(batch_id, task)
+    with pytest.raises(AirflowException, match="asked again"):
+        answer(batch_id, {"plan_hash": shown["plan_hash"]})
+    assert answer(batch_id, ask(batch_id, task))["approved"] == 1
+
+
+def test_who_may_answer_is_part_of_the_question(world: World, asked: Asked) -> None:
+    world.put(request(1, "delete"))
+    [batch_id] = plan()
+    jdoe = {"id": "7", "name": "jdoe"}
+    with pytest.raises(TaskAwaitingInput):
+        ApprovePrivacyDeletesOperator(task_id="approve", batch_id=batch_id, assigned_users=[jdoe]).execute(
+            context()
+        )
+    assert asked[0]["assigned_users"] == [jdoe]
 
 
 def test_an_answer_without_a_name_is_none(world: World) -> None:

@@ -88,8 +88,8 @@ class Approvals(Topic):
         """A person's answer, signed by the ledger's actor: the deletes of the plan with this hash may be sent
         in their present attempt, to these products; or they may not, and are put on hold. The requests in
         `hold` are put on hold in either case. The jobs in `not_asked` were shown as being on hold: one that was
-        released since is approved by no answer, and stays to be asked about. Returns how many jobs may be sent, and
-        how many are on hold.
+        released since is neither approved nor rejected, and has no approval of before: it is to be asked about.
+        Returns how many jobs may be sent, and how many are on hold.
 
         Raises PlanChanged where the plan is another by now, and UnknownRequests; then nothing was changed.
         """
@@ -99,9 +99,13 @@ class Approvals(Topic):
                 raise PlanChanged
             if unknown := set(hold) - {job.request_id for job in plan.jobs}:
                 raise UnknownRequests(unknown)
-            stopped = [job for job in plan.jobs if not approved or job.on_hold or job.request_id in hold]
-            not_allowed = {job.id for job in stopped}.union(not_asked)
-            allowed = [job for job in plan.jobs if job.id not in not_allowed]
+            held = {job.id for job in plan.jobs if job.on_hold or job.request_id in hold}
+            asked = {job.id for job in plan.jobs}.difference(held, not_asked)
+            allowed = [job for job in plan.jobs if approved and job.id in asked]
+            stopped = [job for job in plan.jobs if job.id in held or (not approved and job.id in asked)]
+            for job in plan.jobs:
+                # An approval of an earlier plan, which is answered otherwise by this one.
+                job.approval_id = None
             approval = Approval(
                 batch_id=batch_id,
                 plan_hash=plan_hash,
@@ -123,8 +127,7 @@ class Approvals(Topic):
             said = "held back" if approved else "rejected"
             newly = [job for job in stopped if not job.on_hold]
             for job in stopped:
-                # Of an earlier plan, which is answered otherwise by this one.
-                job.on_hold, job.approval_id = True, None
+                job.on_hold = True
             self.unit.note(
                 session,
                 newly,

@@ -47,9 +47,7 @@ def show(*, ti_id: Any, subject: str, body: str, **form: Any) -> tuple[str, str 
     from airflow.sdk.execution_time.comms import CreateHITLDetailPayload, HITLDetailRequestResult
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
-    # The API server fails where the list of those who may answer is left out.
-    question = CreateHITLDetailPayload(ti_id=ti_id, subject=subject, body=body, assigned_users=[], **form)
-    shown = SUPERVISOR_COMMS.send(question)
+    shown = SUPERVISOR_COMMS.send(CreateHITLDetailPayload(ti_id=ti_id, subject=subject, body=body, **form))
     if not isinstance(shown, HITLDetailRequestResult):
         raise AirflowException("Airflow does not say which question it shows")
     return shown.subject, shown.body
@@ -116,12 +114,14 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
             subject=asked.subject,
             body=asked.body,
             options=self.options,
+            defaults=self.defaults,
+            multiple=self.multiple,
             params=self.serialized_params,
+            # The API server fails where there is no list.
+            assigned_users=self.assigned_users or [],
         )
         if shown != (asked.subject, asked.body):
             # An answer would be given to what nobody is asked, and sent what nobody saw.
-            with plain_failures(self.log), self.ledger(context) as ledger:
-                ledger.approvals.stop_asking(self.batch_id)
             return self._give_back(
                 context, "Airflow shows an earlier question of this task, and can show no other"
             )
@@ -137,7 +137,7 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
         context: Context,
         event: dict[str, Any],
         plan_hash: str = "",
-        on_hold: Collection[int] = (),
+        on_hold: Collection[int] | None = None,
     ) -> Any:
         with plain_failures(self.log), self.ledger(context) as ledger:
             own = ledger.approvals.stop_asking(self.batch_id)
@@ -151,6 +151,8 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
         user = answer["responded_by_user"]
         if not user:
             raise AirflowException("the answer names nobody who gave it: it is asked again")
+        if on_hold is None:
+            raise AirflowException("an older version asked: it is asked again, to know what was on hold then")
         approved = answer["chosen_options"] == [APPROVE]
         allowed, stopped = self._decide(
             user["name"], plan_hash, approved, answer["params_input"].get(HOLD), on_hold
@@ -191,11 +193,8 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
             unapproved = ledger.approvals.unapproved_deletes(self.batch_id, approve_deletes=True)
             # Those on hold as well: nothing else of the run takes them out of the batch.
             on_hold = [job for job in ledger.approvals.delete_plan(self.batch_id).jobs if job.on_hold]
-            ledger.claims.unclaim(
-                self.batch_id,
-                why,
-                job_ids={job.id for job in (*unapproved, *on_hold)},
-            )
+            ledger.claims.unclaim(self.batch_id, why, job_ids={job.id for job in (*unapproved, *on_hold)})
+            ledger.approvals.stop_asking(self.batch_id)
         self._skip(context, f"{why}: {len(unapproved)} deletes wait for the next plan")
 
     def _skip(self, context: Context, why: str) -> None:
