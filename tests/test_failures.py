@@ -45,7 +45,16 @@ def test_an_inbox_that_may_not_be_read_fails_its_plan_at_once(
 )
 @pytest.mark.parametrize(
     ("cleared_at", "try_number", "at_once"),
-    [(0, 1, False), (0, 3, False), (0, 4, True), (4, 5, False), (4, 8, True)],
+    [
+        (0, 1, False),
+        (0, 3, False),
+        (0, 4, True),
+        (4, 5, False),
+        (4, 8, True),
+        # Made while the DAG granted three tries more, of an older version.
+        (-9, 1, False),
+        (-9, 3, False),
+    ],
 )
 def test_what_is_not_there_is_tried_a_few_times_after_each_clear(
     error: Exception, cleared_at: int, try_number: int, at_once: bool

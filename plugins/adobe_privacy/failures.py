@@ -29,8 +29,10 @@ def plain_failures(log: Any) -> Iterator[None]:
 
 
 def tries_so_far(task_instance: Any) -> int:
-    """This one included, since the task was last cleared: a clear grants all its tries anew."""
-    return int(task_instance.task.retries - task_instance.max_tries + task_instance.try_number)
+    """This one included, since the task was last cleared: a clear grants all its tries anew. Where the DAG grants more
+    tries than it did when the task was made, all its tries."""
+    before_the_clear = max(0, task_instance.max_tries - task_instance.task.retries)
+    return int(task_instance.try_number - before_the_clear)
 
 
 def tried_enough(task_instance: Any) -> bool:

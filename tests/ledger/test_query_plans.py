@@ -216,6 +216,7 @@ CALLS: dict[str, Callable[[Ledger], Any]] = {
     "claims.batch_contents": lambda ledger: ledger.claims.batch_contents(
         [f"batch-{n:04d}" for n in range(10)]
     ),
+    "claims.jobs_of_run": lambda ledger: ledger.claims.jobs_of_run("run-20"),
     "claims.count_waiting": lambda ledger: ledger.claims.count_waiting(DAY),
     "claims.batch": lambda ledger: ledger.claims.batch("batch-0001"),
     "claims.batch_jobs": lambda ledger: ledger.claims.batch_jobs(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,12 +16,13 @@ from airflow.sdk.exceptions import (
     ErrorType,
     TaskAwaitingInput,
 )
-from airflow.sdk.execution_time.comms import ErrorResponse
+from airflow.sdk.execution_time import task_runner
+from airflow.sdk.execution_time.comms import ErrorResponse, HITLDetailRequestResult
 
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.schema import Batch
 from adobe_privacy.ledger.states import JobState
-from adobe_privacy.operators.privacy_approval import ApprovePrivacyDeletesOperator
+from adobe_privacy.operators.privacy_approval import ApprovePrivacyDeletesOperator, is_shown
 from adobe_privacy.operators.privacy_requests import (
     ArchivePrivacyResultsOperator,
     CreatePrivacyJobsOperator,
@@ -36,16 +39,17 @@ Shown = dict[str, Any]
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     """What the UI shows, of each task instance its first question: a task without a supervisor has no API server."""
     questions: Asked = []
-    shown: dict[object, tuple[str, str]] = {}
+    shown: dict[object, tuple[object, ...]] = {}
 
-    def show(ti_id: object, **question: Any) -> tuple[str, str]:
+    def is_shown(ti_id: object, **question: Any) -> bool:
+        text = question["subject"], question["body"]
         if ti_id not in shown:
             questions.append(question)
-            shown[ti_id] = (question["subject"], question["body"])
-        return shown[ti_id]
+            shown[ti_id] = text
+        return shown[ti_id] == text
 
-    monkeypatch.setattr("adobe_privacy.operators.privacy_approval.show", show)
-    monkeypatch.setattr("airflow.providers.standard.operators.hitl.upsert_hitl_detail", show)
+    monkeypatch.setattr("adobe_privacy.operators.privacy_approval.is_shown", is_shown)
+    monkeypatch.setattr("airflow.providers.standard.operators.hitl.upsert_hitl_detail", is_shown)
     return questions
 
 
@@ -294,6 +298,33 @@ def test_who_may_answer_is_part_of_the_question(world: World, asked: Asked) -> N
             context()
         )
     assert asked[0]["assigned_users"] == [jdoe]
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        ({}, True),
+        ({"subject": "Send 2 deletes (ccpa) to Adobe?"}, False),
+        ({"body": "another plan"}, False),
+        ({"options": ["Yes", "No"]}, False),
+        ({"assigned_users": []}, False),
+        ({"assigned_users": [{"id": "8", "name": "another"}]}, False),
+    ],
+)
+def test_what_airflow_shows_is_compared_with_what_is_asked(
+    monkeypatch: pytest.MonkeyPatch, other: dict[str, Any], same: bool
+) -> None:
+    """Airflow answers with the row that is there."""
+    first: dict[str, Any] = {
+        "ti_id": uuid.uuid4(),
+        "subject": "Send 1 delete (gdpr) to Adobe?",
+        "body": "a plan",
+        "options": ["Approve", "Reject"],
+        "assigned_users": [{"id": "7", "name": "jdoe"}],
+    }
+    supervisor = SimpleNamespace(send=lambda _: HITLDetailRequestResult(**first))
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", supervisor, raising=False)
+    assert is_shown(**first | other) == same
 
 
 def test_an_answer_without_a_name_is_none(world: World) -> None:

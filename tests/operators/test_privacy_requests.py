@@ -195,6 +195,23 @@ def test_max_jobs_leaves_the_rest_for_the_next_run(world: World) -> None:
         assert counted(ledger) == {JobState.PLANNED: 2, JobState.RECEIVED: 3}
 
 
+def test_a_run_of_at_most_so_many_jobs_that_is_cleared_at_its_end_sends_no_more(world: World) -> None:
+    world.put(*(request(number) for number in range(2)))
+    (batch_id,) = plan(max_jobs=1)
+    CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())
+    world.simulator.advance(60)
+    ArchivePrivacyResultsOperator(task_id="archive", batch_id=batch_id).execute(context())
+    assert plan(max_jobs=1) == []
+    assert len(plan(max_jobs=2)) == 1
+
+
+def test_a_run_that_was_not_planned_says_so_in_place_of_its_figures_of_before(world: World) -> None:
+    of_task = context()
+    with pytest.raises(AirflowFailException, match="was not planned"):
+        SettlePrivacyRequestsOperator(task_id="settle", batch_ids=None).execute(of_task)
+    assert of_task["ti"].xcoms == {run_notes.XCOM_KEY: "Not planned: see the log of the task plan."}
+
+
 def test_the_products_param_replaces_what_requests_ask_for(world: World) -> None:
     world.put(request(1))
     (batch_id,) = plan(products=["profileService"])

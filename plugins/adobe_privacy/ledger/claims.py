@@ -180,6 +180,12 @@ class Claims(Topic):
                     contents[batch_id] = BatchContent(users, jobs, unsent, actions[batch_id], due, submit_by)
         return contents
 
+    def jobs_of_run(self, run_id: str) -> int:
+        """How many jobs are in batches that the run claimed, whatever became of them."""
+        of_run = select(func.count()).join_from(Job, Batch, Batch.id == Job.batch_id)
+        with self.unit.read() as session:
+            return session.scalar(of_run.where(Batch.run_id == run_id)) or 0
+
     def count_waiting(self, inbox_date: date, late: Collection[date] = ()) -> int:
         """Jobs that a run of `inbox_date` could still claim."""
         with self.unit.read() as session:

@@ -20,6 +20,8 @@ from adobe_privacy.plain_text import plain_logger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.api.datamodels._generated import HITLDetailRequest
+    from airflow.sdk.execution_time.hitl import HITLUser
 
 log = plain_logger(__name__)
 
@@ -41,16 +43,22 @@ def form() -> ParamsDict:
     return ParamsDict({HOLD: hold})
 
 
-def show(*, ti_id: Any, subject: str, body: str, **form: Any) -> tuple[str, str | None]:
-    """Writes a question down for the UI. Returns the subject and the text that Airflow shows for the task instance:
-    those of its first question, also after it was cleared and its index of a run's list is another batch's (3.3.2)."""
+def is_shown(*, assigned_users: Sequence[HITLUser], **question: Any) -> bool:
+    """Writes a question down for the UI, and returns whether Airflow shows this one. It shows a task instance's first
+    question for ever, also after a clear, when its place in the run's list may be another batch's (3.3.2)."""
     from airflow.sdk.execution_time.comms import CreateHITLDetailPayload, HITLDetailRequestResult
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
-    shown = SUPERVISOR_COMMS.send(CreateHITLDetailPayload(ti_id=ti_id, subject=subject, body=body, **form))
+    asked = CreateHITLDetailPayload(assigned_users=list(assigned_users), **question)  # type: ignore[arg-type]
+    shown = SUPERVISOR_COMMS.send(asked)
     if not isinstance(shown, HITLDetailRequestResult):
         raise AirflowException("Airflow does not say which question it shows")
-    return shown.subject, shown.body
+    return _essence(shown) == _essence(asked)
+
+
+def _essence(question: HITLDetailRequest) -> tuple[object, ...]:
+    may_answer = {user.id for user in question.assigned_users or ()}
+    return question.subject, question.body, question.options, may_answer
 
 
 class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
@@ -109,7 +117,7 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
         for request_id in asked.request_ids:
             log.info("%s", request_id)
         self.params = form()
-        shown = show(
+        if not is_shown(
             ti_id=context["ti"].id,
             subject=asked.subject,
             body=asked.body,
@@ -119,8 +127,7 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
             params=self.serialized_params,
             # The API server fails where there is no list.
             assigned_users=self.assigned_users or [],
-        )
-        if shown != (asked.subject, asked.body):
+        ):
             # An answer would be given to what nobody is asked, and sent what nobody saw.
             return self._give_back(
                 context, "Airflow shows an earlier question of this task, and can show no other"

@@ -604,6 +604,8 @@ class SettlePrivacyRequestsOperator(PrivacyOperator):
         from adobe_privacy.reporting.run_report import settle
 
         if self.batch_ids is None:
+            # Otherwise the figures of an earlier end of this run stay beside it.
+            push_figures(context, "Not planned: see the log of the task plan.")
             raise AirflowFailException("the day was not planned: see the log of the task plan")
         if is_dry_run(context):
             log.info("Dry run: nothing was sent")

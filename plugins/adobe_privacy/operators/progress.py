@@ -24,6 +24,8 @@ class ArchiveProgress:
         self._store = context.get("task_state_store")
         self._every = every
         self._next = time.monotonic() + every
+        # Airflow keeps what an earlier try left, perhaps of another batch.
+        self._keep({})
 
     def __call__(self, so_far: Completion) -> None:
         if time.monotonic() < self._next and so_far.dealt_with < so_far.jobs:
@@ -47,9 +49,12 @@ class ArchiveProgress:
             len(so_far.errors),
             len(so_far.failures),
         )
+        self._keep(counts)
+
+    def _keep(self, counts: Mapping[str, int]) -> None:
         if self._store is not None:
             try:
-                self._store.set(KEY, counts)
+                self._store.set(KEY, dict(counts))
             except Exception as error:
                 # What is only shown must not cost the task.
                 self._log.warning("The progress could not be stored for the UI: %s", type(error).__name__)

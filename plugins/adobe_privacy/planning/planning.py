@@ -103,12 +103,10 @@ def _plan(
 
 def _claim(ledger: Ledger, day: date, run_id: str, settings: PlanSettings, late: Collection[date]) -> None:
     """Claims batches for the run until nothing waits, or there is no room for more in the day or the run."""
-    room = settings.max_jobs
     open_batches = ledger.claims.open_batches(run_id=run_id, inbox_date=day)
-    if room is not None:
-        # What the run claimed before it was tried again counts as well.
-        room -= _jobs_in(ledger, *(batch for batch in open_batches if batch.run_id == run_id))
     for _ in range(MAX_BATCHES - len(open_batches)):
+        # What the run claimed before it was tried again or cleared counts as well.
+        room = None if settings.max_jobs is None else settings.max_jobs - ledger.claims.jobs_of_run(run_id)
         if room is not None and room <= 0:
             return
         batch = ledger.claims.claim_batch(
@@ -123,11 +121,3 @@ def _claim(ledger: Ledger, day: date, run_id: str, settings: PlanSettings, late:
         )
         if batch is None:
             return
-        if room is not None:
-            room -= _jobs_in(ledger, batch)
-
-
-def _jobs_in(ledger: Ledger, *batches: Batch) -> int:
-    return sum(
-        content.jobs for content in ledger.claims.batch_contents([batch.id for batch in batches]).values()
-    )
