@@ -29,8 +29,8 @@ def plain_failures(log: Any) -> Iterator[None]:
 
 
 def tries_so_far(task_instance: Any) -> int:
-    """This one included, since the task was last cleared: a clear grants all its tries anew. Where the DAG grants more
-    tries than it did when the task was made, all its tries."""
+    """This one included, since the task was last cleared: a clear grants all its tries anew. Where the DAG
+    granted fewer tries when the task was made, all tries count."""
     before_the_clear = max(0, task_instance.max_tries - task_instance.task.retries)
     return int(task_instance.try_number - before_the_clear)
 

@@ -16,7 +16,14 @@ import httpx
 import pytest
 
 from scripts.stack import Stack, StackError
-from tests.support.airflow import answer_question, let_the_schedule_go_first, questions, retry_at_once, until
+from tests.support.airflow import (
+    answer_question,
+    deletes_need_approval,
+    let_the_schedule_go_first,
+    questions,
+    retry_at_once,
+    until,
+)
 from tests.support.simulator import Simulator
 
 # Most of it is Airflow starting tasks; a loaded machine takes its time.
@@ -284,12 +291,18 @@ def test_the_commands_see_what_airflows_database_holds(stack: Stack) -> None:
     assert not (stack.home / "privacy_ledger.db").exists(), "a second ledger was made"
 
 
+@pytest.fixture
+def asking(stack: Stack) -> Iterator[None]:
+    with deletes_need_approval(stack):
+        yield
+
+
+@pytest.mark.usefixtures("asking")
 def test_a_run_is_cleared_after_some_of_its_questions_were_answered(
     stack: Stack, simulator: Simulator, api: httpx.Client
 ) -> None:
     """The list of its batches is shorter then, and Airflow shows each task its first question for ever: the one of a
     batch that is done. No answer to that sends what is asked about now."""
-    api.post("/variables", json={"key": "privacy_approve_deletes", "value": "true"}).raise_for_status()
     arrives(stack, ASKED, {"GDPR-1": "gdpr", "CCPA-1": "ccpa", "CCPA-2": "ccpa"}, action="delete")
     cancel_backfills(api)
     stack.backfill(DAG_ID, ASKED, ASKED)
@@ -321,7 +334,6 @@ def test_a_run_is_cleared_after_some_of_its_questions_were_answered(
     answer_question(stack, api, again)
     until(stack, lambda: {"CCPA-1", "CCPA-2"} <= set(archived(stack)))
     assert [key for key in at_adobe(simulator) if key not in KEYS.values()] == ["CCPA-1", "CCPA-2", "GDPR-1"]
-    api.delete("/variables/privacy_approve_deletes").raise_for_status()
 
 
 def test_a_command_makes_no_ledger_where_there_is_none(stack: Stack, home: Path) -> None:

@@ -87,6 +87,17 @@ def answer(batch_id: str, shown: Shown, option: str = "Approve", hold: object = 
     return operator(batch_id).execute_complete(context(), event=event, **shown)
 
 
+def asked_while_one_was_on_hold(world: World) -> tuple[str, Shown]:
+    """A batch of two deletes, and what was asked about it before DSR-2 was released."""
+    world.put(request(1, "delete"), request(2, "delete"))
+    [batch_id] = plan()
+    with Ledger(world.ledger_url, actor="user jdoe") as ledger:
+        ledger.people.hold("DSR-2", "a dispute")
+        shown = ask(batch_id)
+        ledger.people.release("DSR-2", "settled")
+    return batch_id, shown
+
+
 def submit(batch_id: str) -> int:
     return CreatePrivacyJobsOperator(task_id="submit", batch_id=batch_id).execute(context())["submitted"]
 
@@ -219,12 +230,7 @@ def test_a_task_that_is_tried_again_asks_its_question_again(world: World, asked:
 
 def test_what_the_question_showed_as_on_hold_is_not_approved_by_its_answer(world: World) -> None:
     """Released before the answer: nobody was asked whether it may be sent."""
-    world.put(request(1, "delete"), request(2, "delete"))
-    [batch_id] = plan()
-    with Ledger(world.ledger_url, actor="user jdoe") as ledger:
-        ledger.people.hold("DSR-2", "a dispute")
-        shown = ask(batch_id)
-        ledger.people.release("DSR-2", "settled")
+    batch_id, shown = asked_while_one_was_on_hold(world)
     answered = answer(batch_id, shown)
     assert (answered["approved"], answered["on_hold"]) == (1, 0)
     assert submit(batch_id) == 1
@@ -235,13 +241,9 @@ def test_what_the_question_showed_as_on_hold_is_not_approved_by_its_answer(world
 
 
 def test_an_approval_of_before_does_not_send_what_the_question_showed_as_on_hold(world: World) -> None:
-    world.put(request(1, "delete"), request(2, "delete"))
-    [batch_id] = plan()
+    batch_id, earlier = asked_while_one_was_on_hold(world)
+    answer(batch_id, earlier)
     with Ledger(world.ledger_url, actor="user jdoe") as ledger:
-        ledger.people.hold("DSR-2", "a dispute")
-        earlier = ask(batch_id)
-        ledger.people.release("DSR-2", "settled")
-        answer(batch_id, earlier)
         ledger.people.hold("DSR-1", "another dispute")
         shown = ask(batch_id)
         ledger.people.release("DSR-1", "settled")
@@ -251,13 +253,9 @@ def test_an_approval_of_before_does_not_send_what_the_question_showed_as_on_hold
 
 
 def test_a_rejection_does_not_hold_what_the_question_showed_as_on_hold_and_was_released(world: World) -> None:
-    world.put(request(1, "delete"), request(2, "delete"))
-    [batch_id] = plan()
-    with Ledger(world.ledger_url, actor="user jdoe") as ledger:
-        ledger.people.hold("DSR-2", "a dispute")
-        shown = ask(batch_id)
-        ledger.people.release("DSR-2", "settled")
-        assert answer(batch_id, shown, "Reject")["on_hold"] == 1
+    batch_id, shown = asked_while_one_was_on_hold(world)
+    assert answer(batch_id, shown, "Reject")["on_hold"] == 1
+    with Ledger(world.ledger_url, actor="test") as ledger:
         [released] = ledger.people.request_jobs("DSR-2")
         assert not released.on_hold
     assert submit(batch_id) == 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -73,6 +74,17 @@ def let_the_schedule_go_first(stack: Stack, dag_id: str) -> None:
     until(stack, lambda: [run["state"] for run in stack.runs(dag_id)] == ["success"])
 
 
+@contextmanager
+def deletes_need_approval(stack: Stack) -> Iterator[None]:
+    with stack.api() as api:
+        variable = {"key": "privacy_approve_deletes", "value": "true"}
+        api.post("/variables", json=variable).raise_for_status()
+        try:
+            yield
+        finally:
+            api.delete("/variables/privacy_approve_deletes").raise_for_status()
+
+
 def questions(api: httpx.Client, dag_id: str, run_id: str) -> list[dict[str, Any]]:
     """What the run asks a person now. Before Airflow 3.3 the task is deferred meanwhile."""
     answer = api.get(f"/dags/{dag_id}/dagRuns/{run_id}/hitlDetails").raise_for_status()
@@ -91,7 +103,8 @@ def answer_question(
 
     def taken() -> bool:
         shown = [each["task_instance"] for each in questions(api, asked["dag_id"], asked["dag_run_id"])]
-        waiting = [each for each in shown if _same(each, asked)]
+        same = ("task_id", "map_index")
+        waiting = [each for each in shown if all(each[name] == asked[name] for name in same)]
         if waiting and can_be_answered(stack, waiting[0]):
             # 409: it was answered already.
             given = api.patch(f"{here}/hitlDetails", json=answer)
@@ -101,10 +114,6 @@ def answer_question(
         return bool(state == "success")
 
     until(stack, taken, "the answer was not taken", seconds=240)
-
-
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(one[name] == other[name] for name in ("task_id", "map_index"))
 
 
 def can_be_answered(stack: Stack, asked: Mapping[str, Any]) -> bool:

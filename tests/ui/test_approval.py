@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
 
@@ -14,7 +12,7 @@ from playwright.sync_api import Page, expect
 from adobe_privacy.ledger.ledger import Ledger
 from adobe_privacy.ledger.states import JobState
 from scripts.stack import Stack
-from tests.support.airflow import can_be_answered, questions, until
+from tests.support.airflow import can_be_answered, deletes_need_approval, questions, until
 from tests.ui.conftest import RUNS, Clicks, OpenAs, wait_for_runs
 from tests.ui.test_page import opened
 
@@ -65,17 +63,6 @@ def test_a_person_approves_a_batch_and_holds_others_back(
     page.goto(f"/privacy/evidence.html?id={REJECTED}")
     expect(page.get_by_role("row", name="rejected").first).to_contain_text("user officer")
     release(page, HELD_ON_PAGE)
-
-
-@contextmanager
-def deletes_need_approval(stack: Stack) -> Iterator[None]:
-    with stack.api() as api:
-        variable = {"key": "privacy_approve_deletes", "value": "true"}
-        api.post("/variables", json=variable).raise_for_status()
-        try:
-            yield
-        finally:
-            api.delete("/variables/privacy_approve_deletes").raise_for_status()
 
 
 def run_with_deletes(stack: Stack, day: date) -> str:

@@ -47,4 +47,18 @@ class DeletePlan:
         }
         if self.batch.options:
             content["options"] = self.batch.options
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return _digest(content)
+
+    @property
+    def on_hold(self) -> list[int]:
+        """The ids of the jobs that are not sent, whatever a person answers."""
+        return sorted(job.id for job in self.jobs if job.on_hold)
+
+    @property
+    def on_hold_hash(self) -> str:
+        """SHA-256 of what is on hold: two questions that differ in that alone are two texts."""
+        return _digest(self.on_hold)
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

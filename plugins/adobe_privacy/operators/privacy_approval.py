@@ -67,11 +67,11 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
     The answer is written into the ledger, with the hash of what was shown and the person's name, and only the
     ledger lets deletes be sent: skipping this task, or marking it as succeeded, sends none. Rejected deletes
     are put on hold until a person releases them. What nobody answers in time goes back to the next plan, which
-    asks again. So does what a task that was cleared would ask about, where Airflow still shows its first question and
-    that is another. Nobody is asked about deletes that share a batch with accesses, since a question was wanted only
-    after they were claimed: the accesses do not wait, and the next plan asks about the deletes. The batch's other steps
-    are skipped only if nothing of it is at Adobe or can be sent, or if another run asks about it already. While it
-    waits it holds no worker; before Airflow 3.3 the triggerer looks for the answer.
+    asks again. So do deletes that a task cannot ask about when it is tried again or cleared, because Airflow still
+    shows its first question, and that is another. Nobody is asked about deletes that share a batch with accesses, since
+    a question was wanted only after they were claimed: the accesses do not wait, and the next plan asks about the
+    deletes. The batch's other steps are skipped only if nothing of it is at Adobe or can be sent, or if another run
+    asks about it already. While it waits it holds no worker; before Airflow 3.3 the triggerer looks for the answer.
 
     :param batch_id: a batch of the ledger.
     :param response_timeout: how long the question waits for its answer; seven days where not given.
@@ -128,15 +128,14 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
             # The API server fails where there is no list.
             assigned_users=self.assigned_users or [],
         ):
-            # An answer would be given to what nobody is asked, and sent what nobody saw.
+            # A person would answer that other question, and these deletes would be sent unseen.
             return self._give_back(
                 context, "Airflow shows an earlier question of this task, and can show no other"
             )
         try:
             super().execute(context)
         except WAITS_FOR_A_PERSON as waiting:
-            on_hold = [job.id for job in plan.jobs if job.on_hold]
-            waiting.kwargs = {"plan_hash": plan.hash, "on_hold": on_hold}  # type: ignore[attr-defined]
+            waiting.kwargs = {"plan_hash": plan.hash, "on_hold": plan.on_hold}  # type: ignore[attr-defined]
             raise
 
     def execute_complete(
@@ -159,7 +158,9 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
         if not user:
             raise AirflowException("the answer names nobody who gave it: it is asked again")
         if on_hold is None:
-            raise AirflowException("an older version asked: it is asked again, to know what was on hold then")
+            raise AirflowException(
+                "an older version asked, and did not keep what was on hold: it is asked again"
+            )
         approved = answer["chosen_options"] == [APPROVE]
         allowed, stopped = self._decide(
             user["name"], plan_hash, approved, answer["params_input"].get(HOLD), on_hold
@@ -199,8 +200,8 @@ class ApprovePrivacyDeletesOperator(PrivacyOperator, HITLOperator):
         with plain_failures(self.log), self.ledger(context) as ledger:
             unapproved = ledger.approvals.unapproved_deletes(self.batch_id, approve_deletes=True)
             # Those on hold as well: nothing else of the run takes them out of the batch.
-            on_hold = [job for job in ledger.approvals.delete_plan(self.batch_id).jobs if job.on_hold]
-            ledger.claims.unclaim(self.batch_id, why, job_ids={job.id for job in (*unapproved, *on_hold)})
+            on_hold = ledger.approvals.delete_plan(self.batch_id).on_hold
+            ledger.claims.unclaim(self.batch_id, why, job_ids={job.id for job in unapproved}.union(on_hold))
             ledger.approvals.stop_asking(self.batch_id)
         self._skip(context, f"{why}: {len(unapproved)} deletes wait for the next plan")
 

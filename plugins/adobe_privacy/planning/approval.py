@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 
 from adobe_privacy.ledger.delete_plan import DeletePlan
@@ -23,13 +21,13 @@ def question(plan: DeletePlan, list_url: str) -> Question:
     """The question about a plan, with a link to the list of its requests."""
     batch = plan.batch
     sendable = [job for job in plan.jobs if not job.on_hold]
-    on_hold = sorted(job.id for job in plan.jobs if job.on_hold)
+    on_hold = len(plan.on_hold)
     people = len({job.request_id for job in sendable})
     products = batch.products.split(",")
     lines = [
         f"**{counted(len(sendable), 'delete')}** of {counted(people, 'request')}. The first answer is due on "
         f"{min(job.due_on for job in sendable)}."
-        + (f" {len(on_hold)} more on hold: not sent (`{_digest(on_hold)}`)." if on_hold else ""),
+        + (f" {on_hold} more on hold: not sent (`{plan.on_hold_hash[:12]}`)." if on_hold else ""),
         "",
         "| regulation | product | deletes |",
         "|---|---|---|",
@@ -44,11 +42,6 @@ def question(plan: DeletePlan, list_url: str) -> Question:
     ]
     subject = f"Send {counted(len(sendable), 'delete')} ({batch.regulation}) to Adobe?"
     return Question(subject, "\n".join(lines), tuple(dict.fromkeys(job.request_id for job in plan.jobs)))
-
-
-def _digest(ids: list[int]) -> str:
-    """Two questions that differ in what is on hold are two texts."""
-    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:12]
 
 
 def held_ids(answer: object) -> set[str]:
